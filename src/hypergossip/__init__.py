@@ -1,0 +1,94 @@
+"""Decentralized bilevel optimization over peer-to-peer networks.
+
+The names below are the library; everything is imported on first use, so that ``import hypergossip`` costs little
+more than ``import jax``.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from hypergossip import data, metrics, networks, problems
+    from hypergossip.algorithms import DSGD, GTSGD, MSGD, Diamond, Interact, Slam, SVRInteract
+    from hypergossip.check import check_hypergradient
+    from hypergossip.checkpoint import CheckpointError
+    from hypergossip.engines import Debug, Sharded, Simulated
+    from hypergossip.hypergradients import ConjugateGradient, Exact, Neumann, TruncatedNeumann
+    from hypergossip.loop import NotFinite
+    from hypergossip.preflight import PreflightWarning
+    from hypergossip.problem import Problem
+    from hypergossip.result import Result, load
+    from hypergossip.schedules import Constant, PowerDecay, SquaredStep
+    from hypergossip.solver import Interrupted, solve
+    from hypergossip.stop import Stop
+    from hypergossip.tuning import Tuning, tune
+
+_PLACES = {
+    "hypergossip.algorithms": ("DSGD", "GTSGD", "MSGD", "Diamond", "Interact", "SVRInteract", "Slam"),
+    "hypergossip.check": ("check_hypergradient",),
+    "hypergossip.checkpoint": ("CheckpointError",),
+    "hypergossip.engines": ("Debug", "Sharded", "Simulated"),
+    "hypergossip.hypergradients": ("ConjugateGradient", "Exact", "Neumann", "TruncatedNeumann"),
+    "hypergossip.loop": ("NotFinite",),
+    "hypergossip.preflight": ("PreflightWarning",),
+    "hypergossip.problem": ("Problem",),
+    "hypergossip.result": ("Result", "load"),
+    "hypergossip.schedules": ("Constant", "PowerDecay", "SquaredStep"),
+    "hypergossip.solver": ("Interrupted", "solve"),
+    "hypergossip.stop": ("Stop",),
+    "hypergossip.tuning": ("Tuning", "tune"),
+}
+_MODULES = ("data", "metrics", "networks", "problems")
+_WHERE = {name: place for place, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "DSGD",
+    "GTSGD",
+    "MSGD",
+    "CheckpointError",
+    "ConjugateGradient",
+    "Constant",
+    "Debug",
+    "Diamond",
+    "Exact",
+    "Interact",
+    "Interrupted",
+    "Neumann",
+    "NotFinite",
+    "PowerDecay",
+    "PreflightWarning",
+    "Problem",
+    "Result",
+    "SVRInteract",
+    "Sharded",
+    "Simulated",
+    "Slam",
+    "SquaredStep",
+    "Stop",
+    "TruncatedNeumann",
+    "Tuning",
+    "check_hypergradient",
+    "data",
+    "load",
+    "metrics",
+    "networks",
+    "problems",
+    "solve",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"hypergossip.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'hypergossip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,100 @@
+"""DIAMOND: single loop, momentum on both levels, gradient tracking (diamond.txt, algorithm 1, eq. 6 to 10)."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hypergossip.algorithm import (
+    Cost,
+    Facts,
+    Hypergradient,
+    Lower,
+    Mix,
+    Oracles,
+    Sample,
+    Upper,
+    at_two_points,
+    refuse_shared_lower,
+    register,
+)
+from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+
+
+class State(NamedTuple):
+    """One agent's variables: x, x_prev, p, u (p,); y, y_prev, v (q,)."""
+
+    x: Upper
+    y: Lower
+    x_prev: Upper
+    y_prev: Lower
+    p: Upper
+    v: Lower
+    u: Upper
+
+
+@register
+class Diamond:
+    """Decentralized single-timescale stochastic approximation with momentum and gradient tracking.
+
+    One message a round, the pair (u, x); two oracle points a round, one sample each.
+
+    Args:
+        upper_step: alpha_t, a number or a schedule; theorem 1 takes (omega + t)^(-1/3).
+        lower_step: beta_t; theorem 1 takes c_beta alpha_t.
+        upper_momentum: eta_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
+        lower_momentum: gamma_t, likewise.
+        hypergradient: The estimator G of eq. 5.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    upper_momentum: Momentum
+    lower_momentum: Momentum
+    hypergradient: Hypergradient
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0: p_{-1} = u_{-1} = v_{-1} = 0."""
+        zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
+        return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        eta = momentum_at(self.upper_momentum, self.upper_step, round)
+        gamma = momentum_at(self.lower_momentum, self.upper_step, round)
+
+        Mu, Mx = mix(upper=(s.u, s.x))
+        now, before = (s.x, s.y), (s.x_prev, s.y_prev)
+        G, G_prev = at_two_points(lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before)
+        h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+        p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
+        v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
+        u = Mu + p - s.p  # eq. 8
+        x = problem.project(Mx - alpha * u)  # eq. 9
+        y = s.y - beta * v  # eq. 10
+        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": (state.u, state.x)}
+
+    def conserved(self, state: State) -> Upper:
+        """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0 (eq. 8, M doubly stochastic)."""
+        return state.u - state.p
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: both oracles at two points, each on one sample."""
+        upper_key, _ = jax.random.split(key)
+        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
+        G_prev = self.hypergradient.cost(problem, before.x_prev, before.y_prev, upper_key)
+        return G.plus(G_prev.again()).plus(Cost(samples=problem.samples(lower=1), lower_gradients=2))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a shared lower level."""
+        refuse_shared_lower("Diamond", facts)
+        return self.hypergradient.check(facts)

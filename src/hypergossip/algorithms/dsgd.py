@@ -1,0 +1,78 @@
+"""D-SGD: decentralized stochastic gradient descent on both levels (DIAMOND, section VI, first baseline)."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+
+from hypergossip.algorithm import (
+    Cost,
+    Facts,
+    Hypergradient,
+    Lower,
+    Mix,
+    Oracles,
+    Sample,
+    Upper,
+    refuse_shared_lower,
+    register,
+)
+from hypergossip.schedules import StepSize, at
+
+
+class State(NamedTuple):
+    """One agent's variables: x (p,), y (q,)."""
+
+    x: Upper
+    y: Lower
+
+
+@register
+class DSGD:
+    """Decentralized stochastic gradient descent: x is averaged with the neighbours, y is personal.
+
+    One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
+
+    Args:
+        upper_step: alpha_t, a number or a schedule.
+        lower_step: beta_t, likewise.
+        hypergradient: The estimator G of eq. 4.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    hypergradient: Hypergradient
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0."""
+        return State(x, y)
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        Mx = mix(upper=s.x)
+        x = problem.project(Mx - alpha * self.hypergradient(problem, s.x, s.y, upper_key))
+        y = s.y - beta * problem.lower_gradient(s.x, s.y, lower_key)
+        return State(x, y)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": state.x}
+
+    def conserved(self, state: State) -> tuple[()]:
+        """Nothing is conserved."""
+        return ()
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: one hypergradient and one lower gradient."""
+        upper_key, _ = jax.random.split(key)
+        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
+        return G.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a shared lower level."""
+        refuse_shared_lower("DSGD", facts)
+        return self.hypergradient.check(facts)

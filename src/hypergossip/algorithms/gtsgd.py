@@ -1,0 +1,83 @@
+"""GT-SGD: D-SGD with gradient tracking on the upper level (DIAMOND, section VI, second baseline)."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hypergossip.algorithm import (
+    Cost,
+    Facts,
+    Hypergradient,
+    Lower,
+    Mix,
+    Oracles,
+    Sample,
+    Upper,
+    refuse_shared_lower,
+    register,
+)
+from hypergossip.schedules import StepSize, at
+
+
+class State(NamedTuple):
+    """One agent's variables: x (p,), y (q,), the tracker u (p,), the last round's estimate G (p,)."""
+
+    x: Upper
+    y: Lower
+    u: Upper
+    G: Upper
+
+
+@register
+class GTSGD:
+    """Gradient-tracking stochastic gradient descent: u follows the network's mean of the estimates G.
+
+    One message a round, the pair (u, x). Each estimate has its own sample; the last round's is kept.
+
+    Args:
+        upper_step: alpha_t, a number or a schedule.
+        lower_step: beta_t, likewise.
+        hypergradient: The estimator G of eq. 4.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    hypergradient: Hypergradient
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0: u_{-1} = G_{-1} = 0."""
+        return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        Mu, Mx = mix(upper=(s.u, s.x))
+        G = self.hypergradient(problem, s.x, s.y, upper_key)
+        u = Mu + G - s.G
+        x = problem.project(Mx - alpha * u)
+        y = s.y - beta * problem.lower_gradient(s.x, s.y, lower_key)
+        return State(x, y, u, G)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": (state.u, state.x)}
+
+    def conserved(self, state: State) -> Upper:
+        """The trackers' sum is the estimates' sum: sum_i (u_i - G_i) = 0."""
+        return state.u - state.G
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: one hypergradient and one lower gradient."""
+        upper_key, _ = jax.random.split(key)
+        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
+        return G.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a shared lower level."""
+        refuse_shared_lower("GTSGD", facts)
+        return self.hypergradient.check(facts)

@@ -1,0 +1,71 @@
+"""INTERACT: gradient tracking with full local gradients (DIAMOND's reference 13; equations.md)."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hypergossip.algorithm import Cost, Facts, Lower, Mix, Oracles, Sample, Upper, refuse_shared_lower, register
+from hypergossip.hypergradients.exact import Exact
+from hypergossip.schedules import StepSize, at
+
+
+class State(NamedTuple):
+    """One agent's variables: x (p,), y (q,), the direction p (p,), the tracker u (p,)."""
+
+    x: Upper
+    y: Lower
+    p: Upper
+    u: Upper
+
+
+@register
+class Interact:
+    """Gradient tracking of the exact surrogate (eq. 4) on the whole local data, whatever the batch size.
+
+    One message a round, the pair (u, x).
+
+    Args:
+        upper_step: alpha_t, a number or a schedule.
+        lower_step: beta_t, likewise.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0: p_{-1} = u_{-1} = 0."""
+        return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        Mu, Mx = mix(upper=(s.u, s.x))
+        p = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
+        v = problem.full.lower_gradient(s.x, s.y, lower_key)
+        u = Mu + p - s.p  # eq. 8
+        x = problem.project(Mx - alpha * u)  # eq. 9
+        y = s.y - beta * v  # eq. 10
+        return State(x, y, p, u)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": (state.u, state.x)}
+
+    def conserved(self, state: State) -> Upper:
+        """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
+        return state.u - state.p
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: the whole data of both levels."""
+        p = Exact().cost(problem.full, before.x, before.y, key)
+        return p.plus(Cost(samples=problem.full.samples(lower=1), lower_gradients=1))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a shared lower level."""
+        refuse_shared_lower("Interact", facts)
+        return []

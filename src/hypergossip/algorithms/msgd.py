@@ -1,0 +1,97 @@
+"""M-SGD: DIAMOND without gradient tracking (DIAMOND, section VI, third baseline)."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hypergossip.algorithm import (
+    Cost,
+    Facts,
+    Hypergradient,
+    Lower,
+    Mix,
+    Oracles,
+    Sample,
+    Upper,
+    at_two_points,
+    refuse_shared_lower,
+    register,
+)
+from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+
+
+class State(NamedTuple):
+    """One agent's variables: x, x_prev, p (p,); y, y_prev, v (q,)."""
+
+    x: Upper
+    y: Lower
+    x_prev: Upper
+    y_prev: Lower
+    p: Upper
+    v: Lower
+
+
+@register
+class MSGD:
+    """Decentralized stochastic gradient descent with recursive momentum on both levels.
+
+    One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
+
+    Args:
+        upper_step: alpha_t, a number or a schedule.
+        lower_step: beta_t, likewise.
+        upper_momentum: eta_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
+        lower_momentum: gamma_t, likewise.
+        hypergradient: The estimator G of eq. 5.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    upper_momentum: Momentum
+    lower_momentum: Momentum
+    hypergradient: Hypergradient
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0: p_{-1} = v_{-1} = 0."""
+        return State(x, y, x_prev=x, y_prev=y, p=jnp.zeros_like(x), v=jnp.zeros_like(y))
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        eta = momentum_at(self.upper_momentum, self.upper_step, round)
+        gamma = momentum_at(self.lower_momentum, self.upper_step, round)
+
+        Mx = mix(upper=s.x)
+        now, before = (s.x, s.y), (s.x_prev, s.y_prev)
+        G, G_prev = at_two_points(lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before)
+        h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+        p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
+        v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
+        x = problem.project(Mx - alpha * p)  # eq. 9 with p in place of u
+        y = s.y - beta * v  # eq. 10
+        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": state.x}
+
+    def conserved(self, state: State) -> tuple[()]:
+        """Nothing is conserved."""
+        return ()
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: both oracles at two points, each on one sample."""
+        upper_key, _ = jax.random.split(key)
+        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
+        G_prev = self.hypergradient.cost(problem, before.x_prev, before.y_prev, upper_key)
+        return G.plus(G_prev.again()).plus(Cost(samples=problem.samples(lower=1), lower_gradients=2))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a shared lower level."""
+        refuse_shared_lower("MSGD", facts)
+        return self.hypergradient.check(facts)

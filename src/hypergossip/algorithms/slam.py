@@ -1,0 +1,109 @@
+"""SLAM: stochastic linearized augmented Lagrangian, in its primal-dual form (slam.txt, eq. 4 and 5).
+
+Algorithm 1's recursion (eq. 6) is the same sequence, but integrates round-off twice; this form does not. SLAM-L and
+SLAM-U (algorithms 2 and 3) are this file on problems that share one level: what is not shared comes back from `mix`
+unchanged, so its residual and its dual term are zero.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
+from hypergossip.schedules import StepSize, at
+
+
+class State(NamedTuple):
+    """One agent's variables: x (p,), y (q,) and the dual terms d_x = A' lambda (p,), d_y = A' omega (q,)."""
+
+    x: Upper
+    y: Lower
+    d_x: Upper
+    d_y: Lower
+
+
+@register
+class Slam:
+    """Stochastic linearized augmented Lagrangian method, with consensus at either level or both.
+
+    One message a round, the shared entries of x and y. The Laplacian is I - W, so with Laplacian weights
+    W = I - 2L/(3 l_max) this rho is the paper's times 3 l_max / 2.
+
+    Args:
+        upper_step: 1/alpha, a number or a schedule.
+        lower_step: 1/beta, likewise.
+        gamma: The scale gamma > 0 of the dual variables.
+        rho: The penalty rho > 0.
+        hypergradient: The estimator h_f of eq. 4, with the agent's own second derivatives.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    gamma: Any
+    rho: Any
+    hypergradient: Hypergradient
+
+    messages_per_round: ClassVar[int] = 1
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0: both dual terms are zero."""
+        return State(x, y, jnp.zeros_like(x), jnp.zeros_like(y))
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
+        """Returns the state after one round."""
+        s, gamma, rho = state, self.gamma, self.rho
+        upper_key, lower_key = jax.random.split(key)
+        inverse_alpha, inverse_beta = at(self.upper_step, round), at(self.lower_step, round)
+        # The dual ascent that closes round r - 1 needs W x^r, which round r receives: one message serves both.
+        ascent = jnp.where(round > 0, rho / gamma, 0.0)
+
+        Mx, My = mix(upper=s.x, lower=s.y)
+        Lx, Ly = s.x - Mx, s.y - My
+        d_y = s.d_y + ascent * Ly  # eq. 4b
+        h_g = problem.lower_gradient(s.x, s.y, lower_key)
+        y = s.y - inverse_beta * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
+        d_x = s.d_x + ascent * Lx  # eq. 4d
+        h_f = self.hypergradient(problem, s.x, y, upper_key)
+        x = problem.project(s.x - inverse_alpha * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
+        return State(x, y, d_x, d_y)
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's only `mix` sends."""
+        return {"upper": state.x, "lower": state.y}
+
+    def conserved(self, state: State) -> tuple[Upper, Lower]:
+        """The dual terms lie in the range of A': they sum to zero over the network."""
+        return state.d_x, state.d_y
+
+    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
+        """Returns the cost of one round: one hypergradient, at the new y, and one lower gradient."""
+        upper_key, _ = jax.random.split(key)
+        h_f = self.hypergradient.cost(problem, before.x, after.y, upper_key)
+        return h_f.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Holds each level against step ((1 + 2 gamma) rho mu_max + 2 l) < 4 (equations.md), in round 0.
+
+        Refuses what the network's part alone breaks, and warns where an estimate of the curvature l does.
+        """
+        warnings = self.hypergradient.check(facts)
+        mu_max = 1 - facts.network.smallest_eigenvalue
+        for level, step, shared, curvature in (
+            ("lower", self.lower_step, facts.lower_shared, lambda: facts.lower_curvature[1]),
+            ("upper", self.upper_step, facts.upper_shared, facts.upper_curvature),
+        ):
+            value = float(at(step, 0))
+            penalty = (1 + 2 * float(self.gamma)) * float(self.rho) * mu_max if shared else 0.0
+            if value * penalty >= 4:
+                raise ValueError(
+                    f"Slam: {level}_step = {value:.3g} is unstable on this network whatever the losses: it must stay below "
+                    f"4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
+                )
+            bound = 4 / (penalty + 2 * curvature())
+            if value >= bound:
+                warnings.append(
+                    f"Slam: {level}_step = {value:.3g} is likely to be unstable: for the curvature found at the start it "
+                    f"should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
+                )
+        return warnings

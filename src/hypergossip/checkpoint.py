@@ -1,0 +1,119 @@
+"""A run on disk: one file of plain arrays, written so that a kill at any moment leaves the last good one."""
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from hypergossip.algorithm import Cost
+
+FILE = "checkpoint.npz"
+VERSION = 1
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        round: Rounds done.
+        seconds: Compiled running time so far.
+        leaves: The state's leaves, each (runs, agents, ...).
+        spent: Every agent's counts, each (runs, agents).
+        rows: The history so far: column -> (rows, runs).
+        configuration: What the run is: name -> description or digest.
+    """
+
+    round: int
+    seconds: float
+    leaves: list[np.ndarray]
+    spent: Cost
+    rows: dict[str, np.ndarray]
+    configuration: dict[str, Any]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint is damaged, or of another configuration."""
+
+
+def digest(tree: Any) -> str:
+    """Returns a fingerprint of a pytree of arrays: values, shapes and types."""
+    total = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        array = np.ascontiguousarray(leaf)
+        total.update(f"{array.shape}{array.dtype}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()[:16]
+
+
+def write(folder: Path | str, saved: Saved) -> Path:
+    """Writes a checkpoint atomically and returns its path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"state/{i}": leaf for i, leaf in enumerate(saved.leaves)}
+    arrays |= {f"spent/{name}": count for name, count in saved.spent._asdict().items()}
+    arrays |= {f"rows/{name}": column for name, column in saved.rows.items()}
+    about = {
+        "version": VERSION,
+        "round": saved.round,
+        "seconds": saved.seconds,
+        "leaves": len(saved.leaves),
+        "configuration": saved.configuration,
+    }
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    path, temporary = folder / FILE, folder / f".{FILE}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return path
+
+
+def read(folder: Path | str) -> Saved:
+    """Reads a checkpoint.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint in {folder}; it would be the file {FILE}.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(file["about"].tobytes())
+            leaves = [file[f"state/{i}"] for i in range(about["leaves"])]
+            spent = Cost(*(file[f"spent/{name}"] for name in Cost._fields))
+            rows = {name.removeprefix("rows/"): file[name] for name in file.files if name.startswith("rows/")}
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); remove it to start again, or restore it from a copy."
+        ) from None
+    if about["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} was written in format {about['version']}, this version reads {VERSION}; "
+            "finish that run with the version that began it."
+        )
+    return Saved(about["round"], about["seconds"], leaves, spent, rows, about["configuration"])
+
+
+def check_same(configuration: dict[str, Any], saved: Saved, folder: Path | str) -> None:
+    """Raises `CheckpointError` naming what differs between a run and a checkpoint."""
+    different = [name for name, value in configuration.items() if saved.configuration.get(name) != value]
+    if different:
+        name = different[0]
+        raise CheckpointError(
+            f"the checkpoint in {folder} belongs to another configuration: {', '.join(different)} differ "
+            f"({name}: {saved.configuration.get(name)} there, {configuration[name]} here). "
+            "Give another folder, or the configuration that wrote it; nothing was changed."
+        )

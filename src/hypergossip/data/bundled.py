@@ -1,0 +1,32 @@
+"""The data sets that ship inside scikit-learn: they need neither files nor a network."""
+
+import numpy as np
+
+from hypergossip.data.dataset import Dataset, standardize
+
+
+def load_digits() -> Dataset:
+    """Handwritten digits: 1797 samples of 8 x 8 pixels, 10 classes; pixels from 0 to 1 (the original 0..16 over 16).
+
+    Source: the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI, 1998), as
+    bundled with scikit-learn.
+    """
+    from sklearn.datasets import load_digits as read
+
+    pixels, labels = map(np.asarray, read(return_X_y=True))
+    return Dataset("digits", (pixels / 16).astype(np.float32), labels.astype(np.int32), 10)
+
+
+def load_breast_cancer() -> Dataset:
+    """Breast cancer diagnoses: 569 samples of 30 features, 2 classes (0 malignant, 1 benign).
+
+    Each feature has zero mean and unit variance over all 569 samples. Where the statistics must be those of the
+    training part alone, apply `standardize` after `split`: the result is the same as from the unscaled features.
+
+    Source: "Breast Cancer Wisconsin (Diagnostic)" (Wolberg, Mangasarian, Street and Street, UCI, 1993), as bundled
+    with scikit-learn.
+    """
+    from sklearn.datasets import load_breast_cancer as read
+
+    features, labels = map(np.asarray, read(return_X_y=True))
+    return standardize(Dataset("breast_cancer", features.astype(np.float32), labels.astype(np.int32), 2))[0]

@@ -1,0 +1,53 @@
+"""The data sets by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from hypergossip.data.a9a import load_a9a
+from hypergossip.data.bundled import load_breast_cancer, load_digits
+from hypergossip.data.cifar10 import load_cifar10
+from hypergossip.data.dataset import Dataset
+from hypergossip.data.mnist import load_mnist
+
+
+class _Entry(NamedTuple):
+    description: str
+    read: Callable[[Path | None], Dataset]
+
+
+_ENTRIES = {
+    "digits": _Entry("8 x 8 handwritten digits, 1797 samples, 10 classes; bundled", lambda _: load_digits()),
+    "breast_cancer": _Entry("tumour diagnoses, 569 samples of 30, 2 classes; bundled", lambda _: load_breast_cancer()),
+    "a9a": _Entry("census income, 48842 samples of 123 binary features, 2 classes; 3.5 MB file", load_a9a),
+    "mnist": _Entry("28 x 28 handwritten digits, 70000 samples, 10 classes; 12 MB file", load_mnist),
+    "cifar10": _Entry("32 x 32 colour photographs, 60000 samples, 10 classes; 170 MB file", load_cifar10),
+}
+
+
+def names() -> dict[str, str]:
+    """The names that `load` knows, each with a description of one line."""
+    return {name: entry.description for name, entry in _ENTRIES.items()}
+
+
+def load(name: str, data_dir: Path | str | None = None) -> Dataset:
+    """Load a real data set.
+
+    "digits" and "breast_cancer" come with scikit-learn. The others are read from `data_dir`, the cache
+    ($XDG_CACHE_HOME/hypergossip, or ~/.cache/hypergossip), the folder named by $HYPERGOSSIP_DATA, or a download into
+    the cache, whichever has a sound copy first; only content with the known SHA-256 is ever used.
+
+    Args:
+        name: one of `names()`.
+        data_dir: a folder to look in before all others, for the data sets that come in files.
+
+    Returns:
+        The whole data set, features of shape (samples, features), in the order of its source.
+
+    Raises:
+        ValueError: there is no data set of this name.
+        DataUnavailable: the files are nowhere to be had, or those in `data_dir` are damaged.
+    """
+    if name not in _ENTRIES:
+        raise ValueError(f"There is no data set {name!r}: choose one of {', '.join(_ENTRIES)}.")
+    return _ENTRIES[name].read(None if data_dir is None else Path(data_dir).expanduser())

@@ -1,0 +1,94 @@
+"""A labelled data set in memory, its split into parts, and its standardisation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+
+class Dataset(NamedTuple):
+    """A classification data set.
+
+    Attributes:
+        name: the name by which it was loaded; its parts keep it.
+        features: one row a sample, shape (samples, features), float32, in the units that the loader states.
+        labels: shape (samples,), int32, from 0 to classes - 1.
+        classes: how many classes there are; a part may lack some of them.
+    """
+
+    name: str
+    features: Float32[np.ndarray, "samples features"]
+    labels: Int32[np.ndarray, " samples"]
+    classes: int
+
+
+def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: int = 0) -> tuple[Dataset, ...]:
+    """Shuffle a data set by a seed, then cut it into consecutive parts.
+
+    The default is the training, validation and test split of the hyper-parameter experiment of DIAMOND (Fig. 4).
+    The cuts lie at the rounded cumulative fractions, so that fractions which sum to one use every sample.
+
+    Args:
+        dataset: what to split.
+        fractions: the share of each part, positive, with a sum of at most one.
+        seed: a non-negative integer; equal seeds give equal splits.
+
+    Returns:
+        One data set a fraction, disjoint, in the order of the fractions.
+
+    Raises:
+        ValueError: a fraction is not positive, the sum exceeds one, or a part would be empty.
+    """
+    ends = np.cumsum(np.asarray(fractions, np.float64))
+    if not len(fractions) or not min(fractions) > 0 or not ends[-1] <= 1 + 1e-9:
+        raise ValueError(
+            f"The fractions {tuple(fractions)} cannot be cut from one data set: "
+            "give positive numbers whose sum is at most 1, such as (0.4, 0.4, 0.2)."
+        )
+    samples = len(dataset.labels)
+    cuts = np.rint(ends * samples).astype(np.int64)
+    if np.diff(cuts, prepend=0).min() == 0:
+        raise ValueError(
+            f"A part of the split {tuple(fractions)} would be empty, since data set {dataset.name!r} has only "
+            f"{samples} samples: give larger fractions or more data."
+        )
+    order = np.random.default_rng(seed).permutation(samples)
+    parts = np.split(order, cuts)[: len(cuts)]
+    return tuple(dataset._replace(features=dataset.features[part], labels=dataset.labels[part]) for part in parts)
+
+
+def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
+    """Give every feature zero mean and unit variance over the training samples.
+
+    The same affine map, made from the training samples alone, is applied to all the data sets, so that nothing of a
+    test set leaks into the training. Columns that are constant over the training samples are left as they are.
+
+    Args:
+        train: the data set that supplies the means and the standard deviations.
+        others: further data sets with the same features, such as a validation and a test set.
+
+    Returns:
+        The standardised data sets, the training set first.
+
+    Raises:
+        ValueError: a data set has another number of features than the training set, or the training set is empty.
+    """
+    samples, width = train.features.shape
+    if samples == 0:
+        raise ValueError(
+            f"Data set {train.name!r} has no training samples to take means and deviations from: check the split."
+        )
+    for other in others:
+        if other.features.shape[1] != width:
+            raise ValueError(
+                f"Data set {other.name!r} has {other.features.shape[1]} features but the training set "
+                f"{train.name!r} has {width}: standardise together only parts of the same data."
+            )
+    # Constancy is decided on the stored values: the computed variance of a constant column may be a round-off above 0.
+    varies = train.features.min(axis=0) < train.features.max(axis=0)
+    mean = np.where(varies, train.features.mean(axis=0, dtype=np.float64), 0.0)
+    deviation = np.where(varies, train.features.std(axis=0, dtype=np.float64), 1.0)
+    return tuple(
+        part._replace(features=((part.features - mean) / deviation).astype(np.float32)) for part in (train, *others)
+    )

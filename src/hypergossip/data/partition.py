@@ -1,0 +1,94 @@
+"""Which agent holds which samples."""
+
+import math
+
+import numpy as np
+from jaxtyping import Int
+
+
+def partition(
+    labels: Int[np.ndarray, " samples"],
+    agents: int,
+    seed: int = 0,
+    dirichlet: float | None = None,
+    minimum: int = 1,
+) -> list[Int[np.ndarray, " _"]]:
+    """Divide samples among agents, evenly or with a skew of labels.
+
+    Even (`dirichlet=None`): the samples are shuffled and cut into equal blocks; the remainder of the division by the
+    number of agents, fewer samples than there are agents, is left out.
+
+    Uneven: the label skew by a Dirichlet distribution of Hsu, Qi and Brown (2019), "Measuring the effects of
+    non-identical data distribution for federated visual classification", in the form of Yurochkin et al. (2019),
+    "Bayesian nonparametric federated learning of neural networks": for each class the agents' shares of its samples
+    are drawn from a symmetric Dirichlet distribution. In this form every sample is used once and agents differ in
+    size as well as in their mix of labels, where Hsu et al. draw agents of equal size. Agents left with fewer than
+    `minimum` samples then receive random samples of whichever agent is largest, one at a time; so nothing is redrawn,
+    and the shares of all other agents are as they were drawn.
+
+    Args:
+        labels: the class of each sample, shape (samples,).
+        agents: how many agents there are.
+        seed: a non-negative integer; equal seeds give equal partitions.
+        dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
+            whole; None divides evenly.
+        minimum: the least number of samples of an agent, at least 1.
+
+    Returns:
+        The indices of each agent's samples, disjoint and in random order.
+
+    Raises:
+        ValueError: there are too few samples for the agents, or a parameter is out of range.
+    """
+    samples = len(labels)
+    if agents < 1 or minimum < 1:
+        raise ValueError(
+            f"A partition among {agents} agents with at least {minimum} samples each is not possible: "
+            "both numbers must be 1 or more."
+        )
+    if agents * minimum > samples:
+        raise ValueError(
+            f"{samples} samples cannot give {agents} agents at least {minimum} each: "
+            "use fewer agents, a smaller minimum or more data."
+        )
+    generator = np.random.default_rng(seed)
+    if dirichlet is None:
+        used = samples - samples % agents
+        return list(generator.permutation(samples)[:used].reshape(agents, -1))
+    if not (dirichlet > 0 and math.isfinite(dirichlet)):
+        raise ValueError(
+            f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
+            "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
+        )
+    owner = _draw_owners(np.asarray(labels), agents, dirichlet, generator)
+    _raise_to_minimum(owner, agents, minimum, generator)
+    order = generator.permutation(samples)
+    by_owner = order[np.argsort(owner[order], kind="stable")]
+    return np.split(by_owner, np.cumsum(np.bincount(owner, minlength=agents))[:-1])
+
+
+def _draw_owners(
+    labels: Int[np.ndarray, " samples"], agents: int, dirichlet: float, generator: np.random.Generator
+) -> Int[np.ndarray, " samples"]:
+    """The agent of each sample, class by class."""
+    owner = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        shares = generator.dirichlet(np.full(agents, dirichlet))
+        # The last cut is implied, so that round-off in the sum of the shares loses no sample.
+        cuts = (np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
+        owner[members] = np.searchsorted(cuts, np.arange(len(members)), side="right")
+    return owner
+
+
+def _raise_to_minimum(
+    owner: Int[np.ndarray, " samples"], agents: int, minimum: int, generator: np.random.Generator
+) -> None:
+    """Move samples in place, one at a time, from the agent that is then the largest to those below the minimum."""
+    sizes = np.bincount(owner, minlength=agents)
+    for poor in np.flatnonzero(sizes < minimum):
+        while sizes[poor] < minimum:
+            rich = sizes.argmax()
+            owner[generator.choice(np.flatnonzero(owner == rich))] = poor
+            sizes[rich] -= 1
+            sizes[poor] += 1

@@ -1,0 +1,158 @@
+"""Where the file of a data set is looked for, how it is checked, and how it is fetched.
+
+The places, in this order: the folder that the caller names, the cache, the folder named by the environment variable
+HYPERGOSSIP_DATA, and last a download of the published file into the cache. Whatever the place, the content is used
+only if its SHA-256 is the known one, so it does not matter to a result which place had it.
+"""
+
+import gzip
+import hashlib
+import os
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+Content = TypeVar("Content")
+
+_DOWNLOAD_TIMEOUT_SECONDS = 30.0
+
+
+class DataUnavailable(RuntimeError):
+    """A data set could not be read; the message says which places were tried and what to do."""
+
+
+class Source(NamedTuple):
+    """One published file.
+
+    Attributes:
+        dataset: the data set of which it is a part.
+        names: the file names under which it is accepted, the first choice first; the url's own name is among them.
+        folder: the folder, relative to a place, in which it lies or is put; the place itself is searched as well.
+        url: where it is published.
+        sha256: the SHA-256 of the file as the url serves it, in hexadecimal.
+    """
+
+    dataset: str
+    names: tuple[str, ...]
+    folder: str
+    url: str
+    sha256: str
+
+
+def cache_folder() -> Path:
+    """The folder of downloaded and unpacked files: $XDG_CACHE_HOME/hypergossip, or ~/.cache/hypergossip.
+
+    As the XDG base directory specification asks, a relative $XDG_CACHE_HOME is ignored.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "hypergossip"
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """Read a file, unpacked if its name ends in .gz, and check the unpacked content.
+
+    Args:
+        path: the file.
+        sha256: the expected SHA-256 of the unpacked content, in hexadecimal.
+
+    Returns:
+        The unpacked content.
+
+    Raises:
+        OSError, EOFError, zlib.error: the file cannot be read or unpacked.
+        ValueError: the content is not the expected one.
+    """
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not that of the published data")
+    return content
+
+
+def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | None) -> Content:
+    """Read one file from the first place that has a sound copy of it.
+
+    Args:
+        source: the file.
+        decode: reads and checks a copy; any exception that it raises means that this copy is damaged.
+        data_dir: the folder that the caller names, or None. A damaged file in it is an error at once, since the
+            caller pointed at it; a damaged file elsewhere is passed over.
+
+    Returns:
+        What `decode` made of the file.
+
+    Raises:
+        DataUnavailable: no place has a sound copy, or the copy in `data_dir` is damaged.
+    """
+    failures = []
+    for place, folder in _places(data_dir):
+        damaged = None
+        for path in _candidates(folder, source):
+            try:
+                if path.is_file():
+                    return decode(path)
+            except Exception as error:  # a damaged archive raises whatever its decompressor happens to raise
+                damaged = f"{path} is damaged or unreadable ({_reason(error)})"
+                if place == "data_dir":
+                    raise DataUnavailable(
+                        f"The file {damaged}, so it was not used: fetch it again, or remove it to have the cache, "
+                        "$HYPERGOSSIP_DATA and the network tried."
+                    ) from error
+        failures.append(damaged or f"it is not in {folder} ({place})")
+    if not os.environ.get("HYPERGOSSIP_DATA"):
+        failures.append("$HYPERGOSSIP_DATA is not set")
+    try:
+        return decode(_download(source))
+    except (OSError, HTTPException, ValueError) as error:
+        failures.append(f"the download of {source.url} failed ({_reason(error)})")
+        raise DataUnavailable(
+            f"Data set {source.dataset!r} needs the file {' or '.join(source.names)}, which no place has: "
+            f"{'; '.join(failures)}. Put the file in one of these folders, name its folder by data_dir or "
+            "$HYPERGOSSIP_DATA, or connect to a network."
+        ) from error
+
+
+def _places(data_dir: Path | None) -> Iterator[tuple[str, Path]]:
+    if data_dir is not None:
+        yield "data_dir", data_dir
+    yield "the cache", cache_folder()
+    if shared := os.environ.get("HYPERGOSSIP_DATA"):
+        yield "$HYPERGOSSIP_DATA", Path(shared)
+
+
+def _candidates(folder: Path, source: Source) -> Iterator[Path]:
+    for inner in dict.fromkeys((folder / source.folder, folder)):
+        for name in source.names:
+            yield inner / name
+
+
+def _download(source: Source) -> Path:
+    """Fetch the published file into the cache; a file that fails its checksum is never put there."""
+    from sklearn.datasets import fetch_file
+
+    folder = cache_folder() / source.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    # The loader warns of each retry and of a damaged file that it replaces; a failure is told in full by the caller.
+    with warnings.catch_warnings(), _socket_timeout(_DOWNLOAD_TIMEOUT_SECONDS):
+        warnings.simplefilter("ignore")
+        return Path(fetch_file(source.url, folder=folder, sha256=source.sha256, n_retries=1))
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Bound the wait for a silent network, to which the loader itself gives no limit."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _reason(error: Exception) -> str:
+    """The exception in one line, without a full stop."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(" .:")

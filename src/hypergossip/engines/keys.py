@@ -1,0 +1,19 @@
+"""The one key law: agent i in round t uses ``fold_in(fold_in(key, t), i)``; engines agree only because of it."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+INIT_ROUND = np.uint32(2**32 - 1)  # no round ever has this number
+
+
+def agent_key(key: Any, round: Any, identity: Any) -> Any:
+    """Returns the key of one agent in one round.
+
+    Args:
+        key: The run's key.
+        round: The network's round, or `INIT_ROUND` for the agent's initial state.
+        identity: The agent's permanent identity, not its position.
+    """
+    return jax.random.fold_in(jax.random.fold_in(key, round), identity)

@@ -1,0 +1,141 @@
+"""How one agent's program becomes the network's: `vmap` over the agents, a loop over the rounds, `vmap` over runs."""
+
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from hypergossip.algorithm import Algorithm, Cost, Mix
+from hypergossip.engines.keys import INIT_ROUND, agent_key
+from hypergossip.engines.mixing import Dense, Mixing, average
+from hypergossip.space import Space
+
+Spaces = tuple[Space, Space]
+
+
+class Placed(NamedTuple):
+    """A problem on its network, where an engine wants it.
+
+    Attributes:
+        oracles: Every agent's oracles, leaves (agents, ...).
+        identities: (agents,).
+        mixing: How the agents average.
+    """
+
+    oracles: Any
+    identities: Any
+    mixing: Mixing
+
+
+def mix_through(spaces: Spaces, send: Any) -> Mix:
+    """Makes an agent's `mix` of a function that averages one flat vector with the neighbours.
+
+    The shared entries of all the vectors given travel as one buffer; the others never leave.
+
+    Args:
+        spaces: The spaces of x and y.
+        send: One flat vector -> its average, called once a `mix`, with the call's number.
+    """
+
+    def mix(*, upper: Any = (), lower: Any = (), call: int = 0) -> Any:
+        levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
+        parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
+        sizes = [part.size for part in parts]
+        if sum(sizes) == 0:
+            mixed = parts
+        else:
+            buffer = send(jnp.concatenate(parts), call)
+            mixed = [buffer[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
+        trees, entries = [], iter(mixed)
+        for space, (leaves, structure) in zip(spaces, levels):
+            trees.append(jax.tree.unflatten(structure, [space.replace(v, next(entries)) for v in leaves]))
+        given = [tree for tree, (leaves, _) in zip(trees, levels) if leaves]
+        return given[0] if len(given) == 1 else tuple(given)
+
+    return mix
+
+
+def over(function: Any, alone: bool, in_axes: Any = 0) -> Any:
+    """Maps a function over a leading axis; where that axis has one entry it is taken off and put back instead.
+
+    An axis of one entry is not free: a loop whose bound it carries gets a batched predicate.
+    """
+    if not alone:
+        return jax.vmap(function, in_axes)
+
+    def mapped(*arguments: Any) -> Any:
+        axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(arguments)
+        only = [a if axis is None else jax.tree.map(lambda v: v[0], a) for a, axis in zip(arguments, axes)]
+        return jax.tree.map(lambda v: v[None], function(*only))
+
+    return mapped
+
+
+def initial_states(algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
+    """Returns every agent's state before round 0 in every run.
+
+    Args:
+        algorithm: The agent's program.
+        swept: Do its numbers have a leading axis (runs,)?
+        placed: The problem on its network.
+        x: (runs, agents, p) where they start.
+        y: (runs, agents, q).
+        keys: (runs,).
+
+    Returns:
+        The algorithm's state, leaves (runs, agents, ...).
+    """
+
+    def run(algorithm: Algorithm, x: Any, y: Any, key: Any) -> Any:
+        def agent(oracles: Any, identity: Any, x: Any, y: Any) -> Any:
+            return algorithm.init(oracles, x, y, agent_key(key, INIT_ROUND, identity))
+
+        return jax.vmap(agent)(placed.oracles, placed.identities, x, y)
+
+    return jax.vmap(run, in_axes=(0 if swept else None, 0, 0, 0))(algorithm, x, y, keys)
+
+
+def run_rounds(
+    algorithm: Algorithm, swept: bool, placed: Placed, spaces: Spaces, state: Any, keys: Any, first: Any, last: Any
+) -> tuple[Any, Cost]:
+    """Runs the rounds first..last-1 of every run.
+
+    The bounds are traced, so that chunks of every length, and the chunk that ends early, run one executable.
+
+    Args:
+        algorithm: The agent's program.
+        swept: Do its numbers have a leading axis (runs,)?
+        placed: The problem on its network.
+        spaces: The spaces of x and y.
+        state: Leaves (runs, agents, ...).
+        keys: (runs,) the runs' keys.
+        first: The first round, a scalar.
+        last: One more than the last round, a scalar.
+
+    Returns:
+        The state after the rounds, and what each agent spent in them, leaves (runs, agents).
+    """
+    agents = placed.identities.size
+    no_neighbours = isinstance(placed.mixing, Dense) and placed.mixing.weights.shape == (1, 1)
+    mix = mix_through(spaces, lambda vector, call: average(placed.mixing, vector))
+
+    def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
+        def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Cost]:
+            agents_key = agent_key(key, round, identity)
+            after = algorithm.step(oracles, mix, round, state, agents_key)
+            cost = algorithm.cost(oracles, round, state, after, agents_key)
+            return after, Cost(*(jnp.asarray(count, jnp.int32) for count in cost))
+
+        network = over(agent, no_neighbours, (0, 0, 0, None))
+
+        def body(round: Any, carry: tuple[Any, Cost]) -> tuple[Any, Cost]:
+            state, spent = carry
+            after, cost = network(placed.oracles, placed.identities, state, round)
+            return after, spent.plus(cost)
+
+        nothing = Cost(*(jnp.zeros(agents, jnp.int32) for _ in Cost._fields))
+        return lax.fori_loop(first, last, body, (state, nothing))
+
+    return over(run, keys.size == 1, (0 if swept else None, 0, 0))(algorithm, state, keys)

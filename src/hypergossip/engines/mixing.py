@@ -1,0 +1,131 @@
+"""The weighted average over the neighbours as a linear operator on the agents' vectors, in three forms."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from jax import lax
+from jaxtyping import Array, Float
+
+MIXINGS = ("auto", "dense", "neighbours", "edges")
+DENSE_AGENTS = 64  # below this a dense product is always the cheapest (benchmarks/mixing.py)
+DENSE_DENSITY = 0.25  # above this it is, at any size
+PADDING = 4.0  # a neighbour list padded to the largest degree may hold this many times the edges
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Dense:
+    """W as a matrix: one matrix product.
+
+    Attributes:
+        weights: (agents, table): W, its columns in the table's order.
+    """
+
+    weights: Any
+
+    def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
+        """Returns W table."""
+        return jnp.dot(self.weights.astype(table.dtype), table, precision=lax.Precision.HIGHEST)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Neighbours:
+    """W as a list of neighbours, padded to the largest degree with weight zero: one gather a neighbour.
+
+    Attributes:
+        own: (agents,) W_ii; agent i is row i of the table.
+        indices: (degree, agents) rows of the table.
+        weights: (degree, agents).
+    """
+
+    own: Any
+    indices: Any
+    weights: Any
+
+    def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
+        """Returns W table."""
+        weights = self.weights.astype(table.dtype)
+        total = self.own.astype(table.dtype)[:, None] * table[: self.own.size]
+        for k in range(self.indices.shape[0]):
+            total = total + weights[k][:, None] * table[self.indices[k]]
+        return total
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Edges:
+    """W as a list of its entries: for graphs whose degrees differ widely, as a star's.
+
+    Attributes:
+        own: (agents,) W_ii; agent i is row i of the table.
+        rows: (entries of W,) sorted.
+        columns: (entries of W,).
+        weights: (entries of W,).
+    """
+
+    own: Any
+    rows: Any
+    columns: Any
+    weights: Any
+
+    def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
+        """Returns W table."""
+        sent = self.weights.astype(table.dtype)[:, None] * table[self.columns]
+        received = jax.ops.segment_sum(sent, self.rows, self.own.size, indices_are_sorted=True)
+        return self.own.astype(table.dtype)[:, None] * table[: self.own.size] + received
+
+
+Mixing = Any  # one of the above, or an engine's own with the same `apply`
+
+
+def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighbours | Edges:
+    """Turns a sparse mixing matrix into its cheapest form.
+
+    Args:
+        mixing: (agents, table) W; its first square block belongs to the agents themselves.
+        form: "auto", or one of "dense", "neighbours", "edges".
+
+    Raises:
+        ValueError: If the form is unknown.
+    """
+    if form not in MIXINGS:
+        raise ValueError(f"mixing is {form!r}; choose one of {', '.join(MIXINGS)}.")
+    agents, columns = mixing.shape
+    dtype = jnp.result_type(float)
+    own = mixing.diagonal()
+    others = (mixing - scipy.sparse.diags_array(own, shape=mixing.shape)).tocsr()
+    others.eliminate_zeros()
+    degrees = np.diff(others.indptr)
+    degree = int(degrees.max(initial=0))
+    if form == "auto":
+        dense = columns <= DENSE_AGENTS or others.nnz > DENSE_DENSITY * agents * columns
+        form = "dense" if dense else "neighbours" if degree * agents <= PADDING * others.nnz else "edges"
+    if form == "dense":
+        return Dense(jnp.asarray(mixing.toarray(), dtype))
+    rows = np.repeat(np.arange(agents), degrees)
+    if form == "edges":
+        return Edges(
+            jnp.asarray(own, dtype), jnp.asarray(rows), jnp.asarray(others.indices), jnp.asarray(others.data, dtype)
+        )
+    place = np.arange(others.nnz) - np.repeat(others.indptr[:-1], degrees)
+    indices, weights = np.zeros((degree, agents), np.int32), np.zeros((degree, agents))
+    indices[place, rows], weights[place, rows] = others.indices, others.data
+    return Neighbours(jnp.asarray(own, dtype), jnp.asarray(indices), jnp.asarray(weights, dtype))
+
+
+@jax.custom_batching.custom_vmap
+def average(mixing: Mixing, vector: Float[Array, "entries"]) -> Float[Array, "entries"]:
+    """Averages one agent's vector with its neighbours'; `vmap` over the agents turns it into ``mixing.apply``."""
+    return vector
+
+
+@average.def_vmap
+def _average_over_agents(axis_size: int, in_batched: list, mixing: Mixing, vectors: Any) -> tuple[Any, bool]:
+    if not in_batched[1]:
+        return vectors, False  # the same vector everywhere: W is stochastic
+    return mixing.apply(vectors), True

@@ -1,0 +1,58 @@
+"""All agents on one device: `vmap` over the agents, W as a dense product or as a list of neighbours."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
+from hypergossip.engines.mixing import choose
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Simulates the network on one device.
+
+    Args:
+        mixing: "dense", "neighbours" (a padded list), "edges" (for unlike degrees), or "auto": the cheapest for the graph.
+    """
+
+    mixing: str = "auto"
+
+    def place(self, problem: Any, network: Any) -> Placed:
+        """Puts a problem on its network; both on JAX's default device."""
+        return Placed(problem.oracles, problem.identities, choose(network.mixing, self.mixing))
+
+    def start(self, algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
+        """Returns every agent's state before round 0."""
+        return _start(algorithm, swept, placed, x, y, keys)
+
+    def restore(self, placed: Placed, state: Any) -> Any:
+        """Puts a state of host arrays on the device."""
+        return jax.tree.map(jnp.asarray, state)
+
+    def advance(
+        self,
+        algorithm: Algorithm,
+        swept: bool,
+        placed: Placed,
+        spaces: Spaces,
+        state: Any,
+        keys: Any,
+        first: int,
+        last: int,
+    ) -> tuple[Any, Cost]:
+        """Runs the rounds first..last-1."""
+        return _advance(algorithm, swept, placed, spaces, state, keys, np.int32(first), np.int32(last))
+
+    def fetch(self, tree: Any) -> Any:
+        """Returns a tree of device arrays as host arrays."""
+        return jax.tree.map(np.asarray, tree)
+
+
+_start = partial(jax.jit, static_argnames=("swept",))(initial_states)
+_advance = partial(jax.jit, static_argnames=("swept", "spaces"))(run_rounds)

@@ -1,0 +1,75 @@
+"""DIAMOND's eq. 5: a randomly truncated Neumann series, one sample a factor."""
+
+from typing import Any
+
+import jax
+from jax import lax
+
+from hypergossip.algorithm import Cost, Count, Facts, Lower, Oracles, Sample, Upper, register
+
+
+@register
+class Neumann:
+    """``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1 (eq. 5).
+
+    Its mean is the K-term truncated series, whose bias is at most (C_gxy C_fy / mu_g) (1 - mu_g / L_g)^K (lemma 3).
+
+    Args:
+        terms: K. The estimate takes k < K Hessian-vector products, (K - 1) / 2 on average.
+        lipschitz: L_g, at least the largest eigenvalue of the Hessian of every sample; the series diverges at half of it.
+        shared_batch: Use one lower batch for all factors and the Jacobian, instead of eq. 5's independent ones. A
+            departure from the paper: a product of dependent factors is no longer unbiased for the product of means, but
+            the batch is drawn and linearised once, so a step takes less than half the time (benchmarks/step.py).
+    """
+
+    terms: int
+    lipschitz: Any
+    shared_batch: bool = False
+
+    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Upper:
+        """Returns the estimate, (p,)."""
+        upper_key, lower_key, depth_key = jax.random.split(key, 3)
+        k = self._depth(depth_key)
+        fx, fy = problem.upper_gradients(x, y, upper_key)
+        if self.shared_batch:
+            H = problem.hessian_product(x, y, lower_key)
+            z = lax.fori_loop(0, k, lambda j, v: v - H(v) / self.lipschitz, fy)
+            return fx - self.terms / self.lipschitz * problem.jacobian_product(x, y, lower_key)(z)
+
+        def factor(j: Any, v: Lower) -> Lower:
+            return v - problem.hessian_product(x, y, jax.random.fold_in(lower_key, j))(v) / self.lipschitz
+
+        z = lax.fori_loop(1, k + 1, factor, fy)
+        J = problem.jacobian_product(x, y, jax.random.fold_in(lower_key, 0))
+        return fx - self.terms / self.lipschitz * J(z)  # eq. 5
+
+    def cost(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Cost:
+        """Returns the cost of one evaluation: the drawn depth k, and the k + 2 samples that it evaluates.
+
+        The paper sets K + 2 samples aside for each estimate; those beyond the drawn depth are never touched.
+        """
+        k = self._depth(jax.random.split(key, 3)[2])
+        return Cost(problem.samples(upper=1, lower=1 if self.shared_batch else k + 1), 1, 0, k, 1)
+
+    def _depth(self, key: Sample) -> Count:
+        return jax.random.randint(key, (), 0, self.terms)
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
+        return check_lipschitz("Neumann", self.lipschitz, facts)
+
+
+def check_lipschitz(name: str, lipschitz: Any, facts: Facts) -> list[str]:
+    """Holds L_g against the largest curvature found: above 2 L_g the series diverges, above L_g no bound holds."""
+    largest = facts.lower_curvature[1]
+    if largest >= 2 * float(lipschitz):
+        raise ValueError(
+            f"{name}: the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = {float(lipschitz):.3g}: "
+            f"the series diverges. Take lipschitz of at least {largest:.3g}, or scale the lower loss down."
+        )
+    if largest > 1.05 * float(lipschitz):
+        return [
+            f"{name}: lipschitz = {float(lipschitz):.3g} does not bound the lower level's curvature, {largest:.3g} at the "
+            "start: the estimate's bias is larger than eq. 5 promises, and the series may diverge later."
+        ]
+    return []

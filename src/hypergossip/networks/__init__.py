@@ -1,0 +1,27 @@
+"""Networks: who talks (graphs), how much (weights), how fast (spectrum)."""
+
+from hypergossip.networks.given import from_edges, from_mixing, from_networkx
+from hypergossip.networks.graphs import complete, exponential, grid, hypercube, path, ring, single, star, torus
+from hypergossip.networks.network import Network
+from hypergossip.networks.random_graphs import erdos_renyi, random_regular, small_world
+from hypergossip.networks.weights import WEIGHTS
+
+__all__ = [
+    "WEIGHTS",
+    "Network",
+    "complete",
+    "erdos_renyi",
+    "exponential",
+    "from_edges",
+    "from_mixing",
+    "from_networkx",
+    "grid",
+    "hypercube",
+    "path",
+    "random_regular",
+    "ring",
+    "single",
+    "small_world",
+    "star",
+    "torus",
+]

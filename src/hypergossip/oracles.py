@@ -1,0 +1,154 @@
+"""One agent's oracles made from its losses and data by automatic differentiation, and how a key draws a batch."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from hypergossip.algorithm import Count, Lower, Sample, Upper
+from hypergossip.space import Space
+
+Loss = Callable[[Any, Any, Any], Any]  # (x, y, batch) -> scalar; x and y are the user's pytrees
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all agents have in common: losses, shapes and the way of drawing. Static in compiled programs.
+
+    Attributes:
+        upper: f(x, y, batch), a mean over the batch.
+        lower: g(x, y, batch), a mean over the batch, strongly convex in y.
+        upper_space: The space of x.
+        lower_space: The space of y.
+        batch_size: Samples a key draws; None: every sample.
+        sampling: "iid" (each sample drawn alone, with replacement) or "blocks" (a random contiguous block, cyclic, of
+            data shuffled once: as unbiased, and one slice instead of a gather).
+        samples: Rows of the upper and of the lower data, the largest agent's.
+        ragged: Do agents hold different numbers of samples?
+        projection: The user's projection of x onto a set, or None.
+    """
+
+    upper: Loss
+    lower: Loss
+    upper_space: Space
+    lower_space: Space
+    batch_size: int | None
+    sampling: str
+    samples: tuple[int, int]
+    ragged: bool
+    projection: Callable[[Any], Any] | None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AutodiffOracles:
+    """`Oracles` of one agent from its losses and data.
+
+    Attributes:
+        upper_data: Pytree, leaves (samples, ...); rows beyond the agent's own count are never used.
+        lower_data: Likewise.
+        upper_count: The agent's own number of upper samples, a scalar.
+        lower_count: Likewise.
+        form: What all agents have in common.
+    """
+
+    upper_data: Any
+    lower_data: Any
+    upper_count: Any
+    lower_count: Any
+    form: Form = dataclasses.field(metadata={"static": True})
+
+    @property
+    def full(self) -> "AutodiffOracles":
+        """The same agent without sampling: every key is its whole data."""
+        return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
+
+    def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
+        """Returns the number of samples that so many upper and lower keys draw."""
+        if self.form.batch_size is None:
+            return upper * self.upper_count + lower * self.lower_count
+        return (upper + lower) * self.form.batch_size
+
+    def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns f(x, y; key)."""
+        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.samples[0], key)(x, y)
+
+    def lower_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns g(x, y; key)."""
+        return self._lower(key)(x, y)
+
+    def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx f, dy f) at (x, y; key)."""
+        return jax.grad(lambda x, y: self.upper_loss(x, y, key), (0, 1))(x, y)
+
+    def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
+        """Returns dy g at (x, y; key)."""
+        return jax.grad(self._lower(key), 1)(x, y)
+
+    def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
+        """Returns the linear map v -> d2yy g v at (x, y; key); linearised once, however often it is applied."""
+        gradient = jax.grad(self._lower(key), 1)
+        return jax.linearize(lambda y: gradient(x, y), y)[1]
+
+    def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
+        """Returns the linear map v -> d2xy g v at (x, y; key), from (q,) to (p,)."""
+        gradient = jax.grad(self._lower(key), 1)
+        pullback = jax.vjp(lambda x: gradient(x, y), x)[1]
+        return lambda v: pullback(v)[0]
+
+    def project(self, x: Upper) -> Upper:
+        """Returns the user's projection of x, or x itself."""
+        if self.form.projection is None:
+            return x
+        space = self.form.upper_space
+        return space.ravel(self.form.projection(space.unravel(x)))
+
+    def _lower(self, key: Sample) -> Callable[[Upper, Lower], Float[Array, ""]]:
+        return self._loss(self.form.lower, self.lower_data, self.lower_count, self.form.samples[1], key)
+
+    def _loss(self, loss: Loss, data: Any, count: Any, rows: int, key: Sample) -> Callable:
+        """Returns the loss on the key's batch, as a function of flat x and y."""
+        form = self.form
+
+        def on(batch: Any) -> Callable:
+            return lambda x, y: loss(form.upper_space.unravel(x), form.lower_space.unravel(y), batch)
+
+        if form.batch_size is not None:
+            return on(draw(data, key, count, form.batch_size, form.sampling))
+        own = jax.tree.map(lambda leaf: leaf[:rows], data)
+        if not form.ragged:
+            return on(own)
+
+        # Agents of unlike size are padded to one shape. A loss is a mean over its batch, so the mean over the real
+        # rows is a weighted sum of the losses of single rows (`Problem` verifies this at construction).
+        def over_real_rows(x: Upper, y: Lower) -> Float[Array, ""]:
+            single = jax.vmap(lambda row: on(jax.tree.map(lambda leaf: leaf[None], row))(x, y))(own)
+            real = jnp.arange(rows) < count
+            return jnp.sum(jnp.where(real, single, 0.0)) / count.astype(single.dtype)
+
+        return over_real_rows
+
+
+def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
+    """Draws a key's batch among the first `count` rows.
+
+    Args:
+        data: Pytree, leaves (rows, ...); for "blocks" the first ``size - 1`` real rows follow the last one again.
+        key: The sample.
+        count: Real rows.
+        size: Rows of the batch.
+        sampling: "iid" or "blocks".
+
+    Returns:
+        Pytree, leaves (size, ...).
+    """
+    if sampling == "blocks":
+        start = jax.random.randint(key, (), 0, count)
+        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
+    rows = jax.random.randint(key, (size,), 0, count)
+    return jax.tree.map(lambda leaf: leaf[rows], data)

@@ -1,0 +1,134 @@
+"""What can be seen cheaply before a run: sizes that do not fit, a lower level that is not strongly convex, bad steps."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from hypergossip.algorithm import Algorithm, Facts
+from hypergossip.metrics.lower_solution import lower_solution
+from hypergossip.metrics.stationarity import hypergradients
+from hypergossip.problem import Problem
+from hypergossip.space import Space
+
+POWER_ITERATIONS = 24
+BATCHES = 4
+FINITE_DIFFERENCE = 1e-4
+
+
+class PreflightWarning(UserWarning):
+    """A run that may work, with a setting that is likely to hurt."""
+
+
+def preflight(algorithms: list[Algorithm], problem: Problem, network: Any) -> None:
+    """Refuses runs that cannot work, and warns of those that are likely not to.
+
+    Args:
+        algorithms: The algorithms that will run.
+        problem: On this problem.
+        network: Over this network.
+
+    Raises:
+        ValueError: If the sizes do not fit, the lower level is not strongly convex, or an algorithm refuses.
+    """
+    if network.agents != problem.agents:
+        raise ValueError(
+            f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
+        )
+    for side, gradient in (("upper", problem.upper), ("lower", problem.lower)):
+        if gradient.size == 0:
+            raise ValueError(f"the {side} variable is empty.")
+    smallest, largest = lower_curvature(problem)
+    agent = int(jnp.argmin(smallest))
+    if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
+        raise ValueError(
+            f"the lower level of agent {agent} is not strongly convex at the starting point: its curvature along some "
+            f"direction is {float(smallest[agent]):.3g} (largest {float(largest[agent]):.3g}). Its solution is not unique; "
+            "add a regulariser such as 0.01 * |y|^2 to the lower loss."
+        )
+    facts = Facts(
+        upper_shared=any(problem.upper.shared),
+        lower_shared=any(problem.lower.shared),
+        network=network,
+        lower_curvature=(float(smallest.min()), float(largest.max())),
+        upper_curvature=lambda: upper_curvature(problem),
+    )
+    for text in dict.fromkeys(text for algorithm in algorithms for text in algorithm.check(facts)):
+        warnings.warn(text, PreflightWarning, stacklevel=3)
+
+
+def lower_curvature(problem: Problem) -> tuple[Any, Any]:
+    """Returns the smallest and largest curvature of every agent's lower level at the start, each (agents,).
+
+    Power iteration on the whole data, and for the largest on a few batches too; the smallest is a Rayleigh quotient,
+    so never below the truth.
+    """
+    with jax.enable_x64(True):
+        return _lower_curvature(problem.oracles, problem.x0, problem.y0)
+
+
+@jax.jit
+def _lower_curvature(oracles: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
+    direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
+
+    def largest(product: Any) -> Any:
+        def iterate(_: Any, v: Any) -> Any:
+            Hv = product(v)
+            norm = jnp.linalg.norm(Hv)
+            return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
+
+        v = lax.fori_loop(0, POWER_ITERATIONS, iterate, direction / jnp.linalg.norm(direction))
+        return jnp.vdot(v, product(v))
+
+    def of_agent(agent: Any) -> tuple[Any, Any]:
+        H = agent.full.hessian_product(x, y, jax.random.key(0))
+        top = largest(H)
+        # The power iteration finds the eigenvalue of largest magnitude; a negative one is the smallest already.
+        shift = jnp.abs(top)
+        bottom = jnp.minimum(top, shift - largest(lambda v: shift * v - H(v)))
+        batches = lax.map(
+            lambda key: largest(agent.hessian_product(x, y, key)), jax.random.split(jax.random.key(1), BATCHES)
+        )
+        return bottom, jnp.maximum(shift, jnp.max(batches))
+
+    return jax.vmap(of_agent)(oracles)
+
+
+def upper_curvature(problem: Problem) -> float:
+    """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
+    with jax.enable_x64(True):
+        return float(_upper_curvature(problem.oracles, problem.upper, problem.lower, problem.x0, problem.y0))
+
+
+@partial(jax.jit, static_argnames=("upper", "lower"))
+def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Any:
+    oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
+    full = oracles.full
+    agents = jax.tree.leaves(oracles)[0].shape[0]
+    everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
+    y0 = lower_solution(full, lower, everywhere(x), everywhere(y))
+
+    def gradient(x: Any) -> Any:
+        return jnp.mean(
+            hypergradients(full, upper, lower, everywhere(x), lower_solution(full, lower, everywhere(x), y0)), axis=0
+        )
+
+    def difference(v: Any) -> Any:
+        step = FINITE_DIFFERENCE * v
+        return (gradient(x + step) - gradient(x - step)) / (2 * FINITE_DIFFERENCE)
+
+    def iterate(_: Any, v: Any) -> Any:
+        Hv = difference(v)
+        return Hv / jnp.maximum(jnp.linalg.norm(Hv), jnp.finfo(Hv.dtype).tiny)
+
+    v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
+    v = lax.fori_loop(0, 4, iterate, v / jnp.linalg.norm(v))
+    return jnp.abs(jnp.vdot(v, difference(v)))
+
+
+def _to_float64(leaf: Any) -> Any:
+    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

@@ -1,0 +1,269 @@
+"""A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from hypergossip.algorithm import Oracles, Vector
+from hypergossip.oracles import AutodiffOracles, Form, Loss
+from hypergossip.space import Space
+
+Tree = Any
+Observation = Callable[[Tree, Tree], Any]
+Share = str | Mapping[str, Any]
+
+SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
+SAMPLINGS = ("iid", "blocks")
+
+
+class Problem:
+    """``min_x 1/n sum_i f_i(x_i, y*(x))`` over a network, ``y*`` the solution of the lower level.
+
+    Attributes:
+        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...).
+        agents: The number of agents n.
+        identities: (agents,) each agent's permanent identity, from which its random numbers come.
+        upper: The space of x: p entries, and which of them the network shares.
+        lower: The space of y: q entries, likewise.
+        x0: (p,) where every agent starts.
+        y0: (q,) likewise.
+        observe: The problem's own observations by name.
+    """
+
+    oracles: Any
+    agents: int
+    identities: Int[Array, "agents"]
+    upper: Space
+    lower: Space
+    x0: Vector
+    y0: Vector
+    observe: dict[str, Observation]
+
+    def __init__(
+        self,
+        upper: Loss,
+        lower: Loss,
+        *,
+        upper_data: Tree,
+        lower_data: Tree,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        batch_size: int | None = None,
+        sampling: str = "iid",
+        observe: Mapping[str, Observation] | None = None,
+        project: Callable[[Tree], Tree] | None = None,
+    ) -> None:
+        """Makes a problem from two losses and every agent's data.
+
+        Args:
+            upper: f(x, y, batch) -> scalar, a mean over the batch; x and y are pytrees like x0 and y0.
+            lower: g(x, y, batch) -> scalar, a mean over the batch, strongly convex in y.
+            upper_data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...),
+                where agents hold different numbers of samples.
+            lower_data: Likewise.
+            x0: One agent's starting point; every agent starts there.
+            y0: Likewise.
+            share: What the network agrees on. "upper": personal lower levels; "lower"; "both"; or leaf by leaf,
+                ``{"upper": <prefix pytree of bool>, "lower": ...}``.
+            batch_size: Samples a key draws; None: every sample, a deterministic oracle.
+            sampling: "iid": each sample alone, with replacement. "blocks": a random contiguous block of data shuffled
+                once; as unbiased and faster, but the samples of a batch always come together.
+            observe: fn(x, y) -> scalar of one agent, by name; the history has their means over agents.
+            project: Projects x onto a convex set after every step.
+
+        Raises:
+            ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
+        """
+        if sampling not in SAMPLINGS:
+            raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
+        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)):
+            raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
+        upper_share, lower_share = _read_share(share)
+        upper_rows = _read_data(upper_data, "upper_data")
+        lower_rows = _read_data(lower_data, "lower_data")
+        if len(upper_rows) != len(lower_rows):
+            raise ValueError(
+                f"upper_data has {len(upper_rows)} agents and lower_data {len(lower_rows)}; "
+                "the first axis of every leaf (or the list) runs over the agents and must be the same in both."
+            )
+        counts = [[_count(agent) for agent in level] for level in (upper_rows, lower_rows)]
+        smallest = min(map(min, counts))
+        if batch_size is not None and not 0 < batch_size <= smallest:
+            raise ValueError(
+                f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
+                "take a smaller batch, or None for every sample."
+            )
+        x0, y0 = _floating(x0), _floating(y0)
+        form = Form(
+            upper=upper,
+            lower=lower,
+            upper_space=Space.of(x0, upper_share, "upper"),
+            lower_space=Space.of(y0, lower_share, "lower"),
+            batch_size=None if batch_size is None else int(batch_size),
+            sampling=sampling,
+            samples=(max(counts[0]), max(counts[1])),
+            ragged=any(len(set(level)) > 1 for level in counts),
+            projection=project,
+        )
+        repeat = form.batch_size - 1 if form.batch_size and sampling == "blocks" else 0
+        oracles = AutodiffOracles(
+            upper_data=_stack(upper_rows, form.samples[0], repeat),
+            lower_data=_stack(lower_rows, form.samples[1], repeat),
+            upper_count=jnp.asarray(counts[0]),
+            lower_count=jnp.asarray(counts[1]),
+            form=form,
+        )
+        _check_losses(jax.tree.map(lambda leaf: leaf[0], oracles), x0, y0)
+        self._set(oracles, form.upper_space, form.lower_space, x0, y0, observe)
+
+    @classmethod
+    def from_oracles(
+        cls,
+        oracles: Any,
+        *,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        observe: Mapping[str, Observation] | None = None,
+    ) -> "Problem":
+        """Makes a problem of oracles that bring their own formulas.
+
+        Args:
+            oracles: A pytree with the methods of `hypergossip.algorithm.Oracles`, every leaf with a leading axis
+                (agents, ...).
+            x0: One agent's starting point; every agent starts there.
+            y0: Likewise.
+            share: As for `Problem`.
+            observe: As for `Problem`.
+        """
+        problem = cls.__new__(cls)
+        x0, y0 = _floating(x0), _floating(y0)
+        upper_share, lower_share = _read_share(share)
+        problem._set(oracles, Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower"), x0, y0, observe)
+        return problem
+
+    def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any) -> None:
+        self.oracles = oracles
+        self.agents = jax.tree.leaves(oracles)[0].shape[0]
+        self.identities = jnp.arange(self.agents)
+        self.upper, self.lower = upper, lower
+        self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
+        self.observe = dict(observe or {})
+
+    def agent(self, i: int) -> Oracles:
+        """Returns the problem as agent i sees it."""
+        return jax.tree.map(lambda leaf: leaf[i], self.oracles)
+
+    def relabelled(self, order: Sequence[int]) -> "Problem":
+        """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
+        problem = Problem.__new__(Problem)
+        problem.__dict__.update(self.__dict__)
+        problem.oracles = jax.tree.map(lambda leaf: leaf[jnp.asarray(order)], self.oracles)
+        problem.identities = self.identities[jnp.asarray(order)]
+        return problem
+
+    def __repr__(self) -> str:
+        """Names the sizes and what is shared."""
+        shared = (
+            f"{self.upper.shared_size} of {self.upper.size} upper, {self.lower.shared_size} of {self.lower.size} lower"
+        )
+        return f"Problem(agents={self.agents}, shared entries: {shared})"
+
+
+def _read_share(share: Share) -> tuple[Any, Any]:
+    if isinstance(share, str) and share in SHARES:
+        return SHARES[share]
+    if isinstance(share, Mapping) and set(share) <= {"upper", "lower"}:
+        return share.get("upper", False), share.get("lower", False)
+    raise ValueError(
+        f'share is {share!r}; write "upper", "lower", "both", or {{"upper": <bool or pytree of bool>, "lower": ...}}.'
+    )
+
+
+def _floating(tree: Tree) -> Tree:
+    """Casts floating leaves to JAX's default floating type, so that one switch decides the precision of everything."""
+    default = jnp.result_type(float)
+
+    def cast(leaf: Any) -> Any:
+        array = np.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf
+        return jnp.asarray(array, default) if jnp.issubdtype(array.dtype, jnp.floating) else jnp.asarray(array)
+
+    return jax.tree.map(cast, tree)
+
+
+def _read_data(data: Tree, name: str) -> list[Tree]:
+    """Returns one pytree of NumPy arrays an agent."""
+    if isinstance(data, list):
+        agents = [jax.tree.map(np.asarray, agent) for agent in data]
+    else:
+        stacked = jax.tree.map(np.asarray, data)
+        sizes = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(stacked)}
+        if len(sizes) != 1 or None in sizes:
+            raise ValueError(
+                f"{name}: the leaves have {sizes} agents; every leaf needs the shape (agents, samples, ...)."
+            )
+        agents = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(sizes.pop())]
+    if not agents:
+        raise ValueError(f"{name}: no agents; give at least one.")
+    for i, agent in enumerate(agents):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(agent):
+            where = f"{name}{jax.tree_util.keystr(path)}, agent {i}"
+            if leaf.ndim == 0 or leaf.shape[0] == 0:
+                raise ValueError(f"{where}: shape {leaf.shape} has no samples; every agent needs at least one.")
+            if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
+                raise ValueError(f"{where}: the data hold NaN or infinity; remove or impute them first.")
+    if len({jax.tree.structure(agent) for agent in agents}) > 1:
+        raise ValueError(f"{name}: the agents' pytrees have different structures; give every agent the same keys.")
+    return agents
+
+
+def _count(agent: Tree) -> int:
+    counts = {leaf.shape[0] for leaf in jax.tree.leaves(agent)}
+    if len(counts) != 1:
+        raise ValueError(f"one agent's leaves have {sorted(counts)} samples; features and labels must be equally many.")
+    return counts.pop()
+
+
+def _stack(agents: list[Tree], rows: int, repeat: int) -> Tree:
+    """Stacks the agents' data, leaves (agents, rows + repeat, ...), filled up with real rows taken cyclically.
+
+    For sampling by blocks the rows are shuffled once (alike for equal sizes, whatever the agent's place) and the
+    first ones repeated behind the last, so that every row begins as many blocks as any other.
+    """
+
+    def fill(leaf: np.ndarray) -> np.ndarray:
+        order = np.random.default_rng(len(leaf)).permutation(len(leaf)) if repeat else np.arange(len(leaf))
+        return leaf[order[np.arange(rows + repeat) % len(leaf)]]
+
+    return _floating(jax.tree.map(lambda *leaves: np.stack([fill(leaf) for leaf in leaves]), *agents))
+
+
+def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:
+    """Evaluates both losses once on agent 0, and refuses what no later message could explain."""
+    form = agent.form
+    for name, loss, data, count in (
+        ("upper", form.upper, agent.upper_data, agent.upper_count),
+        ("lower", form.lower, agent.lower_data, agent.lower_count),
+    ):
+        two = jax.tree.map(lambda leaf: leaf[: min(2, int(count))], data)
+        value = loss(x0, y0, two)
+        if jnp.shape(value) != () or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating):
+            raise ValueError(
+                f"the {name} loss returned shape {jnp.shape(value)} of type {jnp.asarray(value).dtype}, not a floating "
+                "scalar; take the mean over the batch."
+            )
+        if form.ragged:
+            single = [
+                loss(x0, y0, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], two)) for i in range(min(2, int(count)))
+            ]
+            if not np.allclose(value, np.mean(single), rtol=1e-3, atol=1e-6):
+                raise ValueError(
+                    f"the {name} loss of two samples is {float(value):.6g}, but the mean of their losses is "
+                    f"{float(np.mean(single)):.6g}. Where agents hold different numbers of samples, a loss must be a mean "
+                    "over its batch: use jnp.mean over samples, not jnp.sum."
+                )

@@ -1,0 +1,191 @@
+"""Heterogeneous noisy quadratics whose lower solution, hypergradient and optimum are known in closed form."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hypergossip.algorithm import Count, Lower, Sample, Upper
+from hypergossip.problem import Problem, Share
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class QuadraticOracles:
+    """One agent's quadratic, by formulas and not by automatic differentiation.
+
+    g(x, y) = y'H y / 2 - y'(B x + c), so y*(x) = H^-1 (B x + c);
+    f(x, y) = (y - d)'F (y - d) / 2 + (x - e)' diag(a) (x - e) / 2.
+    A key adds Gaussian noise, the same at every point, to each gradient; second derivatives are exact.
+
+    Attributes:
+        H: (q, q) positive definite.
+        B: (q, p).
+        c: (q,).
+        F: (q, q) positive semidefinite.
+        d: (q,).
+        a: (p,) positive.
+        e: (p,).
+        noise: The standard deviation of each gradient's entries; 0 in `full`.
+    """
+
+    H: Any
+    B: Any
+    c: Any
+    F: Any
+    d: Any
+    a: Any
+    e: Any
+    noise: Any
+
+    @property
+    def full(self) -> "QuadraticOracles":
+        """The same quadratic without noise."""
+        return QuadraticOracles(
+            self.H, self.B, self.c, self.F, self.d, self.a, self.e, jnp.zeros_like(jnp.asarray(self.noise))
+        )
+
+    def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
+        """A key is one sample."""
+        return upper + lower
+
+    def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns f(x, y; key)."""
+        noise_x, noise_y = self._upper_noise(x, y, key)
+        rest_y, rest_x = y - self.d, x - self.e
+        return rest_y @ self.F @ rest_y / 2 + rest_x @ (self.a * rest_x) / 2 + noise_x @ x + noise_y @ y
+
+    def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx f, dy f) at (x, y; key)."""
+        noise_x, noise_y = self._upper_noise(x, y, key)
+        return self.a * (x - self.e) + noise_x, self.F @ (y - self.d) + noise_y
+
+    def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
+        """Returns dy g at (x, y; key)."""
+        return self.H @ y - self.B @ x - self.c + self.noise * jax.random.normal(key, y.shape, y.dtype)
+
+    def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
+        """Returns v -> H v."""
+        return lambda v: self.H @ v
+
+    def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
+        """Returns v -> d2xy g v = -B' v."""
+        return lambda v: -(v @ self.B)
+
+    def project(self, x: Upper) -> Upper:
+        """There is no constraint."""
+        return x
+
+    def _upper_noise(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        key_x, key_y = jax.random.split(key)
+        return (
+            self.noise * jax.random.normal(key_x, x.shape, x.dtype),
+            self.noise * jax.random.normal(key_y, y.shape, y.dtype),
+        )
+
+
+class Solution(NamedTuple):
+    """The closed form of a network of quadratics.
+
+    Attributes:
+        x: (p,) the minimiser of l.
+        y: (agents, q) the lower solutions there; all alike on a shared lower level.
+        lower_solution: x (p,) -> y*(x), (agents, q).
+        hypergradient: x (p,) -> grad l(x), (p,).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    lower_solution: Callable[[np.ndarray], np.ndarray]
+    hypergradient: Callable[[np.ndarray], np.ndarray]
+
+
+def quadratic(
+    agents: int,
+    upper_dimension: int = 5,
+    lower_dimension: int = 4,
+    *,
+    seed: int = 0,
+    unlike: float = 1.0,
+    unlike_curvature: float | None = None,
+    noise: float = 0.0,
+    share: Share = "upper",
+    observe: Any = None,
+) -> Problem:
+    """Makes a network of quadratics.
+
+    Args:
+        agents: n.
+        upper_dimension: p.
+        lower_dimension: q.
+        seed: Of the coefficients.
+        unlike: How much the agents' linear terms differ: 0 equal, 1 as much as they are large.
+        unlike_curvature: The same for H, B, F and a; None: as `unlike`.
+        noise: Standard deviation of the noise in each entry of each gradient.
+        share: What the network agrees on, as for `Problem`.
+        observe: As for `Problem`.
+
+    Returns:
+        The problem; `solution` has its closed form. Curvatures lie between 1 and 4 at both levels.
+    """
+    random = np.random.default_rng(seed)
+    curvature = unlike if unlike_curvature is None else unlike_curvature
+    p, q = upper_dimension, lower_dimension
+
+    def unlike_by(amount: float, *shape: int) -> np.ndarray:
+        common = random.standard_normal(shape)
+        return (1 - amount) * common + amount * random.standard_normal((agents, *shape))
+
+    def between_one_and(top: float, roots: np.ndarray) -> np.ndarray:
+        squares = roots @ np.swapaxes(roots, -1, -2)
+        largest = np.linalg.eigvalsh(squares).max(-1)[..., None, None]
+        return np.eye(q) + (top - 1) * squares / largest
+
+    # Unlikeness mixes an agent's own coefficients with common ones, so the curvatures keep their bounds.
+    oracles = QuadraticOracles(
+        H=jnp.asarray(between_one_and(4.0, unlike_by(curvature, q, q))),
+        B=jnp.asarray(unlike_by(curvature, q, p) / np.sqrt(p)),
+        c=jnp.asarray(unlike_by(unlike, q)),
+        F=jnp.asarray(between_one_and(2.0, unlike_by(curvature, q, q))),
+        d=jnp.asarray(unlike_by(unlike, q)),
+        a=jnp.asarray(1.0 + np.tanh(unlike_by(curvature, p)) ** 2),
+        e=jnp.asarray(unlike_by(unlike, p)),
+        noise=jnp.full(agents, noise, jnp.result_type(float)),
+    )
+    oracles = jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(float)), oracles)
+    return Problem.from_oracles(oracles, x0=jnp.zeros(p), y0=jnp.zeros(q), share=share, observe=observe)
+
+
+def solution(problem: Problem) -> Solution:
+    """Returns the closed form of a problem made by `quadratic`, in float64.
+
+    Args:
+        problem: Its upper level wholly shared; its lower level wholly shared or wholly personal.
+
+    Raises:
+        ValueError: If the problem is not a network of quadratics, or shares in part.
+    """
+    if not isinstance(problem.oracles, QuadraticOracles):
+        raise ValueError("only problems made by problems.quadratic have a closed form.")
+    if not all(problem.upper.shared) or len(set(problem.lower.shared)) > 1:
+        raise ValueError("the closed form covers a shared upper level with a lower level shared wholly or not at all.")
+    o = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), problem.oracles)
+    n = problem.agents
+    # y*(x) = S x + s for each agent; a shared lower level has the means of H, B and c in every agent's place.
+    H, B, c = o.H, o.B, o.c
+    if all(problem.lower.shared):
+        H, B, c = (np.broadcast_to(m.mean(0), m.shape) for m in (H, B, c))
+    S, s = np.linalg.solve(H, B), np.linalg.solve(H, c[..., None])[..., 0]
+    # grad l(x) = mean_i [a (x - e) + S' F (S x + s - d)].
+    A = (np.einsum("np,pr->npr", o.a, np.eye(o.a.shape[1])) + np.einsum("nqp,nqr,nrs->nps", S, o.F, S)).mean(0)
+    b = (o.a * o.e - np.einsum("nqp,nqr,nr->np", S, o.F, s - o.d)).mean(0)
+    x = np.linalg.solve(A, b)
+
+    def lower_solution(x: np.ndarray) -> np.ndarray:
+        return S @ x + s
+
+    return Solution(x, lower_solution(x).reshape(n, -1), lower_solution, lambda x: A @ x - b)

@@ -1,0 +1,156 @@
+"""solve: a network of agents, run for some rounds, observed, checkpointed, and returned as one result."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypergossip import checkpoint as disk
+from hypergossip.algorithm import Algorithm
+from hypergossip.engines import Simulated
+from hypergossip.engines.engine import Engine
+from hypergossip.loop import FIRST_CHUNK, Interrupts, run_chunk
+from hypergossip.metrics import ledger
+from hypergossip.preflight import preflight
+from hypergossip.problem import Problem
+from hypergossip.progress import progress_bar
+from hypergossip.result import Result
+from hypergossip.run import Carry, Run, begin, measure, pack, result, unpack
+from hypergossip.stop import Stop, read_stop
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted and has left a checkpoint; the sentence says where."""
+
+
+def solve(
+    algorithm: Algorithm,
+    problem: Problem,
+    network: Any,
+    *,
+    rounds: int,
+    seed: int = 0,
+    seeds: int | None = None,
+    engine: Engine | None = None,
+    observe_every: int | None = None,
+    start: Result | None = None,
+    stop: Any = None,
+    checkpoint: Path | str | None = None,
+    checkpoint_every: float = 60.0,
+    progress: bool | None = None,
+    check: bool = True,
+) -> Result:
+    """Runs an algorithm on a problem over a network.
+
+    Args:
+        algorithm: The program of one agent.
+        problem: The bilevel problem.
+        network: Who talks to whom, and with what weight.
+        rounds: How many rounds; with `start`, how many more.
+        seed: Of every random number of the run.
+        seeds: Run so many seeds, seed, seed + 1, ..., at once; leaves and history then have a seed axis.
+        engine: Where to run; `Simulated()` if absent.
+        observe_every: Rounds between two rows of the history; about twenty rows if absent. The first and the last
+            round always have one. Observation is outside the timed path.
+        start: A result to go on from, of the same algorithm (other numbers are allowed), problem and seeds.
+        stop: A tolerance on the metric, a function of a row, or `Stop`.
+        checkpoint: A folder. A checkpoint is left there every `checkpoint_every` seconds, at the end, and at Ctrl-C or
+            SIGTERM; one that is there already, of the same configuration, is gone on from, bit for bit.
+        checkpoint_every: In seconds.
+        progress: Show a progress bar; if absent, only on a terminal.
+        check: Look before the run for what cannot work (`hypergossip.preflight`).
+
+    Returns:
+        The result.
+
+    Raises:
+        ValueError: If the run cannot work, with advice.
+        NotFinite: If a number is no longer finite, naming round, agent and quantity; the last checkpoint stays.
+        CheckpointError: If the folder's checkpoint is damaged or of another configuration.
+        Interrupted: At Ctrl-C or SIGTERM with a checkpoint folder, after the checkpoint is written.
+    """
+    for name, value, least in (("rounds", rounds, 0), ("observe_every", observe_every, 1), ("seeds", seeds, 1)):
+        if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
+            raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
+    rules = read_stop(stop)
+    if check:
+        preflight([algorithm], problem, network)
+    numbers = seed + np.arange(seeds or 1)
+    run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds)
+    if start is not None:
+        carry = unpack(run, carry, start.saved)
+    last = carry.round + rounds
+    if checkpoint is not None and (Path(checkpoint) / disk.FILE).exists():
+        saved = disk.read(checkpoint)
+        disk.check_same(run.configuration, saved, checkpoint)
+        carry = unpack(run, carry, saved)
+    name = type(algorithm).__name__
+    every = observe_every or max(1, rounds // 20)
+    with progress_bar(progress, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
+        keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
+        carry = drive(run, carry, last, every, rules, show, keep)
+    if checkpoint is not None:
+        disk.write(checkpoint, pack(run, carry))
+    return result(run, carry)
+
+
+def drive(
+    run: Run,
+    carry: Carry,
+    last: int,
+    every: int,
+    rules: Stop,
+    show: Callable[[int, Any], None],
+    keep: Callable[[Carry], None],
+) -> Carry:
+    """Runs to the last round, or to where a rule stops it, with a row every so often.
+
+    Args:
+        run: What runs.
+        carry: Where it stands.
+        last: The last round.
+        every: Rounds between two rows.
+        rules: When to stop.
+        show: Told the round, and the metric of a new row or None.
+        keep: Told where the run stands after every chunk.
+    """
+    # No round is run here: the bounds are traced, so this compiles the one executable of every chunk.
+    run.program.advance(carry.state, carry.round, carry.round)
+    pace, over = FIRST_CHUNK, False
+    while True:
+        over = over or carry.round >= last
+        seen = bool(carry.rows) and int(carry.rows[-1]["round"][0]) == carry.round
+        if not seen and (over or carry.round % every == 0):
+            row = measure(run, carry)
+            carry = carry._replace(rows=(*carry.rows, row))
+            show(carry.round, row["metric"])
+            over = over or rules.at_row(row)
+        if over:
+            return carry
+        target = min(last, (carry.round // every + 1) * every)
+        chunk = run_chunk(run.program, carry.state, carry.round, target, pace)
+        spent = ledger.add(carry.spent, run.program.engine.fetch(chunk.spent))
+        carry = Carry(chunk.round, carry.seconds + chunk.seconds, chunk.state, spent, carry.rows)
+        pace, over = chunk.pace, rules.at_time(carry.seconds)
+        show(carry.round, None)
+        keep(carry)
+
+
+def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[[Carry], None]:
+    """Returns what writes a checkpoint when it is due, or when the process is asked to end."""
+    written = time.monotonic()
+
+    def keep(carry: Carry) -> None:
+        nonlocal written
+        if folder is None or not (interrupts.pending or time.monotonic() - written >= every):
+            return
+        path = disk.write(folder, pack(run, carry))
+        written = time.monotonic()
+        if interrupts.pending:
+            by = signal.Signals(interrupts.pending).name
+            raise Interrupted(f"{by} at round {carry.round}; {path} is written: the same call goes on from there.")
+
+    return keep

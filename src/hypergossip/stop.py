@@ -1,0 +1,56 @@
+"""When a run ends before its rounds are over."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ends a run as soon as one of its conditions holds; None never does.
+
+    The metric and the samples are looked at in the rows of the history, the time after every chunk of rounds.
+
+    Args:
+        metric: A tolerance on M_t, in every run of several seeds.
+        seconds: Compiled running time, compilation and observation apart.
+        samples: Samples drawn per agent.
+        function: A function of a row (column -> value, or an array over seeds), true to stop.
+    """
+
+    metric: float | None = None
+    seconds: float | None = None
+    samples: float | None = None
+    function: Callable[[Row], bool] | None = None
+
+    def at_row(self, row: Row) -> bool:
+        """Does this row of the history end the run?"""
+        return bool(
+            (self.metric is not None and np.all(np.asarray(row["metric"]) <= self.metric))
+            or (self.samples is not None and np.all(np.asarray(row["samples"]) >= self.samples))
+            or (self.function is not None and self.function(row))
+        )
+
+    def at_time(self, seconds: float) -> bool:
+        """Is the time over?"""
+        return self.seconds is not None and seconds >= self.seconds
+
+
+def read_stop(stop: Any) -> Stop:
+    """Returns a `Stop` from what `solve` takes: a Stop, a tolerance on the metric, a function of a row, or None."""
+    if stop is None:
+        return Stop()
+    if isinstance(stop, Stop):
+        return stop
+    if callable(stop):
+        return Stop(function=stop)
+    if isinstance(stop, int | float) and not isinstance(stop, bool):
+        return Stop(metric=float(stop))
+    raise ValueError(
+        f"stop is {stop!r}; give a tolerance on the metric, a function of a row, or "
+        "hypergossip.Stop(metric=..., seconds=..., samples=...)."
+    )

@@ -1,0 +1,70 @@
+"""CIFAR-10: the published binary form, the real images, and the unpacked cache."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hypergossip.data import DataUnavailable, load
+from hypergossip.data.cifar10 import read_binary_archive
+from hypergossip.data.sources import cache_folder
+
+
+def write_archive(path: Path, labels: np.ndarray, images: np.ndarray) -> None:
+    """Six files of equally many records: a label byte, then the planes of red, green and blue, row by row."""
+    names = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
+    with tarfile.open(path, "w:gz") as archive:
+        for name, some in zip(names, np.split(np.arange(len(labels)), 6), strict=True):
+            content = b"".join(
+                bytes([labels[index]]) + b"".join(images[index, :, :, channel].tobytes() for channel in range(3))
+                for index in some
+            )
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def test_the_binary_form_is_read_by_row_column_and_channel(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 10, 18, dtype=np.uint8)
+    images = generator.integers(0, 256, (18, 32, 32, 3), dtype=np.uint8)
+    write_archive(tmp_path / "small.tar.gz", labels, images)
+    read = read_binary_archive(tmp_path / "small.tar.gz")
+    assert np.array_equal(read.labels, labels)
+    assert np.array_equal(read.pixels.reshape(images.shape), images)
+
+
+def test_an_archive_of_other_images_is_refused(tmp_path: Path, no_files: list[str]):
+    write_archive(tmp_path / "cifar-10-binary.tar.gz", np.zeros(6, np.uint8), np.zeros((6, 32, 32, 3), np.uint8))
+    with pytest.raises(DataUnavailable, match=r"cifar-10-binary\.tar\.gz is damaged or unreadable .*SHA-256"):
+        load("cifar10", tmp_path)
+    (tmp_path / "cifar10.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(DataUnavailable, match=r"cifar10\.npz is damaged or unreadable"):
+        load("cifar10", tmp_path)
+    assert not cache_folder().exists()
+
+
+def test_real_images_and_their_cache(real_files: Path, no_files: list[str]):
+    first = load("cifar10", real_files)
+    assert first.features.shape == (60000, 3072)
+    assert first.features.dtype == np.float32
+    assert np.bincount(first.labels[:50000]).tolist() == [5000] * 10
+    assert np.bincount(first.labels[50000:]).tolist() == [1000] * 10
+    means = first.features[:50000].reshape(-1, 3).mean(axis=0, dtype=np.float64)
+    assert np.round(means, 4).tolist() == [0.4914, 0.4822, 0.4465]
+
+    # From here on only the unpacked copy can answer, and only while it is whole.
+    again = load("cifar10")
+    assert np.array_equal(again.features, first.features)
+    assert np.array_equal(again.labels, first.labels)
+    assert type(again.features) is type(again.labels) is np.ndarray
+    assert no_files == []
+    with (cache_folder() / "cifar10" / "pixels.npy").open("r+b") as file:
+        file.seek(100_000_000)
+        byte = file.read(1)
+        file.seek(-1, io.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    with pytest.raises(DataUnavailable, match=r"cifar-10-binary\.tar\.gz failed"):
+        load("cifar10")

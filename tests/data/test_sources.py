@@ -1,0 +1,108 @@
+"""Places, checksums and downloads, on a small file whose checksum the test itself computes."""
+
+import gzip
+import hashlib
+import socket
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hypergossip.data import DataUnavailable
+from hypergossip.data.sources import Source, cache_folder, obtain, read_checked
+
+CONTENT = b"3 1:1\n" * 50
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SOURCE = Source("small", ("small.txt.gz", "small.txt"), "inner", "https://example.org/data/small.txt", SHA256)
+OTHER = b"not the published content"
+
+decode = partial(read_checked, sha256=SHA256)
+
+
+@pytest.fixture
+def served(empty_cache: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A network that serves the file, through scikit-learn's own loader."""
+    published = tmp_path / "web" / "small.txt"
+    published.parent.mkdir()
+    published.write_bytes(CONTENT)
+    fetched: list[str] = []
+
+    def retrieve(url: str, target: Path) -> None:
+        assert socket.getdefaulttimeout() is not None
+        fetched.append(url)
+        Path(target).write_bytes(published.read_bytes())
+
+    monkeypatch.setattr("sklearn.datasets._base.urlretrieve", retrieve)
+    return fetched
+
+
+@pytest.mark.parametrize("inner", ["", "inner"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_is_found_plain_or_packed_with_or_without_its_folder(
+    tmp_path: Path, no_files: list[str], inner: str, packed: bool
+):
+    folder = tmp_path / inner
+    folder.mkdir(exist_ok=True)
+    name = "small.txt.gz" if packed else "small.txt"
+    (folder / name).write_bytes(gzip.compress(CONTENT) if packed else CONTENT)
+    assert obtain(SOURCE, decode, tmp_path) == CONTENT
+    assert no_files == []
+
+
+def test_places_are_tried_in_order(tmp_path: Path, no_files: list[str], monkeypatch: pytest.MonkeyPatch):
+    places = [tmp_path / "named", cache_folder(), tmp_path / "shared"]
+    monkeypatch.setenv("HYPERGOSSIP_DATA", str(places[2]))
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "small.txt").write_bytes(CONTENT)
+    for place in places:
+        assert obtain(SOURCE, lambda path: path.parent, places[0]) == place
+        (place / "small.txt").unlink()
+    with pytest.raises(DataUnavailable):
+        obtain(SOURCE, decode, places[0])
+    assert no_files == [SOURCE.url]
+
+
+def test_a_damaged_file_in_the_cache_is_passed_over(
+    tmp_path: Path, no_files: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    cache_folder().mkdir(parents=True)
+    damaged = cache_folder() / "small.txt"
+    damaged.write_bytes(OTHER)
+    with pytest.raises(DataUnavailable, match=r"small\.txt is damaged or unreadable .*; the download of https"):
+        obtain(SOURCE, decode, None)
+    monkeypatch.setenv("HYPERGOSSIP_DATA", str(tmp_path))
+    (tmp_path / "small.txt").write_bytes(CONTENT)
+    assert obtain(SOURCE, decode, None) == CONTENT
+
+
+def test_a_download_lands_in_the_cache_and_is_not_repeated(served: list[str]):
+    before = socket.getdefaulttimeout()
+    for _ in range(2):
+        assert obtain(SOURCE, decode, None) == CONTENT
+    assert served == [SOURCE.url]
+    assert socket.getdefaulttimeout() == before
+    assert [file.name for file in (cache_folder() / "inner").iterdir()] == ["small.txt"]
+
+
+def test_a_download_replaces_a_damaged_file_in_the_cache(served: list[str]):
+    kept = cache_folder() / "inner" / "small.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(OTHER)
+    assert obtain(SOURCE, decode, None) == CONTENT == kept.read_bytes()
+    assert served == [SOURCE.url]
+
+
+def test_a_download_of_other_content_is_refused_and_not_kept(served: list[str], tmp_path: Path):
+    (tmp_path / "web" / "small.txt").write_bytes(OTHER)
+    with pytest.raises(DataUnavailable, match=r"download of https://example\.org/data/small\.txt failed .*SHA256"):
+        obtain(SOURCE, decode, None)
+    assert list((cache_folder() / "inner").iterdir()) == []
+
+
+def test_the_cache_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "hypergossip"
+    for value in ("", "relative"):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert cache_folder() == Path.home() / ".cache" / "hypergossip"
