@@ -6,13 +6,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_trans
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 Vector = Float[Array, "dimension"]
 Upper = Float[Array, "p"]
 Lower = Float[Array, "q"]
 Sample = Key[Array, ""]
-Count = Int[Array, ""] | int
+Count = Any  # a whole number: Python's, or an array of them
 State = Any  # a NamedTuple of one agent's vectors, in the paper's letters
 
 

@@ -68,7 +68,7 @@ def write(folder: Path | str, saved: Saved) -> Path:
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path, temporary = folder / FILE, folder / f".{FILE}.{os.getpid()}"
     with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

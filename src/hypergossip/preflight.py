@@ -1,4 +1,4 @@
-"""What can be seen cheaply before a run: sizes that do not fit, a lower level that is not strongly convex, bad steps."""
+"""What can be seen cheaply before a run: sizes that do not fit, a lower level not strongly convex, bad steps."""
 
 import warnings
 from functools import partial
@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
@@ -23,51 +24,57 @@ class PreflightWarning(UserWarning):
     """A run that may work, with a setting that is likely to hurt."""
 
 
-def preflight(algorithms: list[Algorithm], problem: Problem, network: Any) -> None:
-    """Refuses runs that cannot work, and warns of those that are likely not to.
+def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
+    """Refuses a run that cannot work, and warns (`PreflightWarning`) of one that is likely not to.
 
     Args:
-        algorithms: The algorithms that will run.
+        algorithm: The algorithm that will run.
         problem: On this problem.
         network: Over this network.
 
     Raises:
-        ValueError: If the sizes do not fit, the lower level is not strongly convex, or an algorithm refuses.
+        ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
+    """
+    for text in algorithm.check(facts(problem, network)):
+        warnings.warn(text, PreflightWarning, stacklevel=3)
+
+
+def facts(problem: Problem, network: Any) -> Facts:
+    """Gathers what an algorithm needs for its check.
+
+    Raises:
+        ValueError: If the sizes do not fit or the lower level is not strongly convex.
     """
     if network.agents != problem.agents:
         raise ValueError(
             f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
         )
-    for side, gradient in (("upper", problem.upper), ("lower", problem.lower)):
-        if gradient.size == 0:
-            raise ValueError(f"the {side} variable is empty.")
     smallest, largest = lower_curvature(problem)
-    agent = int(jnp.argmin(smallest))
+    agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
         raise ValueError(
             f"the lower level of agent {agent} is not strongly convex at the starting point: its curvature along some "
-            f"direction is {float(smallest[agent]):.3g} (largest {float(largest[agent]):.3g}). Its solution is not unique; "
-            "add a regulariser such as 0.01 * |y|^2 to the lower loss."
+            f"direction is {float(smallest[agent]):.3g} (largest {float(largest[agent]):.3g}). Its solution is not "
+            "unique; add a regulariser such as 0.01 * |y|^2 to the lower loss."
         )
-    facts = Facts(
+    return Facts(
         upper_shared=any(problem.upper.shared),
         lower_shared=any(problem.lower.shared),
         network=network,
         lower_curvature=(float(smallest.min()), float(largest.max())),
         upper_curvature=lambda: upper_curvature(problem),
     )
-    for text in dict.fromkeys(text for algorithm in algorithms for text in algorithm.check(facts)):
-        warnings.warn(text, PreflightWarning, stacklevel=3)
 
 
-def lower_curvature(problem: Problem) -> tuple[Any, Any]:
+def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and largest curvature of every agent's lower level at the start, each (agents,).
 
     Power iteration on the whole data, and for the largest on a few batches too; the smallest is a Rayleigh quotient,
     so never below the truth.
     """
     with jax.enable_x64(True):
-        return _lower_curvature(problem.oracles, problem.x0, problem.y0)
+        smallest, largest = _lower_curvature(problem.oracles, problem.x0, problem.y0)
+        return np.asarray(smallest), np.asarray(largest)
 
 
 @jax.jit

@@ -202,10 +202,10 @@ def _read_data(data: Tree, name: str) -> list[Tree]:
         agents = [jax.tree.map(np.asarray, agent) for agent in data]
     else:
         stacked = jax.tree.map(np.asarray, data)
-        sizes = {leaf.shape[0] if leaf.ndim else None for leaf in jax.tree.leaves(stacked)}
-        if len(sizes) != 1 or None in sizes:
+        sizes = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(stacked)}
+        if len(sizes) != 1:
             raise ValueError(
-                f"{name}: the leaves have {sizes} agents; every leaf needs the shape (agents, samples, ...)."
+                f"{name}: the leaves have {sorted(sizes)} agents; every leaf needs the shape (agents, samples, ...)."
             )
         agents = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(sizes.pop())]
     if not agents:
@@ -247,10 +247,10 @@ def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:
     """Evaluates both losses once on agent 0, and refuses what no later message could explain."""
     form = agent.form
     for name, loss, data, count in (
-        ("upper", form.upper, agent.upper_data, agent.upper_count),
-        ("lower", form.lower, agent.lower_data, agent.lower_count),
+        ("upper", form.upper, agent.upper_data, min(2, int(agent.upper_count))),
+        ("lower", form.lower, agent.lower_data, min(2, int(agent.lower_count))),
     ):
-        two = jax.tree.map(lambda leaf: leaf[: min(2, int(count))], data)
+        two = jax.tree.map(lambda leaf, count=count: leaf[:count], data)
         value = loss(x0, y0, two)
         if jnp.shape(value) != () or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating):
             raise ValueError(
@@ -258,12 +258,10 @@ def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:
                 "scalar; take the mean over the batch."
             )
         if form.ragged:
-            single = [
-                loss(x0, y0, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], two)) for i in range(min(2, int(count)))
-            ]
+            single = [loss(x0, y0, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], two)) for i in range(count)]
             if not np.allclose(value, np.mean(single), rtol=1e-3, atol=1e-6):
                 raise ValueError(
                     f"the {name} loss of two samples is {float(value):.6g}, but the mean of their losses is "
-                    f"{float(np.mean(single)):.6g}. Where agents hold different numbers of samples, a loss must be a mean "
-                    "over its batch: use jnp.mean over samples, not jnp.sum."
+                    f"{float(np.mean(single)):.6g}. Where agents hold different numbers of samples, a loss must be a "
+                    "mean over its batch: use jnp.mean over samples, not jnp.sum."
                 )

@@ -58,7 +58,7 @@ class Result:
         arrays["structure"] = np.frombuffer(json.dumps(shapes).encode(), np.uint8)
         temporary = folder / f".{POINT}.{os.getpid()}"
         with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         os.replace(temporary, folder / POINT)
         self.history.to_csv(folder / "history.csv", index=False)
         return folder

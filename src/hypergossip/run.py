@@ -126,8 +126,8 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
     if here != there:
         raise ValueError(
             "the result to go on from has another state: its algorithm "
-            f"({saved.configuration['algorithm'].split('(')[0]}), agents, seeds, dimensions or precision are not those of "
-            f"this run ({run.configuration['algorithm'].split('(')[0]}). Go on with the same ones, or begin anew."
+            f"({saved.configuration['algorithm'].split('(')[0]}), agents, seeds, dimensions or precision are not those "
+            f"of this run ({run.configuration['algorithm'].split('(')[0]}). Go on with the same ones, or begin anew."
         )
     state = run.program.engine.restore(run.program.placed, jax.tree.unflatten(structure, saved.leaves))
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0

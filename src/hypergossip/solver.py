@@ -77,7 +77,7 @@ def solve(
             raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
     rules = read_stop(stop)
     if check:
-        preflight([algorithm], problem, network)
+        preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)
     run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds)
     if start is not None:

@@ -1,4 +1,4 @@
-"""Raveling at the edge: a user's pytree of arrays outside, one flat vector inside, and which of its entries are shared."""
+"""Raveling at the edge: a pytree of arrays outside, one flat vector inside, and which of its entries are shared."""
 
 from dataclasses import dataclass
 from math import prod

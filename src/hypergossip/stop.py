@@ -46,10 +46,10 @@ def read_stop(stop: Any) -> Stop:
         return Stop()
     if isinstance(stop, Stop):
         return stop
-    if callable(stop):
-        return Stop(function=stop)
     if isinstance(stop, int | float) and not isinstance(stop, bool):
         return Stop(metric=float(stop))
+    if callable(stop):
+        return Stop(function=lambda row: bool(stop(row)))
     raise ValueError(
         f"stop is {stop!r}; give a tolerance on the metric, a function of a row, or "
         "hypergossip.Stop(metric=..., seconds=..., samples=...)."

@@ -97,13 +97,13 @@ class Slam:
             penalty = (1 + 2 * float(self.gamma)) * float(self.rho) * mu_max if shared else 0.0
             if value * penalty >= 4:
                 raise ValueError(
-                    f"Slam: {level}_step = {value:.3g} is unstable on this network whatever the losses: it must stay below "
-                    f"4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
+                    f"Slam: {level}_step = {value:.3g} is unstable on this network whatever the losses: it must stay "
+                    f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
                 )
             bound = 4 / (penalty + 2 * curvature())
             if value >= bound:
                 warnings.append(
-                    f"Slam: {level}_step = {value:.3g} is likely to be unstable: for the curvature found at the start it "
-                    f"should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
+                    f"Slam: {level}_step = {value:.3g} is likely to be unstable: for the curvature found at the start "
+                    f"it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
                 )
         return warnings

@@ -16,7 +16,8 @@ class Neumann:
 
     Args:
         terms: K. The estimate takes k < K Hessian-vector products, (K - 1) / 2 on average.
-        lipschitz: L_g, at least the largest eigenvalue of the Hessian of every sample; the series diverges at half of it.
+        lipschitz: L_g, at least the largest eigenvalue of the Hessian of every sample; the series diverges at half of
+            it.
         shared_batch: Use one lower batch for all factors and the Jacobian, instead of eq. 5's independent ones. A
             departure from the paper: a product of dependent factors is no longer unbiased for the product of means, but
             the batch is drawn and linearised once, so a step takes less than half the time (benchmarks/step.py).
@@ -64,12 +65,13 @@ def check_lipschitz(name: str, lipschitz: Any, facts: Facts) -> list[str]:
     largest = facts.lower_curvature[1]
     if largest >= 2 * float(lipschitz):
         raise ValueError(
-            f"{name}: the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = {float(lipschitz):.3g}: "
-            f"the series diverges. Take lipschitz of at least {largest:.3g}, or scale the lower loss down."
+            f"{name}: the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = "
+            f"{float(lipschitz):.3g}: the series diverges. Take lipschitz of at least {largest:.3g}, or scale "
+            "the lower loss down."
         )
     if largest > 1.05 * float(lipschitz):
         return [
-            f"{name}: lipschitz = {float(lipschitz):.3g} does not bound the lower level's curvature, {largest:.3g} at the "
-            "start: the estimate's bias is larger than eq. 5 promises, and the series may diverge later."
+            f"{name}: lipschitz = {float(lipschitz):.3g} does not bound the lower level's curvature, {largest:.3g} at "
+            "the start: the estimate's bias is larger than eq. 5 promises, and the series may diverge later."
         ]
     return []

@@ -68,7 +68,7 @@ def figures_of_run(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> 
     full = oracles.full
     x_average = average_shared(upper, x)
     own_solution = lower_solution(full, lower, x, y)
-    # With personal lower levels y* moves with x, so grad l(xbar) needs y* at xbar; a shared one has the same y* in both.
+    # With personal lower levels grad l(xbar) needs y* at xbar; a shared one has the same y* in both.
     solution = own_solution if any(lower.shared) else lower_solution(full, lower, x_average, own_solution)
     gradients = hypergradients(full, upper, lower, x_average, solution)
     stationarity = mean_square(upper, gradients)

@@ -1,0 +1,107 @@
+"""check_hypergradient: an estimator against finite differences of the true upper-level function l."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.algorithm import Hypergradient
+from hypergossip.metrics.lower_solution import average_shared, lower_solution
+from hypergossip.problem import Problem
+
+
+class HypergradientCheck(NamedTuple):
+    """What `check_hypergradient` found.
+
+    Attributes:
+        relative_error: |estimate - truth| / |truth| over the directions tried; truth by finite differences of l.
+        standard_error: Of that figure, for estimators that draw numbers of their own; 0 for the others.
+        lower_residual: |dy g| at the lower solution used, relative to |dy g| at y = 0, the largest over agents.
+        estimate: (directions,) the mean estimate along each direction.
+        truth: (directions,) the derivative of l along it.
+    """
+
+    relative_error: float
+    standard_error: float
+    lower_residual: float
+    estimate: np.ndarray
+    truth: np.ndarray
+
+
+def check_hypergradient(
+    problem: Problem,
+    estimator: Hypergradient,
+    *,
+    x: Any = None,
+    directions: int = 8,
+    draws: int = 64,
+    step: float = 1e-4,
+    seed: int = 0,
+) -> HypergradientCheck:
+    """Compares an estimator, on the whole data and averaged over the agents, with finite differences of the true l.
+
+    Everything runs in float64, and the lower level is solved to round-off at every point. On a shared lower level of
+    unlike agents an estimator with local second derivatives is biased; this reports by how much.
+
+    Args:
+        problem: The problem; every agent is set to the same x.
+        estimator: The estimator.
+        x: Where, one agent's pytree; the starting point if absent (moved a little off it, since zero is often special).
+        directions: Random directions; every coordinate where there are fewer.
+        draws: Keys over which an estimate is averaged.
+        step: Of the central differences, relative to the size of x or 1.
+        seed: Of directions and draws.
+
+    Returns:
+        The errors, the derivatives along every direction, and the residual.
+
+    Raises:
+        ValueError: If the problem's x is not wholly shared: l is a function of one x.
+    """
+    if not all(problem.upper.shared):
+        raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
+    random = np.random.default_rng(seed)
+    size = problem.upper.size
+    with jax.enable_x64(True):
+        oracles, y0 = jax.tree.map(_to_float64, (problem.oracles, problem.y0))
+        full = oracles.full
+        if x is None:
+            point = np.asarray(problem.x0, np.float64) + 0.1 * random.standard_normal(size)
+        else:
+            point = np.asarray(problem.upper.ravel(jax.tree.map(jnp.asarray, x)), np.float64)
+        chosen = np.eye(size) if size <= directions else random.standard_normal((directions, size))
+        chosen = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+        everywhere = lambda v: jnp.broadcast_to(v, (problem.agents, v.size))
+        any_key = jax.random.key(0)
+
+        def solution(x: Any) -> Any:
+            return lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
+
+        @jax.jit
+        def value(x: Any) -> Any:
+            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), solution(x)))
+
+        @jax.jit
+        def estimates(x: Any, keys: Any) -> tuple[Any, Any]:
+            y = solution(x)
+            each = lambda key: jnp.mean(
+                jax.vmap(lambda a, x, y: estimator(a, x, y, key))(full, everywhere(x), y), axis=0
+            )
+            gradient = lambda y: jax.vmap(lambda a, x, y: a.lower_gradient(x, y, any_key))(full, everywhere(x), y)
+            size = lambda y: jnp.max(jnp.linalg.norm(average_shared(problem.lower, gradient(y)), axis=1))
+            return jax.lax.map(each, keys), size(y) / size(jnp.zeros_like(y))
+
+        width = step * max(1.0, float(np.linalg.norm(point)))
+        truth = np.array([(value(point + width * v) - value(point - width * v)) / (2 * width) for v in chosen])
+        samples, residual = estimates(jnp.asarray(point), jax.random.split(jax.random.key(seed), draws))
+        along = np.asarray(samples) @ chosen.T
+        residual = float(residual)
+    mean = along.mean(axis=0)
+    scale = max(float(np.linalg.norm(truth)), np.finfo(float).tiny)
+    spread = float(np.linalg.norm(along.std(axis=0, ddof=1))) / np.sqrt(draws) if draws > 1 else 0.0
+    return HypergradientCheck(float(np.linalg.norm(mean - truth)) / scale, spread / scale, residual, mean, truth)
+
+
+def _to_float64(leaf: Any) -> Any:
+    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
