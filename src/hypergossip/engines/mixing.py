@@ -11,9 +11,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
-DENSE_AGENTS = 64  # below this a dense product is always the cheapest (benchmarks/mixing.py)
-DENSE_DENSITY = 0.25  # above this it is, at any size
-PADDING = 4.0  # a neighbour list padded to the largest degree may hold this many times the edges
+# Where each form is the fastest on a CPU (benchmarks/mixing.py):
+DENSE_COLUMNS = 16  # up to so many columns a dense product is as cheap as anything
+DEGREES_IN_COLUMNS = 6  # a padded list wins while the largest degree fits so often into the columns
+EDGES_IN_ENTRIES = 50  # a list of edges wins over a dense product while they fit so often into its entries
 
 
 @jax.tree_util.register_dataclass
@@ -103,8 +104,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     degrees = np.diff(others.indptr)
     degree = int(degrees.max(initial=0))
     if form == "auto":
-        dense = columns <= DENSE_AGENTS or others.nnz > DENSE_DENSITY * agents * columns
-        form = "dense" if dense else "neighbours" if degree * agents <= PADDING * others.nnz else "edges"
+        form = _cheapest(agents, columns, degree, others.nnz)
     if form == "dense":
         return Dense(jnp.asarray(mixing.toarray(), dtype))
     rows = np.repeat(np.arange(agents), degrees)
@@ -116,6 +116,14 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     indices, weights = np.zeros((degree, agents), np.int32), np.zeros((degree, agents))
     indices[place, rows], weights[place, rows] = others.indices, others.data
     return Neighbours(jnp.asarray(own, dtype), jnp.asarray(indices), jnp.asarray(weights, dtype))
+
+
+def _cheapest(agents: int, columns: int, degree: int, edges: int) -> str:
+    if columns <= DENSE_COLUMNS:
+        return "dense"
+    if degree * DEGREES_IN_COLUMNS <= columns:
+        return "neighbours"
+    return "edges" if edges * EDGES_IN_ENTRIES <= agents * columns else "dense"
 
 
 @jax.custom_batching.custom_vmap

@@ -1,0 +1,1 @@
+"""Speed, measured: `make bench` runs all of it, `python -m benchmarks NAME ...` some."""

@@ -1,0 +1,29 @@
+"""Runs the benchmarks that are named, or all of them."""
+
+import importlib
+import platform
+import sys
+import warnings
+
+import jax
+
+from hypergossip import PreflightWarning
+
+NAMES = ("import_time", "step", "loop", "mixing", "ring")
+
+
+def main() -> None:
+    """Prints every benchmark's table."""
+    warnings.simplefilter("ignore", PreflightWarning)
+    wanted = sys.argv[1:] or NAMES
+    unknown = set(wanted) - set(NAMES)
+    if unknown:
+        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}.")
+    device = jax.devices()[0].device_kind
+    print(f"Python {platform.python_version()}, jax {jax.__version__}, {device}, {platform.machine()}")
+    for name in wanted:
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

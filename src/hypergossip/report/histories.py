@@ -1,0 +1,104 @@
+"""What figures and tables read from histories: their columns, and how seeds become a median with a spread."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+ERRORS = ("metric", "stationarity", "consensus_error", "lower_error", "lower_consensus_error")
+COSTS = (
+    "bytes_sent",
+    "bytes_sent_max",
+    "samples",
+    "upper_gradients",
+    "lower_gradients",
+    "hessian_products",
+    "jacobian_products",
+)
+KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", *COSTS)
+"""The columns that every history may have; any other numeric column is the problem's own observation."""
+
+MANY_SEEDS = 10
+"""From so many seeds on, a spread is the 10th to 90th percentile; of fewer, it is the smallest to the largest."""
+
+
+class Spread(NamedTuple):
+    """Seeds in three numbers, each (...): NaN wherever a seed has no finite value, so that no failure is hidden.
+
+    Attributes:
+        median: The median over the seeds.
+        low: The 10th percentile, or of fewer than ten seeds the smallest.
+        high: The 90th percentile, or of fewer than ten seeds the largest.
+    """
+
+    median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def spread(values: Float[np.ndarray, "*rows seeds"]) -> Spread:
+    """Returns median, low and high over the last axis."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    edge = 0.1 if values.shape[-1] >= MANY_SEEDS else 0.0
+    low, median, high = np.quantile(values, (edge, 0.5, 1 - edge), axis=-1)
+    return Spread(median, low, high)
+
+
+def check(histories: dict[str, pd.DataFrame]) -> None:
+    """Raises a ValueError, with advice, unless there is a history and every one can be read.
+
+    Args:
+        histories: Method -> history.
+    """
+    if not histories:
+        raise ValueError("there is no history to show; pass at least one, as {name: result.history}.")
+    for name, history in histories.items():
+        missing = [column for column in ("round", *ERRORS[:4], "samples") if column not in history]
+        if missing:
+            raise ValueError(
+                f"the history of {name} has no column {', '.join(missing)}; pass the frame that solve returned."
+            )
+        if history.empty:
+            raise ValueError(f"the history of {name} has no rows; run it, or leave it out.")
+        if history.duplicated([column for column in ("seed", "round") if column in history]).any():
+            raise ValueError(
+                f"the history of {name} has two rows for one seed and round; if several runs were joined, "
+                "give each a value of its own in the column seed."
+            )
+
+
+def seeds(history: pd.DataFrame) -> int:
+    """Returns the number of seeds in a history."""
+    return len(set(history["seed"])) if "seed" in history else 1
+
+
+def observations(histories: Iterable[pd.DataFrame]) -> list[str]:
+    """Returns the problem's own observations: every numeric column that is not known, in order."""
+    found: dict[str, None] = {}
+    for history in histories:
+        numeric = history.select_dtypes("number").columns
+        found |= dict.fromkeys(str(name) for name in numeric if name not in KNOWN_COLUMNS)
+    return list(found)
+
+
+def by_seed(history: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Returns a column as a table: index the rounds, ascending, and one column a seed; NaN where a seed has no row."""
+    seeded = history if "seed" in history else history.assign(seed=0)
+    return seeded.pivot(index="round", columns="seed", values=column).sort_index()
+
+
+def spread_in_words(histories: dict[str, pd.DataFrame]) -> str:
+    """Returns the sentence that a figure with bands owes its reader; empty where every method has one seed."""
+    counts = sorted({seeds(history) for history in histories.values()})
+    if counts[-1] == 1:
+        return ""
+    number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    if counts[0] >= MANY_SEEDS:
+        band = "10th to 90th percentile"
+    elif counts[-1] < MANY_SEEDS:
+        band = "smallest to largest"
+    else:
+        band = f"10th to 90th percentile, of fewer than {MANY_SEEDS} seeds smallest to largest"
+    return f"Lines: median over {number} seeds. Bands: {band}."

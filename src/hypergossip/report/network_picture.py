@@ -1,0 +1,118 @@
+"""A picture of a network: agents, edges as wide as their weights, and how fast it mixes."""
+
+import networkx
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from scipy.sparse import triu
+
+from hypergossip.networks.network import Network
+from hypergossip.report import style
+
+LARGEST_DRAWN = 300
+LARGEST_NUMBERED = 40
+WIDTHS = (0.4, 2.6)  # points, of the lightest and the heaviest edge
+
+
+def draw(network: Network, axes: Axes) -> None:
+    """Draws a network, its name, its weights and its lambda.
+
+    Edges are as wide as their weight's magnitude (the lightest never thinner than can be seen), dashed where a weight
+    is negative. A network of more than 300 agents is told in a sentence instead.
+
+    Args:
+        network: The network.
+        axes: Where to draw; its frame is taken off.
+    """
+    style.without_frame(axes)
+    axes.set_title(network.name)
+    if network.agents > LARGEST_DRAWN:
+        axes.text(
+            0.5, 0.5, f"{_facts(network)}\n\nToo large to draw.", ha="center", va="center", transform=axes.transAxes
+        )
+        return
+    places = layout(network)
+    _draw_edges(network, places, axes)
+    _draw_agents(places, axes)
+    axes.text(0.5, -0.05, _facts(network), ha="center", va="top", transform=axes.transAxes, color=style.INK)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.12)
+
+
+def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
+    """Returns the agents' places in the plane, (agents, 2): distances as like those in the graph as can be.
+
+    Kamada & Kawai, "An algorithm for drawing general undirected graphs" (1989), begun from the graph's slowest modes,
+    which unfolds grids and tori that a circle would tangle. The same network always gives the same picture.
+    """
+    graph = network.to_networkx()
+    if network.agents < 3:
+        return np.array([[i, 0.0] for i in range(network.agents)])
+    hops = dict(networkx.all_pairs_shortest_path_length(graph))
+    begin = networkx.circular_layout(graph) if network.agents <= 12 else networkx.spectral_layout(graph, weight=None)
+    places = networkx.kamada_kawai_layout(graph, dist=hops, pos=begin)
+    centred = np.array([places[i] for i in range(network.agents)])
+    centred -= centred.mean(axis=0)
+    _, extents, directions = np.linalg.svd(centred, full_matrices=False)
+    # Lie lengthwise, as panels do; a ring or a square has no length.
+    return centred @ directions.T if extents[0] > 1.1 * extents[1] else centred
+
+
+def _edges(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the pairs i < j that mix, and with what weight, each (edges,)."""
+    upper = triu(network.mixing, k=1, format="coo")
+    mixed = upper.data != 0
+    return upper.row[mixed], upper.col[mixed], upper.data[mixed]
+
+
+def _draw_edges(network: Network, places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
+    i, j, weights = _edges(network)
+    for negative in (False, True):
+        chosen = (weights < 0) == negative
+        if chosen.any():
+            widths = np.maximum(WIDTHS[1] * np.abs(weights[chosen]) / np.abs(weights).max(), WIDTHS[0])
+            segments = np.stack([places[i[chosen]], places[j[chosen]]], axis=1)
+            dashes = "--" if negative else "-"
+            axes.add_collection(
+                LineCollection(list(segments), linewidths=widths, colors="#9a9a9a", linestyles=dashes, zorder=1)
+            )
+
+
+def _draw_agents(places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
+    agents = len(places)
+    area = float(np.clip(3600 / agents, 12, 190))  # square points
+    axes.scatter(
+        *places.T,
+        s=area,
+        color="white" if agents <= LARGEST_NUMBERED else style.FAINT,
+        edgecolors=style.INK,
+        linewidths=0.9 if agents <= LARGEST_NUMBERED else 0,
+        zorder=2,
+        clip_on=False,
+    )
+    if agents <= LARGEST_NUMBERED:
+        for agent, (across, up) in enumerate(places):
+            axes.text(
+                across, up, str(agent), ha="center", va="center_baseline", fontsize=7.5 if agents <= 20 else 6, zorder=3
+            )
+
+
+def _facts(network: Network) -> str:
+    counts = f"{_counted(network.agents, 'agent')}, {_counted(len(network.edges), 'edge')}"
+    if network.agents == 1:
+        return counts
+    gap, least, most = network.spectral_gap, int(network.degrees.min()), int(network.degrees.max())
+    neighbours = _counted(most, "neighbour") if least == most else f"{least:,} to {most:,} neighbours"
+    speed = f"$\\lambda$ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 $-$ $\\lambda$ = {gap:.2g}"
+    return f"{counts}, {neighbours}\n{network.weights} weights {_range(network)}, {speed}"
+
+
+def _range(network: Network) -> str:
+    _, _, weights = _edges(network)
+    least, most = (f"{weight:.3g}".replace("-", "−") for weight in (weights.min(), weights.max()))
+    return least if least == most else f"{least} to {most}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,156 @@
+"""Summaries against medians by hand, and the same numbers as people read them."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from hypergossip.report import tables
+
+
+def shown(frame, **options):
+    file = io.StringIO()
+    Console(file=file, width=80, **options).print(tables.console(frame))
+    return file.getvalue()
+
+
+def small(**columns):
+    """Two rounds of three seeds, every error 1 unless given, rows in no order."""
+    base = pd.DataFrame({"seed": [2, 0, 1, 0, 1, 2], "round": [10, 10, 10, 0, 0, 0]})
+    errors = (
+        "metric",
+        "stationarity",
+        "consensus_error",
+        "lower_error",
+        "upper_loss",
+        "seconds",
+        "samples",
+        "bytes_sent",
+    )
+    return base.assign(**dict.fromkeys(errors, 1.0)).assign(**columns)
+
+
+def test_a_summary_is_the_median_of_the_last_rounds():
+    history = small(metric=[7.0, 1.0, 2.0, 9.0, 9.0, 9.0], samples=[30.0, 30.0, 36.0, 0, 0, 0])
+    row = tables.summary({"A": history}).loc["A"]
+    assert (row["seeds"], row["rounds"], row["samples"]) == (3, 10, 30.0)
+    assert (row["metric"], row["metric_low"], row["metric_high"]) == (2.0, 1.0, 7.0)
+
+
+def test_the_spread_of_many_seeds_is_in_percentiles(make):
+    row = tables.summary({"A": make(seeds=11, scale=1.0)}).loc["A"]  # at the end seed s has (s + 1) / 1024
+    np.testing.assert_allclose(row[["metric_low", "metric", "metric_high"]].astype(float), np.array([2, 6, 10]) / 1024)
+
+
+def test_a_tail_is_the_mean_over_the_last_fifth_of_the_rounds(make):
+    row = tables.summary({"A": make(seeds=3, rounds=100, every=5, test_accuracy=0.5)}).loc["A"]
+    # Seed 1 is the median: 0.5 + 0.01 + 0.001 round, in rounds 80, 85, .., 100.
+    assert row["test_accuracy"] == pytest.approx(0.61)
+    assert row["test_accuracy_tail"] == pytest.approx(0.60)
+
+
+def test_seeds_of_unlike_length_end_where_they_end(make):
+    history = make(seeds=2, rounds=100, test_accuracy=0.5)
+    history = history[(history["seed"] == 0) | (history["round"] <= 50)]
+    row = tables.summary({"A": history}).loc["A"]
+    assert row["test_accuracy"] == pytest.approx((0.6 + 0.56) / 2)
+    assert row["test_accuracy_tail"] == pytest.approx((0.59 + 0.555) / 2)
+    assert row["rounds"] == 100
+
+
+def test_methods_keep_their_order_and_columns_that_others_lack_are_absent(make):
+    frame = tables.summary({"B": make(seeds=None, distance=1.0), "A": make().assign(lower_consensus_error=2.0)})
+    assert list(frame.index) == ["B", "A"]
+    assert frame.index.name == "method"
+    assert np.isnan(frame.loc["A", "distance"])
+    assert np.isnan(frame.loc["B", "lower_consensus_error"])
+    assert frame.loc["B", "metric_low"] == frame.loc["B", "metric"] == frame.loc["B", "metric_high"]
+    assert "upper_gradients" not in frame
+    assert frame["seeds"].dtype.kind == frame["rounds"].dtype.kind == "i"
+
+
+def test_a_column_of_words_is_no_observation(make):
+    assert "method" not in tables.summary({"A": make().assign(method="A")})
+
+
+def test_a_seed_that_is_not_finite_is_not_hidden():
+    history = small(metric=[np.inf, 1.0, 2.0, 9.0, 9.0, 9.0], test_loss=[np.nan, 1.0, 1.0, 1.0, 1.0, 1.0])
+    row = tables.summary({"A": history}).loc["A"]
+    assert row[["metric", "metric_low", "metric_high", "test_loss", "test_loss_tail"]].isna().all()
+    assert "–" in shown(tables.summary({"A": history}))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "texts"),
+    [
+        ("metric", [0.00476, 1.29, 0.0], ["4.76e-3", "1.29", "0"]),
+        ("metric", [123456.0, np.nan, np.inf], ["1.23e5", "–", "inf"]),
+        ("samples", [32000.0, 1234.5, 0.0], ["32,000", "1,234", "0"]),
+        ("bytes_sent", [177777.8, 999.6, 12.0], ["178 kB", "1 kB", "12 B"]),
+        ("bytes_sent", [999_999.0, 3.2e9, 1e15], ["1 MB", "3.2 GB", "1 PB"]),
+        ("test_accuracy", [0.84361, 0.8281, 0.5], ["0.8436", "0.8281", "0.5000"]),
+        ("distance", [0.34585, 0.0068, 0.1], ["0.34585", "0.00680", "0.10000"]),
+        ("upper_step", [1e-5, 0.1, 1.0], ["1.00e-5", "1.00e-1", "1.00"]),
+        ("reward", [-27.34, -8.4, -15.0], ["-27.34", "-8.40", "-15.00"]),
+        ("weights", ["ring", None, "star"], ["ring", "–", "star"]),
+        ("done", [True, False, True], ["True", "False", "True"]),
+    ],
+)
+def test_numbers_for_people(column, values, texts):
+    lines = tables.markdown(pd.DataFrame({column: values}, index=["p", "q", "r"])).splitlines()[2:]
+    assert [line.strip("| ").split(" | ")[1].strip("*") for line in lines] == texts
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "best"),
+    [
+        ("metric", [3.0, 1.0, 2.0], [1]),
+        ("test_loss_tail", [3.0, np.nan, 1.0], [2]),
+        ("test_accuracy", [0.84361, 0.84359, 0.83], [0, 1]),  # alike as read
+        ("accuracy_error", [0.1, 0.2, 0.3], [0]),
+        ("average_reward", [-20.0, -30.0, -25.0], [0]),
+        ("upper_loss", [1.0, 2.0, 3.0], []),
+        ("metric", [1.0, 1.0, 1.0], []),
+        ("metric", [np.nan, np.nan, np.inf], []),
+        ("temperature", [1.0, 2.0, 3.0], []),
+    ],
+)
+def test_the_best_of_a_kind_is_emphasised(column, values, best):
+    frame = pd.DataFrame({column: values}, index=["p", "q", "r"])
+    lines = tables.markdown(frame).splitlines()[2:]
+    assert [place for place, line in enumerate(lines) if "**" in line] == best
+    coloured = [
+        line for line in shown(frame, force_terminal=True, color_system="standard").splitlines() if "\x1b" in line
+    ]
+    assert len([line for line in coloured if "\x1b[1;32m" in line]) == len(best)
+    assert "\x1b" not in shown(frame)
+
+
+def test_markdown_is_well_formed(histories):
+    frame = tables.summary(histories).rename(index={"A": "A | B"})
+    lines = tables.markdown(frame).splitlines()
+    cells = [line.replace("\\|", "/").count("|") for line in lines]
+    assert set(cells) == {len(frame) + 2}  # more columns than methods: laid on its side
+    assert lines[0] == "|  | A \\| B | B | C |"
+    assert lines[1] == "| --- | ---: | ---: | ---: |"
+    assert len(lines) == 2 + frame.shape[1]
+    assert tables.markdown(frame).endswith("\n")
+
+
+def test_a_tall_table_stands():
+    frame = pd.DataFrame({"upper_step": [0.1, 0.2, 0.3], "metric": [1.0, 2.0, 3.0]})
+    assert tables.markdown(frame).splitlines()[0] == "|  | upper_step | metric |"
+
+
+def test_a_summary_of_four_methods_fits_a_terminal(make):
+    names = ("DIAMOND", "M-SGD", "GT-SGD", "D-SGD")
+    text = shown(tables.summary({name: make(test_accuracy=0.5, test_loss=2.0) for name in names}))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "…" not in text
+    assert all(name in text for name in (*names, "consensus_error", "test_accuracy_tail"))
+
+
+def test_names_are_not_read_as_markup(make):
+    assert "[bold]A" in shown(tables.summary({"[bold]A": make()}))
