@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hypergossip.algorithms import DSGD, GTSGD, MSGD, Diamond, Interact, Slam, SVRInteract
     from hypergossip.check import check_hypergradient
     from hypergossip.checkpoint import CheckpointError
-    from hypergossip.engines import Debug, Sharded, Simulated
+    from hypergossip.engines import Debug, DebugError, Sharded, Simulated
     from hypergossip.hypergradients import ConjugateGradient, Exact, Neumann, TruncatedNeumann
     from hypergossip.loop import NotFinite
     from hypergossip.preflight import PreflightWarning
@@ -29,7 +29,7 @@ _PLACES = {
     "hypergossip.algorithms": ("DSGD", "GTSGD", "MSGD", "Diamond", "Interact", "SVRInteract", "Slam"),
     "hypergossip.check": ("check_hypergradient",),
     "hypergossip.checkpoint": ("CheckpointError",),
-    "hypergossip.engines": ("Debug", "Sharded", "Simulated"),
+    "hypergossip.engines": ("Debug", "DebugError", "Sharded", "Simulated"),
     "hypergossip.hypergradients": ("ConjugateGradient", "Exact", "Neumann", "TruncatedNeumann"),
     "hypergossip.loop": ("NotFinite",),
     "hypergossip.preflight": ("PreflightWarning",),
@@ -51,6 +51,7 @@ __all__ = [
     "ConjugateGradient",
     "Constant",
     "Debug",
+    "DebugError",
     "Diamond",
     "Exact",
     "Interact",

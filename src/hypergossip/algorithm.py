@@ -1,12 +1,14 @@
 """The contract: an algorithm is the program of one agent, and `mix` is its only word to its neighbours."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
+
+from hypergossip.pytree import register_pytree
 
 Vector = Float[Array, "dimension"]
 Upper = Float[Array, "p"]
@@ -36,6 +38,10 @@ class Cost(NamedTuple):
     def plus(self, other: "Cost") -> "Cost":
         """Returns the sum of two costs."""
         return Cost(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def as_arrays(self) -> "Cost":
+        """Returns the counts as 32-bit arrays, for loops and branches."""
+        return Cost(*(jnp.asarray(count, jnp.int32) for count in self))
 
     def again(self) -> "Cost":
         """Returns this cost for a second point at the same sample: the oracles are called, nothing is drawn."""
@@ -126,12 +132,8 @@ class Oracles(Protocol):
 class Hypergradient(Protocol):
     """An estimator of DIAMOND's eq. 4 at (x, y): stateless, its numbers traced."""
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Upper:
-        """Returns the estimate, (p,)."""
-        ...
-
-    def cost(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Cost:
-        """Returns what one evaluation at (x, y) with this key costs."""
+    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+        """Returns the estimate, (p,), and what it cost: only the estimator knows how deep it went."""
         ...
 
     def check(self, facts: Facts) -> list[str]:
@@ -153,8 +155,8 @@ class Algorithm(Protocol):
         """Returns the state before round 0."""
         ...
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and what the round cost this agent."""
         ...
 
     def message(self, state: State) -> dict[str, Any]:
@@ -163,10 +165,6 @@ class Algorithm(Protocol):
 
     def conserved(self, state: State) -> Any:
         """Returns this agent's term of a sum over the network that must stay zero, or ()."""
-        ...
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns what the round that took `before` to `after` cost this agent."""
         ...
 
     def check(self, facts: Facts) -> list[str]:
@@ -186,8 +184,7 @@ def register(cls: Class) -> Class:
     """
     cls = dataclass(frozen=True)(cls)
     static = [name for name, kind in cls.__annotations__.items() if kind in (int, bool)]
-    data = [field.name for field in fields(cls) if field.name not in static]
-    return jax.tree_util.register_dataclass(cls, data_fields=data, meta_fields=static)
+    return register_pytree(*static)(cls)
 
 
 def refuse_shared_lower(name: str, facts: Facts) -> None:
@@ -205,5 +202,6 @@ def at_two_points(function: Callable[[Upper, Lower], Any], now: tuple, before: t
     This is the pair that STORM and SPIDER need. Stacking the points halves the passes over the data: 1.5 to 2 times
     faster than two separate evaluations (benchmarks/step.py).
     """
-    both = jax.vmap(function)(*(jnp.stack(pair) for pair in zip(now, before, strict=True)))
+    stacked = (jnp.stack(pair) for pair in zip(now, before, strict=True))
+    both = jax.vmap(lambda x, y: jax.tree.map(jnp.asarray, function(x, y)))(*stacked)
     return jax.tree.map(lambda a: a[0], both), jax.tree.map(lambda a: a[1], both)

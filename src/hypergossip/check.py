@@ -86,7 +86,7 @@ def check_hypergradient(
         def estimates(x: Any, keys: Any) -> tuple[Any, Any]:
             y = solution(x)
             each = lambda key: jnp.mean(
-                jax.vmap(lambda a, x, y: estimator(a, x, y, key))(full, everywhere(x), y), axis=0
+                jax.vmap(lambda a, x, y: estimator(a, x, y, key)[0])(full, everywhere(x), y), axis=0
             )
             gradient = lambda y: jax.vmap(lambda a, x, y: a.lower_gradient(x, y, any_key))(full, everywhere(x), y)
             size = lambda y: jnp.max(jnp.linalg.norm(average_shared(problem.lower, gradient(y)), axis=1))

@@ -82,7 +82,7 @@ def run_chunk(program: Program, state: Any, round: int, target: int, pace: int) 
     last = min(target, round + pace)
     begin = time.perf_counter()
     after, spent = program.advance(state, round, last)
-    seconds = time.perf_counter() - begin
+    seconds = float(program.engine.tell(time.perf_counter() - begin)[0, 0])
     if not bool(program.engine.fetch(_all_finite(after))):
         raise NotFinite(_explain(program, state, round, last))
     possible = int(CHUNK_SECONDS / max(seconds, 1e-9) * (last - round))

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Count, Lower, Sample, Upper
+from hypergossip.pytree import register_pytree
 from hypergossip.space import Space
 
 Loss = Callable[[Any, Any, Any], Any]  # (x, y, batch) -> scalar; x and y are the user's pytrees
@@ -44,7 +45,7 @@ class Form:
     projection: Callable[[Any], Any] | None
 
 
-@jax.tree_util.register_dataclass
+@register_pytree("form")
 @dataclass(frozen=True)
 class AutodiffOracles:
     """`Oracles` of one agent from its losses and data.
@@ -61,7 +62,7 @@ class AutodiffOracles:
     lower_data: Any
     upper_count: Any
     lower_count: Any
-    form: Form = dataclasses.field(metadata={"static": True})
+    form: Form
 
     @property
     def full(self) -> "AutodiffOracles":

@@ -24,6 +24,23 @@ class PreflightWarning(UserWarning):
     """A run that may work, with a setting that is likely to hurt."""
 
 
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Returns a whole number that a user gave.
+
+    Args:
+        name: What it is, for the message.
+        value: What was given.
+        least: The smallest that makes sense.
+
+    Raises:
+        ValueError: If it is none, or below the least.
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or value < least or float(value) != int(value):
+        raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
+    return int(value)
+
+
 def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
     """Refuses a run that cannot work, and warns (`PreflightWarning`) of one that is likely not to.
 
@@ -45,10 +62,7 @@ def facts(problem: Problem, network: Any) -> Facts:
     Raises:
         ValueError: If the sizes do not fit or the lower level is not strongly convex.
     """
-    if network.agents != problem.agents:
-        raise ValueError(
-            f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
-        )
+    check_sizes(problem, network)
     smallest, largest = lower_curvature(problem)
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
@@ -66,6 +80,24 @@ def facts(problem: Problem, network: Any) -> Facts:
     )
 
 
+def check_sizes(problem: Problem, network: Any) -> None:
+    """Raises ValueError where a problem and a network have different numbers of agents."""
+    if network.agents != problem.agents:
+        raise ValueError(
+            f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
+        )
+
+
+def check_numbers(algorithm: Algorithm) -> None:
+    """Raises ValueError where a hyper-parameter is neither a number nor a pytree of numbers."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
+        if not isinstance(leaf, int | float | np.number | np.ndarray | jax.Array):
+            raise ValueError(
+                f"{type(algorithm).__name__}{jax.tree_util.keystr(path)} is {leaf!r}, not a number. A schedule is a "
+                "number, PowerDecay, or your own function of the round as jax.tree_util.Partial(function)."
+            )
+
+
 def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and largest curvature of every agent's lower level at the start, each (agents,).
 
@@ -73,36 +105,39 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     so never below the truth.
     """
     with jax.enable_x64(True):
-        smallest, largest = _lower_curvature(problem.oracles, problem.x0, problem.y0)
+        smallest, largest = _lower_curvature(problem.oracles, problem.identities, problem.x0, problem.y0)
         return np.asarray(smallest), np.asarray(largest)
 
 
 @jax.jit
-def _lower_curvature(oracles: Any, x: Any, y: Any) -> tuple[Any, Any]:
+def _lower_curvature(oracles: Any, identities: Any, x: Any, y: Any) -> tuple[Any, Any]:
     oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
     direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
 
     def largest(product: Any) -> Any:
         def iterate(_: Any, v: Any) -> Any:
-            Hv = product(v)
-            norm = jnp.linalg.norm(Hv)
-            return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
+            return _normalised(product(v), v)
 
         v = lax.fori_loop(0, POWER_ITERATIONS, iterate, direction / jnp.linalg.norm(direction))
         return jnp.vdot(v, product(v))
 
-    def of_agent(agent: Any) -> tuple[Any, Any]:
+    def of_agent(agent: Any, identity: Any) -> tuple[Any, Any]:
         H = agent.full.hessian_product(x, y, jax.random.key(0))
         top = largest(H)
         # The power iteration finds the eigenvalue of largest magnitude; a negative one is the smallest already.
         shift = jnp.abs(top)
         bottom = jnp.minimum(top, shift - largest(lambda v: shift * v - H(v)))
-        batches = lax.map(
-            lambda key: largest(agent.hessian_product(x, y, key)), jax.random.split(jax.random.key(1), BATCHES)
-        )
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(1), identity), BATCHES)
+        batches = lax.map(lambda key: largest(agent.hessian_product(x, y, key)), keys)
         return bottom, jnp.maximum(shift, jnp.max(batches))
 
-    return jax.vmap(of_agent)(oracles)
+    return jax.vmap(of_agent)(oracles, identities)
+
+
+def _normalised(Hv: Any, v: Any) -> Any:
+    """Returns Hv at length one, or v where Hv is zero."""
+    norm = jnp.linalg.norm(Hv)
+    return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
 
 
 def upper_curvature(problem: Problem) -> float:
@@ -129,8 +164,7 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
         return (gradient(x + step) - gradient(x - step)) / (2 * FINITE_DIFFERENCE)
 
     def iterate(_: Any, v: Any) -> Any:
-        Hv = difference(v)
-        return Hv / jnp.maximum(jnp.linalg.norm(Hv), jnp.finfo(Hv.dtype).tiny)
+        return _normalised(difference(v), v)
 
     v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
     v = lax.fori_loop(0, 4, iterate, v / jnp.linalg.norm(v))

@@ -154,6 +154,12 @@ class Problem:
         self.upper, self.lower = upper, lower
         self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
         self.observe = dict(observe or {})
+        for name, function in self.observe.items():
+            value = jax.eval_shape(lambda x, y, function=function: jnp.asarray(function(x, y)), x0, y0)
+            if value.shape != ():
+                raise ValueError(
+                    f"observe: {name!r} returned shape {value.shape}; an observation of one agent is a scalar."
+                )
 
     def agent(self, i: int) -> Oracles:
         """Returns the problem as agent i sees it."""
@@ -219,6 +225,14 @@ def _read_data(data: Tree, name: str) -> list[Tree]:
                 raise ValueError(f"{where}: the data hold NaN or infinity; remove or impute them first.")
     if len({jax.tree.structure(agent) for agent in agents}) > 1:
         raise ValueError(f"{name}: the agents' pytrees have different structures; give every agent the same keys.")
+    for i, agent in enumerate(agents):
+        pairs = zip(jax.tree_util.tree_leaves_with_path(agent), jax.tree.leaves(agents[0]), strict=True)
+        for (path, leaf), first in pairs:
+            if leaf.shape[1:] != first.shape[1:]:
+                raise ValueError(
+                    f"{name}{jax.tree_util.keystr(path)}: a sample of agent {i} has shape {leaf.shape[1:]}, one of "
+                    f"agent 0 {first.shape[1:]}; agents may hold unlike numbers of samples, but not unlike samples."
+                )
     return agents
 
 
@@ -251,7 +265,15 @@ def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:
         ("lower", form.lower, agent.lower_data, min(2, int(agent.lower_count))),
     ):
         two = jax.tree.map(lambda leaf, count=count: leaf[:count], data)
-        value = loss(x0, y0, two)
+        try:
+            value = loss(x0, y0, two)
+        except Exception as error:
+            given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in (("x0", x0), ("y0", y0)))
+            error.add_note(
+                f"This was the {name} loss on two samples of agent 0; the shapes it was given: {given}, "
+                f"batch {jax.tree.map(jnp.shape, two)}."
+            )
+            raise
         if jnp.shape(value) != () or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating):
             raise ValueError(
                 f"the {name} loss returned shape {jnp.shape(value)} of type {jnp.asarray(value).dtype}, not a floating "

@@ -81,7 +81,7 @@ def load(folder: Path | str) -> Result:
             "go on with solve(..., checkpoint=folder)."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             structure = json.loads(file["structure"].tobytes())
             x, y = (_rebuild(structure[name], lambda i, name=name: file[f"{name}/{i}"]) for name in ("x", "y"))
     except Exception as error:
@@ -97,7 +97,8 @@ def frame(rows: dict[str, np.ndarray], seeded: bool) -> pd.DataFrame:
 def _describe(tree: Any, leaves: list) -> Any:
     """Returns a JSON description of a tree, and puts its leaves into the list."""
     if type(tree) is dict:
-        return {"dict": [[str(key), _describe(value, leaves)] for key, value in tree.items()]}
+        keys = {key: key if isinstance(key, str | int) else str(key) for key in tree}
+        return {"dict": [[keys[key], _describe(value, leaves)] for key, value in tree.items()]}
     if type(tree) in (list, tuple):
         return {type(tree).__name__: [_describe(value, leaves) for value in tree]}
     if isinstance(tree, np.ndarray):

@@ -1,5 +1,7 @@
 """One run, or several side by side: where it stands, how a row of its history is measured, how it is packed."""
 
+import re
+import zlib
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +16,7 @@ from hypergossip.loop import Program
 from hypergossip.metrics import ledger
 from hypergossip.metrics.observations import observations
 from hypergossip.metrics.stationarity import Figures, figures
+from hypergossip.preflight import check_numbers, check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 
@@ -68,28 +71,70 @@ def begin(
         numbers: (runs,) the seed of each run.
         seeds: What the user asked for: a number of seeds, or None.
     """
+    check_numbers(algorithm)
+    check_sizes(problem, network)
     runs, agents = len(numbers), problem.agents
+    configuration = {
+        "algorithm": _without_addresses(str(algorithm)),
+        "problem": checkpoint.digest((problem.oracles, problem.identities, problem.x0, problem.y0)),
+        "losses": _losses_digest(problem),
+        "shared": str((problem.upper.shared, problem.lower.shared)),
+        "network": checkpoint.digest((network.mixing.data, network.mixing.indices, network.mixing.indptr)),
+        "seed": int(numbers[0]),
+        "seeds": seeds,
+        "precision": str(problem.x0.dtype),
+    }
+    _check_alike(engine, configuration)
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers))
     placed = engine.place(problem, network)
     program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.size))
     state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), state)
-    configuration = {
-        "algorithm": str(algorithm),
-        "problem": checkpoint.digest((problem.oracles, problem.identities, problem.x0, problem.y0)),
-        "network": checkpoint.digest((network.mixing.data, network.mixing.indices, network.mixing.indptr)),
-        "seed": int(numbers[0]),
-        "seeds": seeds,
-        "precision": str(problem.x0.dtype),
-    }
     sent = ledger.bytes_per_round(algorithm, program.spaces, one, network.degrees)
     run = Run(program, problem, numbers, sent, configuration)
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
+def _without_addresses(text: str) -> str:
+    """Takes out what differs from process to process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+@jax.jit
+def _everything(agent: Any, x: Any, y: Any, key: Any) -> Any:
+    return (
+        agent.upper_loss(x, y, key),
+        agent.upper_gradients(x, y, key),
+        agent.lower_gradient(x, y, key),
+        agent.project(x),
+    )
+
+
+def _losses_digest(problem: Problem) -> str:
+    """Fingerprints what one agent computes: losses, batch size, way of sampling, projection, constants within."""
+    program = _everything.trace(problem.agent(0), problem.x0, problem.y0, jax.random.key(0)).jaxpr
+    text = np.frombuffer(_without_addresses(str(program)).encode(), np.uint8)
+    return checkpoint.digest((text, program.consts))
+
+
+def _check_alike(engine: Engine, configuration: dict[str, Any]) -> None:
+    """Raises ValueError where the processes have not made the same run."""
+    told = engine.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
+    for name, values in zip(configuration, told.T, strict=True):
+        if (values != values[0]).any():
+            raise ValueError(
+                f"processes 0 and {int(np.argmax(values != values[0]))} have made different runs: another {name}. "
+                "Every process must build the same problem, network and algorithm, from the same seeds."
+            )
+
+
 def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
-    """Returns a row of the history for every run, column -> (runs,)."""
+    """Returns a row of the history for every run, column -> (runs,).
+
+    Raises:
+        ValueError: If one of the problem's own observations has the name of a column.
+    """
     problem, fetch = run.problem, run.program.engine.fetch
     x, y = agents_points(run, carry.state)
     shown = Figures(*fetch(figures(run.program.placed.oracles, problem.upper, problem.lower, x, y)))._asdict()
@@ -97,15 +142,19 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
         del shown["lower_consensus_error"]
     own = fetch(observations(tuple(problem.observe.items()), problem.upper, problem.lower, x, y))
     costs = ledger.columns(carry.spent, run.sent, carry.round)
-    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs, **own}
+    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs}
+    if taken := row.keys() & own.keys():
+        raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
+    row |= own
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 
 
 def pack(run: Run, carry: Carry) -> Saved:
     """Returns a run as host arrays."""
     leaves = jax.tree.leaves(run.program.engine.fetch(carry.state))
-    names = carry.rows[0] if carry.rows else {}
-    rows = {name: np.stack([row[name] for row in carry.rows]) for name in names}
+    names = dict.fromkeys(name for row in carry.rows for name in row)
+    absent = np.full(len(run.numbers), np.nan)  # an observation that began, or ended, where a run was gone on from
+    rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
     return Saved(carry.round, carry.seconds, leaves, carry.spent, rows, run.configuration)
 
 

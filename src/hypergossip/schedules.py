@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+
+from hypergossip.pytree import register_pytree
 
 Round = Any  # a scalar integer: the network's round, traced by the engine
 Scalar = Any  # a scalar number: a Python float or a zero-dimensional array
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class Constant:
     """The same value in every round; a plain number given as a step is taken as this.
@@ -26,7 +27,7 @@ class Constant:
         return self.value
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class PowerDecay:
     """``scale * (offset + t) ** -power``, the form of DIAMOND's theorem 1 (there power = 1/3).
@@ -51,7 +52,7 @@ class PowerDecay:
         return self.scale * (self.offset + t) ** -self.power
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class SquaredStep:
     """``min(1, c * upper_step(t - 1) ** 2)``: the momentum coefficients of DIAMOND's theorem 1.
@@ -76,7 +77,12 @@ def at(schedule: StepSize, round: Round) -> Scalar:
     Args:
         schedule: A number, or a pytree that is called with the round.
         round: The network's round, a scalar.
+
+    Raises:
+        ValueError: If it is `SquaredStep`, which is no step.
     """
+    if isinstance(schedule, SquaredStep):
+        raise ValueError("SquaredStep follows the upper step and is for the momenta; a step is a number or PowerDecay.")
     return schedule(round) if callable(schedule) else schedule
 
 

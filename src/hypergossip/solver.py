@@ -10,11 +10,12 @@ import numpy as np
 
 from hypergossip import checkpoint as disk
 from hypergossip.algorithm import Algorithm
+from hypergossip.checkpoint import CheckpointError
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.metrics import ledger
-from hypergossip.preflight import preflight
+from hypergossip.preflight import preflight, whole_number
 from hypergossip.problem import Problem
 from hypergossip.progress import progress_bar
 from hypergossip.result import Result
@@ -72,9 +73,9 @@ def solve(
         CheckpointError: If the folder's checkpoint is damaged or of another configuration.
         Interrupted: At Ctrl-C or SIGTERM with a checkpoint folder, after the checkpoint is written.
     """
-    for name, value, least in (("rounds", rounds, 0), ("observe_every", observe_every, 1), ("seeds", seeds, 1)):
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
-            raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
+    rounds, seed = whole_number("rounds", rounds, 0), whole_number("seed", seed, 0)
+    seeds = None if seeds is None else whole_number("seeds", seeds, 1)
+    observe_every = None if observe_every is None else whole_number("observe_every", observe_every, 1)
     rules = read_stop(stop)
     if check:
         preflight(algorithm, problem, network)
@@ -83,17 +84,15 @@ def solve(
     if start is not None:
         carry = unpack(run, carry, start.saved)
     last = carry.round + rounds
-    if checkpoint is not None and (Path(checkpoint) / disk.FILE).exists():
-        saved = disk.read(checkpoint)
-        disk.check_same(run.configuration, saved, checkpoint)
-        carry = unpack(run, carry, saved)
+    if checkpoint is not None:
+        carry = _read(run, carry, checkpoint)
     name = type(algorithm).__name__
     every = observe_every or max(1, rounds // 20)
-    with progress_bar(progress, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
+    shown = progress if run.program.engine.leads else False
+    with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
         keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
         carry = drive(run, carry, last, every, rules, show, keep)
-    if checkpoint is not None:
-        disk.write(checkpoint, pack(run, carry))
+        keep(carry, at_the_end=True)
     return result(run, carry)
 
 
@@ -127,7 +126,9 @@ def drive(
             row = measure(run, carry)
             carry = carry._replace(rows=(*carry.rows, row))
             show(carry.round, row["metric"])
-            over = over or rules.at_row(row)
+            seen = True
+        # A run that went on from a row where a rule held ends there again.
+        over = over or (seen and bool(run.program.engine.tell(rules.at_row(carry.rows[-1]))[0, 0]))
         if over:
             return carry
         target = min(last, (carry.round // every + 1) * every)
@@ -139,18 +140,51 @@ def drive(
         keep(carry)
 
 
-def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[[Carry], None]:
-    """Returns what writes a checkpoint when it is due, or when the process is asked to end."""
+def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[..., None]:
+    """Returns what writes a checkpoint when it is due, or when the run or the process is asked to end."""
     written = time.monotonic()
 
-    def keep(carry: Carry) -> None:
+    def keep(carry: Carry, at_the_end: bool = False) -> None:
         nonlocal written
-        if folder is None or not (interrupts.pending or time.monotonic() - written >= every):
+        if folder is None:
             return
-        path = disk.write(folder, pack(run, carry))
+        told = run.program.engine.tell(interrupts.pending or 0, time.monotonic() - written)
+        signalled, due = int(told[:, 0].max()), told[0, 1] >= every
+        if not (signalled or due or at_the_end):
+            return
+        path = _write(run, carry, folder)
         written = time.monotonic()
-        if interrupts.pending:
-            by = signal.Signals(interrupts.pending).name
+        if signalled:
+            by = signal.Signals(signalled).name
             raise Interrupted(f"{by} at round {carry.round}; {path} is written: the same call goes on from there.")
 
     return keep
+
+
+def _read(run: Run, carry: Carry, folder: Path | str) -> Carry:
+    """Returns where the folder's checkpoint stands, or the run's beginning where there is none."""
+    saved = disk.read(folder) if (Path(folder) / disk.FILE).exists() else None
+    rounds = run.program.engine.tell(-1 if saved is None else saved.round)[:, 0]
+    if (rounds != rounds[0]).any():
+        other = int(np.argmax(rounds != rounds[0]))
+        raise CheckpointError(
+            f"processes 0 and {other} see different checkpoints in {folder}; "
+            "give a folder that all processes share, or copy the checkpoint to every machine."
+        )
+    if saved is None:
+        return carry
+    disk.check_same(run.configuration, saved, folder)
+    return unpack(run, carry, saved)
+
+
+def _write(run: Run, carry: Carry, folder: Path | str) -> Path:
+    """Writes a checkpoint in the leading process; no process goes on before it is there."""
+    saved, error = pack(run, carry), None
+    if run.program.engine.leads:
+        try:
+            disk.write(folder, saved)
+        except OSError as failure:
+            error = failure
+    if run.program.engine.tell(error is not None).any():
+        raise error or CheckpointError(f"the leading process could not write the checkpoint in {folder}.")
+    return Path(folder) / disk.FILE

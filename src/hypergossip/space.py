@@ -38,7 +38,7 @@ class Space:
             level: "upper" or "lower", for the messages.
 
         Raises:
-            ValueError: If a leaf is not floating or the prefix does not fit.
+            ValueError: If a leaf is not floating or not finite, or the prefix does not fit.
         """
         leaves, structure = jax.tree.flatten(tree)
         if not leaves:
@@ -50,11 +50,14 @@ class Space:
                     f"the {level} starting point must be floating: {where} has type {jnp.asarray(leaf).dtype}. "
                     "Write 0.0 for 0, or convert it with .astype(float)."
                 )
+            if not np.isfinite(leaf).all():
+                raise ValueError(f"the {level} starting point holds NaN or infinity; start from finite numbers.")
         try:
             mask = jax.tree.broadcast(shared, tree)
-        except ValueError as error:
+        except ValueError:
             raise ValueError(
-                f"share: the pytree of bool for the {level} level is not a prefix of its starting point ({error})."
+                f"share: the pytree of bool for the {level} level is not a prefix of its starting point, whose "
+                f"structure is {structure}."
             ) from None
         flags = jax.tree.leaves(mask)
         if not all(isinstance(flag, bool | np.bool_) for flag in flags):

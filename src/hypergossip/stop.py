@@ -22,9 +22,9 @@ class Stop:
         function: A function of a row (column -> value, or an array over seeds), true to stop.
     """
 
-    metric: float | None = None
-    seconds: float | None = None
-    samples: float | None = None
+    metric: float | int | None = None
+    seconds: float | int | None = None
+    samples: float | int | None = None
     function: Callable[[Row], bool] | None = None
 
     def at_row(self, row: Row) -> bool:
@@ -41,12 +41,16 @@ class Stop:
 
 
 def read_stop(stop: Any) -> Stop:
-    """Returns a `Stop` from what `solve` takes: a Stop, a tolerance on the metric, a function of a row, or None."""
+    """Returns a `Stop` from what `solve` takes: a Stop, a tolerance on the metric, a function of a row, or None.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
     if stop is None:
         return Stop()
     if isinstance(stop, Stop):
         return stop
-    if isinstance(stop, int | float) and not isinstance(stop, bool):
+    if isinstance(stop, int | float | np.number) and not isinstance(stop, bool):
         return Stop(metric=float(stop))
     if callable(stop):
         return Stop(function=lambda row: bool(stop(row)))

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import pandas as pd
 from hypergossip.algorithm import Algorithm
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
-from hypergossip.preflight import PreflightWarning, facts
+from hypergossip.preflight import PreflightWarning, facts, whole_number
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
@@ -39,7 +39,7 @@ def tune(
     problem: Problem,
     network: Any,
     *,
-    grid: Mapping[str, Sequence[float]],
+    grid: Mapping[str, Any],
     rounds: int,
     seeds: int = 3,
     seed: int = 1_000_000,
@@ -67,6 +67,8 @@ def tune(
     Raises:
         ValueError: If the grid names what is not there or cannot be swept, or every point diverged.
     """
+    rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
+    seed = whole_number("seed", seed, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
     points = list(itertools.product(*grid.values()))
@@ -143,7 +145,7 @@ def _table(grid: Any, points: list, notes: list, runs: list, scores: np.ndarray,
     return pd.DataFrame(rows).sort_values("score", ascending=not largest, kind="stable")
 
 
-def _warn_of_edges(grid: Mapping[str, Sequence[float]], winner: Any) -> None:
+def _warn_of_edges(grid: Mapping[str, Any], winner: Any) -> None:
     for name, values in grid.items():
         if len(values) > 2 and winner[name] in (min(values), max(values)):
             end = "largest" if winner[name] == max(values) else "smallest"

@@ -60,8 +60,8 @@ class Diamond:
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
@@ -70,14 +70,17 @@ class Diamond:
 
         Mu, Mx = mix(upper=(s.u, s.x))
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        G, G_prev = at_two_points(lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before)
+        (G, spent), (G_prev, more) = at_two_points(
+            lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
+        )
         h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
         p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
         v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
         u = Mu + p - s.p  # eq. 8
         x = problem.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u)
+        cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -86,13 +89,6 @@ class Diamond:
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0 (eq. 8, M doubly stochastic)."""
         return state.u - state.p
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: both oracles at two points, each on one sample."""
-        upper_key, _ = jax.random.split(key)
-        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
-        G_prev = self.hypergradient.cost(problem, before.x_prev, before.y_prev, upper_key)
-        return G.plus(G_prev.again()).plus(Cost(samples=problem.samples(lower=1), lower_gradients=2))
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level."""

@@ -48,15 +48,17 @@ class DSGD:
         """Returns the state before round 0."""
         return State(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        x = problem.project(Mx - alpha * self.hypergradient(problem, s.x, s.y, upper_key))
-        y = s.y - beta * problem.lower_gradient(s.x, s.y, lower_key)
-        return State(x, y)
+        G, spent = self.hypergradient(problem, s.x, s.y, upper_key)
+        h = problem.lower_gradient(s.x, s.y, lower_key)
+        x = problem.project(Mx - alpha * G)
+        y = s.y - beta * h
+        return State(x, y), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -65,12 +67,6 @@ class DSGD:
     def conserved(self, state: State) -> tuple[()]:
         """Nothing is conserved."""
         return ()
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: one hypergradient and one lower gradient."""
-        upper_key, _ = jax.random.split(key)
-        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
-        return G.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level."""

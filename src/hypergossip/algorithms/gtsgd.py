@@ -51,17 +51,18 @@ class GTSGD:
         """Returns the state before round 0: u_{-1} = G_{-1} = 0."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        G = self.hypergradient(problem, s.x, s.y, upper_key)
+        G, spent = self.hypergradient(problem, s.x, s.y, upper_key)
+        h = problem.lower_gradient(s.x, s.y, lower_key)
         u = Mu + G - s.G
         x = problem.project(Mx - alpha * u)
-        y = s.y - beta * problem.lower_gradient(s.x, s.y, lower_key)
-        return State(x, y, u, G)
+        y = s.y - beta * h
+        return State(x, y, u, G), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -70,12 +71,6 @@ class GTSGD:
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the estimates' sum: sum_i (u_i - G_i) = 0."""
         return state.u - state.G
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: one hypergradient and one lower gradient."""
-        upper_key, _ = jax.random.split(key)
-        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
-        return G.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level."""

@@ -39,18 +39,18 @@ class Interact:
         """Returns the state before round 0: p_{-1} = u_{-1} = 0."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        p = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
+        p, spent = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
         v = problem.full.lower_gradient(s.x, s.y, lower_key)
         u = Mu + p - s.p  # eq. 8
         x = problem.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        return State(x, y, p, u)
+        return State(x, y, p, u), spent.plus(Cost(problem.full.samples(lower=1), lower_gradients=1))
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -59,11 +59,6 @@ class Interact:
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: the whole data of both levels."""
-        p = Exact().cost(problem.full, before.x, before.y, key)
-        return p.plus(Cost(samples=problem.full.samples(lower=1), lower_gradients=1))
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level."""

@@ -50,8 +50,8 @@ class Slam:
         """Returns the state before round 0: both dual terms are zero."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(y))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s, gamma, rho = state, self.gamma, self.rho
         upper_key, lower_key = jax.random.split(key)
         inverse_alpha, inverse_beta = at(self.upper_step, round), at(self.lower_step, round)
@@ -64,9 +64,9 @@ class Slam:
         h_g = problem.lower_gradient(s.x, s.y, lower_key)
         y = s.y - inverse_beta * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
         d_x = s.d_x + ascent * Lx  # eq. 4d
-        h_f = self.hypergradient(problem, s.x, y, upper_key)
+        h_f, spent = self.hypergradient(problem, s.x, y, upper_key)
         x = problem.project(s.x - inverse_alpha * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
-        return State(x, y, d_x, d_y)
+        return State(x, y, d_x, d_y), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -75,12 +75,6 @@ class Slam:
     def conserved(self, state: State) -> tuple[Upper, Lower]:
         """The dual terms lie in the range of A': they sum to zero over the network."""
         return state.d_x, state.d_y
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: one hypergradient, at the new y, and one lower gradient."""
-        upper_key, _ = jax.random.split(key)
-        h_f = self.hypergradient.cost(problem, before.x, after.y, upper_key)
-        return h_f.plus(Cost(samples=problem.samples(lower=1), lower_gradients=1))
 
     def check(self, facts: Facts) -> list[str]:
         """Holds each level against step ((1 + 2 gamma) rho mu_max + 2 l) < 4 (equations.md), in round 0.
@@ -100,8 +94,9 @@ class Slam:
                     f"Slam: {level}_step = {value:.3g} is unstable on this network whatever the losses: it must stay "
                     f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
                 )
-            bound = 4 / (penalty + 2 * curvature())
-            if value >= bound:
+            total = penalty + 2 * curvature()
+            if value * total >= 4:
+                bound = 4 / total
                 warnings.append(
                     f"Slam: {level}_step = {value:.3g} is likely to be unstable: for the curvature found at the start "
                     f"it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."

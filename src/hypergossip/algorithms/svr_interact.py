@@ -60,31 +60,34 @@ class SVRInteract:
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> State:
-        """Returns the state after one round."""
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
 
-        def full() -> tuple[Upper, Lower]:
-            p = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
+        def full() -> tuple[Upper, Lower, Cost]:
+            p, spent = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
             v = problem.full.lower_gradient(s.x, s.y, lower_key)
-            return p, v
+            return p, v, spent.plus(Cost(problem.full.samples(lower=1), lower_gradients=1)).as_arrays()
 
-        def spider() -> tuple[Upper, Lower]:
-            G, G_prev = at_two_points(lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before)
+        def spider() -> tuple[Upper, Lower, Cost]:
+            (G, spent), (G_prev, more) = at_two_points(
+                lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
+            )
             h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
             p = s.p + G - G_prev
             v = s.v + h - h_prev
-            return p, v
+            cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+            return p, v, cost.as_arrays()
 
         Mu, Mx = mix(upper=(s.u, s.x))
-        p, v = lax.cond(round % self.period == 0, full, spider)
+        p, v, cost = lax.cond(round % self.period == 0, full, spider)
         u = Mu + p - s.p  # eq. 8
         x = problem.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u)
+        return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""
@@ -93,16 +96,6 @@ class SVRInteract:
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
-
-    def cost(self, problem: Oracles, round: Any, before: State, after: State, key: Sample) -> Cost:
-        """Returns the cost of one round: the whole data in a full one, else two points on one sample a level."""
-        upper_key, _ = jax.random.split(key)
-        p = Exact().cost(problem.full, before.x, before.y, upper_key)
-        full = p.plus(Cost(samples=problem.full.samples(lower=1), lower_gradients=1))
-        G = self.hypergradient.cost(problem, before.x, before.y, upper_key)
-        G_prev = self.hypergradient.cost(problem, before.x_prev, before.y_prev, upper_key)
-        spider = G.plus(G_prev.again()).plus(Cost(samples=problem.samples(lower=1), lower_gradients=2))
-        return jax.tree.map(lambda a, b: jnp.where(round % self.period == 0, a, b), full, spider)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level."""

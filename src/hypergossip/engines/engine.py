@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.lifting import Placed, Spaces
 
@@ -38,4 +40,17 @@ class Engine(Protocol):
 
     def fetch(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays, the same on every process."""
+        ...
+
+    @property
+    def leads(self) -> bool:
+        """Does this process write the run's files and show its progress? One of all does."""
+        ...
+
+    def tell(self, *numbers: float | int) -> np.ndarray:
+        """Returns what every process told, (processes, numbers), the leading one first; all processes must call it.
+
+        What processes see on their own (clocks, signals, files) must be told before anything is decided by it: those
+        that decide unlike wait for each other for ever.
+        """
         ...

@@ -124,9 +124,8 @@ def run_rounds(
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
         def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Cost]:
             agents_key = agent_key(key, round, identity)
-            after = algorithm.step(oracles, mix, round, state, agents_key)
-            cost = algorithm.cost(oracles, round, state, after, agents_key)
-            return after, Cost(*(jnp.asarray(count, jnp.int32) for count in cost))
+            after, cost = algorithm.step(oracles, mix, round, state, agents_key)
+            return after, cost.as_arrays()
 
         network = over(agent, no_neighbours, (0, 0, 0, None))
 

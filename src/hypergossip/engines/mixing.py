@@ -10,6 +10,8 @@ import scipy.sparse
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.pytree import register_pytree
+
 MIXINGS = ("auto", "dense", "neighbours", "edges")
 # Where each form is the fastest on a CPU (benchmarks/mixing.py):
 DENSE_COLUMNS = 16  # up to so many columns a dense product is as cheap as anything
@@ -17,7 +19,7 @@ DEGREES_IN_COLUMNS = 6  # a padded list wins while the largest degree fits so of
 EDGES_IN_ENTRIES = 50  # a list of edges wins over a dense product while they fit so often into its entries
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class Dense:
     """W as a matrix: one matrix product.
@@ -33,7 +35,7 @@ class Dense:
         return jnp.dot(self.weights.astype(table.dtype), table, precision=lax.Precision.HIGHEST)
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class Neighbours:
     """W as a list of neighbours, padded to the largest degree with weight zero: one gather a neighbour.
@@ -57,7 +59,7 @@ class Neighbours:
         return total
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class Edges:
     """W as a list of its entries: for graphs whose degrees differ widely, as a star's.
@@ -96,7 +98,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     """
     if form not in MIXINGS:
         raise ValueError(f"mixing is {form!r}; choose one of {', '.join(MIXINGS)}.")
-    agents, columns = mixing.shape
+    agents, columns = int(mixing.shape[0]), int(mixing.shape[1])
     dtype = jnp.result_type(float)
     own = mixing.diagonal()
     others = (mixing - scipy.sparse.diags_array(own, shape=mixing.shape)).tocsr()

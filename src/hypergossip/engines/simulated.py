@@ -18,7 +18,8 @@ class Simulated:
     """Simulates the network on one device.
 
     Args:
-        mixing: "dense", "neighbours" (a padded list), "edges" (for unlike degrees), or "auto": the cheapest for the graph.
+        mixing: "dense", "neighbours" (a padded list), "edges" (for unlike degrees), or "auto": the
+            cheapest for the graph.
     """
 
     mixing: str = "auto"
@@ -52,6 +53,15 @@ class Simulated:
     def fetch(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays."""
         return jax.tree.map(np.asarray, tree)
+
+    @property
+    def leads(self) -> bool:
+        """Always: there is one process."""
+        return True
+
+    def tell(self, *numbers: float | int) -> np.ndarray:
+        """Returns the numbers, (1, numbers): there is one process."""
+        return np.asarray([numbers], np.float64)
 
 
 _start = partial(jax.jit, static_argnames=("swept",))(initial_states)

@@ -58,20 +58,13 @@ class ConjugateGradient:
     iterations: int = 20
     tolerance: Any = 1e-6
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Upper:
-        """Returns the estimate, (p,)."""
+    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+        """Returns the estimate, (p,), and its cost."""
         upper_key, lower_key = jax.random.split(key)
         fx, fy = problem.upper_gradients(x, y, upper_key)
-        z, _ = solve_positive(problem.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)
-        return fx - problem.jacobian_product(x, y, lower_key)(z)  # eq. 4
-
-    def cost(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Cost:
-        """Returns the cost of one evaluation: the products that were needed to reach the tolerance."""
-        upper_key, lower_key = jax.random.split(key)
-        fy = problem.upper_gradients(x, y, upper_key)[1]
-        # The same expression as in the estimate: the compiler merges the two, so counting costs nothing.
-        products = solve_positive(problem.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)[1]
-        return Cost(problem.samples(upper=1, lower=1), 1, 0, products, 1)
+        z, products = solve_positive(problem.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)
+        G = fx - problem.jacobian_product(x, y, lower_key)(z)  # eq. 4
+        return G, Cost(problem.samples(upper=1, lower=1), 1, 0, products, 1)
 
     def check(self, facts: Facts) -> list[str]:
         """Has nothing to refuse."""

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from hypergossip.algorithm import Cost, Count, Facts, Lower, Oracles, Sample, Upper, register
+from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, register
 
 
 @register
@@ -13,6 +13,9 @@ class Neumann:
     """``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1 (eq. 5).
 
     Its mean is the K-term truncated series, whose bias is at most (C_gxy C_fy / mu_g) (1 - mu_g / L_g)^K (lemma 3).
+
+    The cost counts the drawn depth k and the k + 2 samples that it evaluates: the paper sets K + 2 samples aside for an
+    estimate, but those beyond the drawn depth are never touched.
 
     Args:
         terms: K. The estimate takes k < K Hessian-vector products, (K - 1) / 2 on average.
@@ -27,33 +30,22 @@ class Neumann:
     lipschitz: Any
     shared_batch: bool = False
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Upper:
-        """Returns the estimate, (p,)."""
+    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+        """Returns the estimate, (p,), and its cost."""
         upper_key, lower_key, depth_key = jax.random.split(key, 3)
-        k = self._depth(depth_key)
+        k = jax.random.randint(depth_key, (), 0, self.terms)
         fx, fy = problem.upper_gradients(x, y, upper_key)
         if self.shared_batch:
-            H = problem.hessian_product(x, y, lower_key)
+            H, J = problem.hessian_product(x, y, lower_key), problem.jacobian_product(x, y, lower_key)
             z = lax.fori_loop(0, k, lambda j, v: v - H(v) / self.lipschitz, fy)
-            return fx - self.terms / self.lipschitz * problem.jacobian_product(x, y, lower_key)(z)
-
-        def factor(j: Any, v: Lower) -> Lower:
-            return v - problem.hessian_product(x, y, jax.random.fold_in(lower_key, j))(v) / self.lipschitz
-
-        z = lax.fori_loop(1, k + 1, factor, fy)
-        J = problem.jacobian_product(x, y, jax.random.fold_in(lower_key, 0))
-        return fx - self.terms / self.lipschitz * J(z)  # eq. 5
-
-    def cost(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Cost:
-        """Returns the cost of one evaluation: the drawn depth k, and the k + 2 samples that it evaluates.
-
-        The paper sets K + 2 samples aside for each estimate; those beyond the drawn depth are never touched.
-        """
-        k = self._depth(jax.random.split(key, 3)[2])
-        return Cost(problem.samples(upper=1, lower=1 if self.shared_batch else k + 1), 1, 0, k, 1)
-
-    def _depth(self, key: Sample) -> Count:
-        return jax.random.randint(key, (), 0, self.terms)
+            samples = problem.samples(upper=1, lower=1)
+        else:
+            zeta = lambda j: jax.random.fold_in(lower_key, j)
+            H = lambda j: problem.hessian_product(x, y, zeta(j))
+            J = problem.jacobian_product(x, y, zeta(0))
+            z = lax.fori_loop(1, k + 1, lambda j, v: v - H(j)(v) / self.lipschitz, fy)
+            samples = problem.samples(upper=1, lower=k + 1)
+        return fx - self.terms / self.lipschitz * J(z), Cost(samples, 1, 0, k, 1)  # eq. 5
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""

@@ -23,8 +23,8 @@ class TruncatedNeumann:
     terms: int
     lipschitz: Any
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Upper:
-        """Returns the estimate, (p,)."""
+    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+        """Returns the estimate, (p,), and its cost."""
         upper_key, lower_key = jax.random.split(key)
         fx, fy = problem.upper_gradients(x, y, upper_key)
         H = problem.hessian_product(x, y, lower_key)
@@ -35,11 +35,8 @@ class TruncatedNeumann:
             return total + power, power
 
         total, _ = lax.fori_loop(1, self.terms, term, (fy, fy))
-        return fx - problem.jacobian_product(x, y, lower_key)(total) / self.lipschitz
-
-    def cost(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Cost:
-        """Returns the cost of one evaluation."""
-        return Cost(problem.samples(upper=1, lower=1), 1, 0, self.terms - 1, 1)
+        G = fx - problem.jacobian_product(x, y, lower_key)(total) / self.lipschitz
+        return G, Cost(problem.samples(upper=1, lower=1), 1, 0, self.terms - 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""

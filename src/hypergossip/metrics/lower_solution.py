@@ -31,11 +31,14 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
     Returns:
         The minimiser, to a gradient of `RESIDUAL` times that at zero.
     """
-    scale = inner(gradient(jnp.zeros_like(start)), gradient(jnp.zeros_like(start)))
+    # A zero that the compiler cannot know: XLA on CPU (jaxlib 0.10.2) multiplies a batched matrix by a constant of
+    # equal entries wrongly in about every second compilation. And what is not finite must not pass for a solution.
+    at_zero = gradient(0 * start)
+    scale = inner(at_zero, at_zero)
 
     def unfinished(carry: tuple) -> Any:
         _, _, residual2, steps, moved = carry
-        return (residual2 > RESIDUAL**2 * scale) & (steps < NEWTON_STEPS) & moved
+        return ~(residual2 <= RESIDUAL**2 * scale) & (steps < NEWTON_STEPS) & moved
 
     def body(carry: tuple) -> tuple:
         y, r, residual2, steps, _ = carry

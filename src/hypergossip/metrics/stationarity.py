@@ -11,6 +11,9 @@ from jaxtyping import Array, Float
 from hypergossip.metrics.lower_solution import adjoint_solution, average_shared, lower_solution
 from hypergossip.space import Space
 
+# Runs measured side by side share every pass over the data, which is what measuring costs; more would cost memory.
+RUNS_AT_ONCE = 8
+
 
 class Figures(NamedTuple):
     """What a row of the history measures (equations.md, "What is measured"), each (runs,).
@@ -64,7 +67,18 @@ def hypergradients(
 
 
 def figures_of_run(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
-    """Measures one run's point, x (agents, p) and y (agents, q)."""
+    """Measures one run's point.
+
+    Args:
+        oracles: Every agent's oracles, leaves (agents, ...).
+        upper: The space of x.
+        lower: The space of y.
+        x: (agents, p).
+        y: (agents, q).
+
+    Returns:
+        The figures, each a scalar.
+    """
     full = oracles.full
     x_average = average_shared(upper, x)
     own_solution = lower_solution(full, lower, x, y)
@@ -90,7 +104,9 @@ def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Arra
 @partial(jax.jit, static_argnames=("upper", "lower"))
 def _figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
     oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
-    return lax.map(lambda point: figures_of_run(oracles, upper, lower, *point), (x, y))
+    return lax.map(
+        lambda point: figures_of_run(oracles, upper, lower, *point), (x, y), batch_size=min(len(x), RUNS_AT_ONCE)
+    )
 
 
 def _to_float64(leaf: Any) -> Any:

@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Count, Lower, Sample, Upper
 from hypergossip.problem import Problem, Share
+from hypergossip.pytree import register_pytree
 
 
-@jax.tree_util.register_dataclass
+@register_pytree()
 @dataclass(frozen=True)
 class QuadraticOracles:
     """One agent's quadratic, by formulas and not by automatic differentiation.

@@ -1,0 +1,195 @@
+"""The methods of an experiment one after the other, each kept as soon as it ends."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hypergossip import checkpoint
+from hypergossip.building import Experiment
+from hypergossip.cli import folder as disk
+from hypergossip.cli.sentences import say
+from hypergossip.configuration import Configuration
+from hypergossip.loop import NotFinite
+from hypergossip.preflight import facts
+from hypergossip.result import POINT, frame, load
+from hypergossip.solver import solve
+from hypergossip.toml_text import write_toml
+
+
+class Outcome(NamedTuple):
+    """What became of the methods.
+
+    Attributes:
+        histories: Label -> history, with a seed column; of those that ended.
+        failures: Label -> why it did not.
+    """
+
+    histories: dict[str, pd.DataFrame]
+    failures: dict[str, str]
+
+
+def check(experiment: Experiment) -> list[str]:
+    """Returns warnings about an experiment's methods, before anything is run or written.
+
+    Raises:
+        ValueError: If one of them cannot work.
+    """
+    known = facts(experiment.problem, experiment.network)
+    texts = []
+    for label, algorithm in experiment.algorithms.items():
+        try:
+            texts += [f"[methods.{label}] {text}" for text in algorithm.check(known)]
+        except ValueError as error:
+            raise ValueError(f"[methods.{label}] {error}") from error
+    return texts
+
+
+def execute(folder: Path, configuration: Configuration, experiment: Experiment) -> Outcome:
+    """Runs every method that has not ended yet, and keeps histories and summary up to date in the folder.
+
+    A method whose numbers are no longer finite is left behind, and the others go on.
+
+    Args:
+        folder: The run's folder.
+        configuration: What to run.
+        experiment: What was built of it.
+
+    Raises:
+        KeyboardInterrupt: At Ctrl-C or SIGTERM; what was reached is in the folder.
+    """
+    outcome, walls = Outcome({}, {}), {}
+    earlier = disk.read_summary(folder).get("methods", {})
+    for label in experiment.algorithms:
+        place = folder / disk.METHODS / label
+        begin = time.perf_counter()
+        status = "running"
+        try:
+            outcome.histories[label] = _history(place, configuration, experiment, label)
+        except NotFinite as error:
+            outcome.failures[label] = str(error)
+        except KeyboardInterrupt as error:
+            status, reached = "interrupted", 0
+            if (place / checkpoint.FILE).exists():
+                saved = checkpoint.read(place)
+                reached, outcome.histories[label] = saved.round, frame(saved.rows, True)
+            by = str(error).partition(" ")[0].rstrip(";") or "SIGINT"
+            raise KeyboardInterrupt(
+                f"{by}: {label} stands at round {reached}; 'hypergossip resume {folder}' goes on from there."
+            ) from None
+        finally:
+            before = earlier.get(label, {}).get("wall_seconds") or 0.0
+            walls[label] = before + time.perf_counter() - begin
+            disk.write_histories(folder, outcome.histories)
+            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
+        say(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
+    status = "failed" if outcome.failures else "finished"
+    disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
+    return outcome
+
+
+def _history(place: Path, configuration: Configuration, experiment: Experiment, label: str) -> pd.DataFrame:
+    """One method's history: read where it has ended before, and run, from its checkpoint if it has one, where not."""
+    algorithm, run = experiment.algorithms[label], configuration.run
+    # What is asked for is compared whole: where anything differs, the checkpoint decides whether the run may go on.
+    ended, asked = place / disk.ENDED, _asked(configuration, label)
+    if (place / POINT).exists() and ended.is_file() and ended.read_text(encoding="utf-8") == asked:
+        return load(place).history
+    result = solve(
+        algorithm,
+        experiment.problem,
+        experiment.network,
+        rounds=run.rounds,
+        seed=run.seed,
+        seeds=run.seeds,
+        engine=experiment.engine,
+        observe_every=run.rows_every,
+        stop=experiment.stop,
+        checkpoint=place,
+        checkpoint_every=run.checkpoint_every,
+        progress=run.progress,
+        check=False,
+    )
+    result.save(place)
+    disk.write_text(ended, asked)
+    return result.history
+
+
+def _asked(configuration: Configuration, label: str) -> str:
+    """What decides a method's numbers, as text."""
+    run = configuration.run.model_dump(include={"rounds", "seed", "seeds", "observe_every", "stop", "precision"})
+    parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
+    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run})
+
+
+def _progress(history: pd.DataFrame) -> str:
+    last_round = history["round"].max()
+    last = history.loc[history["round"] == last_round, "metric"]
+    return f"{last_round} rounds, metric {np.median(last):.3g}"
+
+
+def summarize(
+    status: str, configuration: Configuration, experiment: Experiment, outcome: Outcome, walls: dict[str, float]
+) -> dict[str, Any]:
+    """Returns what summary.json says.
+
+    For every method and column: the last value and the mean over the rows of the last fifth of the rounds
+    ("tail_mean"), each by seed and as the median over seeds.
+
+    Args:
+        status: "running", "interrupted", "failed" or "finished".
+        configuration: What ran.
+        experiment: What was built of it.
+        outcome: How far the methods are.
+        walls: Label -> wall time in seconds, compilation and observation with it.
+    """
+    run, network, problem = configuration.run, experiment.network, experiment.problem
+    methods = {}
+    for label, history in outcome.histories.items():
+        reached = max(map(int, history["round"]))
+        final, tail = _by_seed(history, reached), _by_seed(history, 0.8 * reached)
+        methods[label] = {
+            "algorithm": str(experiment.algorithms[label]),
+            "rounds": reached,
+            "wall_seconds": walls.get(label, 0.0),
+            "final": _medians(final),
+            "tail_mean": _medians(tail),
+            "final_by_seed": final,
+            "tail_mean_by_seed": tail,
+        }
+    return {
+        "status": status,
+        "versions": disk.versions(),
+        "problem": {
+            **configuration.problem.model_dump(),
+            "agents": problem.agents,
+            "upper_dimension": problem.upper.size,
+            "lower_dimension": problem.lower.size,
+        },
+        "network": {
+            "name": network.name,
+            "weights": network.weights,
+            "seed": network.seed,
+            "agents": network.agents,
+            "lambda": network.lambda_,
+        },
+        "rounds": run.rounds,
+        "seeds": [run.seed + i for i in range(run.seeds)],
+        "observe_every": run.rows_every,
+        "precision": str(problem.x0.dtype),
+        "methods": methods,
+        "failures": outcome.failures,
+    }
+
+
+def _by_seed(history: pd.DataFrame, first: float | int) -> dict[str, list[float]]:
+    """Returns column -> the mean over the rows from a round on, for every seed."""
+    late = [rows[rows["round"] >= first] for _, rows in history.groupby("seed")]
+    columns = [str(column) for column in history if column not in ("seed", "round")]
+    return {column: [float(np.mean(rows[column])) for rows in late] for column in columns}
+
+
+def _medians(by_seed: dict[str, list[float]]) -> dict[str, float]:
+    return {column: float(np.median(values)) for column, values in by_seed.items()}

@@ -1,0 +1,128 @@
+"""W over several devices: each sends blocks of the rows that others average, and averages what it has received."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from hypergossip.engines.mixing import Dense, Edges, Mixing, Neighbours, choose
+from hypergossip.pytree import register_pytree
+
+AXIS = "devices"  # the name of the mesh's only axis
+
+
+@register_pytree("pairs")
+@dataclass(frozen=True)
+class Halo:
+    """W as rows to send, one permutation of whole blocks for each distance between devices, and local rows of W.
+
+    Outside `jax.shard_map` every array has a leading axis (devices,); `on_device` takes it off.
+
+    Attributes:
+        local: This device's rows of W, on the table [own rows; rows received at the first offset; at the second; ...].
+        sends: For each offset, (rows,) the own rows that the device so far ahead averages.
+        pairs: For each offset, the pairs (from, to) of devices that have something to send. Static.
+    """
+
+    local: Mixing
+    sends: tuple[Any, ...]
+    pairs: tuple[tuple[tuple[int, int], ...], ...]
+
+    def apply(self, table: Float[Array, "block entries"]) -> Float[Array, "block entries"]:
+        """Returns this device's block of W times every device's rows; inside `jax.shard_map` over the devices."""
+        received = [lax.ppermute(table[rows], AXIS, pairs) for rows, pairs in zip(self.sends, self.pairs, strict=True)]
+        return self.local.apply(jnp.concatenate([table, *received]))
+
+    def on_device(self) -> "Halo":
+        """Returns the part of one device, inside `jax.shard_map`."""
+        return jax.tree.map(lambda leaf: leaf[0], self)
+
+    @property
+    def rows_sent(self) -> int:
+        """Rows that a device sends at most in a round: the sum of the offsets' (padded) blocks."""
+        return sum(rows.shape[-1] for rows in self.sends)
+
+
+def deal(agents: int, devices: int) -> Int[np.ndarray, "devices block"]:
+    """Deals the agents out to the devices, evenly and in order.
+
+    A device with one agent fewer than others runs its last agent twice. The double computes what the agent computes
+    and nobody listens to it, so it can neither diverge on its own nor disturb anybody.
+
+    Args:
+        agents: How many; at least as many as devices.
+        devices: How many.
+
+    Returns:
+        The agent of each row.
+    """
+    parts = np.array_split(np.arange(agents), devices)
+    return np.stack([np.pad(part, (0, len(parts[0]) - len(part)), mode="edge") for part in parts])
+
+
+def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices block"], form: str = "auto") -> Halo:
+    """Splits a mixing matrix over devices.
+
+    Args:
+        mixing: (agents, agents) W.
+        rows: The agent of each device's rows, as `deal` gives them.
+        form: Of the local part, as for `hypergossip.engines.mixing.choose`.
+
+    Returns:
+        The halo, its arrays with a leading axis (devices,).
+    """
+    devices, block = rows.shape
+    owner, slot = np.empty(rows.max() + 1, int), np.empty(rows.max() + 1, int)
+    owner[rows] = np.arange(devices)[:, None]
+    slot[rows[:, ::-1]] = np.arange(block)[::-1]  # backwards: the first row of an agent wins over its doubles
+    entries = [mixing[own].tocoo() for own in rows]
+    wanted = [np.unique(part.col[owner[part.col] != device]) for device, part in enumerate(entries)]
+
+    places = np.tile(slot, (devices, 1))  # where each device's table has an agent's row
+    width, sends, pairs = block, [], []
+    for offset in range(1, devices):
+        sources = (np.arange(devices) - offset) % devices
+        needs = [want[owner[want] == source] for want, source in zip(wanted, sources, strict=True)]
+        size = max(map(len, needs))
+        if size == 0:
+            continue
+        send = np.zeros((devices, size), np.int32)
+        for device, (need, source) in enumerate(zip(needs, sources, strict=True)):
+            send[source, : len(need)] = slot[need]
+            places[device, need] = width + np.arange(len(need))
+        sends.append(jnp.asarray(send))
+        pairs.append(tuple((int(s), d) for d, (s, need) in enumerate(zip(sources, needs, strict=True)) if len(need)))
+        width += size
+
+    parts = []
+    for own, entry, place in zip(rows, entries, places, strict=True):
+        columns = np.where(entry.col == own[entry.row], entry.row, place[entry.col])  # a double weighs its own row
+        parts.append(scipy.sparse.csr_array((entry.data, (entry.row, columns)), shape=(block, width)))
+    return Halo(_stack(parts, form), tuple(sends), tuple(pairs))
+
+
+def _stack(parts: list[scipy.sparse.csr_array], form: str) -> Mixing:
+    """Brings every device's rows into one form, padded to one shape: one program runs on all devices."""
+    chosen = [choose(part, form) for part in parts]
+    kinds = {type(one) for one in chosen}
+    if len(kinds) > 1:
+        sparsest = "edges" if Edges in kinds else "neighbours"
+        chosen = [choose(part, sparsest) for part in parts]
+
+    def stacked(name: str, fill: int = 0) -> Any:
+        leaves = [np.asarray(getattr(one, name)) for one in chosen]
+        size = max(len(leaf) for leaf in leaves)
+        fills = [((0, size - len(leaf)), *((0, 0),) * (leaf.ndim - 1)) for leaf in leaves]
+        return jnp.asarray(np.stack([np.pad(leaf, f, constant_values=fill) for leaf, f in zip(leaves, fills)]))
+
+    if isinstance(chosen[0], Dense):
+        return Dense(stacked("weights"))
+    if isinstance(chosen[0], Neighbours):
+        return Neighbours(stacked("own"), stacked("indices"), stacked("weights"))
+    last = chosen[0].own.size - 1  # padding goes behind the last row, with weight zero: the rows stay sorted
+    return Edges(stacked("own"), stacked("rows", last), stacked("columns"), stacked("weights"))

@@ -1,0 +1,72 @@
+"""TOML as text: written from plain values, and searched for the line of an option (the standard library only reads)."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def write_toml(tables: Mapping[str, Any]) -> str:
+    """Returns a TOML document of nested dicts, lists, strings, numbers and booleans; None is left out."""
+    return "\n".join(_lines(tables, ())).lstrip("\n") + "\n"
+
+
+def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    # The first two levels are sections ([network], [methods.DIAMOND]), deeper ones inline tables.
+    sections = {key: value for key, value in table.items() if isinstance(value, Mapping) and len(path) < 2}
+    own = [
+        f"{_key(key)} = {_value(value)}" for key, value in table.items() if key not in sections and value is not None
+    ]
+    header = [f"\n[{'.'.join(map(_key, path))}]"] if path and (own or not sections) else []
+    return header + own + [line for key, value in sections.items() for line in _lines(value, (*path, key))]
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else _string(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items() if item is not None)
+        return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)  # TOML, too, writes inf and nan
+    return _string(str(value))
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """Returns the line, from 1, on which an option or a section stands, or None where it is not found.
+
+    Args:
+        text: The document.
+        path: The keys from the outermost section to the option.
+    """
+    section: tuple[str, ...] = ()
+    best: tuple[int, int] | None = None  # how much of the path the line holds, and its number
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line)
+        if header:
+            section, keys = _split(header[1]), ()
+        else:
+            keys = _split(line.partition("=")[0]) if "=" in line else ()
+        here = (*section, *keys)
+        depth = len(here) if path[: len(here)] == here and (header or keys) else 0
+        # An option of an inline table stands on the line of the option that holds the table.
+        if depth and (depth == len(path) or (keys and path[-1] in line)):
+            best = max(best or (0, 0), (depth, -number))
+    return -best[1] if best else None
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    parts = re.findall(r'"((?:[^"\\]|\\.)*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)', keys)
+    return tuple(next(filter(None, part), "") for part in parts)

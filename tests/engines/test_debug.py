@@ -1,0 +1,168 @@
+"""Debug runs the same network, and says where something breaks."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from engines.running import ALGORITHMS, Pair, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
+from hypergossip.algorithm import register
+from hypergossip.engines import DebugError
+
+
+@pytest.mark.parametrize("name", ["Diamond", "Slam", "SVRInteract"])
+def test_the_engines_agree(name: str) -> None:
+    problem, network = problem_for(name, 4), hg.networks.star(4)
+    fast = rounds_on(hg.Simulated(), ALGORITHMS[name], problem, network, 5)
+    slow = rounds_on(hg.Debug(), ALGORITHMS[name], problem, network, 5)
+    assert distance(fast, slow) < 1e-10
+
+
+def test_two_mixes_a_round() -> None:
+    problem, network = problem_for("TwoMixes", 4, noise=0.0), hg.networks.ring(4)
+    state, spent = rounds_on(hg.Debug(), TwoMixes(0.1, 0.2), problem, network, 5)
+    assert np.allclose(state.x[0], two_mixes_by_hand(TwoMixes(0.1, 0.2), problem, network, 5), rtol=0, atol=1e-12)
+    assert np.array_equal(spent.upper_gradients, np.full((1, 4), 5))
+
+
+def test_a_sweep_over_several_runs() -> None:
+    problem, network = problem_for("TwoMixes", 3), hg.networks.path(3)
+    swept = TwoMixes(np.array([0.1, 0.2]), np.array([0.2, 0.1]))
+    arguments = (swept, problem, network, 3, 2, True)
+    assert distance(rounds_on(hg.Debug(), *arguments), rounds_on(hg.Simulated(), *arguments)) < 1e-12
+
+
+def test_solve_and_resume(tmp_path) -> None:
+    problem, network, algorithm = problem_for("DSGD", 3), hg.networks.path(3), ALGORITHMS["DSGD"]
+    settings = {"observe_every": 2, "check": False}
+    whole = hg.solve(algorithm, problem, network, rounds=4, **settings)
+    hg.solve(algorithm, problem, network, rounds=2, engine=hg.Debug(), checkpoint=tmp_path, **settings)
+    on = hg.solve(algorithm, problem, network, rounds=4, engine=hg.Debug(), checkpoint=tmp_path, **settings)
+    columns = whole.history.columns.drop("seconds")
+    assert np.allclose(whole.history[columns], on.history[columns], rtol=1e-8, atol=1e-12)
+
+
+class Told(TwoMixes):
+    """TwoMixes that does what a test wants before its first mix, with real values at hand."""
+
+    before_mix: Any = staticmethod(lambda round, state, mix: state)
+    states: Any = staticmethod(lambda state: {"upper": state.x})
+
+    def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Pair:
+        return super().step(problem, mix, round, type(self).before_mix(round, state, mix), key)
+
+    def message(self, state: Pair) -> dict[str, Any]:
+        return type(self).states(state)
+
+
+def told(before_mix: Any = None, states: Any = None) -> Any:
+    """A fresh algorithm of that kind."""
+    names = {"__annotations__": dict(TwoMixes.__annotations__)}
+    names |= {"before_mix": staticmethod(before_mix)} if before_mix else {}
+    names |= {"states": staticmethod(states)} if states else {}
+    return register(type("Told", (Told,), names))(0.1, 0.2)
+
+
+def marked(agents: int, which: int) -> hg.Problem:
+    """A quadratic in which one agent alone has the noise 7: how a program of one agent knows it in a test."""
+    problem = problem_for("DSGD", agents)
+    noise = jnp.where(jnp.arange(agents) == which, 7.0, 0.0)
+    oracles = type(problem.oracles)(**(problem.oracles.__dict__ | {"noise": noise}))
+    return hg.Problem.from_oracles(oracles, x0=problem.x0, y0=problem.y0)
+
+
+class Touchy(type(problem_for("DSGD", 1).oracles)):
+    """A quadratic whose lower gradient raises in the marked agent once y has moved."""
+
+    def lower_gradient(self, x: Any, y: Any, key: Any) -> Any:
+        if float(self.noise) == 7.0 and float(jnp.sum(jnp.abs(y))) > 0:
+            raise ZeroDivisionError("a loss of the user's own")
+        return super().lower_gradient(x, y, key)
+
+
+def test_values_are_real_and_agents_come_in_turn() -> None:
+    seen: list[tuple[int, float]] = []
+
+    def look(round: Any, state: Pair, mix: Any) -> Pair:
+        seen.append((int(round), float(state.x[0])))
+        return state
+
+    problem, network = problem_for("DSGD", 4), hg.networks.ring(4)
+    state, _ = rounds_on(hg.Debug(), told(look), problem, network, 1)
+    again, _ = rounds_on(hg.Debug(), told(look), problem, network, 2)
+    assert [round for round, _ in seen] == [0] * 4 + [0] * 4 + [1] * 4
+    assert [value for _, value in seen[8:]] == state.x[0, :, 0].tolist()
+    assert again.x.shape == (1, 4, 5)
+
+
+def test_an_oracle_that_raises_is_named_with_agent_and_round() -> None:
+    problem = marked(4, 2)
+    touchy = jax.tree_util.register_dataclass(Touchy)(**problem.oracles.__dict__)
+    problem = hg.Problem.from_oracles(touchy, x0=problem.x0, y0=problem.y0)
+    with pytest.raises(DebugError, match=r"round 1, agent 2: step raised ZeroDivisionError: a loss of the") as caught:
+        rounds_on(hg.Debug(), ALGORITHMS["DSGD"], problem, hg.networks.ring(4), 3)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_what_is_not_finite_is_named_with_its_entry() -> None:
+    problem, network = problem_for("DSGD", 3), hg.networks.path(3)
+    algorithm = hg.DSGD(np.array([0.1, np.inf]), np.array([0.1, 0.1]), hg.Exact())
+    swept = jax.tree.map(lambda leaf: np.broadcast_to(leaf, 2), algorithm)
+    with pytest.raises(
+        DebugError, match=r"round 0 of run 1, agent 0: x is no longer finite \(5 of 5 .* x\[0\] is -?inf"
+    ):
+        rounds_on(hg.Debug(), swept, problem, network, 2, runs=2, swept=True)
+
+
+def test_a_start_that_raises_is_named() -> None:
+    class Stuck(Told):
+        def init(self, problem: Any, x: Any, y: Any, key: Any) -> Pair:
+            return Pair(x * (1 / float(problem.noise - 7.0)), y)
+
+    stuck = register(type("Stuck", (Stuck,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
+    with pytest.raises(DebugError, match="the start, agent 1: init raised ZeroDivisionError"):
+        rounds_on(hg.Debug(), stuck, marked(3, 1), hg.networks.path(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (lambda s: {"upper": s.x + 1.0}, r"sends 5 numbers, but Told.message\(state\) states 5, 5 of them others"),
+        (lambda s: {"upper": (s.x, s.x)}, r"sends 5 numbers, but Told.message\(state\) states 10"),
+        (lambda s: {}, r"states 0 shared numbers, but the round's first mix sends 5"),
+        (lambda s: {"lower": s.y}, r"states 0 shared numbers, but the round's first mix sends 5"),
+    ],
+)
+def test_a_message_that_is_not_what_the_first_mix_sends(states: Any, said: str) -> None:
+    with pytest.raises(DebugError, match=rf"round 0, agent 0: .*{said}"):
+        rounds_on(hg.Debug(), told(states=states), problem_for("DSGD", 3), hg.networks.path(3), 1)
+
+
+def test_agents_that_mix_unequally_often() -> None:
+    def one_more(round: Any, state: Pair, mix: Any) -> Pair:
+        if float(jnp.sum(jnp.abs(state.x))) > 0:
+            mix(upper=state.x)
+        return state
+
+    problem = marked(3, 1)
+    start = np.zeros((1, 3, 5))
+    start[0, 1] = 1.0
+    engine, network, algorithm = hg.Debug(), hg.networks.path(3), told(one_more)
+    placed = engine.place(problem, network)
+    keys = jax.vmap(jax.random.key)(np.arange(1))
+    state = engine.start(algorithm, False, placed, start, np.zeros((1, 3, 4)), keys)
+    with pytest.raises(DebugError, match="round 0: agent 1 calls mix more often than agent 0"):
+        engine.advance(algorithm, False, placed, (problem.upper, problem.lower), state, keys, 0, 1)
+
+
+def test_agents_that_send_unlike_vectors() -> None:
+    class Longer(Told):
+        def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Pair:
+            return Pair(mix(upper=state.x if float(problem.noise) == 0 else (state.x, state.x))[0], state.y)
+
+    longer = register(type("Longer", (Longer,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
+    with pytest.raises(DebugError, match="round 0: agent 0 sends 5 numbers and agent 2 sends 10 in the same mix"):
+        rounds_on(hg.Debug(), longer, marked(3, 2), hg.networks.path(3), 1)

@@ -1,0 +1,109 @@
+"""Two processes with two devices each, over JAX's distributed runtime on this machine's loopback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines import processes_run as run
+from hypergossip import checkpoint
+
+TESTS = Path(__file__).parents[1]
+PATIENCE = 240  # seconds until processes that wait for each other are ended
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What two processes leave behind; SIGTERM ends their last two runs."""
+    folder = tmp_path_factory.mktemp("processes")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-W", "error", "-m", "engines.two_processes", str(port)]
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    logs = [folder / f"log.{i}" for i in range(2)]
+    processes = []
+    try:
+        for i, log in enumerate(logs):
+            with log.open("w") as file:
+                arguments = [*command, str(i), str(folder)]
+                processes.append(
+                    subprocess.Popen(arguments, cwd=TESTS, env=environment, stdout=file, stderr=subprocess.STDOUT)
+                )
+        until = time.monotonic() + PATIENCE
+        for name, signalled in run.SIGNALLED.items():
+            while not all((folder / f"running.{name}.{i}").exists() for i in range(2)) and time.monotonic() < until:
+                if any(process.poll() is not None for process in processes):
+                    break
+                time.sleep(0.05)
+            for i in signalled:
+                processes[i].send_signal(signal.SIGTERM)
+        ended = [process.wait(timeout=60) for process in processes]
+        assert ended == [0, 0], "\n".join(log.read_text()[-3000:] for log in logs)
+        yield folder
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("agents", run.AGENTS)
+def test_both_processes_have_the_whole_result(folder: Path, agents: int) -> None:
+    alone = run.solve(agents)
+    for number in range(2):
+        there = np.load(folder / f"result.{agents}.{number}.npz")
+        assert np.allclose(there["x"], alone.x, rtol=0, atol=1e-12)
+        assert np.allclose(there["y"], alone.y, rtol=0, atol=1e-12)
+        assert np.allclose(there["history"], alone.history.drop(columns="seconds"), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("agents", run.AGENTS)
+def test_their_checkpoint_goes_on_in_one_process(folder: Path, agents: int, tmp_path: Path) -> None:
+    shutil.copytree(folder / f"{agents}", tmp_path, dirs_exist_ok=True)
+    on = run.solve(agents, rounds=20, checkpoint=tmp_path)
+    whole = run.solve(agents, rounds=20)
+    assert on.rounds == 20
+    assert len(on.history) == len(whole.history)
+    for one, other in zip(on.saved.leaves, whole.saved.leaves, strict=True):
+        assert np.allclose(one, other, rtol=0, atol=1e-12)
+    assert np.array_equal(on.saved.spent, whole.saved.spent)
+
+
+def test_a_time_stops_both_at_one_round(folder: Path) -> None:
+    first, second = (int((folder / f"timed.{i}").read_text()) for i in range(2))
+    assert first == second > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("diverged", "of agent 0 is no longer finite"),
+        ("unlike", "processes 0 and 1 have made different runs: another seed"),
+        ("elsewhere", "processes 0 and 1 see different checkpoints"),
+    ],
+)
+def test_both_refuse_alike(folder: Path, name: str, said: str) -> None:
+    first, second = ((folder / f"{name}.{i}").read_text() for i in range(2))
+    assert said in first
+    assert said in second
+
+
+@pytest.mark.parametrize("name", run.SIGNALLED)
+def test_a_signal_ends_both_with_a_checkpoint(folder: Path, name: str, tmp_path: Path) -> None:
+    first, second = ((folder / f"interrupted.{name}.{i}").read_text() for i in range(2))
+    assert first == second
+    assert first.startswith("SIGTERM at round ")
+    done = checkpoint.read(folder / name).round
+    assert f"round {done};" in first
+    shutil.copytree(folder / name, tmp_path, dirs_exist_ok=True)
+    on = run.solve(run.AGENTS[0], rounds=done + 10, observe_every=50, checkpoint=tmp_path)
+    whole = run.solve(run.AGENTS[0], rounds=done + 10, observe_every=50)
+    assert np.allclose(on.x, whole.x, rtol=0, atol=1e-12)
