@@ -98,7 +98,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     """
     if form not in MIXINGS:
         raise ValueError(f"mixing is {form!r}; choose one of {', '.join(MIXINGS)}.")
-    agents, columns = int(mixing.shape[0]), int(mixing.shape[1])
+    agents, columns = (int(size) for size in np.asarray(mixing.shape))
     dtype = jnp.result_type(float)
     own = mixing.diagonal()
     others = (mixing - scipy.sparse.diags_array(own, shape=mixing.shape)).tocsr()
