@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Hypergradient
+from hypergossip.compilation import compiled
 from hypergossip.metrics.lower_solution import average_shared, lower_solution
 from hypergossip.problem import Problem
 
@@ -75,26 +76,25 @@ def check_hypergradient(
         everywhere = lambda v: jnp.broadcast_to(v, (problem.agents, v.size))
         any_key = jax.random.key(0)
 
-        def solution(x: Any) -> Any:
-            return lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
+        @compiled()
+        def value(full: Any, x: Any, y0: Any) -> Any:
+            y = lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
+            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), y))
 
-        @jax.jit
-        def value(x: Any) -> Any:
-            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), solution(x)))
-
-        @jax.jit
-        def estimates(x: Any, keys: Any) -> tuple[Any, Any]:
-            y = solution(x)
+        @compiled()
+        def estimates(full: Any, x: Any, y0: Any, keys: Any) -> tuple[Any, Any]:
+            y = lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
             each = lambda key: jnp.mean(
                 jax.vmap(lambda a, x, y: estimator(a, x, y, key)[0])(full, everywhere(x), y), axis=0
             )
             gradient = lambda y: jax.vmap(lambda a, x, y: a.lower_gradient(x, y, any_key))(full, everywhere(x), y)
             size = lambda y: jnp.max(jnp.linalg.norm(average_shared(problem.lower, gradient(y)), axis=1))
-            return jax.lax.map(each, keys), size(y) / size(jnp.zeros_like(y))
+            return jax.lax.map(each, keys), size(y) / size(0 * y)
 
         width = step * max(1.0, float(np.linalg.norm(point)))
-        truth = np.array([(value(point + width * v) - value(point - width * v)) / (2 * width) for v in chosen])
-        samples, residual = estimates(jnp.asarray(point), jax.random.split(jax.random.key(seed), draws))
+        ends = [(value(full, point + width * v, y0), value(full, point - width * v, y0)) for v in chosen]
+        truth = np.array([(above - below) / (2 * width) for above, below in ends])
+        samples, residual = estimates(full, point, y0, jax.random.split(jax.random.key(seed), draws))
         along = np.asarray(samples) @ chosen.T
         residual = float(residual)
     mean = along.mean(axis=0)

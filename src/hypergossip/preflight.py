@@ -1,7 +1,6 @@
 """What can be seen cheaply before a run: sizes that do not fit, a lower level not strongly convex, bad steps."""
 
 import warnings
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
+from hypergossip.compilation import compiled
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
@@ -36,7 +36,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
         ValueError: If it is none, or below the least.
     """
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or value < least or float(value) != int(value):
+    if not number or not np.isfinite(value) or value < least or float(value) != int(value):
         raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
     return int(value)
 
@@ -109,7 +109,7 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
         return np.asarray(smallest), np.asarray(largest)
 
 
-@jax.jit
+@compiled()
 def _lower_curvature(oracles: Any, identities: Any, x: Any, y: Any) -> tuple[Any, Any]:
     oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
     direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
@@ -146,7 +146,7 @@ def upper_curvature(problem: Problem) -> float:
         return float(_upper_curvature(problem.oracles, problem.upper, problem.lower, problem.x0, problem.y0))
 
 
-@partial(jax.jit, static_argnames=("upper", "lower"))
+@compiled("upper", "lower")
 def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Any:
     oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
     full = oracles.full

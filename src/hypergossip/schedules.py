@@ -98,5 +98,5 @@ def momentum_at(momentum: Momentum, upper_step: StepSize, round: Round) -> Scala
         # Theorem 1: eta_{t+1} = c_eta alpha_t^2, cut at 1 as equations.md decides.
         value = jnp.minimum(1.0, momentum.c * at(upper_step, jnp.maximum(round - 1, 0)) ** 2)
     else:
-        value = at(momentum, round)
+        value = jnp.minimum(1.0, at(momentum, round))
     return jnp.where(round == 0, 1.0, value)

@@ -98,7 +98,7 @@ def tune(
     return Tuning(candidates[int(table.index[0])], table.reset_index(drop=True))
 
 
-def _with_values(part: Any, values: Mapping[str, float]) -> Any:
+def _with_values(part: Any, values: Mapping[str, Any]) -> Any:
     for path, value in values.items():
         part = _with_value(part, path.split("."), value, path)
     return part

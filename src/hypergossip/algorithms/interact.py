@@ -50,7 +50,8 @@ class Interact:
         u = Mu + p - s.p  # eq. 8
         x = problem.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        return State(x, y, p, u), spent.plus(Cost(problem.full.samples(lower=1), lower_gradients=1))
+        cost = spent.plus(Cost(lower_gradients=1))  # on the data that p has seen: no new sample
+        return State(x, y, p, u), cost
 
     def message(self, state: State) -> dict[str, Any]:
         """Returns what the round's only `mix` sends."""

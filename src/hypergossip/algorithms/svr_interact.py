@@ -70,7 +70,7 @@ class SVRInteract:
         def full() -> tuple[Upper, Lower, Cost]:
             p, spent = Exact()(problem.full, s.x, s.y, upper_key)  # eq. 4
             v = problem.full.lower_gradient(s.x, s.y, lower_key)
-            return p, v, spent.plus(Cost(problem.full.samples(lower=1), lower_gradients=1)).as_arrays()
+            return p, v, spent.plus(Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
 
         def spider() -> tuple[Upper, Lower, Cost]:
             (G, spent), (G_prev, more) = at_two_points(

@@ -61,6 +61,11 @@ def over(function: Any, alone: bool, in_axes: Any = 0) -> Any:
     """Maps a function over a leading axis; where that axis has one entry it is taken off and put back instead.
 
     An axis of one entry is not free: a loop whose bound it carries gets a batched predicate.
+
+    Args:
+        function: What is mapped.
+        alone: Does the leading axis have one entry?
+        in_axes: As for `jax.vmap`.
     """
     if not alone:
         return jax.vmap(function, in_axes)

@@ -1,7 +1,6 @@
 """The agents over several devices and processes: `shard_map` over blocks of agents, rows permuted between them."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.compilation import compiled
 from hypergossip.engines.halo import AXIS, Halo, deal, make_halo
 from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
@@ -133,14 +133,14 @@ def _of_states(placed: Placed) -> NamedSharding:
     return NamedSharding(of_agents.mesh, P(None, *of_agents.spec) if len(of_agents.spec) else P())
 
 
-@partial(jax.jit, static_argnames=("swept", "sharding"))
+@compiled("swept", "sharding")
 def _start(
     algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any, sharding: NamedSharding
 ) -> Any:
     return lax.with_sharding_constraint(initial_states(algorithm, swept, placed, x, y, keys), sharding)
 
 
-@partial(jax.jit, static_argnames=("swept", "spaces", "sharding"))
+@compiled("swept", "spaces", "sharding")
 def _advance(
     algorithm: Algorithm,
     swept: bool,

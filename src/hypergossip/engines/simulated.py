@@ -1,7 +1,6 @@
 """All agents on one device: `vmap` over the agents, W as a dense product or as a list of neighbours."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.compilation import compiled
 from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
 from hypergossip.engines.mixing import choose
 
@@ -64,5 +64,5 @@ class Simulated:
         return np.asarray([numbers], np.float64)
 
 
-_start = partial(jax.jit, static_argnames=("swept",))(initial_states)
-_advance = partial(jax.jit, static_argnames=("swept", "spaces"))(run_rounds)
+_start = compiled("swept")(initial_states)
+_advance = compiled("swept", "spaces")(run_rounds)

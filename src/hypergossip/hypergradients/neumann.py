@@ -53,7 +53,16 @@ class Neumann:
 
 
 def check_lipschitz(name: str, lipschitz: Any, facts: Facts) -> list[str]:
-    """Holds L_g against the largest curvature found: above 2 L_g the series diverges, above L_g no bound holds."""
+    """Holds L_g against the largest curvature found, and warns where that is above L_g: no bound holds there.
+
+    Args:
+        name: The estimator, for the message.
+        lipschitz: L_g.
+        facts: What is known before the run.
+
+    Raises:
+        ValueError: If the curvature is above 2 L_g: the series diverges.
+    """
     largest = facts.lower_curvature[1]
     if largest >= 2 * float(lipschitz):
         raise ValueError(

@@ -31,9 +31,7 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
     Returns:
         The minimiser, to a gradient of `RESIDUAL` times that at zero.
     """
-    # A zero that the compiler cannot know: XLA on CPU (jaxlib 0.10.2) multiplies a batched matrix by a constant of
-    # equal entries wrongly in about every second compilation. And what is not finite must not pass for a solution.
-    at_zero = gradient(0 * start)
+    at_zero = gradient(jnp.zeros_like(start))
     scale = inner(at_zero, at_zero)
 
     def unfinished(carry: tuple) -> Any:

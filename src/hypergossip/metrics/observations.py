@@ -1,18 +1,18 @@
 """The problem's own observations: functions of one agent's (x, y), averaged over the agents."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from hypergossip.compilation import compiled
 from hypergossip.space import Space
 
 Named = tuple[tuple[str, Callable[[Any, Any], Any]], ...]
 
 
-@partial(jax.jit, static_argnames=("observe", "upper", "lower"))
+@compiled("observe", "upper", "lower")
 def observations(observe: Named, upper: Space, lower: Space, x: Any, y: Any) -> dict[str, Any]:
     """Returns every observation's mean over the agents, each (runs,).
 

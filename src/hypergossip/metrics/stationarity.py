@@ -1,6 +1,5 @@
 """DIAMOND's eq. 11 and its like for shared lower levels, on the whole data and in float64."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.compilation import compiled
 from hypergossip.metrics.lower_solution import adjoint_solution, average_shared, lower_solution
 from hypergossip.space import Space
 
@@ -101,7 +101,7 @@ def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Arra
     return jnp.mean(jnp.sum(average**2, axis=1))
 
 
-@partial(jax.jit, static_argnames=("upper", "lower"))
+@compiled("upper", "lower")
 def _figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
     oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
     return lax.map(

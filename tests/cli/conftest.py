@@ -1,0 +1,23 @@
+"""A small experiment in a file, and as the folder of a comparison that has ended."""
+
+from pathlib import Path
+
+import pytest
+from calling import EXPERIMENT, call
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file."""
+    path = tmp_path_factory.mktemp("experiment") / "small.toml"
+    path.write_text(EXPERIMENT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a comparison that has ended; only to be read."""
+    folder = tmp_path_factory.mktemp("finished") / "small"
+    result = call("compare", "--config", experiment, "--out", folder)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return folder

@@ -1,0 +1,123 @@
+import shutil
+
+import numpy as np
+import pytest
+from calling import EXPERIMENT, call, refused
+
+BAD = {
+    "unknown option of a section": (("seeds = 2", "seedz = 2"), ("[run]", "'seedz'", "did you mean 'seed", "line 11")),
+    "unknown section": (("[network]", "[networks]"), ("'networks'", "'network'", "line 5")),
+    "unknown option of a constructor": (("n = 3", "n = 3\nwieghts = 1"), ("[network] ring", "'weights'", "line 8")),
+    "unknown algorithm": (('"dsgd"', '"dsdg"'), ("[methods.D-SGD]", "'dsdg'", "did you mean")),
+    "unknown estimator": (('"exact"', '"exakt"'), ("'exakt'", "'exact'", "line 18")),
+    "unknown option of an estimator": (("terms = 3", "term = 3"), ("neumann", "'terms'", "line 24")),
+    "unknown option of a schedule": (("offset", "ofset"), ("'ofset'", "scale, offset, power", "line 17")),
+    "missing option": (("lower_step = 0.2\n", ""), ("[methods.tracking]", "lacks", "'lower_step'")),
+    "missing rounds": (("rounds = 40\n", ""), ("[run] lacks", "'rounds'", "--rounds")),
+    "missing section": (('[problem]\nname = "quadratic"\nnoise = 0.1\n', ""), ("[problem]",)),
+    "wrong type": (("seeds = 2", 'seeds = "two"'), ("[run] seeds = 'two'", "integer", "line 11")),
+    "wrong type of an option": (("n = 3", 'n = "three"'), ("[network] n = 'three'", "integer", "line 7")),
+    "out of range": (("seeds = 2", "seeds = 0"), ("[run] seeds = 0", "greater than or equal to 1")),
+    "not a number": (('"1/3"', '"a third"'), ("power = 'a third'", "fraction", "line 17")),
+    "refused by the network": (("n = 3", "n = 0"), ("[network]", "n must be at least 1")),
+    "refused by a schedule": (("offset = 1", "offset = 0"), ("PowerDecay", "round 0")),
+    "a series that diverges": (("lipschitz = 5", "lipschitz = 0.1"), ("[methods.tracking]", "diverges")),
+    "a label that is no folder": (("[methods.tracking]", '[methods."../up"]'), ("'../up'", "folder")),
+    "unlike numbers of agents": (("noise = 0.1", "noise = 0.1\nagents = 4"), ("3 agents", "4")),
+    "not TOML": (("seeds = 2", "seeds = "), ("not valid TOML", "line 11")),
+    "unknown precision": (("seeds = 2", 'precision = "float16"'), ("precision = 'float16'", "'float32' or 'float64'")),
+    "unknown stop rule": (("seeds = 2", "stop = { metrics = 1 }"), ("'metrics'", "'metric'", "line 11")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_gets_one_sentence_and_writes_nothing(tmp_path, case):
+    (old, new), expected = BAD[case]
+    assert old in EXPERIMENT
+    path = tmp_path / "bad.toml"
+    path.write_text(EXPERIMENT.replace(old, new, 1))
+    sentence = refused(call("compare", "--config", path, "--out", tmp_path / "out"))
+    for part in expected:
+        assert part in sentence, sentence
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--config", "no-such.toml"), "no-such.toml cannot be read"),
+        (("--set", "network.p"), "key=value"),
+        (("--set", "network.n.deep=1"), "not a section"),
+        (("--set", "network.p=0.5"), "no option 'p'"),
+        (("--problem", "hyperparameter"), "lacks the option 'data'"),
+        (("--problem", "hyperparameter", "--set", "problem.data=irises"), "'irises'"),
+        (("--data-dir", "somewhere"), "no option 'data_dir'"),
+        (("--rounds", "-1"), "rounds = -1"),
+        (("--engine", "simulatd"), "'simulated'"),
+    ],
+)
+def test_a_bad_option_gets_one_sentence(experiment, tmp_path, arguments, part):
+    sentence = refused(call("compare", "--config", experiment, "--out", tmp_path / "out", *arguments))
+    assert part in sentence, sentence
+
+
+def test_a_batch_larger_than_the_data(tmp_path, experiment):
+    options = ("--problem", "hyperparameter", "--set", "problem.data=digits", "--set", "problem.batch_size=1000")
+    sentence = refused(call("compare", "--config", experiment, "--out", tmp_path / "out", *options))
+    assert "batch_size is 1000" in sentence
+
+
+def test_typers_own_errors_end_alike():
+    result = call("compare", "--no-such-option")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_debug_shows_where_it_came_from(tmp_path):
+    result = call("resume", tmp_path, "--debug")
+    assert isinstance(result.exception, ValueError)
+
+
+@pytest.fixture
+def unfinished(finished, tmp_path):
+    """A folder whose first method is finished and whose second is in the middle of its rounds."""
+    folder = tmp_path / "unfinished"
+    shutil.copytree(finished, folder)
+    (folder / "methods" / "tracking" / "point.npz").unlink()
+    return folder
+
+
+def test_a_damaged_checkpoint(unfinished):
+    path = unfinished / "methods" / "tracking" / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:200])
+    sentence = refused(call("resume", unfinished), after=1)
+    assert "checkpoint.npz is damaged" in sentence
+    # The other method's history is there still.
+    assert "D-SGD" in (unfinished / "history.csv").read_text()
+
+
+def test_a_checkpoint_of_another_configuration(unfinished):
+    path = unfinished / "config.toml"
+    for old, new, name in (
+        ("upper_step = 0.1", "upper_step = 0.2", "algorithm"),
+        ("noise = 0.1", "noise = 0.2", "problem"),
+    ):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        sentence = refused(call("resume", unfinished))
+        assert "another configuration" in sentence
+        assert name in sentence
+        path.write_text(text)
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    assert "no config.toml" in refused(call("resume", tmp_path))
+    assert "no config.toml" in refused(call("plot", tmp_path))
+
+
+def test_a_damaged_history(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    (folder / "history.parquet").write_bytes(np.random.default_rng(0).bytes(100))
+    assert "history.parquet is damaged" in refused(call("plot", folder))

@@ -1,0 +1,200 @@
+import json
+import shutil
+import tomllib
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from calling import call, refused
+
+import hypergossip as hg
+from hypergossip.cli.sentences import sentences
+
+
+def test_compare_writes_a_folder_that_can_be_read(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {"config.toml", "history.parquet", "history.csv", "figure.png", "summary.json", "methods"}
+    history = pd.read_parquet(finished / "history.parquet")
+    assert history.columns[:3].tolist() == ["method", "seed", "round"]
+    assert set(history["method"]) == {"D-SGD", "tracking"}
+    assert history.groupby(["method", "seed"])["round"].apply(list).tolist() == [[0, 10, 20, 30, 40]] * 4
+    pd.testing.assert_frame_equal(pd.read_csv(finished / "history.csv"), history, check_dtype=False)
+    assert (finished / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert hg.load(finished / "methods" / "D-SGD").rounds == 40
+    kept = tomllib.loads((finished / "config.toml").read_text())
+    assert kept["run"] == {"rounds": 40, "seeds": 2, "observe_every": 10, "precision": "float64"}
+
+
+def test_summary_is_strict_json_of_the_history(finished):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    summary = json.loads((finished / "summary.json").read_text(), parse_constant=refuse)
+    assert summary["status"] == "finished"
+    assert summary["seeds"] == [0, 1]
+    assert {"hypergossip", "jax", "python"} <= set(summary["versions"])
+    history = pd.read_parquet(finished / "history.parquet")
+    rows = history[(history["method"] == "tracking") & (history["round"] >= 32)]
+    by_seed = rows.groupby("seed")["metric"].mean()
+    method = summary["methods"]["tracking"]
+    np.testing.assert_allclose(method["tail_mean_by_seed"]["metric"], by_seed)
+    np.testing.assert_allclose(method["tail_mean"]["metric"], np.median(by_seed))
+    assert method["rounds"] == 40
+
+
+def test_the_command_line_is_the_library(finished):
+    algorithm = hg.DSGD(0.1, hg.PowerDecay(0.2, 1.0, 1 / 3), hg.Exact())
+    problem = hg.problems.quadratic(3, noise=0.1)
+    result = hg.solve(algorithm, problem, hg.networks.ring(3), rounds=40, seeds=2, observe_every=10, check=False)
+    kept = hg.load(finished / "methods" / "D-SGD")
+    np.testing.assert_array_equal(kept.x, result.x)
+
+
+def test_run_takes_one_method_and_options_override_the_file(experiment, tmp_path):
+    sentence = refused(call("run", "--config", experiment, "--out", tmp_path / "run"))
+    assert "D-SGD, tracking" in sentence
+    assert "--method" in sentence
+    result = call(
+        *("run", "--config", experiment, "--method", "D-SGD", "--rounds", 6, "--seeds", 1, "--seed", 7),
+        *("--observe-every", 3, "--agents", 4, "--set", "problem.noise=0.0", "--out", tmp_path / "run"),
+        *("--precision", "float32"),
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip().splitlines()[-1] == str(tmp_path / "run" / "figure.png")
+    history = pd.read_parquet(tmp_path / "run" / "history.parquet")
+    assert history["round"].tolist() == [0, 3, 6]
+    assert set(history["seed"]) == {7}
+    kept = hg.load(tmp_path / "run" / "methods" / "D-SGD")
+    assert kept.x.shape == (1, 4, 5)
+    assert kept.x.dtype == np.float32
+
+
+def test_without_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(
+        *("run", "--problem", "quadratic", "--network", "complete", "--agents", 3, "--method", "interact"),
+        *("--rounds", 2, "--set", "methods.interact.upper_step=0.1", "--set", "methods.interact.lower_step=1/5"),
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "runs" / "quadratic-interact" / "summary.json").is_file()
+
+
+def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    before = (folder / "history.parquet").read_bytes()
+    sentence = refused(call("compare", "--config", experiment, "--out", folder))
+    assert f"hypergossip resume {folder}" in sentence
+    assert "--overwrite" in sentence
+    assert (folder / "history.parquet").read_bytes() == before
+    # What cannot run does not cost the earlier run, even where it may be replaced.
+    refused(call("compare", "--config", experiment, "--out", folder, "--overwrite", "--set", "network.n=0"))
+    assert (folder / "history.parquet").read_bytes() == before
+    (folder / "mine.txt").write_text("kept")
+    options = ("--out", folder, "--overwrite", "--rounds", 4, "--method", "D-SGD")
+    result = call("compare", "--config", experiment, *options)
+    assert result.exit_code == 0, result.output
+    assert set(pd.read_parquet(folder / "history.parquet")["method"]) == {"D-SGD"}
+    assert [path.name for path in (folder / "methods").iterdir()] == ["D-SGD"]
+    assert (folder / "mine.txt").read_text() == "kept"
+
+
+def test_a_folder_of_other_things_is_never_touched(experiment, tmp_path):
+    (tmp_path / "thesis.tex").write_text("...")
+    sentence = refused(call("compare", "--config", experiment, "--out", tmp_path, "--overwrite"))
+    assert "not of a run" in sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_resume_extends_a_run_bit_for_bit(experiment, finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    assert "done 40 rounds already" in refused(call("resume", folder, "--rounds", 30))
+    result = call("resume", folder, "--rounds", 60)
+    assert result.exit_code == 0, result.output
+    assert json.loads((folder / "summary.json").read_text())["methods"]["D-SGD"]["rounds"] == 60
+    whole = call("compare", "--config", experiment, "--out", tmp_path / "whole", "--rounds", 60)
+    assert whole.exit_code == 0, whole.output
+    for label in ("D-SGD", "tracking"):
+        pieces, at_once = (hg.load(place / "methods" / label) for place in (folder, tmp_path / "whole"))
+        np.testing.assert_array_equal(pieces.x, at_once.x)
+        pd.testing.assert_frame_equal(
+            pieces.history.drop(columns="seconds"), at_once.history.drop(columns="seconds"), check_exact=True
+        )
+
+
+def test_resume_of_a_finished_folder_runs_nothing_again(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    checkpoints = {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.npz")}
+    (folder / "history.parquet").unlink()
+    assert call("resume", folder).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.npz")} == checkpoints
+    assert (folder / "history.parquet").is_file()
+
+
+def test_a_method_that_diverges_does_not_take_the_others_with_it(experiment, tmp_path):
+    folder = tmp_path / "out"
+    options = ("--out", folder, "--set", "methods.D-SGD.upper_step=1e30", "--seeds", 1)
+    result = call("compare", "--config", experiment, *options)
+    assert result.exit_code == 2
+    assert "no longer finite" in result.stderr
+    assert "D-SGD did not end" in result.stderr
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "failed"
+    assert set(summary["failures"]) == {"D-SGD"}
+    assert set(summary["methods"]) == {"tracking"}
+    assert (folder / "figure.png").is_file()
+
+
+def test_plot_draws_again(finished, tmp_path):
+    figure = tmp_path / "figure.svg"
+    result = call("plot", finished, "--out", figure, "--title", "Again")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(figure)
+    assert "<svg" in figure.read_text()
+
+
+def test_tune_finds_the_best_and_writes_it_as_a_configuration(experiment, tmp_path):
+    folder = tmp_path / "tuned"
+    result = call("tune", "--config", experiment, "--method", "D-SGD", "--out", folder)
+    assert result.exit_code == 0, (result.output, result.exception)
+    table = pd.read_csv(folder / "table.csv")
+    assert len(table) == 4
+    best = table.iloc[0]
+    assert best["lower_step.scale"] == 0.2
+    method = tomllib.loads((folder / "best.toml").read_text())["methods"]["D-SGD"]
+    assert method["upper_step"] == best["upper_step"]
+    assert method["lower_step"] == {"scale": 0.2, "offset": 1, "power": "1/3"}
+    json.loads((folder / "summary.json").read_text(), parse_constant=lambda constant: pytest.fail(constant))
+    again = call("run", "--config", folder / "best.toml", "--rounds", 2, "--out", tmp_path / "best")
+    assert again.exit_code == 0, again.output
+    assert "--grid" in refused(call("tune", "--config", experiment, "--method", "D-SGD", "--grid", "upper_step"))
+
+
+def test_list_names_everything_in_one_line_each():
+    for kind, name in (("algorithms", "diamond"), ("networks", "ring"), ("problems", "quadratic"), ("data", "a9a")):
+        result = call("list", kind)
+        assert result.exit_code == 0
+        lines = [line.split("\t") for line in result.stdout.splitlines()]
+        assert name in [line[0] for line in lines]
+        assert all(len(line) == 2 and line[1] for line in lines)
+    everything = call("list").stdout.splitlines()
+    assert "simulated\tengines" in {line.rsplit("\t", 1)[0] for line in everything}
+    assert "did you mean 'networks'" in refused(call("list", "network"))
+
+
+def test_version():
+    assert call("--version").stdout == f"hypergossip {hg.__version__}\n"
+
+
+def test_warnings_are_one_line_each(experiment, tmp_path, capsys):
+    weak = ("--set", "methods.tracking.hypergradient.lipschitz=3", "--rounds", 1, "--out", tmp_path / "out")
+    result = call("run", "--config", experiment, "--method", "tracking", *weak)
+    assert result.exit_code == 0, result.output
+    first = result.stderr.splitlines()[0]
+    assert first.startswith("hypergossip: warning: [methods.tracking] Neumann: lipschitz = 3 does not bound")
+    with sentences(debug=False):
+        warnings.warn("take care.", hg.PreflightWarning, stacklevel=1)
+    assert capsys.readouterr().err == "hypergossip: warning: take care.\n"

@@ -1,0 +1,48 @@
+import tomllib
+
+import pytest
+
+from hypergossip.toml_text import line_of, write_toml
+
+
+def test_what_is_written_is_read_back():
+    tables = {
+        "title": 'a "quoted" name\twith \\ and \n and é',
+        "problem": {"name": "x", "weights": [1, 2.5, -3e-7], "flag": True, "nothing": {}},
+        "methods": {
+            "D-SGD 2.0": {"upper_step": {"scale": 0.5, "power": "1/3"}, "pairs": [[0, 1], [1, 2]]},
+            "empty": {},
+        },
+        "run": {"rounds": 10, "infinite": float("inf")},
+    }
+    assert tomllib.loads(write_toml(tables)) == tables
+    assert tomllib.loads(write_toml({"run": {"out": None, "rounds": 1}})) == {"run": {"rounds": 1}}
+
+
+TEXT = """\
+top = 1
+[run]          # a comment
+rounds = 10
+seed = 1
+
+[methods."D-SGD"]
+upper_step = { scale = 1.0, power = 2 }
+hypergradient.name = "exact"
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("top",), 1),
+        (("run",), 2),
+        (("run", "seed"), 4),
+        (("methods", "D-SGD", "upper_step"), 7),
+        (("methods", "D-SGD", "upper_step", "power"), 7),
+        (("methods", "D-SGD", "hypergradient", "name"), 8),
+        (("run", "power"), None),
+        (("network", "n"), None),
+    ],
+)
+def test_line_of_an_option(path, line):
+    assert line_of(TEXT, path) == line

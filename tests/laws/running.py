@@ -1,0 +1,145 @@
+"""How the tests run a method: round by round on an engine, or agent by agent without one."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.algorithm import Cost
+from hypergossip.engines.lifting import mix_through
+
+
+def trajectory(
+    engine: Any,
+    algorithm: Any,
+    problem: Any,
+    network: Any,
+    rounds: Any,
+    *,
+    seed: int = 0,
+    x: Any = None,
+    y: Any = None,
+) -> Any:
+    """Returns the state after each of the given numbers of rounds, host arrays (points, agents, ...).
+
+    Args:
+        engine: Where.
+        algorithm: The method.
+        problem: The problem.
+        network: The network.
+        rounds: Increasing numbers of rounds.
+        seed: Of the run.
+        x: (agents, p) where the agents start; at the problem's x0 if absent.
+        y: (agents, q) likewise.
+    """
+    x = np.broadcast_to(problem.x0, (problem.agents, problem.upper.size)) if x is None else x
+    y = np.broadcast_to(problem.y0, (problem.agents, problem.lower.size)) if y is None else y
+    keys = jax.random.key(seed)[None]
+    placed = engine.place(problem, network)
+    state = engine.start(algorithm, False, placed, jnp.asarray(x)[None], jnp.asarray(y)[None], keys)
+    done, states = 0, []
+    for round in rounds:
+        state, _ = engine.advance(
+            algorithm, False, placed, (problem.upper, problem.lower), state, keys, done, int(round)
+        )
+        done = int(round)
+        states.append(engine.fetch(state))
+    return jax.tree.map(lambda *leaves: np.stack([leaf[0] for leaf in leaves]), *states)
+
+
+def final(engine: Any, algorithm: Any, problem: Any, network: Any, rounds: int, **more: Any) -> Any:
+    """Returns the state after so many rounds, host arrays (agents, ...)."""
+    return jax.tree.map(lambda leaf: leaf[0], trajectory(engine, algorithm, problem, network, [rounds], **more))
+
+
+class Step(NamedTuple):
+    """One agent's round by hand.
+
+    Attributes:
+        before: Its state.
+        after: Its state.
+        sent: What every `mix` of the round sent.
+        cost: What the method states that the round cost.
+    """
+
+    before: Any
+    after: Any
+    sent: list[np.ndarray]
+    cost: Cost
+
+
+def shared_entries(space: Any, vector: Any) -> np.ndarray:
+    """The entries of a vector that travel, leaf by leaf."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in space.shapes])
+    parts = np.split(np.asarray(vector), ends[:-1])
+    return np.concatenate([part for part, shared in zip(parts, space.shared, strict=True) if shared] + [np.zeros(0)])
+
+
+def expected_message(algorithm: Any, spaces: Any, state: Any) -> np.ndarray:
+    """What an agent's message should hold: the shared entries of `message(state)`, upper level first."""
+    message = algorithm.message(state)
+    assert set(message) <= {"upper", "lower"}
+    return np.concatenate(
+        [
+            shared_entries(space, vector)
+            for level, space in zip(("upper", "lower"), spaces, strict=True)
+            for vector in jax.tree.leaves(message.get(level, ()))
+        ]
+        + [np.zeros(0)]
+    )
+
+
+def by_hand(
+    algorithm: Any,
+    problem: Any,
+    network: Any,
+    rounds: int,
+    *,
+    seed: int = 0,
+    see: Callable[[Any], Any] = lambda oracles: oracles,
+    done: Callable[[int], None] = lambda agent: None,
+) -> list[list[Step]]:
+    """Runs every agent's program by itself, one after the other, without an engine: one message a round.
+
+    Args:
+        algorithm: The method.
+        problem: The problem.
+        network: The network.
+        rounds: How many.
+        seed: Of the run.
+        see: Turns an agent's oracles into those that its program sees, to count what it asks of them.
+        done: Told the agent after each of its rounds.
+
+    Returns:
+        One list a round of one `Step` an agent.
+    """
+    spaces = (problem.upper, problem.lower)
+    W = network.mixing.toarray()
+
+    @jax.jit
+    def program(oracles: Any, round: Any, state: Any, key: Any, average: Any) -> Any:
+        sent: list[Any] = []
+
+        def send(buffer: Any, call: int) -> Any:
+            assert call == len(sent)
+            sent.append(buffer)
+            return average
+
+        after, cost = algorithm.step(see(oracles), mix_through(spaces, send), round, state, key)
+        return after, sent, cost
+
+    states = [algorithm.init(problem.agent(i), problem.x0, problem.y0, jax.random.key(0)) for i in range(len(W))]
+    history = []
+    for t in range(rounds):
+        averages = W @ np.stack([expected_message(algorithm, spaces, state) for state in states])
+        steps = []
+        for i, state in enumerate(states):
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
+            after, sent, cost = jax.block_until_ready(program(problem.agent(i), t, state, key, averages[i]))
+            done(i)
+            steps.append(Step(state, after, [np.asarray(buffer) for buffer in sent], Cost(*map(int, cost))))
+        history.append(steps)
+        states = [step.after for step in steps]
+    return history

@@ -1,0 +1,33 @@
+"""Every method keeps x in the set that the problem projects onto, and leaves y alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.engines.lifting import mix_through
+from hypergossip.problems.quadratic import QuadraticOracles
+from laws.problems import quadratic_problem
+from laws.table import every_method
+
+RADIUS = 0.01
+
+
+class Bounded(QuadraticOracles):
+    """A quadratic whose x stays in a small ball around zero."""
+
+    def project(self, x):
+        return x * jnp.minimum(1.0, RADIUS / jnp.linalg.norm(x))
+
+
+@every_method()
+def test_a_step_is_projected(method):
+    problem = quadratic_problem(method.share)
+    alone = mix_through((problem.upper, problem.lower), lambda buffer, call: buffer)
+    free = problem.agent(0)
+    bounded = Bounded(**vars(free))
+    algorithm, key = method.algorithm, jax.random.key(0)
+    state = algorithm.init(free, problem.x0, problem.y0, key)
+    without, within = (algorithm.step(agent, alone, 0, state, key)[0] for agent in (free, bounded))
+    np.testing.assert_allclose(within.x, bounded.project(without.x), rtol=1e-12)
+    np.testing.assert_array_equal(within.y, without.y)
+    assert np.linalg.norm(without.x) > 2 * RADIUS

@@ -1,0 +1,74 @@
+"""Every random number of a run drawn outside it, from the key law and the estimators' splits, all restated here.
+
+Agent i in round t has the key fold_in(fold_in(key, t), i). A method splits it into one key for its hypergradient and
+one for its lower gradient; eq. 4 splits the first into an upper and a lower sample, eq. 5 into an upper sample, the
+root of its lower samples (fold_in j for factor j, fold_in 0 for the Jacobian) and a depth.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip import oracles
+from numpy_methods.logistic import Rows
+from numpy_methods.quadratic import Draws
+
+
+def agent_keys(seed: int, t: int, i: int) -> tuple[Any, Any]:
+    """Returns the hypergradient's and the lower gradient's key of agent i in round t."""
+    upper, lower = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i))
+    return upper, lower
+
+
+def quadratic_draws(
+    seed: int, rounds: int, agents: int, p: int, q: int, noise: float, series: tuple[int, float] | None = None
+) -> Draws:
+    """Draws the noise of a quadratic network: a key gives dx f and dy f noise by its two halves, dy g its own."""
+
+    def of_agent(t: Any, i: Any) -> tuple:
+        upper, lower = agent_keys(seed, t, i)
+        halves = jax.random.split(upper, 2 if series is None else 3)
+        for_x, for_y = jax.random.split(halves[0])
+        normal = lambda key, size: noise * jax.random.normal(key, (size,), float)
+        depth = 0 if series is None else jax.random.randint(halves[2], (), 0, series[0])
+        return normal(for_x, p), normal(for_y, q), normal(lower, q), depth
+
+    table = jax.vmap(jax.vmap(of_agent, (None, 0)), (0, None))
+    return Draws(*map(np.asarray, jax.jit(table)(np.arange(rounds), np.arange(agents))))
+
+
+def batches(
+    seed: int, rounds: int, upper_counts: np.ndarray, lower_counts: np.ndarray, size: int, terms: int | None = None
+) -> Rows:
+    """Draws the rows of independent samples, with replacement, for eq. 4 (terms None) or eq. 5.
+
+    Which rows a key names is the library's own affair (`oracles.draw`); which keys are asked for is restated here.
+    """
+
+    def of_agent(t: Any, i: Any, upper_count: Any, lower_count: Any) -> tuple:
+        upper, lower = agent_keys(seed, t, i)
+        rows = jnp.arange(1000)
+        draw = lambda key, count: oracles.draw(rows, key, count, size, "iid")
+        if terms is None:
+            one, two = jax.random.split(upper)
+            hessians, across, depth = draw(two, lower_count)[None], draw(two, lower_count), 1
+        else:
+            one, root, for_depth = jax.random.split(upper, 3)
+            own = [draw(jax.random.fold_in(root, j), lower_count) for j in range(terms)]
+            across, hessians = own[0], jnp.stack(own[1:])
+            depth = jax.random.randint(for_depth, (), 0, terms)
+        return draw(one, upper_count), hessians, across, draw(lower, lower_count), depth
+
+    table = jax.vmap(jax.vmap(of_agent, (None, 0, 0, 0)), (0, None, None, None))
+    agents = np.arange(len(upper_counts))
+    drawn = jax.jit(table)(np.arange(rounds), agents, np.asarray(upper_counts), np.asarray(lower_counts))
+    up, hessians, across, gradient, depth = map(np.asarray, drawn)
+    depth = np.broadcast_to(depth, (rounds, len(agents)))
+    return Rows(
+        lambda t, i: up[t, i],
+        lambda t, i: list(hessians[t, i, : depth[t, i]]),
+        lambda t, i: across[t, i],
+        lambda t, i: gradient[t, i],
+    )

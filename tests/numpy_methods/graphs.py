@@ -1,0 +1,30 @@
+"""Mixing matrices and Laplacians from a list of edges."""
+
+import numpy as np
+
+
+def degrees(n: int, edges: np.ndarray) -> np.ndarray:
+    """(n,) neighbours of every agent."""
+    return np.bincount(np.ravel(edges), minlength=n)
+
+
+def incidence(n: int, edges: np.ndarray) -> np.ndarray:
+    """A (edges, n): +1 at one end of an edge and -1 at the other, so that A'A is the Laplacian."""
+    A = np.zeros((len(edges), n))
+    for row, (i, j) in enumerate(edges):
+        A[row, i], A[row, j] = 1.0, -1.0
+    return A
+
+
+def metropolis(n: int, edges: np.ndarray) -> np.ndarray:
+    """W_ij = 1 / (1 + max(d_i, d_j)) on edges."""
+    d, W = degrees(n, edges), np.zeros((n, n))
+    for i, j in edges:
+        W[i, j] = W[j, i] = 1 / (1 + max(d[i], d[j]))
+    return W + np.diag(1 - W.sum(axis=1))
+
+
+def laplacian_weights(n: int, edges: np.ndarray) -> np.ndarray:
+    """W = I - 2 L / (3 l_max)."""
+    L = incidence(n, edges).T @ incidence(n, edges)
+    return np.eye(n) - 2 * L / (3 * np.linalg.eigvalsh(L)[-1])

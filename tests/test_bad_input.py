@@ -1,0 +1,205 @@
+"""Bad input gets one clear sentence: what happened, and what to do. (Signals, files and grids: their own files.)"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+
+AGENTS, SAMPLES, P, Q = 3, 6, 2, 2
+EXACT = hg.Exact()
+
+
+def upper(x, y, batch):
+    return jnp.mean((batch["A"] @ y - batch["b"]) ** 2) + jnp.sum(x**2)
+
+
+def lower(x, y, batch):
+    return jnp.mean((batch["A"] @ y - batch["b"]) ** 2) + 0.5 * jnp.sum((y - x) ** 2)
+
+
+def data(agents=AGENTS, samples=SAMPLES, features=Q):
+    random = np.random.default_rng(0)
+    return {"A": random.standard_normal((agents, samples, features)), "b": random.standard_normal((agents, samples))}
+
+
+def spoiled(value, place=(1, 2, 0)):
+    changed = data()
+    changed["A"][place] = value
+    return changed
+
+
+def agents_list(counts=(4, 6, 5), features=(Q, Q, Q)):
+    pairs = zip(counts, features, strict=True)
+    return [jax.tree.map(lambda leaf: leaf[0], data(1, count, width)) for count, width in pairs]
+
+
+def make(f=upper, g=lower, **changes):
+    settings = {"upper_data": data(), "lower_data": data(), "x0": np.zeros(P), "y0": np.zeros(Q)}
+    return hg.Problem(f, g, **(settings | changes))
+
+
+def without(tree, name):
+    return {key: leaf for key, leaf in tree.items() if key != name}
+
+
+def solve(problem=None, algorithm=None, network=None, **options):
+    algorithm = algorithm or hg.DSGD(0.1, 0.1, EXACT)
+    return hg.solve(algorithm, problem or make(), network or hg.networks.ring(AGENTS), **({"rounds": 1} | options))
+
+
+CASES = {
+    "agents differ between the levels": (lambda: make(lower_data=data(4)), ["3 agents", "lower_data 4"]),
+    "agents differ between the leaves": (
+        lambda: make(upper_data=data() | {"b": np.zeros((2, SAMPLES))}),
+        ["upper_data", "[2, 3] agents", "(agents, samples, ...)"],
+    ),
+    "samples differ between the leaves": (
+        lambda: make(upper_data=data() | {"b": np.zeros((AGENTS, 5))}),
+        ["[5, 6] samples", "equally many"],
+    ),
+    "no axis of samples": (
+        lambda: make(upper_data=data() | {"b": np.zeros(AGENTS)}),
+        ["upper_data['b']", "no samples"],
+    ),
+    "no samples": (lambda: make(lower_data=data(samples=0)), ["lower_data", "agent 0", "no samples"]),
+    "no agents": (lambda: make(upper_data=[]), ["upper_data", "no agents"]),
+    "unlike widths in a list": (
+        lambda: make(upper_data=agents_list(features=(Q, 5, Q))),
+        ["upper_data['A']", "agent 1", "(5,)", "(2,)"],
+    ),
+    "unlike keys in a list": (
+        lambda: make(upper_data=[*agents_list()[:2], without(agents_list()[2], "b")]),
+        ["upper_data", "structures", "same keys"],
+    ),
+    "batch larger than the data": (lambda: make(batch_size=7), ["batch_size is 7", "holds 6", "smaller batch"]),
+    "batch larger than the smallest agent's": (
+        lambda: make(upper_data=agents_list(), batch_size=5),
+        ["batch_size is 5", "holds 4"],
+    ),
+    "batch of nothing": (lambda: make(batch_size=0), ["batch_size is 0"]),
+    "unknown sampling": (lambda: make(sampling="shuffle"), ["sampling is 'shuffle'", "iid, blocks"]),
+    "NaN in the data": (lambda: make(lower_data=spoiled(np.nan)), ["lower_data['A']", "agent 1", "NaN"]),
+    "infinity in the data": (lambda: make(upper_data=spoiled(np.inf)), ["upper_data['A']", "agent 1", "infinity"]),
+    "NaN in the start": (lambda: make(x0=np.array([0.0, np.nan])), ["upper starting point", "NaN"]),
+    "an integer x0": (lambda: make(x0=np.zeros(P, int)), ["upper starting point", "int64", "0.0"]),
+    "a whole number as y0": (lambda: make(y0=0), ["lower starting point", "floating"]),
+    "a vector for a loss": (
+        lambda: make(f=lambda x, y, batch: (batch["A"] @ y - batch["b"]) ** 2),
+        ["upper loss", "shape (2,)", "mean over the batch"],
+    ),
+    "a whole number for a loss": (
+        lambda: make(g=lambda x, y, batch: jnp.asarray(3)),
+        ["lower loss", "int", "floating scalar"],
+    ),
+    "a sum where agents are unlike": (
+        lambda: make(
+            g=lambda x, y, batch: jnp.sum((batch["A"] @ y - batch["b"]) ** 2) + jnp.sum((y - x) ** 2),
+            upper_data=agents_list(),
+            lower_data=agents_list(),
+        ),
+        ["lower loss of two samples", "mean over its batch", "jnp.mean"],
+    ),
+    "nonsense for share": (lambda: make(share="all"), ["share is 'all'", '"upper", "lower", "both"']),
+    "an unknown level for share": (lambda: make(share={"x": True}), ["share is {'x': True}"]),
+    "a prefix that does not fit": (
+        lambda: make(share={"upper": {"weights": True}}),
+        ["share", "upper level", "prefix"],
+    ),
+    "numbers for a prefix": (lambda: make(share={"upper": 1}), ["share", "True or False"]),
+    "an observation named like a column": (
+        lambda: solve(make(observe={"metric": lambda x, y: x[0]})),
+        ["observe", "metric", "another name"],
+    ),
+    "an observation that is no scalar": (
+        lambda: make(observe={"point": lambda x, y: x}),
+        ["observe", "point", "shape (2,)", "scalar"],
+    ),
+    "a network of other size": (
+        lambda: solve(network=hg.networks.ring(4)),
+        ["network has 4 agents", "problem 3", "same number"],
+    ),
+    "a network of other size, unchecked": (
+        lambda: solve(network=hg.networks.ring(4), check=False),
+        ["network has 4 agents", "problem 3"],
+    ),
+    "not strongly convex": (
+        lambda: solve(make(g=lambda x, y, batch: jnp.mean(jnp.cos(y)) + 0 * jnp.mean(batch["b"]) * jnp.sum(x))),
+        ["agent 0", "not strongly convex", "regulariser"],
+    ),
+    "rounds below zero": (lambda: solve(rounds=-1), ["rounds is -1", "at least 0"]),
+    "no seeds": (lambda: solve(seeds=0), ["seeds is 0", "at least 1"]),
+    "a seed below zero": (lambda: solve(seed=-3), ["seed is -3"]),
+    "a row every no rounds": (lambda: solve(observe_every=0), ["observe_every is 0"]),
+    "a word for a step": (
+        lambda: solve(algorithm=hg.DSGD("fast", 0.1, EXACT), check=False),
+        ["DSGD.upper_step is 'fast'", "not a number", "PowerDecay"],
+    ),
+    "a bare function for a step": (
+        lambda: solve(algorithm=hg.DSGD(lambda t: 0.1, 0.1, EXACT)),
+        ["DSGD.upper_step", "jax.tree_util.Partial"],
+    ),
+    "a momentum's rule for a step": (
+        lambda: solve(algorithm=hg.DSGD(0.1, hg.SquaredStep(0.3), EXACT)),
+        ["SquaredStep", "for the momenta"],
+    ),
+    "a wrong rule": (lambda: solve(stop="converged"), ["stop is 'converged'", "tolerance"]),
+    "Neumann's lipschitz too small": (
+        lambda: solve(algorithm=hg.DSGD(0.1, 0.1, hg.Neumann(5, 0.1))),
+        ["Neumann", "diverges", "at least"],
+    ),
+    "a shared lower level for DIAMOND": (
+        lambda: solve(make(share="both"), hg.Diamond(0.1, 0.1, 0.5, 0.5, EXACT)),
+        ["Diamond", "personal lower levels", "Use Slam"],
+    ),
+    "SLAM's step too large for the network": (
+        lambda: solve(make(share="both"), hg.Slam(5.0, 0.1, 1.0, 1.0, EXACT)),
+        ["Slam: upper_step = 5", "unstable", "smaller step"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_clear_sentence(name):
+    call, words = CASES[name]
+    with pytest.raises(ValueError) as error:
+        call()
+    text = str(error.value)
+    assert all(word in text for word in words), text
+    assert len(text) < 420
+    assert text.count("\n") <= 1
+    assert text.rstrip().endswith((".", ")")), text
+
+
+@pytest.mark.parametrize(
+    ("changes", "level"),
+    [
+        ({"upper_data": data(features=3)}, "upper"),
+        ({"lower_data": data(features=3)}, "lower"),
+        ({"y0": np.zeros(5)}, "upper"),
+    ],
+    ids=["upper data", "lower data", "y0"],
+)
+def test_shapes_that_do_not_fit_surface_with_jaxs_own_message_and_the_shapes(changes, level):
+    """JAX knows which operation failed; we know which loss, and what it was given."""
+    with pytest.raises(TypeError, match="dot_general") as error:
+        make(**changes)
+    (note,) = (note for note in error.value.__notes__ if "loss" in note)
+    assert f"the {level} loss" in note
+    assert "x0" in note
+    assert "(2,)" in note
+
+
+def test_an_error_of_the_users_own_is_not_swallowed():
+    def broken(x, y, batch):
+        raise RuntimeError("my own mistake")
+
+    with pytest.raises(RuntimeError, match="my own mistake"):
+        make(g=broken)
+
+
+def test_a_curvature_that_hurts_is_warned_of_with_what_would_do():
+    problem = make(share="both")
+    with pytest.warns(hg.PreflightWarning, match=r"lower_step = 0\.9 is likely to be unstable.*would do"):
+        solve(problem, hg.Slam(0.01, 0.9, 1.0, 0.1, EXACT), rounds=0)

@@ -1,0 +1,110 @@
+"""tune: every point of the grid is the run that `solve` would make of it, and the best is the best."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import hypergossip as hg
+
+NETWORK = hg.networks.ring(3)
+ALGORITHM = hg.DSGD(hg.PowerDecay(0.1, 2.0, 0.5), 0.2, hg.TruncatedNeumann(6, 4.0))
+GRID = {"upper_step.scale": [0.03, 0.3, 50.0], "lower_step": [0.2, 0.4]}
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return hg.problems.quadratic(3, 2, 2, seed=0, noise=0.2, observe=None)
+
+
+@pytest.fixture(scope="module")
+def tuning(problem):
+    return hg.tune(ALGORITHM, problem, NETWORK, grid=GRID, rounds=40, seeds=3, seed=50)
+
+
+def at(point):
+    step = hg.PowerDecay(point["upper_step.scale"], 2.0, 0.5)
+    return dataclasses.replace(ALGORITHM, upper_step=step, lower_step=point["lower_step"])
+
+
+def test_the_table_has_every_point_once_best_first(tuning):
+    assert list(tuning.table.columns) == [*GRID, "score", "best_seed", "worst_seed", "diverged", "note"]
+    points = set(zip(tuning.table["upper_step.scale"], tuning.table["lower_step"], strict=True))
+    assert len(tuning.table) == len(points) == 6
+    assert (np.diff(tuning.table["score"]) >= 0).all()
+    assert (tuning.table["best_seed"] <= tuning.table["score"]).all()
+    assert (tuning.table["score"] <= tuning.table["worst_seed"]).all()
+    assert tuning.best == at(tuning.table.iloc[0])
+
+
+def test_a_score_is_the_median_over_seeds_of_what_solve_shows(tuning, problem):
+    """The metric at 80, 90 and 100 % of each run, averaged; the median of three seeds is one of them."""
+    for row in (0, 3):
+        point = tuning.table.iloc[row]
+        history = hg.solve(
+            at(point), problem, NETWORK, rounds=40, observe_every=4, seed=50, seeds=3, check=False
+        ).history
+        late = history[history["round"].isin([32, 36, 40])].groupby("seed")["metric"].mean()
+        assert point["score"] == pytest.approx(late.median(), rel=1e-6)
+        assert point["best_seed"] == pytest.approx(late.min(), rel=1e-6)
+        assert point["worst_seed"] == pytest.approx(late.max(), rel=1e-6)
+
+
+def test_what_diverges_comes_last_and_is_counted(problem):
+    with pytest.warns(hg.PreflightWarning, match="smallest of the grid"):
+        tuning = hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [0.2, 5.0, 9.0]}, rounds=600, seeds=2)
+    assert list(tuning.table["lower_step"]) == [0.2, 5.0, 9.0]
+    assert list(tuning.table["diverged"]) == [0, 2, 2]
+    assert np.isinf(tuning.table["score"].iloc[1:]).all()
+    with pytest.raises(ValueError, match="diverged; take smaller steps"):
+        hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [5.0, 7.0, 9.0]}, rounds=600, seeds=2)
+
+
+def test_a_point_that_the_method_refuses_is_noted_and_not_run(problem):
+    tuning = hg.tune(ALGORITHM, problem, NETWORK, grid={"hypergradient.lipschitz": [1.0, 4.0]}, rounds=10, seeds=1)
+    assert tuning.best.hypergradient.lipschitz == 4.0
+    assert list(tuning.table["note"] != "") == [False, True]
+    assert "diverges" in tuning.table["note"].iloc[1]
+    with pytest.raises(ValueError, match=r"every point of the grid is refused.*diverges"):
+        hg.tune(ALGORITHM, problem, NETWORK, grid={"hypergradient.lipschitz": [0.5, 1.0]}, rounds=10)
+
+
+def test_the_largest_score_may_be_the_best(problem):
+    watched = hg.Problem.from_oracles(
+        problem.oracles, x0=np.zeros(2), y0=np.zeros(2), observe={"accuracy": lambda x, y: -(x[0] ** 2)}
+    )
+    grid, options = {"upper_step.scale": [0.001, 0.3]}, {"rounds": 40, "seeds": 1, "score": "accuracy"}
+    best = hg.tune(ALGORITHM, watched, NETWORK, grid=grid, largest=True, **options).table
+    worst = hg.tune(ALGORITHM, watched, NETWORK, grid=grid, **options).table
+    assert list(best["upper_step.scale"]) == [0.001, 0.3] == list(worst["upper_step.scale"])[::-1]
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ({}, ["grid is empty"]),
+        ({"lower_step": []}, ["grid is empty"]),
+        ({"stepsize": [0.1]}, ["'stepsize'", "DSGD", "upper_step, lower_step, hypergradient"]),
+        ({"upper_step.rate": [0.1]}, ["'upper_step.rate'", "PowerDecay", "scale, offset, power"]),
+        ({"lower_step.scale": [0.1]}, ["'lower_step.scale'", "float", "no parts"]),
+        ({"upper_step": [0.1]}, ["'upper_step'", "PowerDecay", "upper_step.scale"]),
+        ({"hypergradient": [0.1]}, ["'hypergradient'", "TruncatedNeumann", "hypergradient.lipschitz"]),
+        ({"hypergradient.terms": [2, 3]}, ["'hypergradient.terms'", "shapes the compiled program"]),
+    ],
+)
+def test_a_grid_that_cannot_be_swept_is_refused(problem, grid, words):
+    with pytest.raises(ValueError) as error:
+        hg.tune(ALGORITHM, problem, NETWORK, grid=grid, rounds=10)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+@pytest.mark.parametrize(("name", "value"), [("rounds", 0), ("seeds", 0), ("seed", -1)])
+def test_numbers_that_make_no_sense_are_refused(problem, name, value):
+    options = {"rounds": 10, "seeds": 1} | {name: value}
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        hg.tune(ALGORITHM, problem, NETWORK, grid=GRID, **options)
+
+
+def test_a_score_that_is_no_column_is_refused(problem):
+    with pytest.raises(ValueError, match=r"score is 'accuracy'.*choose one of.*metric"):
+        hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [0.1]}, rounds=1, seeds=1, score="accuracy")
