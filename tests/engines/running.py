@@ -71,22 +71,19 @@ class TwoMixes:
     def init(self, problem: Oracles, x: Any, y: Any, key: Any) -> Pair:
         return Pair(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: Pair, key: Any) -> Pair:
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: Pair, key: Any) -> tuple[Pair, Cost]:
         self.traces.append(1)
         upper_key, lower_key = jax.random.split(key)
         Mx = mix(upper=state.x)
         half = Mx - self.upper_step * problem.upper_gradients(state.x, state.y, upper_key)[0]
         y = state.y - self.lower_step * problem.lower_gradient(state.x, state.y, lower_key)
-        return Pair(mix(upper=half, call=1), y)
+        return Pair(mix(upper=half, call=1), y), Cost(problem.samples(1, 1), 1, 1)
 
     def message(self, state: Pair) -> dict[str, Any]:
         return {"upper": state.x}
 
     def conserved(self, state: Pair) -> Any:
         return ()
-
-    def cost(self, problem: Oracles, round: Any, before: Pair, after: Pair, key: Any) -> Cost:
-        return Cost(problem.samples(1, 1), 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
         return []

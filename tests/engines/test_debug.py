@@ -51,7 +51,7 @@ class Told(TwoMixes):
     before_mix: Any = staticmethod(lambda round, state, mix: state)
     states: Any = staticmethod(lambda state: {"upper": state.x})
 
-    def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Pair:
+    def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
         return super().step(problem, mix, round, type(self).before_mix(round, state, mix), key)
 
     def message(self, state: Pair) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def test_agents_that_mix_unequally_often() -> None:
 
 def test_agents_that_send_unlike_vectors() -> None:
     class Longer(Told):
-        def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Pair:
+        def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
             return Pair(mix(upper=state.x if float(problem.noise) == 0 else (state.x, state.x))[0], state.y)
 
     longer = register(type("Longer", (Longer,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)

@@ -81,6 +81,8 @@ class Slam:
 
         Refuses what the network's part alone breaks, and warns where an estimate of the curvature l does.
         """
+        if not (float(self.gamma) > 0 and float(self.rho) > 0):
+            raise ValueError(f"Slam: gamma = {self.gamma} and rho = {self.rho}; both must be positive, such as 1.0.")
         warnings = self.hypergradient.check(facts)
         mu_max = 1 - facts.network.smallest_eigenvalue
         for level, step, shared, curvature in (

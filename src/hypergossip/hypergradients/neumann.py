@@ -10,8 +10,9 @@ from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, re
 
 @register
 class Neumann:
-    """``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1 (eq. 5).
+    """A Neumann series cut at a random depth, one independent sample a factor (DIAMOND eq. 5).
 
+    ``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1.
     Its mean is the K-term truncated series, whose bias is at most (C_gxy C_fy / mu_g) (1 - mu_g / L_g)^K (lemma 3).
 
     The cost counts the drawn depth k and the k + 2 samples that it evaluates: the paper sets K + 2 samples aside for an
@@ -49,21 +50,24 @@ class Neumann:
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
-        return check_lipschitz("Neumann", self.lipschitz, facts)
+        return check_series("Neumann", self.terms, self.lipschitz, facts)
 
 
-def check_lipschitz(name: str, lipschitz: Any, facts: Facts) -> list[str]:
+def check_series(name: str, terms: int, lipschitz: Any, facts: Facts) -> list[str]:
     """Holds L_g against the largest curvature found, and warns where that is above L_g: no bound holds there.
 
     Args:
         name: The estimator, for the message.
+        terms: K.
         lipschitz: L_g.
         facts: What is known before the run.
 
     Raises:
-        ValueError: If the curvature is above 2 L_g: the series diverges.
+        ValueError: If there are no terms, or the curvature is above 2 L_g: the series diverges.
     """
     largest = facts.lower_curvature[1]
+    if terms < 1 or not float(lipschitz) > 0:
+        raise ValueError(f"{name}: terms = {terms} and lipschitz = {lipschitz}; take terms >= 1 and lipschitz > 0.")
     if largest >= 2 * float(lipschitz):
         raise ValueError(
             f"{name}: the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = "

@@ -6,14 +6,15 @@ import jax
 from jax import lax
 
 from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, register
-from hypergossip.hypergradients.neumann import check_lipschitz
+from hypergossip.hypergradients.neumann import check_series
 
 
 @register
 class TruncatedNeumann:
-    """``dx f - (1 / L_g) d2xy g sum_{k<K} (I - d2yy g / L_g)^k dy f`` on one upper and one lower batch.
+    """All K terms of the Neumann series on one upper and one lower batch.
 
-    The deterministic sibling of `Neumann`: the mean over the depth k that eq. 5 draws, taken on one batch.
+    ``dx f - (1 / L_g) d2xy g sum_{k<K} (I - d2yy g / L_g)^k dy f``: the deterministic sibling of `Neumann`, the mean
+    over the depth k that eq. 5 draws.
 
     Args:
         terms: K, one more than the number of Hessian-vector products.
@@ -40,4 +41,4 @@ class TruncatedNeumann:
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
-        return check_lipschitz("TruncatedNeumann", self.lipschitz, facts)
+        return check_series("TruncatedNeumann", self.terms, self.lipschitz, facts)
