@@ -9,7 +9,7 @@ import jax
 
 from hypergossip import PreflightWarning
 
-NAMES = ("import_time", "step", "loop", "mixing", "ring")
+NAMES = ("import_time", "sampling", "step", "loop", "mixing", "ring")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.random import threefry_2x32
 
 
 def jax_diamond(problem: Any, mixing: np.ndarray, rounds: int, batch: int, settings: dict[str, Any]) -> Any:
@@ -32,7 +33,8 @@ def jax_diamond(problem: Any, mixing: np.ndarray, rounds: int, batch: int, setti
         return form.lower(x, y.reshape(shape), data)
 
     def take(key, data, count):
-        rows = (jax.random.bits(key, (batch,)) % jnp.uint32(count)).astype(jnp.int32)
+        words = threefry_2x32(jax.random.key_data(key), jnp.arange(batch, dtype=jnp.uint32))
+        rows = (words % jnp.uint32(count)).astype(jnp.int32)
         return jax.tree.map(lambda a: a[rows], data)
 
     def hypergradient(x, y, key, up, low):
