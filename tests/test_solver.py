@@ -203,3 +203,11 @@ def test_a_problem_with_losses_runs_from_end_to_end():
     assert result.history["metric"].iloc[-1] < 0.5 * result.history["metric"].iloc[0]
     assert list(result.history["samples"]) == [0, 60 * 12, 120 * 12]
     assert list(result.history["bytes_sent"]) == [0, 60 * 32 * 4 / 3, 120 * 32 * 4 / 3]
+
+
+def test_a_result_of_another_algorithm_is_refused_even_where_the_states_are_alike():
+    """DIAMOND's and SVR-INTERACT's states have the same vectors; their last directions mean different things."""
+    problem, network = hg.problems.quadratic(3), hg.networks.ring(3)
+    done = hg.solve(hg.Diamond(0.1, 0.2, 0.5, 0.5, hg.Exact()), problem, network, rounds=2, check=False)
+    with pytest.raises(ValueError, match=r"another state: its algorithm \(Diamond\).* this run \(SVRInteract\)"):
+        hg.solve(hg.SVRInteract(0.1, 0.2, 5, hg.Exact()), problem, network, rounds=2, start=done, check=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.compilation import compiled
+from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import average_shared, lower_solution
 from hypergossip.problem import Problem
 
@@ -65,7 +66,7 @@ def check_hypergradient(
     random = np.random.default_rng(seed)
     size = problem.upper.size
     with jax.enable_x64(True):
-        oracles, y0 = jax.tree.map(_to_float64, (problem.oracles, problem.y0))
+        oracles, y0 = to_float64((problem.oracles, problem.y0))
         full = oracles.full
         if x is None:
             point = np.asarray(problem.x0, np.float64) + 0.1 * random.standard_normal(size)
@@ -101,7 +102,3 @@ def check_hypergradient(
     scale = max(float(np.linalg.norm(truth)), np.finfo(float).tiny)
     spread = float(np.linalg.norm(along.std(axis=0, ddof=1))) / np.sqrt(draws) if draws > 1 else 0.0
     return HypergradientCheck(float(np.linalg.norm(mean - truth)) / scale, spread / scale, residual, mean, truth)
-
-
-def _to_float64(leaf: Any) -> Any:
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

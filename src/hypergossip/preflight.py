@@ -10,6 +10,7 @@ from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
+from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
@@ -111,7 +112,7 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 @compiled()
 def _lower_curvature(oracles: Any, identities: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
+    oracles, x, y = to_float64((oracles, x, y))
     direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
 
     def largest(product: Any) -> Any:
@@ -148,7 +149,7 @@ def upper_curvature(problem: Problem) -> float:
 
 @compiled("upper", "lower")
 def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Any:
-    oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
+    oracles, x, y = to_float64((oracles, x, y))
     full = oracles.full
     agents = jax.tree.leaves(oracles)[0].shape[0]
     everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
@@ -169,7 +170,3 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
     v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
     v = lax.fori_loop(0, 4, iterate, v / jnp.linalg.norm(v))
     return jnp.abs(jnp.vdot(v, difference(v)))
-
-
-def _to_float64(leaf: Any) -> Any:
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

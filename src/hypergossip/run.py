@@ -136,7 +136,7 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
         ValueError: If one of the problem's own observations has the name of a column.
     """
     problem, fetch = run.problem, run.program.engine.fetch
-    x, y = agents_points(run, carry.state)
+    x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
     shown = Figures(*fetch(figures(run.program.placed.oracles, problem.upper, problem.lower, x, y)))._asdict()
     if not any(problem.lower.shared):
         del shown["lower_consensus_error"]
@@ -172,21 +172,17 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
     leaves, structure = jax.tree.flatten(carry.state)
     here = [(leaf.shape, leaf.dtype) for leaf in leaves]
     there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
-    if here != there:
+    ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
+    if here != there or ours != theirs:
         raise ValueError(
             "the result to go on from has another state: its algorithm "
-            f"({saved.configuration['algorithm'].split('(')[0]}), agents, seeds, dimensions or precision are not those "
-            f"of this run ({run.configuration['algorithm'].split('(')[0]}). Go on with the same ones, or begin anew."
+            f"({theirs}), agents, seeds, dimensions or precision are not those of this run ({ours}). Go on with the "
+            "same ones, or begin anew."
         )
     state = run.program.engine.restore(run.program.placed, jax.tree.unflatten(structure, saved.leaves))
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
     return Carry(saved.round, saved.seconds, state, saved.spent, rows)
-
-
-def agents_points(run: Run, state: Any) -> tuple[Any, Any]:
-    """Returns x (runs, agents, p) and y (runs, agents, q) of a state."""
-    return state.x, state.y
 
 
 def result(run: Run, carry: Carry) -> Result:

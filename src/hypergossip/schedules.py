@@ -66,7 +66,6 @@ class SquaredStep:
     c: Scalar
 
 
-Schedule = Constant | PowerDecay
 StepSize = Any  # a number or a callable of the round; see `at`
 Momentum = Any  # a number, a callable of the round, or SquaredStep; see `momentum_at`
 

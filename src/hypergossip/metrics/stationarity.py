@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.compilation import compiled
+from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import adjoint_solution, average_shared, lower_solution
 from hypergossip.space import Space
 
@@ -103,14 +104,10 @@ def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Arra
 
 @compiled("upper", "lower")
 def _figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
-    oracles, x, y = jax.tree.map(_to_float64, (oracles, x, y))
+    oracles, x, y = to_float64((oracles, x, y))
     return lax.map(
         lambda point: figures_of_run(oracles, upper, lower, *point), (x, y), batch_size=min(len(x), RUNS_AT_ONCE)
     )
-
-
-def _to_float64(leaf: Any) -> Any:
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
