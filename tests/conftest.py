@@ -1,16 +1,21 @@
 """The tests' own switches: float64, strict promotion, eight CPU devices, and where the real data are."""
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import jax
 import matplotlib
 import pytest
 
+from haste import compile_hastily
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_num_cpu_devices", 8)
 matplotlib.use("Agg")
+compile_hastily()
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +27,36 @@ def real_data() -> Path:
     pytest.skip("the real data files are neither in $HYPERGOSSIP_DATA nor in ../shared/data")
 
 
+LONG = ("test_users_compiler.py", "test_processes.py", "test_readme.py", "test_sinusoids.py")  # files
+SAME_PROGRAM = {"Sustain": "Diamond"}
 MEMORY = 3e9  # bytes that a worker may hold before it forgets what it has compiled
 
 
-def _group(item: pytest.Item) -> str:
-    """What may share compiled programs with the next test: a method's tests, or a file's."""
-    mark = item.get_closest_marker("xdist_group")
-    return mark.args[0] if mark else item.path.name
+def _group(nodeid: str) -> str:
+    """What shares compiled programs or fixtures, and so a worker of `pytest -n`: a method's laws, or a file's tests."""
+    file, _, test = nodeid.partition("::")
+    method = re.search(r"\[.*?\b([A-Z][A-Za-z]+)", test)  # the first capitalised word among the test's parameters
+    if method is None or not ("laws/" in file or "algorithms/" in file):
+        return file
+    return SAME_PROGRAM.get(method[1], method[1])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals groups, in their order, to the workers; not by marks, which pytest-xdist 3.8 loses under pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    config.option.loadscopereorder = False  # it would leave groups of few tests, however long, to the end
+    return ByGroup(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long, so that no worker works alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def _memory() -> int:
@@ -38,6 +66,8 @@ def _memory() -> int:
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Forgets compiled programs between one method's tests and the next's, where there are too many of them."""
-    if nextitem is not None and item.path != nextitem.path and _group(item) != _group(nextitem) and _memory() > MEMORY:
+    """Forgets compiled programs between one group and the next, where there are too many of them."""
+    if nextitem is None or item.path == nextitem.path or _group(item.nodeid) == _group(nextitem.nodeid):
+        return
+    if _memory() > MEMORY:
         jax.clear_caches()

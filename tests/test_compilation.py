@@ -1,12 +1,17 @@
 """The programs that hold users' losses are compiled rightly by the installed version of XLA."""
 
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hypergossip as hg
+from haste import USERS
 from hypergossip.compilation import compiled
+
+pytestmark = pytest.mark.skipif(USERS not in os.environ, reason="test_users_compiler.py runs it, compiled as for users")
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -2.5])

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from haste import users_environment
+
 README = Path(__file__).parents[1] / "README.md"
 
 AFTER = """
@@ -24,7 +26,12 @@ def programs() -> list[str]:
 def test_the_snippet_runs_and_learns(tmp_path: Path) -> None:
     program = programs()[0] + AFTER
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=users_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "figure.png").stat().st_size > 10_000

@@ -162,12 +162,13 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
         )
 
     def difference(v: Any) -> Any:
-        step = FINITE_DIFFERENCE * v
-        return (gradient(x + step) - gradient(x - step)) / (2 * FINITE_DIFFERENCE)
+        ahead, behind = lax.map(lambda step: gradient(x + step * v), FINITE_DIFFERENCE * jnp.array([1.0, -1.0]))
+        return (ahead - behind) / (2 * FINITE_DIFFERENCE)
 
-    def iterate(_: Any, v: Any) -> Any:
-        return _normalised(difference(v), v)
+    def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        v, _ = carry
+        Hv = difference(v)
+        return _normalised(Hv, v), jnp.vdot(v, Hv)
 
     v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
-    v = lax.fori_loop(0, 4, iterate, v / jnp.linalg.norm(v))
-    return jnp.abs(jnp.vdot(v, difference(v)))
+    return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])

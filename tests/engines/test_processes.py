@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-W", "error", "-m", "engines.two_processes", str(port)]
-    environment = os.environ | {"PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu"}
     logs = [folder / f"log.{i}" for i in range(2)]
     processes = []
     try:

@@ -130,14 +130,15 @@ def by_hand(
         after, cost = algorithm.step(see(oracles), mix_through(spaces, send), round, state, key)
         return after, sent, cost
 
-    states = [algorithm.init(problem.agent(i), problem.x0, problem.y0, jax.random.key(0)) for i in range(len(W))]
+    agents = [problem.agent(i) for i in range(len(W))]
+    states = [algorithm.init(agent, problem.x0, problem.y0, jax.random.key(0)) for agent in agents]
     history = []
     for t in range(rounds):
         averages = W @ np.stack([expected_message(algorithm, spaces, state) for state in states])
         steps = []
         for i, state in enumerate(states):
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
-            after, sent, cost = jax.block_until_ready(program(problem.agent(i), t, state, key, averages[i]))
+            after, sent, cost = jax.block_until_ready(program(agents[i], t, state, key, averages[i]))
             done(i)
             steps.append(Step(state, after, [np.asarray(buffer) for buffer in sent], Cost(*map(int, cost))))
         history.append(steps)

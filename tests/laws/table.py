@@ -181,20 +181,11 @@ METHODS: dict[str, Method] = {
 }
 
 
-def one_worker(method: Method) -> Any:
-    """Keeps the tests of a method, whatever its names, on one worker of `pytest -n`: each compiles for itself."""
-    return pytest.mark.xdist_group(type(method.algorithm).__name__)
-
-
 def every_method(where: Any = None) -> Any:
     """Parametrises a test over the methods of which `where` holds, all if absent."""
     return pytest.mark.parametrize(
         "method",
-        [
-            pytest.param(method, id=name, marks=one_worker(method))
-            for name, method in METHODS.items()
-            if where is None or where(method)
-        ],
+        [pytest.param(method, id=name) for name, method in METHODS.items() if where is None or where(method)],
     )
 
 
@@ -206,7 +197,7 @@ KINDS = ("DSGD", "Diamond", "Slam")
 def every_pair(where: Any = None, but: Any = None) -> Any:
     """Parametrises a test over engines, but for one, and the methods of which `where` holds, all if absent."""
     pairs = [
-        pytest.param(engine, method, id=f"{name}-{place}", marks=one_worker(method))
+        pytest.param(engine, method, id=f"{name}-{place}")
         for place, engine in ENGINES.items()
         for name, method in METHODS.items()
         if engine is not but and (where is None or where(method)) and (place in ("dense", "sharded") or name in KINDS)

@@ -5,7 +5,7 @@ import pytest
 
 import hypergossip as hg
 from laws.problems import NETWORK, quadratic_problem
-from laws.table import ENGINES, METHODS, one_worker
+from laws.table import ENGINES, METHODS
 
 ROUNDS = 11
 # Measuring a shared lower level takes long to compile for several devices; Slam runs there with its upper level shared.
@@ -27,7 +27,7 @@ def equal(one, other):
         np.testing.assert_array_equal(rows[name], rows[f"{name} too"])
 
 
-@pytest.mark.parametrize(("place", "name"), [pytest.param(*pair, marks=one_worker(METHODS[pair[1]])) for pair in PAIRS])
+@pytest.mark.parametrize(("place", "name"), PAIRS)
 def test_stopped_and_resumed_is_never_stopped(place, name, tmp_path, monkeypatch):
     engine, method = ENGINES[place], METHODS[name]
     problem = quadratic_problem(method.share)

@@ -10,7 +10,7 @@ import pytest
 import hypergossip as hg
 from laws.problems import AGENTS, NETWORK, quadratic_problem
 from laws.running import final
-from laws.table import ENGINES, METHODS, REFERENCE, both_engines, every_method, one_worker
+from laws.table import ENGINES, METHODS, REFERENCE, both_engines, every_method
 
 
 @pytest.fixture
@@ -75,9 +75,7 @@ SWEPT = [(ENGINES["dense"], name) for name in METHODS if name != "Sustain"] + [
 ]
 
 
-@pytest.mark.parametrize(
-    ("engine", "name"), [pytest.param(*pair, id=pair[1], marks=one_worker(METHODS[pair[1]])) for pair in SWEPT]
-)
+@pytest.mark.parametrize(("engine", "name"), SWEPT, ids=[name for _, name in SWEPT])
 def test_a_sweep_is_traced_once_and_is_its_points_one_by_one(engine, name, count_traces):
     method = METHODS[name]
     problem = quadratic_problem(method.share)

@@ -124,7 +124,7 @@ LEARNERS = {
 def test_every_form_learns_to_adapt(form):
     algorithm, options = LEARNERS[form]
     problem = sinusoids(4, form=form, tasks=10, widths=(20, 20), held_out_tasks=50, seed=1, **options)
-    state, _ = advance(algorithm, problem, hg.networks.ring(4), 1500)
+    state, _ = advance(algorithm, problem, hg.networks.ring(4), 1000)
     y = problem.lower.unravel(problem.y0)
     both = jax.jit(lambda x: [function(problem.upper.unravel(x), y) for function in problem.observe.values()])
     assert list(problem.observe) == ["adapted_error", "unadapted_error"]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import Count, Lower, Sample, Upper
+from hypergossip.algorithm import Count, Lower, Sample, Upper, Vector
 from hypergossip.problem import Problem, Share
 from hypergossip.pytree import register_pytree
 
@@ -31,7 +31,7 @@ class QuadraticOracles:
         d: (q,).
         a: (p,) positive.
         e: (p,).
-        noise: The standard deviation of each gradient's entries; 0 in `full`.
+        noise: The standard deviation of each gradient's entries; None in `full`, where nothing is drawn.
     """
 
     H: Any
@@ -46,9 +46,7 @@ class QuadraticOracles:
     @property
     def full(self) -> "QuadraticOracles":
         """The same quadratic without noise."""
-        return QuadraticOracles(
-            self.H, self.B, self.c, self.F, self.d, self.a, self.e, jnp.zeros_like(jnp.asarray(self.noise))
-        )
+        return QuadraticOracles(self.H, self.B, self.c, self.F, self.d, self.a, self.e, None)
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
         """A key is one sample."""
@@ -67,7 +65,7 @@ class QuadraticOracles:
 
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns dy g at (x, y; key)."""
-        return self.H @ y - self.B @ x - self.c + self.noise * jax.random.normal(key, y.shape, y.dtype)
+        return self.H @ y - self.B @ x - self.c + self._noise(key, y)
 
     def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx g, dy g) at (x, y; key); dx g = -B'y is exact."""
@@ -87,9 +85,11 @@ class QuadraticOracles:
 
     def _upper_noise(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         key_x, key_y = jax.random.split(key)
+        return self._noise(key_x, x), self._noise(key_y, y)
+
+    def _noise(self, key: Sample, like: Vector) -> Vector:
         return (
-            self.noise * jax.random.normal(key_x, x.shape, x.dtype),
-            self.noise * jax.random.normal(key_y, y.shape, y.dtype),
+            jnp.zeros_like(like) if self.noise is None else self.noise * jax.random.normal(key, like.shape, like.dtype)
         )
 
 

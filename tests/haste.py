@@ -1,0 +1,39 @@
+"""How the tests compute: in haste, in this process and in those that it starts.
+
+The programs here are small: nearly all the time is XLA's, and most of that goes into making them fast. Without it they
+compile about four times faster. README's snippet and a part of the laws (test_users_compiler.py) are compiled as users'
+programs are.
+
+Next is NumPy's BLAS, whose threads wait for each other by spinning, for which two workers on two cores leave no room.
+"""
+
+import os
+
+import jax
+import jaxlib.version
+
+USERS = "HYPERGOSSIP_USERS_COMPILER"  # set: compile as for users
+FLAG = "--xla_cpu_use_fusion_emitters=false"
+
+
+def compile_hastily() -> None:
+    """Takes effect if JAX has not been used yet; for BLAS, in workers of `pytest -n` and other processes to come."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if os.environ.get(USERS):
+        return
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    jax.config.update("jax_disable_most_optimizations", True)
+    if jaxlib.version.__version__.startswith("0.10."):  # XLA ends a process that is given a flag that it does not know
+        os.environ["XLA_FLAGS"] = f"{FLAG} {_other_flags()}"
+
+
+def users_environment() -> dict[str, str]:
+    """Returns the environment of a process that compiles as users' do."""
+    hasty = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
+    kept = {name: value for name, value in os.environ.items() if name not in hasty}
+    return kept | {USERS: "1", "XLA_FLAGS": _other_flags()}
+
+
+def _other_flags() -> str:
+    """Those that are not the tests'; a worker of `pytest -n` inherits the tests' from its parent."""
+    return os.environ.get("XLA_FLAGS", "").replace(FLAG, "").strip()
