@@ -79,34 +79,42 @@ class AutodiffOracles:
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
         """Returns f(x, y; key)."""
-        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.samples[0], key)(x, y)
+        return self._upper(key)(*self._trees(x, y))
 
     def lower_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
         """Returns g(x, y; key)."""
-        return self._lower(key)(x, y)
+        return self._lower(key)(*self._trees(x, y))
+
+    # Derivatives are taken with respect to the user's trees and raveled as a whole: the derivative of unraveling is a
+    # sum of as many padded vectors as the tree has leaves, each of the whole length.
 
     def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx f, dy f) at (x, y; key)."""
-        return jax.grad(lambda x, y: self.upper_loss(x, y, key), (0, 1))(x, y)
+        fx, fy = jax.grad(self._upper(key), (0, 1))(*self._trees(x, y))
+        return self.form.upper_space.ravel(fx), self.form.lower_space.ravel(fy)
 
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns dy g at (x, y; key)."""
-        return jax.grad(self._lower(key), 1)(x, y)
+        return self.form.lower_space.ravel(jax.grad(self._lower(key), 1)(*self._trees(x, y)))
 
     def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx g, dy g) at (x, y; key)."""
-        return jax.grad(self._lower(key), (0, 1))(x, y)
+        gx, gy = jax.grad(self._lower(key), (0, 1))(*self._trees(x, y))
+        return self.form.upper_space.ravel(gx), self.form.lower_space.ravel(gy)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
         """Returns the linear map v -> d2yy g v at (x, y; key); linearised once, however often it is applied."""
-        gradient = jax.grad(self._lower(key), 1)
-        return jax.linearize(lambda y: gradient(x, y), y)[1]
+        space, gradient = self.form.lower_space, jax.grad(self._lower(key), 1)
+        upper, lower = self._trees(x, y)
+        product = jax.linearize(lambda lower: gradient(upper, lower), lower)[1]
+        return lambda v: space.ravel(product(space.unravel(v)))
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
         """Returns the linear map v -> d2xy g v at (x, y; key), from (q,) to (p,)."""
         gradient = jax.grad(self._lower(key), 1)
-        pullback = jax.vjp(lambda x: gradient(x, y), x)[1]
-        return lambda v: pullback(v)[0]
+        upper, lower = self._trees(x, y)
+        pullback = jax.vjp(lambda upper: gradient(upper, lower), upper)[1]
+        return lambda v: self.form.upper_space.ravel(pullback(self.form.lower_space.unravel(v))[0])
 
     def project(self, x: Upper) -> Upper:
         """Returns the user's projection of x, or x itself."""
@@ -115,15 +123,21 @@ class AutodiffOracles:
         space = self.form.upper_space
         return space.ravel(self.form.projection(space.unravel(x)))
 
-    def _lower(self, key: Sample) -> Callable[[Upper, Lower], Float[Array, ""]]:
+    def _trees(self, x: Upper, y: Lower) -> tuple[Any, Any]:
+        return self.form.upper_space.unravel(x), self.form.lower_space.unravel(y)
+
+    def _upper(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
+        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.samples[0], key)
+
+    def _lower(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
         return self._loss(self.form.lower, self.lower_data, self.lower_count, self.form.samples[1], key)
 
     def _loss(self, loss: Loss, data: Any, count: Any, rows: int, key: Sample) -> Callable:
-        """Returns the loss on the key's batch, as a function of flat x and y."""
+        """Returns the loss on the key's batch, as a function of the user's x and y."""
         form = self.form
 
         def on(batch: Any) -> Callable:
-            return lambda x, y: loss(form.upper_space.unravel(x), form.lower_space.unravel(y), batch)
+            return lambda x, y: loss(x, y, batch)
 
         if form.batch_size is not None:
             return on(draw(data, key, count, form.batch_size, form.sampling))
@@ -133,7 +147,7 @@ class AutodiffOracles:
 
         # Agents of unlike size are padded to one shape. A loss is a mean over its batch, so the mean over the real
         # rows is a weighted sum of the losses of single rows (`Problem` verifies this at construction).
-        def over_real_rows(x: Upper, y: Lower) -> Float[Array, ""]:
+        def over_real_rows(x: Any, y: Any) -> Float[Array, ""]:
             single = jax.vmap(lambda row: on(jax.tree.map(lambda leaf: leaf[None], row))(x, y))(own)
             real = jnp.arange(rows, dtype=count.dtype) < count
             return jnp.sum(jnp.where(real, single, 0.0)) / count.astype(single.dtype)

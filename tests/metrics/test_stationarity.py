@@ -8,6 +8,7 @@ import pytest
 import hypergossip as hg
 from hypergossip.metrics import figures, lower_solution
 from hypergossip.metrics.lower_solution import newton
+from hypergossip.metrics.stationarity import RUNS_AT_ONCE, side_by_side
 from hypergossip.problems.quadratic import QuadraticOracles
 from small_problems import Q, logistic, rows
 
@@ -207,3 +208,12 @@ def test_quadratic_oracles_are_the_derivatives_of_their_losses():
     v = jnp.array([1.0, -0.5])
     np.testing.assert_allclose(jax.jvp(lambda y: gradient(x, y), (y,), (v,))[1], agent.hessian_product(x, y, key)(v))
     np.testing.assert_allclose(jax.vjp(lambda x: gradient(x, y), x)[1](v)[0], agent.jacobian_product(x, y, key)(v))
+
+
+@pytest.mark.parametrize("runs", range(1, 26))
+def test_runs_are_measured_in_equal_groups_where_that_is_possible(runs):
+    together = side_by_side(runs)
+    assert 1 <= together <= RUNS_AT_ONCE
+    assert together == runs or together >= RUNS_AT_ONCE / 2
+    if runs in (10, 12, 14, 15, 16, 18, 20, 21, 24, 25):
+        assert runs % together == 0

@@ -22,7 +22,7 @@ class Figures(NamedTuple):
     Attributes:
         stationarity: |grad l(xbar)|^2; with no shared x, the mean over agents of |grad_{x_i} f_i(x_i, y*)|^2.
         consensus_error: sum_i |x_i - xbar|^2 over shared entries.
-        lower_error: sum_i |y*_i(x_i) - y_i|^2, y* that of the whole network where the lower level is shared.
+        lower_error: `sum_i |y*_i(x_i) - y_i|^2`, `y*` that of the whole network where the lower level is shared.
         metric: Their sum, M_t.
         upper_loss: mean_i f_i(x_i, y_i).
         lower_consensus_error: sum_i |y_i - ybar|^2 over shared entries.
@@ -82,9 +82,16 @@ def figures_of_run(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> 
     """
     full = oracles.full
     x_average = average_shared(upper, x)
-    own_solution = lower_solution(full, lower, x, y)
-    # With personal lower levels grad l(xbar) needs y* at xbar; a shared one has the same y* in both.
-    solution = own_solution if any(lower.shared) else lower_solution(full, lower, x_average, own_solution)
+    if any(lower.shared):
+        own_solution = solution = lower_solution(full, lower, x, y)
+    else:
+        # With personal lower levels grad l(xbar) needs y* at xbar, too; a shared one has the same y* in both. One after
+        # the other in one loop, which is half the program to compile.
+        def solve(start: Any, x: Any) -> tuple[Any, Any]:
+            solution = lower_solution(full, lower, x, start)
+            return solution, solution
+
+        _, (own_solution, solution) = lax.scan(solve, y, jnp.stack([x, x_average]))
     gradients = hypergradients(full, upper, lower, x_average, solution)
     stationarity = mean_square(upper, gradients)
     consensus_error = jnp.sum((x - x_average) ** 2)
@@ -105,9 +112,15 @@ def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Arra
 @compiled("upper", "lower")
 def _figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
     oracles, x, y = to_float64((oracles, x, y))
-    return lax.map(
-        lambda point: figures_of_run(oracles, upper, lower, *point), (x, y), batch_size=min(len(x), RUNS_AT_ONCE)
-    )
+    return lax.map(lambda point: figures_of_run(oracles, upper, lower, *point), (x, y), batch_size=side_by_side(len(x)))
+
+
+def side_by_side(runs: int) -> int:
+    """Returns how many `runs` to measure at a time: a divisor of them if possible, since a rest is compiled apart."""
+    if runs <= RUNS_AT_ONCE:
+        return runs
+    divisors = (count for count in range(RUNS_AT_ONCE // 2, RUNS_AT_ONCE + 1) if runs % count == 0)
+    return max(divisors, default=RUNS_AT_ONCE)
 
 
 def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:

@@ -107,7 +107,7 @@ class Network:
             order: a permutation, shape (agents,): the new agent k is the old agent order[k].
 
         Returns:
-            A network with mixing W[order][:, order] and the same name, weights and seed.
+            A network with mixing `W[order][:, order]` and the same name, weights and seed.
 
         Raises:
             ValueError: `order` is not a permutation of the agents.
