@@ -125,6 +125,8 @@ def test_missing_files_are_answered_with_every_place_tried(
                      f"{tmp_path / 'shared'} ($HYPERGOSSIP_DATA)", no_files[-1], "Network is unreachable"):  # fmt: skip
             assert part in message
         assert "\n" not in message
+        assert message.count(". ") == 0  # one sentence
+        assert message.endswith("or connect to a network.")
     assert len(no_files) == 3
 
     monkeypatch.delenv("HYPERGOSSIP_DATA")

@@ -1,5 +1,6 @@
 """CIFAR-10: the published binary form, the real images, and the unpacked cache."""
 
+import hashlib
 import io
 import tarfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypergossip.data import DataUnavailable, load
+from hypergossip.data import Dataset, DataUnavailable, cifar10, load
 from hypergossip.data.cifar10 import read_binary_archive
 from hypergossip.data.sources import cache_folder
 
@@ -68,3 +69,56 @@ def test_real_images_and_their_cache(real_files: Path, no_files: list[str]):
         file.write(bytes([byte[0] ^ 1]))
     with pytest.raises(DataUnavailable, match=r"cifar-10-binary\.tar\.gz failed"):
         load("cifar10")
+
+
+@pytest.fixture
+def small(tmp_path: Path, no_files: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an archive of 12 images that pass for the published ones, of which the first 10 for training."""
+    generator = np.random.default_rng(1)
+    labels = generator.integers(0, 10, 12, dtype=np.uint8)
+    images = generator.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    monkeypatch.setattr(cifar10, "_TRAIN_SAMPLES", 10)
+    for name, array in (("_IMAGE_SHA256", images), ("_LABEL_SHA256", labels)):
+        parts = (array[:10], array[10:])
+        monkeypatch.setattr(cifar10, name, tuple(hashlib.sha256(part.tobytes()).hexdigest() for part in parts))
+    folder = tmp_path / "published"
+    folder.mkdir()
+    write_archive(folder / "cifar-10-binary.tar.gz", labels, images)
+    return folder
+
+
+def same(one: Dataset, other: Dataset) -> bool:
+    return np.array_equal(one.features, other.features) and np.array_equal(one.labels, other.labels)
+
+
+@pytest.mark.parametrize("field", ["pixels", "labels"])
+def test_no_damage_of_the_unpacked_copy_is_believed(small: Path, field: str):
+    whole = load("cifar10", small)
+    assert same(load("cifar10"), whole)
+    file = cache_folder() / "cifar10" / f"{field}.npy"
+    kept = file.read_bytes()
+    assert len(kept) == 128 + (12 * 3072 if field == "pixels" else 12)
+    refused = 0
+    for position in [*range(128), 128, len(kept) - 1]:  # every byte of the header, and two of the content
+        damaged = bytearray(kept)
+        damaged[position] ^= 1 << position % 8
+        file.write_bytes(damaged)
+        try:
+            assert same(load("cifar10"), whole)  # one kind of white space for another
+        except DataUnavailable:
+            refused += 1
+    assert refused >= 120
+    for damaged in (b"", kept[:100], kept[:-1], kept.replace(b"|u1", b"|i1")):  # the last: the same bytes, with signs
+        file.write_bytes(damaged)
+        with pytest.raises(DataUnavailable):
+            load("cifar10")
+    assert same(load("cifar10", small), whole)
+    assert file.read_bytes() == kept  # and it was made again
+    assert [path.name for path in sorted(file.parent.iterdir())] == ["labels.npy", "pixels.npy"]
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning(small: Path):
+    cache_folder().parent.mkdir(parents=True)
+    cache_folder().write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="could not be kept unpacked .* set XDG_CACHE_HOME to a writable folder"):
+        assert load("cifar10", small).features.shape == (12, 3072)

@@ -4,8 +4,18 @@ Everything here is NumPy: nothing needs JAX, and scikit-learn is imported only b
 """
 
 from hypergossip.data.catalogue import load, names
-from hypergossip.data.dataset import Dataset, split, standardize
+from hypergossip.data.dataset import Dataset, hold_out, split, standardize, standardize_images
 from hypergossip.data.partition import partition
 from hypergossip.data.sources import DataUnavailable
 
-__all__ = ["DataUnavailable", "Dataset", "load", "names", "partition", "split", "standardize"]
+__all__ = [
+    "DataUnavailable",
+    "Dataset",
+    "hold_out",
+    "load",
+    "names",
+    "partition",
+    "split",
+    "standardize",
+    "standardize_images",
+]

@@ -48,7 +48,7 @@ def load_a9a(data_dir: Path | None = None) -> Dataset:
     ]
     features = np.concatenate([features for features, _ in parts])
     labels = np.concatenate([labels for _, labels in parts])
-    return Dataset("a9a", features, (labels > 0).astype(np.int32), 2)
+    return Dataset("a9a", features, (labels > 0).astype(np.int32), 2, test_samples=len(parts[1][1]))
 
 
 def parse_libsvm(

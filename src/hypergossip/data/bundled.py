@@ -14,7 +14,7 @@ def load_digits() -> Dataset:
     from sklearn.datasets import load_digits as read
 
     pixels, labels = map(np.asarray, read(return_X_y=True))
-    return Dataset("digits", (pixels / 16).astype(np.float32), labels.astype(np.int32), 10)
+    return Dataset("digits", (pixels / 16).astype(np.float32), labels.astype(np.int32), 10, shape=(8, 8, 1))
 
 
 def load_breast_cancer() -> Dataset:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int, Int32
 
 
 class Dataset(NamedTuple):
@@ -15,12 +15,21 @@ class Dataset(NamedTuple):
         features: one row a sample, shape (samples, features), float32, in the units that the loader states.
         labels: shape (samples,), int32, from 0 to classes - 1.
         classes: how many classes there are; a part may lack some of them.
+        shape: of a sample that is an image, (rows, columns, channels), the order in which its features lie; () where
+            they have no such arrangement.
+        test_samples: how many samples, the last ones, are the published test set; 0 where there is none.
     """
 
     name: str
     features: Float32[np.ndarray, "samples features"]
     labels: Int32[np.ndarray, " samples"]
     classes: int
+    shape: tuple[int, ...] = ()
+    test_samples: int = 0
+
+    def rows(self, indices: Int[np.ndarray, " _"]) -> "Dataset":
+        """The samples of these `indices`, without a published test set of their own."""
+        return self._replace(features=self.features[indices], labels=self.labels[indices], test_samples=0)
 
 
 def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: int = 0) -> tuple[Dataset, ...]:
@@ -55,7 +64,32 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
         )
     order = np.random.default_rng(seed).permutation(samples)
     parts = np.split(order, cuts)[: len(cuts)]
-    return tuple(dataset._replace(features=dataset.features[part], labels=dataset.labels[part]) for part in parts)
+    return tuple(map(dataset.rows, parts))
+
+
+def hold_out(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Separate the test samples: the published test set, or a random share where none is published.
+
+    Args:
+        dataset: the whole of it.
+        fraction: the share to hold out where no test set is published.
+        seed: of that choice; a published test set does not depend on it.
+
+    Returns:
+        The rest and the test set. A published one is cut off without copying the features.
+
+    Raises:
+        ValueError: the fraction leaves one of the two empty.
+    """
+    count = dataset.test_samples
+    if not count:
+        rest, test = split(dataset, (1 - fraction, fraction), seed)
+        return rest, test
+    whole = dataset._replace(test_samples=0)
+    return (
+        whole._replace(features=dataset.features[:-count], labels=dataset.labels[:-count]),
+        whole._replace(features=dataset.features[-count:], labels=dataset.labels[-count:]),
+    )
 
 
 def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
@@ -74,6 +108,60 @@ def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     Raises:
         ValueError: a data set has another number of features than the training set, or the training set is empty.
     """
+    _check_alike(train, others)
+    # Constancy is decided on the stored values: the computed variance of a constant column may be a round-off above 0.
+    varies = train.features.min(axis=0) < train.features.max(axis=0)
+    mean = np.where(varies, train.features.mean(axis=0, dtype=np.float64), 0.0)
+    deviation = np.where(varies, train.features.std(axis=0, dtype=np.float64), 1.0)
+    return tuple(
+        part._replace(features=((part.features - mean) / deviation).astype(np.float32)) for part in (train, *others)
+    )
+
+
+def standardize_images(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
+    """Give every channel zero mean and unit variance over all pixels of the training samples.
+
+    One mean and one deviation a channel, so one pair for grey images: pixel by pixel, as `standardize` has it, those at
+    the rim that are hardly ever inked would be blown up. As there, the statistics are those of the training samples.
+
+    Args:
+        train: the images that supply the means and the standard deviations.
+        others: further images of the same shape, such as a validation and a test set.
+
+    Returns:
+        The standardised data sets, the training set first.
+
+    Raises:
+        ValueError: the samples are not images, a data set has another number of features than the training set, or the
+            training set is empty.
+    """
+    _check_alike(train, others)
+    if len(train.shape) != 3:
+        raise ValueError(
+            f"Data set {train.name!r} has samples of shape {train.shape}, not (rows, columns, channels): "
+            "standardise it by features, or give its shape."
+        )
+    channels = train.shape[-1]
+    pixels = train.features.reshape(-1, channels)
+    varies = pixels.min(axis=0) < pixels.max(axis=0)
+    mean = pixels.mean(axis=0, dtype=np.float64)
+    # Of the whole CIFAR-10 a copy in float64 would fill 1.5 GB, so nothing here is as large as the data but the result.
+    squares = np.einsum("pc,pc->c", pixels, pixels, dtype=np.float64) / len(pixels)
+    deviation = np.sqrt(np.maximum(squares - mean**2, 0.0))
+    mean, deviation = (
+        np.where(varies, value, neutral).astype(np.float32) for value, neutral in ((mean, 0.0), (deviation, 1.0))
+    )
+
+    def scaled(part: Dataset) -> Dataset:
+        values = part.features.reshape(-1, channels) - mean
+        values /= deviation
+        return part._replace(features=values.reshape(part.features.shape))
+
+    return tuple(map(scaled, (train, *others)))
+
+
+def _check_alike(train: Dataset, others: Sequence[Dataset]) -> None:
+    """Refuses an empty training set, and data sets whose features are not those of the training set."""
     samples, width = train.features.shape
     if samples == 0:
         raise ValueError(
@@ -85,10 +173,3 @@ def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
                 f"Data set {other.name!r} has {other.features.shape[1]} features but the training set "
                 f"{train.name!r} has {width}: standardise together only parts of the same data."
             )
-    # Constancy is decided on the stored values: the computed variance of a constant column may be a round-off above 0.
-    varies = train.features.min(axis=0) < train.features.max(axis=0)
-    mean = np.where(varies, train.features.mean(axis=0, dtype=np.float64), 0.0)
-    deviation = np.where(varies, train.features.std(axis=0, dtype=np.float64), 1.0)
-    return tuple(
-        part._replace(features=((part.features - mean) / deviation).astype(np.float32)) for part in (train, *others)
-    )

@@ -70,7 +70,7 @@ def load_mnist(data_dir: Path | None = None) -> Dataset:
         for parts in (_IMAGES, _LABELS)
     )
     features = np.divide(images.reshape(len(labels), -1), 255, dtype=np.float32)
-    return Dataset("mnist", features, labels.astype(np.int32), 10)
+    return Dataset("mnist", features, labels.astype(np.int32), 10, shape=(28, 28, 1), test_samples=10000)
 
 
 def _content(part: _Part, data_dir: Path | None) -> bytes:

@@ -10,7 +10,7 @@ def partition(
     labels: Int[np.ndarray, " samples"],
     agents: int,
     seed: int = 0,
-    dirichlet: float | None = None,
+    dirichlet: float | int | None = None,
     minimum: int = 1,
 ) -> list[Int[np.ndarray, " _"]]:
     """Divide samples among agents, evenly or with a skew of labels.
@@ -60,7 +60,7 @@ def partition(
             f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
             "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
         )
-    owner = _draw_owners(np.asarray(labels), agents, dirichlet, generator)
+    owner = _draw_owners(np.asarray(labels), agents, float(dirichlet), generator)
     _raise_to_minimum(owner, agents, minimum, generator)
     order = generator.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]

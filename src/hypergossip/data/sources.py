@@ -111,7 +111,7 @@ def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | N
         failures.append(f"the download of {source.url} failed ({_reason(error)})")
         raise DataUnavailable(
             f"Data set {source.dataset!r} needs the file {' or '.join(source.names)}, which no place has: "
-            f"{'; '.join(failures)}. Put the file in one of these folders, name its folder by data_dir or "
+            f"{'; '.join(failures)}; put the file in one of these folders, name its folder by data_dir or "
             "$HYPERGOSSIP_DATA, or connect to a network."
         ) from error
 
