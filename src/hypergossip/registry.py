@@ -72,6 +72,8 @@ _BUILT_IN = {
     "problems": {
         "quadratic": "hypergossip.problems:quadratic",
         "hyperparameter": "hypergossip.problems:hyperparameter",
+        "meta_learning": "hypergossip.problems:meta_learning",
+        "data_cleaning": "hypergossip.problems:data_cleaning",
         "sinusoids": "hypergossip.problems:sinusoids",
     },
     "engines": {

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hypergossip.problem import Problem, Share
-from hypergossip.problems.meta_learning import FORMS, Adaptation, Layers
+from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 
 AMPLITUDES = (0.1, 5.0)
 PHASES = (0.0, np.pi)

@@ -1,0 +1,121 @@
+"""Meta-learning as a bilevel problem: MAML, ANIL and iMAML for any network and any tasks.
+
+MAML: Finn, Abbeel & Levine 2017. ANIL: Raghu, Raghu, Bengio & Vinyals 2020. iMAML: Rajeswaran, Finn, Kakade & Levine
+2019.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+FORMS = ("maml", "anil", "imaml")
+
+Layers = list[Any]  # a pytree of parameters for every layer, the last layer last
+Shots = Any  # a pytree; of one task leaves (shots, ...), of several (shots, tasks, ...)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How one network x adapts to every task, and the two losses that this makes of it.
+
+    A task's parameters are x displaced by y. The displacement is of the last layers: all of them for "maml" and
+    "imaml", the last one for "anil".
+
+    Attributes:
+        form: A name in `FORMS`.
+        error: (parameters, shots of one task) -> their error S, a mean over the shots.
+        steps: T, the gradient steps of "maml" and "anil"; for "imaml" only the accelerated ones of `adapt`.
+        step: a, their size.
+        proximity: lambda of "imaml"; the others have no use for it.
+    """
+
+    form: str
+    error: Callable[[Layers, Shots], Float[Array, ""]]
+    steps: int
+    step: float
+    proximity: float
+
+    def unadapted(self, x: Layers) -> Layers:
+        """Returns the displacement that moves nothing."""
+        return jax.tree.map(jnp.zeros_like, x[-1:] if self.form == "anil" else x)
+
+    def displaced(self, x: Layers, y: Layers) -> Layers:
+        """Returns the parameters of a task, x displaced by y."""
+        kept = len(x) - len(y)
+        return [*x[:kept], *jax.tree.map(jnp.add, x[kept:], y)]
+
+    def adapt(self, x: Layers, support: Shots) -> Layers:
+        """Returns the displacement that the `support` shots of one task call for.
+
+        For "maml" and "anil" the T steps, which are y*(x) itself; for "imaml" T steps towards it, accelerated as
+        Nesterov's for a curvature of at least lambda.
+        """
+        if self.form != "imaml":
+            return self._descend(x, support, self.steps)
+        root = jnp.sqrt(self.step * self.proximity)
+        momentum = (1 - root) / (1 + root)
+
+        def one(carry: tuple[Layers, Layers], _: None) -> tuple[tuple[Layers, Layers], None]:
+            y, ahead = carry
+            slope = jax.grad(self._lower, 1)(x, ahead, support)
+            y_new = jax.tree.map(lambda v, s: v - self.step * s, ahead, slope)
+            return (y_new, jax.tree.map(lambda new, old: new + momentum * (new - old), y_new, y)), None
+
+        start = self.unadapted(x)
+        return lax.scan(one, (start, start), None, length=self.steps)[0][0]
+
+    # Compiled, as are g's: `Problem` tries them once by themselves, and operation by operation that takes seconds.
+    @partial(jax.jit, static_argnums=0)
+    def upper_loss(self, x: Layers, y: Layers, batch: Shots) -> Float[Array, ""]:
+        """f: the mean over the tasks of the error on the query shots.
+
+        Args:
+            x: The network.
+            y: Every task's displacement, leaves (tasks, ...).
+            batch: Query shots, leaves (shots, tasks, ...).
+        """
+        return jnp.mean(jax.vmap(self._error, (None, 0, 1))(x, y, batch))
+
+    @partial(jax.jit, static_argnums=0)
+    def lower_loss(self, x: Layers, y: Layers, batch: Shots) -> Float[Array, ""]:
+        """g: a sum over the tasks, so that its curvature does not depend on how many they are.
+
+        "maml", "anil": with d the displacement after T - 1 steps from x, ``<grad S(d), y - d> + |y - d|^2 / 2a``,
+        whose minimiser is the T-th step. "imaml": ``S(y) + lambda/2 |y|^2``.
+
+        Args:
+            x: The network.
+            y: Every task's displacement, leaves (tasks, ...).
+            batch: Support shots, leaves (shots, tasks, ...).
+        """
+        return jnp.sum(jax.vmap(self._lower, (None, 0, 1))(x, y, batch))
+
+    def _lower(self, x: Layers, y: Layers, support: Shots) -> Float[Array, ""]:
+        if self.form == "imaml":
+            return self._error(x, y, support) + self.proximity / 2 * _product(y, y)
+        d = self._descend(x, support, self.steps - 1)
+        rest = jax.tree.map(jnp.subtract, y, d)
+        return _product(jax.grad(self._error, 1)(x, d, support), rest) + _product(rest, rest) / (2 * self.step)
+
+    def _descend(self, x: Layers, support: Shots, steps: int) -> Layers:
+        """Takes gradient steps on the support error from no displacement."""
+
+        def one(y: Layers, _: None) -> tuple[Layers, None]:
+            slope = jax.grad(self._error, 1)(x, y, support)
+            return jax.tree.map(lambda y, s: y - self.step * s, y, slope), None
+
+        return lax.scan(one, self.unadapted(x), None, length=steps)[0]
+
+    def _error(self, x: Layers, y: Layers, shots: Shots) -> Float[Array, ""]:
+        return self.error(self.displaced(x, y), shots)
+
+
+def _product(one: Layers, other: Layers) -> Float[Array, ""]:
+    """Returns the inner product of two displacements."""
+    return jax.tree.reduce(jnp.add, jax.tree.map(jnp.vdot, one, other))
