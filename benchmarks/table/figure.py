@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from hypergossip.report import style
-from hypergossip.report.figures import LABELS, curve
 from hypergossip.report.histories import spread_in_words
+from hypergossip.report.panels import LABELS, curve
 
 NAME_HEIGHT = 0.052  # of a panel: the least distance between two names
 MARK_EVERY = 4  # rows

@@ -9,7 +9,8 @@ import hypergossip
 
 PACKAGE = Path(hypergossip.__file__).parent
 ROOT = Path(__file__).parents[2]
-IGNORED = {".git", ".venv", "venv", "__pycache__", "build", "dist", "site", "runs", ".ruff_cache", ".pytest_cache"}
+IGNORED = {".git", ".venv", "venv", "__pycache__", "build", "dist", "site", "runs", "artefacts"}
+IGNORED |= {".ruff_cache", ".pytest_cache"}
 TEXT = {".py", ".md", ".toml", ".cff", ".txt", ".json", ".yml", ".yaml", ".cfg", ""}
 
 

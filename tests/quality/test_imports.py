@@ -27,7 +27,8 @@ FLOORS = (
     ("solver", "tuning"),
     ("configuration",),
     ("building",),
-    ("experiments", "cli"),
+    ("experiments",),
+    ("cli",),
 )
 WITHIN = {("run", "result")}
 ALONE = ("networks", "data")  # know nothing of ours, nor of JAX
@@ -103,7 +104,8 @@ def test_the_measurement_sees_a_wrong_import(tmp_path, monkeypatch):
     assert ours(wrong) == {"problems", "engines"}
 
 
-HEAVY = ("pandas", "matplotlib", "networkx", "sklearn", "scipy.sparse", "typer", "rich", "pydantic", "pyarrow")
+HEAVY = ("pandas", "matplotlib", "plotly", "networkx", "sklearn", "scipy.sparse")
+HEAVY += ("typer", "rich", "pydantic", "pyarrow")
 PROBE = """
 import sys
 import jax

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 import hypergossip
 from hypergossip import networks
 from hypergossip.problems.quadratic import quadratic
-from hypergossip.report import figures, style
+from hypergossip.report import figures, panels, style
 
 
 def lines(axes):
@@ -51,13 +51,13 @@ def test_a_line_is_the_median_and_its_band_the_extremes_of_few_seeds(make):
     rounds = np.arange(0, 101, 5)
     np.testing.assert_allclose(np.asarray(drawn.get_xdata()), 12.0 * rounds)
     np.testing.assert_allclose(np.asarray(drawn.get_ydata()), 3.0 * 3 * 2.0 ** (-rounds / 10))
-    shown = figures.curve(history, "metric", "round")
+    shown = panels.curve(history, "metric", "round")
     np.testing.assert_allclose(shown.low, shown.median / 3)
     np.testing.assert_allclose(shown.high, shown.median * 5 / 3)
 
 
 def test_the_band_of_many_seeds_is_from_the_tenth_to_the_ninetieth_percentile(make):
-    shown = figures.curve(make(seeds=11), "metric", "round")  # seed s has s + 1 times the metric of seed 0
+    shown = panels.curve(make(seeds=11), "metric", "round")  # seed s has s + 1 times the metric of seed 0
     np.testing.assert_allclose(shown.low / shown.median, 2 / 6)
     np.testing.assert_allclose(shown.high / shown.median, 10 / 6)
 
@@ -129,7 +129,7 @@ def test_columns_without_a_positive_number_can_be_drawn(make, tmp_path, sized, v
 def test_a_seed_that_is_not_finite_ends_the_line(make):
     history = make()
     history.loc[(history["seed"] == 2) & (history["round"] >= 50), "metric"] = np.inf
-    shown = figures.curve(history, "metric", "round")
+    shown = panels.curve(history, "metric", "round")
     np.testing.assert_array_equal(np.isnan(shown.median), shown.x >= 50)
 
 

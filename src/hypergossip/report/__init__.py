@@ -1,5 +1,5 @@
-"""Tables and figures of results: histories in, a file or a table out."""
+"""Tables, figures and pages of results: histories in, a file or a table out."""
 
-from hypergossip.report import figures, network_picture, tables
+from hypergossip.report import figures, html_page, markdown_page, network_picture, story, tables
 
-__all__ = ["figures", "network_picture", "tables"]
+__all__ = ["figures", "html_page", "markdown_page", "network_picture", "story", "tables"]

@@ -29,13 +29,13 @@ def draw(network: Network, axes: Axes) -> None:
     axes.set_title(network.name)
     if network.agents > LARGEST_DRAWN:
         axes.text(
-            0.5, 0.5, f"{_facts(network)}\n\nToo large to draw.", ha="center", va="center", transform=axes.transAxes
+            0.5, 0.5, f"{facts(network)}\n\nToo large to draw.", ha="center", va="center", transform=axes.transAxes
         )
         return
     places = layout(network)
     _draw_edges(network, places, axes)
     _draw_agents(places, axes)
-    axes.text(0.5, -0.05, _facts(network), ha="center", va="top", transform=axes.transAxes, color=style.INK)
+    axes.text(0.5, -0.05, facts(network), ha="center", va="top", transform=axes.transAxes, color=style.INK)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.12)
 
@@ -59,23 +59,29 @@ def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
     return centred @ directions.T if extents[0] > 1.1 * extents[1] else centred
 
 
-def _edges(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the pairs i < j that mix, and with what weight, each (edges,)."""
+def edges(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the pairs i < j that mix, and with what weight, each (edges,), of a network."""
     upper = triu(network.mixing, k=1, format="coo")
     mixed = upper.data != 0
     return upper.row[mixed], upper.col[mixed], upper.data[mixed]
 
 
+def widths(weights: Float[np.ndarray, " edges"]) -> Float[np.ndarray, " edges"]:
+    """Returns how wide edges are drawn, in points: as their weight's magnitude, but never too thin to be seen."""
+    return np.maximum(WIDTHS[1] * np.abs(weights) / np.abs(weights).max(), WIDTHS[0])
+
+
 def _draw_edges(network: Network, places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
-    i, j, weights = _edges(network)
+    i, j, weights = edges(network)
     for negative in (False, True):
         chosen = (weights < 0) == negative
         if chosen.any():
-            widths = np.maximum(WIDTHS[1] * np.abs(weights[chosen]) / np.abs(weights).max(), WIDTHS[0])
             segments = np.stack([places[i[chosen]], places[j[chosen]]], axis=1)
             dashes = "--" if negative else "-"
             axes.add_collection(
-                LineCollection(list(segments), linewidths=widths, colors="#9a9a9a", linestyles=dashes, zorder=1)
+                LineCollection(
+                    list(segments), linewidths=widths(weights)[chosen], colors="#9a9a9a", linestyles=dashes, zorder=1
+                )
             )
 
 
@@ -98,18 +104,19 @@ def _draw_agents(places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
             )
 
 
-def _facts(network: Network) -> str:
+def facts(network: Network) -> str:
+    """Returns a network's counts, weights and lambda in two lines; a single agent's in one."""
     counts = f"{_counted(network.agents, 'agent')}, {_counted(len(network.edges), 'edge')}"
     if network.agents == 1:
         return counts
     gap, least, most = network.spectral_gap, int(network.degrees.min()), int(network.degrees.max())
     neighbours = _counted(most, "neighbour") if least == most else f"{least:,} to {most:,} neighbours"
-    speed = f"$\\lambda$ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 $-$ $\\lambda$ = {gap:.2g}"
+    speed = f"λ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 − λ = {gap:.2g}"
     return f"{counts}, {neighbours}\n{network.weights} weights {_range(network)}, {speed}"
 
 
 def _range(network: Network) -> str:
-    _, _, weights = _edges(network)
+    _, _, weights = edges(network)
     least, most = (f"{weight:.3g}".replace("-", "−") for weight in (weights.min(), weights.max()))
     return least if least == most else f"{least} to {most}"
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hypergossip.report.histories import COSTS, ERRORS, KNOWN_COLUMNS, check, observations, seeds, spread
+from hypergossip.report.prose import letters
 
 TAIL = "_tail"
 LOWER_IS_BETTER = {"loss", "error", "regret", "distance", "residual"}
@@ -23,7 +24,7 @@ class Cells(NamedTuple):
     """A table as people read it.
 
     Attributes:
-        head: Above the columns; the first is the corner, empty.
+        head: Above the columns; the first is above the rows' names, and may be empty.
         rows: Rows of text, each as long as the head; the first of each is its name.
         best: For every cell but the names, whether it is the best of its kind.
     """
@@ -74,10 +75,10 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def console(frame: pd.DataFrame) -> Table:
     """Returns a table for a terminal, numbers for people, the best of a kind emphasised where several are compared.
 
-    A frame with more columns than rows is laid on its side, so that a summary fits eighty characters.
+    A frame of numbers with more columns than rows is laid on its side, so that a summary fits eighty characters.
 
     Args:
-        frame: A summary, or any frame; its index is shown if it has a name or is not merely counted.
+        frame: A summary, or any frame; its index names the rows.
     """
     cells = _cells(frame)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -100,7 +101,9 @@ def markdown(frame: pd.DataFrame) -> str:
     cells = _cells(frame)
     escaped = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")
     line = lambda texts: "| " + " | ".join(texts) + " |"
-    lines = [line(map(escaped, cells.head)), "| --- |" + " ---: |" * (len(cells.head) - 1)]
+    upright = cells.head[1:] == list(map(str, frame.columns))
+    worded = [upright and not _is_numeric(frame.iloc[:, place]) for place in range(len(cells.head) - 1)]
+    lines = [line(map(escaped, cells.head)), "| --- |" + "".join(" --- |" if words else " ---: |" for words in worded)]
     for (name, *texts), best in zip(cells.rows, cells.best, strict=True):
         lines.append(
             line(
@@ -109,6 +112,23 @@ def markdown(frame: pd.DataFrame) -> str:
             )
         )
     return "\n".join(lines) + "\n"
+
+
+def html(frame: pd.DataFrame) -> str:
+    """Returns the head and body of the table that `console` shows as HTML, the best of a kind in bold.
+
+    Args:
+        frame: As for `console`.
+    """
+    cells = _cells(frame)
+    corner, *columns = cells.head
+    head = f"<td>{letters(corner)}</td>" + "".join(f'<th scope="col">{letters(name)}</th>' for name in columns)
+    lines = [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
+    for (name, *texts), best in zip(cells.rows, cells.best, strict=True):
+        marked = [f"<strong>{letters(text)}</strong>" if top else letters(text) for text, top in zip(texts, best)]
+        row = "".join(f"<td>{text}</td>" for text in marked)
+        lines.append(f'<tr><th scope="row">{letters(name)}</th>{row}</tr>')
+    return "\n".join([*lines, "</tbody>"])
 
 
 def _each_seed(history: pd.DataFrame) -> list[pd.DataFrame]:
@@ -137,10 +157,14 @@ def _cells(frame: pd.DataFrame) -> Cells:
     columns = [str(column) for column in frame.columns]
     texts = [_texts(name, frame.iloc[:, place]) for place, name in enumerate(columns)]
     best = [_best(name, frame.iloc[:, place], texts[place]) for place, name in enumerate(columns)]
-    if len(columns) > len(names):
+    if len(columns) > len(names) and all(_is_numeric(frame.iloc[:, place]) for place in range(len(columns))):
         return Cells(["", *names], [[name, *line] for name, line in zip(columns, texts, strict=True)], best)
     rows = [[name, *(column[place] for column in texts)] for place, name in enumerate(names)]
-    return Cells(["", *columns], rows, [[column[place] for column in best] for place in range(len(names))])
+    return Cells(
+        [str(frame.index.name or ""), *columns],
+        rows,
+        [[column[place] for column in best] for place in range(len(names))],
+    )
 
 
 def _texts(name: str, values: pd.Series) -> list[str]:
@@ -167,20 +191,20 @@ def _notation(name: str, numbers: np.ndarray) -> Callable[[float], str]:
     if name.startswith("bytes"):
         return _bytes
     if name.removesuffix("_low").removesuffix("_high") in ERRORS:
-        return _scientific
+        return scientific
     sizes = np.abs(numbers[numbers != 0])
     whole = bool((numbers == np.round(numbers)).all())
     if not sizes.size or (whole and sizes.max() < 1e15) or name in COSTS:
         return lambda number: f"{number:,.0f}"
     if sizes.min() < 1e-3 or sizes.max() >= 1e6:
-        return _scientific
+        return scientific
     # Four figures of the largest and three of the smallest.
     decimals = max(0, 3 - math.floor(math.log10(sizes.max())), 2 - math.floor(math.log10(sizes.min())))
     return lambda number: f"{number:,.{decimals}f}"
 
 
-def _scientific(number: float) -> str:
-    """Returns three figures and an exponent without padding: 4.44e-3, 1.29 and 0."""
+def scientific(number: float) -> str:
+    """Returns three figures and an exponent without padding, 4.44e-3, 1.29 or 0, of a finite `number`."""
     if number == 0:
         return "0"
     figures, exponent = f"{number:.2e}".split("e")
