@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import shutil
 import time
 import warnings
@@ -17,6 +16,7 @@ import pandas as pd
 import hypergossip as hg
 from benchmarks.table.catalogue import Entry
 from benchmarks.table.settings import BATCH, GROUPS, Settings, looks, problem
+from hypergossip.experiments.folder import machine
 from hypergossip.metrics import ledger
 from hypergossip.run import Carry, begin, measure
 from hypergossip.tuning import with_values
@@ -167,16 +167,3 @@ def kept(folder: Path, entry: Entry, settings: Settings) -> Record | None:
         )
     except (OSError, ValueError, KeyError):
         return None
-
-
-def machine() -> str:
-    """Returns the machine and the versions in words."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass  # not Linux
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    device = "no GPU" if jax.devices()[0].platform == "cpu" else jax.devices()[0].device_kind
-    return f"{cores} cores of {name}, {device}, Python {platform.python_version()}, jax {jax.__version__}"

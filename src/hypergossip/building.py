@@ -43,10 +43,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
         ValueError: If a name or an option is unknown, missing or refused: one sentence with its section and line.
         DataUnavailable: If the problem's data are nowhere to be had.
     """
-    algorithms = {
-        label: _construct("algorithms", method.algorithm or label, method.options, ("methods", label), source)
-        for label, method in configuration.methods.items()
-    }
+    algorithms = build_algorithms(configuration, source)
     engine = configuration.run.engine
     engine = engine if isinstance(engine, Part) else Part(name=engine)
     engine = _construct("engines", engine.name, engine.options, ("run", "engine"), source)
@@ -58,6 +55,18 @@ def build(configuration: Configuration, source: Source) -> Experiment:
     rules = configuration.run.stop
     stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
     return Experiment(algorithms, problem, network, engine, stop)
+
+
+def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:
+    """Makes the algorithms alone, label -> algorithm.
+
+    Raises:
+        ValueError: As for `build`.
+    """
+    return {
+        label: _construct("algorithms", method.algorithm or label, method.options, ("methods", label), source)
+        for label, method in configuration.methods.items()
+    }
 
 
 def build_network(configuration: Configuration, source: Source) -> Network:

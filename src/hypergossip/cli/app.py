@@ -154,6 +154,35 @@ def resume(
         _end(go_on(folder, rounds, progress))
 
 
+@app.command()
+def reproduce(
+    name: Annotated[str | None, typer.Argument(help="An experiment, such as D1; see --list.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the experiments, one line each.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes, to see that everything works.")] = False,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds; ten if absent.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of every run.")] = None,
+    case: Annotated[list[str] | None, typer.Option("--case", help="A case alone; may be repeated.")] = None,
+    data_dir: options.DataDir = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; runs/<name> if absent.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier experiment there.")] = False,
+    progress: options.Progress = None,
+    debug: options.Debug = False,
+) -> None:
+    """Run an experiment of a paper: figures, numbers, configurations and a report in a folder.
+
+    The same command again goes on where it was interrupted, and draws the report anew where it had ended.
+    """
+    with sentences(debug):
+        from hypergossip.cli.reproducing import experiments, reproduce_into
+
+        if show or name is None:
+            for line in experiments():
+                typer.echo(line)
+            return
+        settings = {"run.seeds": seeds, "run.rounds": rounds, "run.progress": progress, "problem.data_dir": data_dir}
+        typer.echo(reproduce_into(name, out, quick, settings, case or [], overwrite))
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[

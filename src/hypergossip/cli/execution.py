@@ -12,10 +12,10 @@ from rich.console import Console
 from hypergossip.building import Experiment, build, build_network
 from hypergossip.checkpoint import FILE
 from hypergossip.checkpoint import read as read_checkpoint
-from hypergossip.cli import folder as disk
-from hypergossip.cli.comparison import check, execute
 from hypergossip.cli.sentences import say
 from hypergossip.configuration import Configuration, Raw, Source, assign, read, validate
+from hypergossip.experiments import folder as disk
+from hypergossip.experiments.comparison import check, execute
 from hypergossip.report.figures import comparison
 from hypergossip.report.tables import console, summary
 
@@ -126,7 +126,7 @@ def _check_more(folder: Path, configuration: Configuration, rounds: int) -> None
 
 
 def _execute(folder: Path, configuration: Configuration, experiment: Experiment) -> list[str]:
-    outcome = execute(folder, configuration, experiment)
+    outcome = execute(folder, configuration, experiment, say)
     if outcome.histories:
         table = console(summary(outcome.histories))
         # A pipe has no width: nothing is wrapped or cut there.

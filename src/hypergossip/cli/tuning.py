@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 
 from hypergossip.building import build
-from hypergossip.cli import folder as disk
 from hypergossip.cli.execution import precision
 from hypergossip.configuration import Raw, Source, assign, validate
+from hypergossip.experiments import folder as disk
 from hypergossip.report.tables import console
 from hypergossip.toml_text import write_toml
 from hypergossip.tuning import tune

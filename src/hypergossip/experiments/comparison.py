@@ -1,6 +1,7 @@
 """The methods of an experiment one after the other, each kept as soon as it ends."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +10,8 @@ import pandas as pd
 
 from hypergossip import checkpoint
 from hypergossip.building import Experiment
-from hypergossip.cli import folder as disk
-from hypergossip.cli.sentences import say
 from hypergossip.configuration import Configuration
+from hypergossip.experiments import folder as disk
 from hypergossip.loop import NotFinite
 from hypergossip.preflight import facts
 from hypergossip.result import POINT, frame, load
@@ -47,7 +47,7 @@ def check(experiment: Experiment) -> list[str]:
     return texts
 
 
-def execute(folder: Path, configuration: Configuration, experiment: Experiment) -> Outcome:
+def execute(folder: Path, configuration: Configuration, experiment: Experiment, tell: Callable[[str], None]) -> Outcome:
     """Runs every method that has not ended yet, and keeps histories and summary up to date in the folder.
 
     A method whose numbers are no longer finite is left behind, and the others go on.
@@ -56,6 +56,7 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment) 
         folder: The run's folder.
         configuration: What to run.
         experiment: What was built of it.
+        tell: Told a line about every method that has ended.
 
     Raises:
         KeyboardInterrupt: At Ctrl-C or SIGTERM; what was reached is in the folder.
@@ -84,7 +85,7 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment) 
             walls[label] = before + time.perf_counter() - begin
             disk.write_histories(folder, outcome.histories)
             disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
-        say(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
+        tell(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
     status = "failed" if outcome.failures else "finished"
     disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
     return outcome

@@ -114,6 +114,19 @@ def versions() -> dict[str, Any]:
     return {**packages, "python": platform.python_version(), **machine}
 
 
+def machine() -> str:
+    """Returns the machine and the versions in words."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass  # not Linux
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    device = "no GPU" if jax.devices()[0].platform == "cpu" else jax.devices()[0].device_kind
+    return f"{cores} cores of {name}, {device}, Python {platform.python_version()}, jax {jax.__version__}"
+
+
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:

@@ -1,0 +1,63 @@
+"""What ``hypergossip reproduce`` does."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hypergossip.cli.sentences import say
+from hypergossip.experiments import folder as disk
+from hypergossip.experiments import reproduce
+from hypergossip.experiments.catalogue import find, names
+from hypergossip.experiments.telling import tell
+from hypergossip.report import html_page, markdown_page
+from hypergossip.report.tables import console, summary
+
+_OF_THIS_CALL = ("run.progress", "problem.data_dir")  # change no number
+
+
+def experiments() -> Iterator[str]:
+    """Yields one line an experiment: its name and what it is, by a tab; in columns on a terminal."""
+    for name, text in names().items():
+        yield f"{name:<6}{text}" if sys.stdout.isatty() else f"{name}\t{text}"
+
+
+def reproduce_into(
+    name: str, out: Path | None, quick: bool, settings: dict[str, Any], cases: list[str], overwrite: bool
+) -> Path:
+    """Runs an experiment and writes its folder.
+
+    Args:
+        name: Of the experiment.
+        out: The folder; runs/<name> if absent, runs/<name>-quick for a quick run.
+        quick: A few minutes.
+        settings: Dotted option -> value, or None.
+        cases: Those to run; all of them where empty.
+        overwrite: Replace an earlier experiment in the folder.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        ValueError: If there is no such experiment or case, or the folder may not be used.
+        DataUnavailable: If the data are nowhere to be had.
+    """
+    found = find(name)
+    experiment = found.chosen(cases or list(found.quick_cases if quick else ()))
+    folder = out or Path("runs") / (experiment.name + "-quick" * quick)
+    kept = {key: value for key, value in settings.items() if value is not None and key not in _OF_THIS_CALL}
+    asked = {"experiment": experiment.name, "quick": quick, "cases": [case.name for case in experiment.cases], **kept}
+    reproduce.prepare(folder, asked, overwrite)
+    records = reproduce.run(experiment, folder, quick, settings, say)
+    story = tell(experiment, records, quick, disk.machine())
+    (folder / reproduce.FIGURES).mkdir(exist_ok=True)
+    html_page.write(story, folder)
+    page = markdown_page.write(story, folder)
+    for record in records:
+        if record.outcome.histories:
+            say(f"{experiment.name}, {record.case.title}")
+            table = console(summary(record.outcome.histories))
+            Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    return page

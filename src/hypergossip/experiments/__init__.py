@@ -1,0 +1,1 @@
+"""Comparisons of methods in folders, and the papers' experiments by name."""

@@ -1,0 +1,219 @@
+"""The stages of a case, each kept in its folder as soon as it ends: the stated steps, the tuning, the runs."""
+
+import json
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hypergossip import tuning
+from hypergossip.building import Experiment, build, build_algorithms
+from hypergossip.configuration import Configuration, Raw, Source, assign, validate
+from hypergossip.experiments import folder as disk
+from hypergossip.experiments.comparison import Outcome, execute
+from hypergossip.preflight import PreflightWarning
+from hypergossip.toml_text import write_toml
+
+STATED, TUNINGS = "stated", "tuning"
+NOWHERE = Source("", "")  # these configurations stand in no file
+
+Tell = Callable[[str], None]
+
+
+class Workplace(NamedTuple):
+    """A case's folder and its problem, which is made once for all stages.
+
+    Two problems of one configuration have losses that are two objects, and everything would be compiled twice.
+
+    Attributes:
+        folder: Of the case.
+        built: Problem, network and engine; its algorithms are of no consequence.
+        tell: Told a line about everything that ends.
+    """
+
+    folder: Path
+    built: Experiment
+    tell: Tell
+
+
+class Tuned(NamedTuple):
+    """What a method's tuning left.
+
+    Attributes:
+        table: As of `hypergossip.Tuning`, best first.
+        edges: The hyper-parameters whose best value is at an end of the grid.
+        seconds: Wall time, compilation with it.
+        rank: The point that is taken: 0, or a later one where those before diverged on a seed of the report.
+        fell: Why; empty where the best one is taken.
+    """
+
+    table: pd.DataFrame
+    edges: list[str]
+    seconds: float
+    rank: int = 0
+    fell: str = ""
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """The hyper-parameters of the point that is taken."""
+        return {name: float(self.table[name].iloc[self.rank]) for name in grid_of(self.table)}
+
+
+class Ran(NamedTuple):
+    """What came of the methods of a case.
+
+    Attributes:
+        raw: What was run.
+        experiment: What was built of it.
+        outcome: Histories and failures.
+        seconds: Label -> wall time, compilation and measuring with it.
+    """
+
+    raw: Raw
+    experiment: Experiment
+    outcome: Outcome
+    seconds: dict[str, float]
+
+
+def begin(folder: Path, raw: Raw, tell: Tell) -> Workplace:
+    """Makes a case's folder and builds its problem, network and engine.
+
+    Args:
+        folder: The folder.
+        raw: A configuration of the case, with any of its methods.
+        tell: Told a line about everything that ends.
+
+    Raises:
+        ValueError: If the configuration is wrong.
+        DataUnavailable: If its data are nowhere to be had.
+    """
+    built = build(validate(raw, NOWHERE), NOWHERE)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Workplace(folder, built, tell)
+
+
+def run(workplace: Workplace, raw: Raw, place: Path) -> Ran:
+    """Runs the methods of a configuration, those that have not ended yet in this place.
+
+    Args:
+        workplace: The case's.
+        raw: The configuration, its problem and network those of the workplace.
+        place: A folder.
+    """
+    configuration = validate(raw, NOWHERE)
+    experiment = workplace.built._replace(algorithms=build_algorithms(configuration, NOWHERE))
+    place.mkdir(parents=True, exist_ok=True)
+    disk.write_configuration(place, raw)
+    outcome = execute(place, configuration, experiment, workplace.tell)
+    methods = disk.read_summary(place)["methods"]
+    return Ran(raw, experiment, outcome, {label: float(about["wall_seconds"]) for label, about in methods.items()})
+
+
+def tune(workplace: Workplace, raw: Raw) -> dict[str, Tuned]:
+    """Tunes every method of a configuration over its one grid; what was tuned here before is read."""
+    configuration = validate(raw, NOWHERE)
+    return {label: _tuned(workplace, label, configuration) for label in configuration.methods}
+
+
+def _tuned(workplace: Workplace, label: str, configuration: Configuration) -> Tuned:
+    place, plan = workplace.folder / TUNINGS / label, configuration.tune
+    asked = _asked(label, configuration)
+    if (earlier := _earlier(place)) and earlier.pop("asked") == asked:
+        return Tuned(**earlier)
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreflightWarning)  # the report says what lies at an edge
+        table = tuning.tune(
+            build_algorithms(configuration, NOWHERE)[label],
+            workplace.built.problem,
+            workplace.built.network,
+            grid=plan.grid,
+            rounds=plan.rounds or configuration.run.rounds,
+            seeds=plan.seeds,
+            seed=plan.seed,
+            score=plan.score,
+            largest=plan.largest,
+            engine=workplace.built.engine,
+        ).table
+    best = {name: float(table[name].iloc[0]) for name in plan.grid}
+    edges = [name for name, values in plan.grid.items() if len(values) > 2 and best[name] in (min(values), max(values))]
+    tuned = Tuned(table, edges, time.perf_counter() - begun)
+    _keep(place, tuned, asked)
+    steps = ", ".join(f"{name} {value:g}" for name, value in best.items())
+    workplace.tell(f"{label}: of {len(table)} points the best is {steps}, {plan.score} {table['score'].iloc[0]:.3g}")
+    return tuned
+
+
+def _keep(place: Path, tuned: Tuned, asked: str) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    disk.write_text(place / "table.csv", tuned.table.to_csv(index=False))
+    about = {name: value for name, value in tuned._asdict().items() if name != "table"}
+    disk.write_text(place / "about.json", json.dumps({**about, "asked": asked}, indent=1))
+
+
+def _earlier(place: Path) -> dict[str, Any]:
+    """The fields of an earlier tuning, and what was asked; empty where there is none, or its files are damaged."""
+    try:
+        table = pd.read_csv(place / "table.csv", converters={"note": str})
+        about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {**about, "table": table}
+
+
+def _asked(label: str, configuration: Configuration) -> str:
+    """What decides a tuning, as text."""
+    parts = {"problem": configuration.problem, "network": configuration.network, "tune": configuration.tune}
+    run = configuration.run.model_dump(include={"rounds", "precision"})
+    method = configuration.methods[label].model_dump()
+    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "method": method})
+
+
+def observed(workplace: Workplace, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[Ran, dict[str, Tuned]]:
+    """Runs every method with the best steps of its tuning that all the reported seeds survive.
+
+    The point that was best on the tuning's seeds may diverge on one of the report's; then the next best is taken.
+
+    Args:
+        workplace: The case's.
+        raw: Its configuration.
+        tunings: Label -> tuning; empty where the steps are taken as they are.
+
+    Returns:
+        What was run, and the tunings with the points that were taken.
+    """
+    tunings = dict(tunings)
+    while True:
+        steps = {label: with_steps(section, tunings.get(label)) for label, section in raw["methods"].items()}
+        ran = run(workplace, {**raw, "methods": steps}, workplace.folder)
+        again = {label: why for label, why in ran.outcome.failures.items() if label in tunings and more(tunings[label])}
+        if not again:
+            return ran, tunings
+        for label, why in again.items():
+            tunings[label] = tunings[label]._replace(rank=tunings[label].rank + 1, fell=why)
+            shutil.rmtree(workplace.folder / disk.METHODS / label, ignore_errors=True)  # of the steps before
+            place = workplace.folder / TUNINGS / label
+            if place.is_dir():
+                _keep(place, tunings[label], _earlier(place)["asked"])
+
+
+def more(tuned: Tuned) -> bool:
+    """Has the grid another point that ended?"""
+    return tuned.rank + 1 < int(np.isfinite(tuned.table["score"]).sum())
+
+
+def with_steps(section: Raw, tuned: Tuned | None) -> Raw:
+    """Returns a method's section with the steps of its tuning, or as it is where it has none."""
+    for name, value in tuned.steps.items() if tuned else ():
+        section = assign(section, tuple(name.split(".")), value)
+    return section
+
+
+def grid_of(table: pd.DataFrame) -> list[str]:
+    """Returns the hyper-parameters of a tuning's table."""
+    return list(table.columns[: list(table.columns).index("score")])

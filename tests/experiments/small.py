@@ -1,0 +1,52 @@
+"""An experiment of seconds: unlike noisy quadratics, of which one of the stated methods diverges."""
+
+from hypergossip.experiments.reproduction import Case, Claim, Reproduction
+
+STEPS = {"upper_step": 0.06, "lower_step": 0.12, "hypergradient": "exact"}
+MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}
+
+
+def section(algorithm: str, **more: object) -> dict:
+    """A method's section."""
+    return {"algorithm": algorithm, **STEPS, **(MOMENTA if algorithm == "diamond" else {}), **more}
+
+
+def case(name: str, agents: int, noise: float, group: str = "") -> Case:
+    """A case."""
+    problem = {"name": "quadratic", "noise": noise, "unlike": 1.0}
+    return Case(name, f"{agents} agents, noise {noise:g}", problem, {"name": "ring", "n": agents}, group)
+
+
+SMALL = Reproduction(
+    name="Q1",
+    title="quadratics",
+    source="Nobody, figure 0",
+    paper="DIAMOND is best.",
+    choices="The numbers are ours.",
+    cases=(case("calm", 4, 0.01), case("loud", 4, 0.3)),
+    stated={"DIAMOND": section("diamond", lower_step=1e6), "D-SGD": section("dsgd")},
+    methods={"DIAMOND": section("diamond"), "D-SGD": section("dsgd")},
+    grid={"upper_step": [0.03, 0.06], "lower_step": [0.06, 0.12, 1e6]},
+    run={"rounds": 60, "seeds": 3, "observe_every": 15, "precision": "float64"},
+    tune={"seeds": 1, "seed": 1_000_000},
+    claims=(Claim("DIAMOND", "D-SGD", "metric", 1.0), Claim("D-SGD", "DIAMOND", "upper_loss", 1e9, ("calm",), True)),
+    observation="",
+    quick={"run.rounds": 20},
+)
+
+ACROSS = Reproduction(
+    name="Q3",
+    title="one method on unlike noise",
+    source="Nobody, figure 3",
+    paper="It does not matter.",
+    choices="The numbers are ours.",
+    cases=tuple(case(name, 4, 0.1, "rings")._replace(title=name) for name in ("first", "second")),
+    stated={},
+    methods={"D-SGD": section("dsgd")},
+    grid={"lower_step": [0.06, 0.12]},
+    run={"rounds": 30, "seeds": 3, "observe_every": 10, "precision": "float64"},
+    tune={"seeds": 1, "seed": 1_000_000},
+    alike=0.1,
+    tuned_in="second",
+    observation="",
+)

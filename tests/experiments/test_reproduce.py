@@ -1,0 +1,176 @@
+"""An experiment's folder: its stages, its numbers byte for byte, going on with it, and what is refused."""
+
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from small import ACROSS, SMALL, section
+
+import hypergossip as hg
+from hypergossip.experiments import reproduce, stages
+from hypergossip.experiments.catalogue import find, names
+from hypergossip.experiments.telling import tell
+from hypergossip.report import html_page, markdown_page
+from hypergossip.report.story import Text
+
+ASKED = {"experiment": "Q1"}
+
+
+def run(experiment, folder, **settings):
+    """Runs an experiment into a folder."""
+    lines = []
+    reproduce.prepare(folder, ASKED, False)
+    records = reproduce.run(experiment, folder, False, settings, lines.append)
+    return SimpleNamespace(folder=folder, records=records, lines=lines)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """The small experiment, run once."""
+    return run(SMALL, tmp_path_factory.mktemp("ended") / "Q1")
+
+
+def test_numbers_are_those_of_solve_with_the_tuned_steps(ended):
+    history = pd.read_csv(ended.folder / "history.csv")
+    assert history.columns[:4].tolist() == ["case", "method", "seed", "round"]
+    assert "seconds" not in history
+    record = ended.records[0]
+    best = record.tunings["D-SGD"].steps
+    problem = hg.problems.quadratic(4, noise=0.01, unlike=1.0)
+    algorithm = hg.DSGD(best["upper_step"], best["lower_step"], hg.Exact())
+    alone = hg.solve(algorithm, problem, hg.networks.ring(4), rounds=60, seeds=3, observe_every=15, check=False)
+    kept = history[(history["case"] == "calm") & (history["method"] == "D-SGD")]
+    np.testing.assert_allclose(kept["metric"], alone.history["metric"], rtol=1e-12)
+    grid = {name: values[:2] for name, values in SMALL.grid.items()}
+    tuned = hg.tune(algorithm, problem, hg.networks.ring(4), grid=grid, rounds=60, seeds=1)
+    assert tuned.best == algorithm
+
+
+def test_stated_steps_that_diverge_are_told_and_cost_nobody_else(ended):
+    for record in ended.records:
+        assert set(record.stated.histories) == {"D-SGD"}
+        assert "no longer finite" in record.stated.failures["DIAMOND"]
+        assert set(record.outcome.histories) == {"DIAMOND", "D-SGD"}
+        assert not record.outcome.failures
+        assert set(record.tunings["DIAMOND"].table["diverged"]) == {0, 1}
+        assert record.tunings["DIAMOND"].steps["lower_step"] < 1
+
+
+def test_the_same_command_gives_the_same_bytes_and_goes_on(ended, tmp_path):
+    again = run(SMALL, tmp_path / "again")
+    for name in ("history.csv", "tuning.csv"):
+        assert (again.folder / name).read_bytes() == (ended.folder / name).read_bytes()
+    # An interruption: one method of one case is gone, and the tables of the whole.
+    place = again.folder / "cases" / "loud" / "methods" / "D-SGD"
+    (place / "ended.toml").unlink()
+    (place / "point.npz").unlink()
+    (again.folder / "history.csv").unlink()
+    wall = pd.read_csv(again.folder / "timing.csv")
+    gone_on = run(SMALL, again.folder)
+    assert (again.folder / "history.csv").read_bytes() == (ended.folder / "history.csv").read_bytes()
+    assert not [line for line in gone_on.lines if "of 6 points" in line]  # no tuning was run again
+    tunings = wall["stage"] == "tuning"
+    pd.testing.assert_frame_equal(pd.read_csv(again.folder / "timing.csv")[tunings], wall[tunings])
+
+
+def test_a_folder_is_gone_on_with_only_for_the_same_and_never_taken_from_others(ended, tmp_path):
+    with pytest.raises(ValueError, match="other options"):
+        reproduce.prepare(ended.folder, {"experiment": "Q1", "run.seeds": 5}, False)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("...")
+    with pytest.raises(ValueError, match="not of an experiment"):
+        reproduce.prepare(tmp_path / "mine", ASKED, True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        reproduce.prepare(tmp_path / "file", ASKED, True)
+    shutil.copytree(ended.folder, tmp_path / "copy")
+    (tmp_path / "copy" / "notes.txt").write_text("kept")
+    reproduce.prepare(tmp_path / "copy", {"experiment": "Q1", "run.seeds": 5}, True)
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"notes.txt", "reproduction.toml"}
+
+
+def test_a_configuration_is_one_that_compare_takes(ended, tmp_path):
+    from hypergossip.building import build
+    from hypergossip.configuration import Source, read, validate
+
+    raw, _ = read(ended.folder / "cases" / "calm" / "config.toml")
+    experiment = build(validate(raw, Source("", "")), Source("", ""))
+    assert experiment.algorithms["D-SGD"].upper_step == ended.records[0].tunings["D-SGD"].steps["upper_step"]
+
+
+def test_the_next_best_steps_where_the_best_diverge_on_a_reported_seed(tmp_path):
+    """The table says that an unusable point is the best; a second call does not try it again."""
+    raw = SMALL.configuration(SMALL.cases[0], {"D-SGD": section("dsgd")}, False, {"run.seeds": 1})
+    workplace = stages.begin(tmp_path / "case", raw, lambda _: None)
+    rows = {"upper_step": [0.06, 0.06], "lower_step": [1e6, 0.12], "score": [1.0, 2.0]}
+    table = pd.DataFrame({**rows, "best_seed": 0.0, "worst_seed": 0.0, "diverged": 0, "note": ""})
+    ran, tunings = stages.observed(workplace, raw, {"D-SGD": stages.Tuned(table, [], 0.0)})
+    assert tunings["D-SGD"].steps["lower_step"] == 0.12
+    assert "no longer finite" in tunings["D-SGD"].fell
+    assert set(ran.outcome.histories) == {"D-SGD"}
+    hopeless = stages.Tuned(table.iloc[:1], [], 0.0)
+    ran, tunings = stages.observed(workplace._replace(folder=tmp_path / "other"), raw, {"D-SGD": hopeless})
+    assert set(ran.outcome.failures) == {"D-SGD"}
+    assert tunings["D-SGD"].rank == 0
+
+
+def test_cases_that_share_their_tuning(tmp_path):
+    across = run(ACROSS, tmp_path / "Q3")
+    first, second = across.records
+    assert first.tunings["D-SGD"].steps == second.tunings["D-SGD"].steps
+    assert set(second.timing["stage"]) == {"tuning", "runs"}
+    assert set(first.timing["stage"]) == {"runs"}
+    story = tell(ACROSS, across.records, False, "a machine")
+    assert "1 of 1 claims are met" in story.summary  # the two cases are one and the same
+    assert "Measured: 1 [1, 1]." in story.summary
+
+
+def test_the_report_says_what_was_run_and_where_it_differs(ended):
+    story = tell(SMALL, ended.records, False, "a machine of two cores")
+    page = markdown_page.write(story, ended.folder).read_text()
+    for words in (
+        *("DIAMOND is best.", "The numbers are ours.", "a machine of two cores", "no longer finite"),
+        *("60 rounds, seeds 0 to 2", "lower_step", "1e+06", "history.csv", 'algorithm = "dsgd"'),
+    ):
+        assert words in page, words
+    assert (ended.folder / "figure.png").stat().st_size > 10_000
+    web = html_page.write(story, ended.folder).read_text()
+    assert "DIAMOND is best." in web
+    quick = tell(SMALL, ended.records, True, "a machine")
+    assert "quick run" in quick.summary
+    assert "`run.rounds` = 20" in "".join(block.markdown for block in quick.blocks if isinstance(block, Text))
+    assert "**not met**" in quick.summary
+
+
+def test_every_experiment_of_the_catalogue_can_be_made():
+    assert {"D1", "D2", "D3", "D4"} <= set(names())
+    for name in names():
+        experiment = find(name.lower())
+        for quick in (False, True):
+            for case in experiment.cases:
+                raw = experiment.configuration(case, experiment.methods or experiment.stated, quick, {})
+                assert tomllib.loads(hg_toml(raw)) == raw
+    with pytest.raises(ValueError, match="did you mean 'D1'"):
+        find("D11")
+    with pytest.raises(ValueError, match="has no case"):
+        find("D1").chosen(["mnits"])
+    assert [case.name for case in find("D3").chosen(["15-agents-0.8"]).cases] == ["9-agents-0.3", "15-agents-0.8"]
+
+
+def hg_toml(raw):
+    """A configuration as text, without options that are absent."""
+    from hypergossip.toml_text import write_toml
+
+    return write_toml(raw)
+
+
+def test_settings_lie_over_quick_over_the_experiment():
+    quick = replace(SMALL, quick={"run.rounds": 20, "run.seeds": 2})
+    raw = quick.configuration(SMALL.cases[0], SMALL.methods, True, {"run.seeds": 5, "run.rounds": None})
+    assert (raw["run"]["rounds"], raw["run"]["seeds"]) == (20, 5)
+    assert Path(raw["problem"]["name"]).name == "quadratic"
