@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Only `make bench` needs it; give the address of a CPU build where the default one is too large.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test bench theory table lint clean
+.PHONY: demo test docs bench theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -14,6 +14,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
@@ -36,9 +39,13 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(TORCH) --editable .
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info runs
+	rm -rf $(VENV) build dist src/*.egg-info runs site

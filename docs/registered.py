@@ -1,0 +1,23 @@
+"""A Griffe extension: `hypergossip.algorithm.register` makes dataclasses, so the API shows their arguments."""
+
+from typing import Any
+
+import griffe
+
+
+class Dataclass(griffe.ExprName):
+    """The decorator that `register` applies."""
+
+    @property
+    def canonical_path(self) -> str:
+        """Where it comes from."""
+        return "dataclasses.dataclass"
+
+
+class Registered(griffe.Extension):
+    """Gives every registered class the decorator that Griffe knows."""
+
+    def on_class_members(self, *, cls: griffe.Class, **kwargs: Any) -> None:
+        """Is called for every class when its members are known."""
+        if any(decorator.callable_path == "hypergossip.algorithm.register" for decorator in cls.decorators):
+            cls.decorators.append(griffe.Decorator(Dataclass("dataclass"), lineno=cls.lineno, endlineno=cls.lineno))
