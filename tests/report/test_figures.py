@@ -105,15 +105,16 @@ def test_every_observation_has_a_panel_and_the_network_a_place(make, own):
     assert not overlapping
 
 
-def test_zeros_neither_stretch_the_axis_nor_start_the_line(make):
+@pytest.mark.parametrize("start", [0.0, 1e-31])
+def test_zeros_neither_stretch_the_axis_nor_start_the_line(make, start):
     history = make()
-    history.loc[history["round"] == 0, "consensus_error"] = 0.0  # agents start alike
+    history.loc[history["round"] == 0, "consensus_error"] = start  # agents start alike, but for round-off
     history.loc[history["round"] >= 80, "consensus_error"] = 0.0  # and agree to the last bit
     axes = figures.convergence_figure({"A": history}).axes[3]
     drawn = np.asarray(lines(axes)["A"].get_ydata())
     assert np.isnan(drawn[0])
     assert drawn[-1] == 0.0
-    positive = history["consensus_error"][history["consensus_error"] > 0]
+    positive = history["consensus_error"][history["consensus_error"] > start]
     assert positive.min() / 2 < axes.get_ylim()[0] < positive.min()
 
 

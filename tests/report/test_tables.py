@@ -154,3 +154,11 @@ def test_a_summary_of_four_methods_fits_a_terminal(make):
 
 def test_names_are_not_read_as_markup(make):
     assert "[bold]A" in shown(tables.summary({"[bold]A": make()}))
+
+
+def test_words_are_read_from_the_left_and_numbers_from_the_right():
+    frame = pd.DataFrame({"remark": ["fine", "late"], "metric": [1.0, 2.0]}, index=pd.Index(["A", "B"], name="method"))
+    assert "| --- | --- | ---: |" in tables.markdown(frame).splitlines()
+    page = tables.html(frame)
+    assert '<th scope="col" class="words">remark</th><th scope="col">metric</th>' in page
+    assert '<td class="words">late</td>' in page

@@ -27,6 +27,7 @@ START = 0.1  # the share of a run that may leave a linear axis
 CROWDED = 3  # from so many times the later range on
 LEAST_DECADES = 0.8  # on a logarithmic axis: room for two ticks
 FARTHEST = 150.0  # the largest power of ten that an axis shows, of a run that diverges
+ROUND_OFF = 1e-20  # of the largest error: what the average of equal numbers is off by, squared, lies far below
 WIDE_RANGE = 100  # from this ratio on, a positive observation is drawn on a logarithmic axis
 
 
@@ -73,8 +74,9 @@ def curve(history: pd.DataFrame, column: str, against: str) -> Curve:
     values = by_seed(history, column)
     along = values.index if against == "round" else by_seed(history, against).median(axis=1)
     numbers = values.to_numpy(np.float64)
-    if column in ERRORS and (started := (numbers > 0).any(axis=1)).any():
-        # Agents that start alike: the line begins where there is an error.
+    least = ROUND_OFF * numbers[np.isfinite(numbers)].max(initial=0.0)
+    if column in ERRORS and (started := (numbers > least).any(axis=1)).any():
+        # Agents that start alike: the line begins where there is an error, and not the round-off of their average.
         numbers = np.where(np.arange(len(numbers))[:, None] < started.argmax(), np.nan, numbers)
     x = along.to_numpy(np.float64)
     known = np.isfinite(x)

@@ -101,9 +101,8 @@ def markdown(frame: pd.DataFrame) -> str:
     cells = _cells(frame)
     escaped = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")
     line = lambda texts: "| " + " | ".join(texts) + " |"
-    upright = cells.head[1:] == list(map(str, frame.columns))
-    worded = [upright and not _is_numeric(frame.iloc[:, place]) for place in range(len(cells.head) - 1)]
-    lines = [line(map(escaped, cells.head)), "| --- |" + "".join(" --- |" if words else " ---: |" for words in worded)]
+    rules = "".join(" --- |" if worded else " ---: |" for worded in _worded(frame, cells))
+    lines = [line(map(escaped, cells.head)), f"| --- |{rules}"]
     for (name, *texts), best in zip(cells.rows, cells.best, strict=True):
         lines.append(
             line(
@@ -122,11 +121,13 @@ def html(frame: pd.DataFrame) -> str:
     """
     cells = _cells(frame)
     corner, *columns = cells.head
-    head = f"<td>{letters(corner)}</td>" + "".join(f'<th scope="col">{letters(name)}</th>' for name in columns)
+    kinds = [' class="words"' if worded else "" for worded in _worded(frame, cells)]
+    heads = (f'<th scope="col"{kind}>{letters(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
+    head = f"<td>{letters(corner)}</td>" + "".join(heads)
     lines = [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
     for (name, *texts), best in zip(cells.rows, cells.best, strict=True):
         marked = [f"<strong>{letters(text)}</strong>" if top else letters(text) for text, top in zip(texts, best)]
-        row = "".join(f"<td>{text}</td>" for text in marked)
+        row = "".join(f"<td{kind}>{text}</td>" for text, kind in zip(marked, kinds, strict=True))
         lines.append(f'<tr><th scope="row">{letters(name)}</th>{row}</tr>')
     return "\n".join([*lines, "</tbody>"])
 
@@ -165,6 +166,12 @@ def _cells(frame: pd.DataFrame) -> Cells:
         rows,
         [[column[place] for column in best] for place in range(len(names))],
     )
+
+
+def _worded(frame: pd.DataFrame, cells: Cells) -> list[bool]:
+    """Tells for every column of cells but the first whether it holds words, which are read from the left."""
+    upright = cells.head[1:] == list(map(str, frame.columns))
+    return [upright and not _is_numeric(frame.iloc[:, place]) for place in range(len(cells.head) - 1)]
 
 
 def _texts(name: str, values: pd.Series) -> list[str]:
