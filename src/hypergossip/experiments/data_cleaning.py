@@ -28,7 +28,7 @@ def weights_of(problem: Problem, x: Any) -> dict[str, np.ndarray]:
         x: (seeds, agents, entries).
     """
     weights, wrong = sample_weights(problem, x), corruption(problem)
-    return {"clean labels": weights[..., ~wrong].ravel(), "corrupted labels": weights[..., wrong].ravel()}
+    return {"clean": weights[..., ~wrong].ravel(), "corrupted": weights[..., wrong].ravel()}
 
 
 C1 = Reproduction(
