@@ -13,6 +13,7 @@ from hypergossip.engines.mixing import Dense, Mixing, average
 from hypergossip.space import Space
 
 Spaces = tuple[Space, Space]
+TOGETHER_ENTRIES = 50_000  # in the state of a run; smaller runs go through a round together on a CPU
 
 
 class Placed(NamedTuple):
@@ -144,4 +145,22 @@ def run_rounds(
         nothing = Cost(*(jnp.zeros(agents, jnp.int32) for _ in Cost._fields))
         return lax.fori_loop(first, last, body, (state, nothing))
 
+    if one_after_another(state, keys.size):
+        if swept:
+            return lax.map(lambda one: run(*one), (algorithm, state, keys))
+        return lax.map(lambda one: run(algorithm, *one), (state, keys))
     return over(run, keys.size == 1, (0 if swept else None, 0, 0))(algorithm, state, keys)
+
+
+def one_after_another(state: Any, runs: int) -> bool:
+    """Should a processor take the runs through their rounds one after another, within the one call?
+
+    Small runs are faster together, since every operation has its price. Large ones fill the processor's cores and its
+    cache each by itself, and together they push each other out of it (benchmarks/seeds.py). A GPU has no such cache.
+
+    Args:
+        state: Leaves (runs, agents, ...).
+        runs: How many there are.
+    """
+    entries = sum(leaf.size for leaf in jax.tree.leaves(state)) // runs
+    return runs > 1 and entries > TOGETHER_ENTRIES and jax.default_backend() == "cpu"

@@ -33,7 +33,7 @@ def methods(upper: float, lower: float, momentum: float) -> dict[str, Raw]:
 
 STATED = methods(upper=10.0, lower=100.0, momentum=0.1)
 GRID = {"upper_step.scale": [0.125, 0.25, 0.5, 1.0], "lower_step.scale": [0.03, 0.06, 0.125, 0.25]}
-RUN: Raw = {"rounds": 2000, "seeds": 10, "observe_every": 100, "precision": "float32"}
+RUN: Raw = {"rounds": 1000, "seeds": 10, "observe_every": 50, "precision": "float32"}
 TUNE: Raw = {"seeds": 1, "seed": 1_000_000}
 QUICK = {
     "run.rounds": 60,

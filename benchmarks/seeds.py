@@ -1,0 +1,70 @@
+"""Ten seeds in one call: through every round together, or one after another; small, middling and large problems.
+
+Processor time is what counts: seeds that fill the cores one by one gain nothing by being mapped, and lose the cache.
+`--data-dir` adds DIAMOND's networks for MNIST and CIFAR-10; digits, which come with scikit-learn, are the middle.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import hypergossip as hg
+from benchmarks.problems import diamond, logistic
+from benchmarks.timing import report
+from hypergossip.engines import lifting
+
+AGENTS, SEEDS, REPEATS = 9, 10, 3
+
+
+def program(problem: hg.Problem, seeds: int, rounds: int) -> Any:
+    """Returns a call that runs so many rounds of so many seeds."""
+    engine, algorithm = hg.Simulated(), diamond()
+    network = hg.networks.erdos_renyi(AGENTS, 0.3, seed=0, weights="laplacian")
+    placed, keys = engine.place(problem, network), jax.random.split(jax.random.key(0), seeds)
+    everywhere = lambda v: np.broadcast_to(v, (seeds, AGENTS, v.size))
+    state = engine.start(algorithm, False, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
+    spaces = (problem.upper, problem.lower)
+    return lambda: engine.advance(algorithm, False, placed, spaces, state, keys, 0, rounds)
+
+
+def milliseconds(call: Any, rounds: int) -> tuple[float, float]:
+    """Returns processor and wall time a round, the least of the turns."""
+    jax.block_until_ready(call())
+    turns = []
+    for _ in range(REPEATS):
+        spent, begun = time.process_time(), time.perf_counter()
+        jax.block_until_ready(call())
+        turns.append((time.process_time() - spent, time.perf_counter() - begun))
+    return tuple(1e3 * min(turn) / rounds for turn in zip(*turns))
+
+
+def main() -> None:
+    """Prints milliseconds a round."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where MNIST and CIFAR-10 are")
+    folder = parser.parse_args().data_dir
+    problems = {"logistic, 22 features": (logistic(AGENTS), 500)}
+    problems["digits"] = (hg.problems.meta_learning("digits", AGENTS), 100)
+    if folder:
+        for name, rounds in (("mnist", 20), ("cifar10", 8)):
+            problem = hg.problems.meta_learning(name, AGENTS, samples=(1000, 1000), data_dir=folder)
+            problems[name] = (problem, rounds)
+    chosen = lifting.TOGETHER_ENTRIES
+    for name, (problem, rounds) in problems.items():
+        rows = [("one seed", milliseconds(program(problem, 1, rounds), rounds))]
+        for how, entries in (("together", 10**12), ("one after another", 0)):
+            lifting.TOGETHER_ENTRIES = entries
+            jax.clear_caches()
+            rows.append((f"ten seeds, {how}", milliseconds(program(problem, SEEDS, rounds), rounds)))
+        lifting.TOGETHER_ENTRIES = chosen
+        alone = rows[0][1]
+        text = [(row, f"{c:8.2f} cpu, {w:8.2f} wall  ({c / alone[0]:.1f}, {w / alone[1]:.1f})") for row, (c, w) in rows]
+        report(f"{name}: milliseconds a round (times one seed's)", text)
+
+
+if __name__ == "__main__":
+    main()

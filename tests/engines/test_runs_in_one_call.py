@@ -1,0 +1,42 @@
+"""Runs in one call give the same numbers together and one after another, in a sweep as over seeds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from hypergossip.engines import lifting
+
+
+def _states(steps: list[float] | None, dimension: int) -> list[np.ndarray]:
+    problem = hg.problems.quadratic(agents=4, upper_dimension=dimension, lower_dimension=3, noise=0.1, seed=0)
+    network, engine = hg.networks.ring(4), hg.Simulated()
+    upper = jnp.asarray(steps) if steps else 0.05
+    algorithm = hg.Diamond(upper, 0.1, 0.5, 0.5, hg.Neumann(3, 6.0))
+    if steps:
+        algorithm = jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, float), (3,)), algorithm)
+    keys = jax.random.split(jax.random.key(1), 3)
+    everywhere = lambda v: np.broadcast_to(v, (3, 4, v.size))
+    placed, swept = engine.place(problem, network), bool(steps)
+    state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
+    spaces = (problem.upper, problem.lower)
+    return jax.tree.leaves(engine.advance(algorithm, swept, placed, spaces, state, keys, 0, 20))
+
+
+@pytest.mark.parametrize("steps", [None, [0.01, 0.05, 0.1]], ids=["seeds", "sweep"])
+def test_together_and_one_after_another_are_the_same_runs(monkeypatch, steps):
+    together = _states(steps, dimension=5)
+    monkeypatch.setattr(lifting, "TOGETHER_ENTRIES", 0)
+    jax.clear_caches()  # the bound is no argument of what is compiled
+    apart = _states(steps, dimension=5)
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert max(float(np.abs(leaf[0] - leaf[1]).max()) for leaf in apart) > 1e-3  # the runs are three, not one
+
+
+def test_only_large_runs_go_one_after_another():
+    of = lambda runs, entries: lifting.one_after_another([np.zeros((runs, 2, entries // 2))], runs)
+    assert not of(10, lifting.TOGETHER_ENTRIES)
+    assert of(10, lifting.TOGETHER_ENTRIES + 2)
+    assert not of(1, 10 * lifting.TOGETHER_ENTRIES)
