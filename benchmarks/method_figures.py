@@ -40,7 +40,17 @@ WORLDS: dict[str, Raw] = {
         "problem": {"name": "quadratic", "unlike": 1.0, "noise": 0.1, "share": "both"},
         "network": {"name": "ring", "n": 8},
     },
+    "equal curvatures": {
+        "problem": {**NOISY, "unlike_curvature": 0.0, "share": "both"},
+        "network": {"name": "ring", "n": 8},
+    },
+    "x personal": {
+        "problem": {**NOISY, "unlike_curvature": 0.0, "share": "lower"},
+        "network": {"name": "ring", "n": 8},
+    },
 }
+# Of an actor-critic's page: `quadratic` is none, and its hypergradient not dx f alone.
+IN_PLACE_OF_DIRECT: Raw = {"name": "conjugate_gradient", "iterations": 10}
 
 
 class Setting(NamedTuple):
@@ -65,6 +75,9 @@ SETTINGS = {
     "slam": Setting("ring"),
     "dif_maml": Setting("ring"),
     "slam_tracked": Setting("shared", "slam"),
+    "dac": Setting("x personal", "slam"),
+    "cac": Setting("equal curvatures", "slam"),
+    "mdac": Setting("equal curvatures", "cac"),
     "alset": Setting("one agent"),
     "ttsa": Setting("one agent"),
     "bsa": Setting("one agent", "alset"),
@@ -94,6 +107,9 @@ def experiment(page: str, world: str, noise: float | None = None) -> Experiment:
     text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
     (lines,) = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     raw = {**WORLDS[world], **tomllib.loads(lines), "run": {"rounds": ROUNDS}}
+    for method in raw["methods"].values():
+        if method.get("hypergradient", {}).get("name") == "direct":
+            method["hypergradient"] = IN_PLACE_OF_DIRECT
     if noise is not None:
         raw["problem"] = {**raw["problem"], "noise": noise}
     source = Source(f"{page}.md", lines)

@@ -130,6 +130,11 @@ assert disagreement < 0.2
 assert kept.rounds == 400
 """,
     "extending.md": "",
+    "games.md": """
+assert last["lower_consensus_error"] > 1e-3  # DAC's
+slam = hg.solve(held["SLAM-AC"], exact, ring, rounds=3000, observe_every=3000).history.iloc[-1]
+assert slam["lower_consensus_error"] < 1e-7  # in float32
+""",
 }
 
 

@@ -77,7 +77,9 @@ def batches(series: Any) -> int:
 
 def alone(*, upper: Any = (), lower: Any = (), call: int = 0) -> Any:
     """`mix` without neighbours."""
-    return (upper, lower) if jax.tree.leaves(upper) and jax.tree.leaves(lower) else upper
+    if jax.tree.leaves(upper) and jax.tree.leaves(lower):
+        return upper, lower
+    return upper if jax.tree.leaves(upper) else lower
 
 
 def spent(algorithm: Any, round: int) -> list[int]:
@@ -120,7 +122,9 @@ def test_the_stated_costs_are_the_codes(name: str) -> None:
         assert [value(row[count], **known) for count in COUNTS] == spent(algorithm, round)
         problem = quadratic(1, P, Q)
         state = algorithm.init(problem.agent(0), problem.x0, problem.y0, jax.random.key(0))
-        sent = sum(leaf.size for leaf in jax.tree.leaves(algorithm.message(state)))
+        later = getattr(algorithm, "later_message", algorithm.message)
+        messages = [algorithm.message(state), *[later(state)] * (algorithm.messages_per_round - 1)]
+        sent = sum(leaf.size for leaf in jax.tree.leaves(messages))
         assert value(row["message"].rpartition(":")[2].strip(), **known) == sent
 
 
@@ -151,6 +155,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 STATED = {
+    "Direct()": hg.Direct(),
     "Exact()": hg.Exact(),
     "ConjugateGradient(iterations=N)": hg.ConjugateGradient(iterations=3),
     "Neumann(terms=K)": hg.Neumann(terms=6, lipschitz=4.0),

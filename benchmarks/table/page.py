@@ -180,6 +180,7 @@ def _notes(results: Results) -> list[str]:
         "`DifMAML` is not here: it takes one lower step from y_0 = 0, where this problem's d2xy g is zero, so that its "
         "x never moves."
     )
+    notes.append("`DAC`, `CAC` and `MDAC` are not here: they are methods for games.")
     notes += [f"`{name}`: {told}" for name, (_, record) in results.items() if (told := record.about.get("refused"))]
     notes += [f"`{name}` gave no result: {record.failed}" for name, (_, record) in results.items() if record.failed]
     return notes

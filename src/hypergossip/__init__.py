@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from hypergossip.algorithms import (
         ALSET,
         BSA,
+        CAC,
+        DAC,
         DSGD,
         GTSGD,
+        MDAC,
         MRBO,
         MSGD,
         RSVRB,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from hypergossip.engines import Debug, DebugError, Sharded, Simulated
     from hypergossip.hypergradients import (
         ConjugateGradient,
+        Direct,
         Exact,
         HessianFree,
         MiniBatchNeumann,
@@ -59,8 +63,11 @@ _PLACES = {
     "hypergossip.algorithms": (
         "ALSET",
         "BSA",
+        "CAC",
+        "DAC",
         "DSGD",
         "GTSGD",
+        "MDAC",
         "MRBO",
         "MSGD",
         "RSVRB",
@@ -84,6 +91,7 @@ _PLACES = {
     "hypergossip.engines": ("Debug", "DebugError", "Sharded", "Simulated"),
     "hypergossip.hypergradients": (
         "ConjugateGradient",
+        "Direct",
         "Exact",
         "HessianFree",
         "MiniBatchNeumann",
@@ -106,8 +114,11 @@ _WHERE = {name: place for place, names in _PLACES.items() for name in names}
 __all__ = [
     "ALSET",
     "BSA",
+    "CAC",
+    "DAC",
     "DSGD",
     "GTSGD",
+    "MDAC",
     "MRBO",
     "MSGD",
     "RSVRB",
@@ -121,6 +132,7 @@ __all__ = [
     "DebugError",
     "Diamond",
     "DifMAML",
+    "Direct",
     "Exact",
     "HessianFree",
     "ITDBiO",

@@ -55,7 +55,8 @@ class Facts(NamedTuple):
         upper_shared: Does the network agree on any entry of x?
         lower_shared: On any entry of y?
         network: The network (`hypergossip.networks.Network`).
-        lower_curvature: The smallest and largest eigenvalue of d2yy g found at the start, over all agents and batches.
+        lower_curvature: The smallest and largest eigenvalue of d2yy g found at the start, over all agents and batches;
+            zeros where the problem has no losses.
         upper_curvature: Computes an estimate of the largest curvature of l at the start; expensive.
     """
 
@@ -70,7 +71,7 @@ class Facts(NamedTuple):
 class Mix(Protocol):
     """The weighted average over the neighbours: ``sum_j W_ij v_j`` for this agent i."""
 
-    def __call__(self, *, upper: Any = (), lower: Any = (), call: int = 0) -> Any:
+    def __call__(self, *, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
         """Sends this agent's vectors to its neighbours and averages what they sent.
 
         Entries that the problem does not share come back unchanged and are never sent.
@@ -137,6 +138,29 @@ class LossOracles(Oracles, Protocol):
         ...
 
 
+Everybody = Callable[[Array], Array]
+
+
+@runtime_checkable
+class WorldOracles(Protocol):
+    """Oracles of an agent that shares one world with the others, a game: everybody's action makes the next state.
+
+    An engine gives them ``everybody``, which for an agent's array v returns all agents' v, (agents, ...), in the order
+    of the agents. It is to the oracles what `mix` is to the step: agents tell each other what they do, never how they
+    decide, and every agent calls it equally often, never in a data-dependent branch or loop. Its traffic is the
+    world's, and no part of the messages. Without it an agent is alone, and plays everybody's part.
+    """
+
+    @property
+    def agents(self) -> int:
+        """How many share the world."""
+        ...
+
+    def within(self, everybody: Everybody) -> Oracles:
+        """Returns the oracles in the world."""
+        ...
+
+
 @runtime_checkable
 class Hypergradient(Protocol):
     """An estimator of DIAMOND's eq. 4 at (x, y): stateless, its numbers traced."""
@@ -155,10 +179,14 @@ class Algorithm(Protocol):
     """One agent's method: a frozen dataclass of hyper-parameters, registered as a pytree by `register`.
 
     Attributes:
-        messages_per_round: How often a round calls `mix`.
+        messages_per_round: How often a round calls `mix`. Where it is more than once and the later calls send something
+            else, ``later_message(state)`` returns that.
     """
 
-    messages_per_round: ClassVar[int]
+    @property
+    def messages_per_round(self) -> int:
+        """How often a round calls `mix`; mostly a class's constant."""
+        ...
 
     def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""

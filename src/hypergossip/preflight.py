@@ -65,6 +65,9 @@ def facts(problem: Problem, network: Any) -> Facts:
         ValueError: If the sizes do not fit or the lower level is not strongly convex.
     """
     check_sizes(problem, network)
+    shared = any(problem.upper.shared), any(problem.lower.shared)
+    if not problem.losses:
+        return Facts(*shared, network=network, lower_curvature=(0.0, 0.0), upper_curvature=lambda: 0.0)
     smallest, largest = lower_curvature(problem)
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
@@ -74,8 +77,7 @@ def facts(problem: Problem, network: Any) -> Facts:
             "unique; add a regulariser such as 0.01 * |y|^2 to the lower loss."
         )
     return Facts(
-        upper_shared=any(problem.upper.shared),
-        lower_shared=any(problem.lower.shared),
+        *shared,
         network=network,
         lower_curvature=(float(smallest.min()), float(largest.max())),
         upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid asks

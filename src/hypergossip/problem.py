@@ -14,6 +14,7 @@ from hypergossip.space import Space
 
 Tree = Any
 Observation = Callable[[Tree, Tree], Any]
+Together = Callable[[Any, Any, Any], Any]
 Share = str | Mapping[str, Any]
 
 SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
@@ -31,7 +32,9 @@ class Problem:
         lower: The space of y: q entries, likewise.
         x0: (p,) where every agent starts.
         y0: (q,) likewise.
-        observe: The problem's own observations by name.
+        observe: The problem's own observations of one agent by name; the history has their means.
+        together: Its observations of the whole network by name.
+        losses: Are there losses, so that the history measures M_t? Not in a game.
     """
 
     oracles: Any
@@ -42,6 +45,8 @@ class Problem:
     x0: Vector
     y0: Vector
     observe: dict[str, Observation]
+    together: dict[str, Together]
+    losses: bool
 
     def __init__(
         self,
@@ -130,6 +135,8 @@ class Problem:
         y0: Tree,
         share: Share = "upper",
         observe: Mapping[str, Observation] | None = None,
+        together: Mapping[str, Together] | None = None,
+        losses: bool = True,
     ) -> "Problem":
         """Makes a problem of oracles that bring their own formulas.
 
@@ -140,11 +147,15 @@ class Problem:
             y0: Likewise.
             share: As for `Problem`.
             observe: As for `Problem`.
+            together: fn(oracles, x, y) -> scalar by name, of all agents: the oracles' leaves (agents, ...), x (agents,
+                p) and y (agents, q).
+            losses: False where the oracles belong to no losses on given data, as in a game: M_t is not measured.
         """
         problem = cls.__new__(cls)
         x0, y0 = _floating(x0), _floating(y0)
         upper_share, lower_share = _read_share(share)
         problem._set(oracles, Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower"), x0, y0, observe)
+        problem.together, problem.losses = dict(together or {}), losses
         return problem
 
     def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any) -> None:
@@ -153,7 +164,7 @@ class Problem:
         self.identities = jnp.arange(self.agents)
         self.upper, self.lower = upper, lower
         self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
-        self.observe = dict(observe or {})
+        self.observe, self.together, self.losses = dict(observe or {}), {}, True
         for name, function in self.observe.items():
             value = jax.eval_shape(lambda x, y, function=function: jnp.asarray(function(x, y)), x0, y0)
             if value.shape != ():

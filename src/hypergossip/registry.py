@@ -30,6 +30,9 @@ _BUILT_IN = {
         "slam_tracked": "hypergossip.algorithms:SlamTracked",
         "alset": "hypergossip.algorithms:ALSET",
         "bsa": "hypergossip.algorithms:BSA",
+        "cac": "hypergossip.algorithms:CAC",
+        "dac": "hypergossip.algorithms:DAC",
+        "mdac": "hypergossip.algorithms:MDAC",
         "soba": "hypergossip.algorithms:SOBA",
         "ttsa": "hypergossip.algorithms:TTSA",
         "aid_bio": "hypergossip.algorithms:AIDBiO",
@@ -43,6 +46,7 @@ _BUILT_IN = {
     },
     "estimators": {
         "exact": "hypergossip.hypergradients:Exact",
+        "direct": "hypergossip.hypergradients:Direct",
         "conjugate_gradient": "hypergossip.hypergradients:ConjugateGradient",
         "neumann": "hypergossip.hypergradients:Neumann",
         "truncated_neumann": "hypergossip.hypergradients:TruncatedNeumann",
@@ -75,6 +79,8 @@ _BUILT_IN = {
         "meta_learning": "hypergossip.problems:meta_learning",
         "data_cleaning": "hypergossip.problems:data_cleaning",
         "sinusoids": "hypergossip.problems:sinusoids",
+        "cooperative_navigation": "hypergossip.problems.actor_critic:cooperative_navigation",
+        "pursuit_evasion": "hypergossip.problems.actor_critic:pursuit_evasion",
     },
     "engines": {
         "simulated": "hypergossip.engines:Simulated",

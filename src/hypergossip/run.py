@@ -15,7 +15,8 @@ from hypergossip.engines.engine import Engine
 from hypergossip.loop import Program
 from hypergossip.metrics import ledger
 from hypergossip.metrics.observations import observations
-from hypergossip.metrics.stationarity import Figures, figures
+from hypergossip.metrics.stationarity import figures
+from hypergossip.metrics.together import disagreement, observations_together
 from hypergossip.preflight import check_numbers, check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
@@ -137,10 +138,13 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     """
     problem, fetch = run.problem, run.program.engine.fetch
     x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
-    shown = Figures(*fetch(figures(run.program.placed.oracles, problem.upper, problem.lower, x, y)))._asdict()
+    oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
+    shown = fetch(figures(oracles, *spaces, x, y)._asdict() if problem.losses else disagreement(*spaces, x, y))
     if not any(problem.lower.shared):
         del shown["lower_consensus_error"]
-    own = fetch(observations(tuple(problem.observe.items()), problem.upper, problem.lower, x, y))
+    own = fetch(observations(tuple(problem.observe.items()), *spaces, x, y))
+    if problem.together:
+        own |= fetch(observations_together(tuple(problem.together.items()), oracles, x, y))
     costs = ledger.columns(carry.spent, run.sent, carry.round)
     row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs}
     if taken := row.keys() & own.keys():

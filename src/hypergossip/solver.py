@@ -77,6 +77,10 @@ def solve(
     seeds = None if seeds is None else whole_number("seeds", seeds, 1)
     observe_every = None if observe_every is None else whole_number("observe_every", observe_every, 1)
     rules = read_stop(stop)
+    if rules.metric is not None and not problem.losses:
+        raise ValueError(
+            "stop: this problem has no losses and no M_t; stop by seconds, samples or a function of a row."
+        )
     if check:
         preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)
@@ -125,7 +129,7 @@ def drive(
         if not seen and (over or carry.round % every == 0):
             row = measure(run, carry)
             carry = carry._replace(rows=(*carry.rows, row))
-            show(carry.round, row["metric"])
+            show(carry.round, row.get("metric"))
             seen = True
         # A run that went on from a row where a rule held ends there again.
         over = over or (seen and bool(run.program.engine.tell(rules.at_row(carry.rows[-1]))[0, 0]))

@@ -1,6 +1,7 @@
 """How the tests run a method: round by round on an engine, or agent by agent without one."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -91,6 +92,12 @@ def expected_message(algorithm: Any, spaces: Any, state: Any) -> np.ndarray:
     )
 
 
+def mixes(algorithm: Any, state: Any, level: str) -> int:
+    """How often a round averages a level, of which its first message holds something."""
+    later = getattr(algorithm, "later_message", algorithm.message)(state)
+    return 1 + (level in later) * (algorithm.messages_per_round - 1)
+
+
 def by_hand(
     algorithm: Any,
     problem: Any,
@@ -101,7 +108,10 @@ def by_hand(
     see: Callable[[Any], Any] = lambda oracles: oracles,
     done: Callable[[int], None] = lambda agent: None,
 ) -> list[list[Step]]:
-    """Runs every agent's program by itself, one after the other, without an engine: one message a round.
+    """Runs every agent's program by itself, one after the other, without an engine.
+
+    Where a round has several messages it is run once for each of them, from the beginning, with the averages that are
+    known by then; and without jit, so that a loop's messages are seen one by one.
 
     Args:
         algorithm: The method.
@@ -116,31 +126,39 @@ def by_hand(
         One list a round of one `Step` an agent.
     """
     spaces = (problem.upper, problem.lower)
-    W = network.mixing.toarray()
+    W, messages = network.mixing.toarray(), algorithm.messages_per_round
 
-    @jax.jit
-    def program(oracles: Any, round: Any, state: Any, key: Any, average: Any) -> Any:
+    def program(see: Any, oracles: Any, round: Any, state: Any, key: Any, averages: Any) -> Any:
         sent: list[Any] = []
 
-        def send(buffer: Any, call: int) -> Any:
+        def send(buffer: Any, call: Any) -> Any:
             assert call == len(sent)
             sent.append(buffer)
-            return average
+            return averages[len(sent) - 1] if len(sent) <= len(averages) else buffer
 
         after, cost = algorithm.step(see(oracles), mix_through(spaces, send), round, state, key)
         return after, sent, cost
 
+    rehearse, play = (jax.jit(partial(program, look)) for look in (lambda oracles: oracles, see))
     agents = [problem.agent(i) for i in range(len(W))]
+    average = lambda vectors: jnp.asarray(W @ np.stack(vectors))
+
+    def run(one: Any, t: int, i: int, states: list[Any], averages: list[Any]) -> Any:
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
+        return jax.block_until_ready(one(agents[i], t, states[i], key, [known[i] for known in averages]))
+
     states = [algorithm.init(agent, problem.x0, problem.y0, jax.random.key(0)) for agent in agents]
     history = []
     for t in range(rounds):
-        averages = W @ np.stack([expected_message(algorithm, spaces, state) for state in states])
+        averages = [average([expected_message(algorithm, spaces, state) for state in states])]
         steps = []
-        for i, state in enumerate(states):
-            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
-            after, sent, cost = jax.block_until_ready(program(agents[i], t, state, key, averages[i]))
-            done(i)
-            steps.append(Step(state, after, [np.asarray(buffer) for buffer in sent], Cost(*map(int, cost))))
+        with jax.disable_jit(messages > 1):
+            for call in range(1, messages):
+                averages.append(average([run(rehearse, t, i, states, averages)[1][call] for i in range(len(W))]))
+            for i, state in enumerate(states):
+                after, sent, cost = run(play, t, i, states, averages)
+                done(i)
+                steps.append(Step(state, after, [np.asarray(buffer) for buffer in sent], Cost(*map(int, cost))))
         history.append(steps)
         states = [step.after for step in steps]
     return history

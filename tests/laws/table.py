@@ -21,14 +21,16 @@ class Method(NamedTuple):
     Attributes:
         algorithm: With sane numbers for `problems.quadratic_problem`.
         share: What its problems share.
-        sends: The state's fields in its message, by level.
+        sends: The state's fields in its first message, by level.
         conserves: Pairs of fields whose difference sums to zero over the network; a second name of "" stands for zero.
         reaches: What it converges to without noise. "optimum": the closed form; "surrogate": the fixed point of eq. 4
             with each agent's own second derivatives; "neighbourhood": O(upper_step) from the optimum;
             "inner step": O(upper_step) from the optimum of f after one lower step from y_0;
-            "own metrics": where the agents' hypergradients, each in its own metric, and the disagreement cancel.
-        contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue;
-            "primal-dual": by the spectral radius of SLAM's own recursion.
+            "own metrics": where the agents' hypergradients, each in its own metric, and the disagreement cancel;
+            "adapt then combine" and "combine and adapt": O(both steps) from the optimum, or from the surrogate of a
+            shared lower level, where that order of a round stands still.
+        contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
+            every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion.
         has_momentum: Does it have eta and gamma?
         projects: The state's field that a step writes the projected point to.
         series: (K, step) where its fixed point has step sum_{k<K} (I - step d2yy g)^k for the inverse of eq. 4.
@@ -54,6 +56,9 @@ MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}
 TRACKER = {"upper": ("u", "x")}
 X_ALONE = {"upper": ("x",)}
 SLAM = hg.Slam(**STEPS, gamma=0.8, rho=1.5, hypergradient=hg.Exact())
+ADAPTED = {"upper": ("x_adapted",), "lower": ("y_adapted",)}
+CAC = hg.CAC(**STEPS, hypergradient=hg.Exact())
+MDAC = hg.MDAC(**STEPS, hypergradient=hg.Exact(), inner_steps=3)
 TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
 METHODS: dict[str, Method] = {
@@ -178,6 +183,19 @@ METHODS: dict[str, Method] = {
         "optimum",
         "primal-dual",
     ),
+    "DAC": Method(
+        hg.DAC(**STEPS, hypergradient=hg.Exact()),
+        "lower",
+        {"lower": ("y_adapted",)},
+        (),
+        "adapt then combine",
+        "lambda",
+        projects="x_adapted",
+    ),
+    "CAC": Method(CAC, "both", ADAPTED, (), "adapt then combine", "lambda", projects="x_adapted"),
+    "CAC-U": Method(CAC, "upper", {"upper": ("x_adapted",)}, (), "adapt then combine", "lambda", projects="x_adapted"),
+    "MDAC-L": Method(MDAC, "lower", {"lower": ("y",)}, (), "combine and adapt", "lambda"),
+    "MDAC": Method(MDAC, "both", {"upper": ("x",), "lower": ("y",)}, (), "combine and adapt", "lambda"),
 }
 
 
@@ -191,7 +209,7 @@ def every_method(where: Any = None) -> Any:
 
 # The two lists of neighbours differ from the matrix in the average of one block of rows alone, whatever is in it: for
 # them a method of each kind of message is enough, and the rest would mostly wait for the compiler.
-KINDS = ("DSGD", "Diamond", "Slam")
+KINDS = ("DSGD", "Diamond", "Slam", "MDAC")
 
 
 def every_pair(where: Any = None, but: Any = None) -> Any:

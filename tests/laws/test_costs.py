@@ -74,7 +74,9 @@ def test_costs_and_messages_are_what_is_stated(method):
         np.testing.assert_array_equal(step.sent[0], expected_message(algorithm, spaces, step.before))
         vectors = [getattr(step.before, name) for level in method.sends.values() for name in level]
         np.testing.assert_array_equal(step.sent[0], np.concatenate(vectors))
-        assert payload(algorithm, spaces, step.before) == step.sent[0].nbytes
+        later = getattr(algorithm, "later_message", algorithm.message)
+        payloads = [payload(message, spaces, step.before) for message in (algorithm.message, later)]
+        assert [buffer.nbytes for buffer in step.sent] == payloads[:1] + payloads[1:] * (len(step.sent) - 1)
 
 
 @pytest.mark.parametrize("name", ["Interact", "SVRInteract", "Diamond"])
@@ -128,7 +130,7 @@ def test_exact_takes_a_hessian_product_for_every_lower_entry_and_point():
     assert {cost.jacobian_products for row in counted for cost in row} == {2}
 
 
-@pytest.mark.parametrize("name", ["Diamond", "Slam"])
+@pytest.mark.parametrize("name", ["Diamond", "Slam", "MDAC"])
 def test_the_history_has_the_counted_costs(name):
     """A star: its centre sends to all the others, they to it alone."""
     method, network = METHODS[name], hg.networks.star(AGENTS)
@@ -136,12 +138,12 @@ def test_the_history_has_the_counted_costs(name):
     problem = quadratic_problem(method.share)
     rounds, counted = counted_rounds(algorithm, problem, network)
     result = hg.solve(algorithm, problem, network, rounds=ROUNDS, seed=SEED, observe_every=1, check=False)
-    message = 2 * P * 8 if name == "Diamond" else (P + Q) * 8
-    assert {step.sent[0].nbytes for steps in rounds for step in steps} == {message}
+    sent = 8 * {"Diamond": 2 * P, "Slam": P + Q, "MDAC": P + 3 * Q}[name]
+    assert {sum(buffer.nbytes for buffer in step.sent) for steps in rounds for step in steps} == {sent}
     for t in range(ROUNDS + 1):
         row = result.history[result.history["round"] == t].iloc[0]
         totals = [total(counted[:t], i) for i in range(AGENTS)]
         for field in Cost._fields:
             np.testing.assert_allclose(row[field], np.mean([getattr(cost, field) for cost in totals]), rtol=1e-12)
-        assert row["bytes_sent"] == t * message * 2 * (AGENTS - 1) / AGENTS
-        assert row["bytes_sent_max"] == t * message * (AGENTS - 1)
+        assert row["bytes_sent"] == t * sent * 2 * (AGENTS - 1) / AGENTS
+        assert row["bytes_sent_max"] == t * sent * (AGENTS - 1)

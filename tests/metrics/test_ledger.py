@@ -32,7 +32,7 @@ def test_a_message_is_so_many_vectors_of_x(name, double):
     with jax.enable_x64(double):
         problem = hg.problems.quadratic(2, 7, 3)
         state = state_of(problem, algorithm)
-        assert payload(algorithm, (problem.upper, problem.lower), state) == vectors * 7 * (8 if double else 4)
+        assert payload(algorithm.message, (problem.upper, problem.lower), state) == vectors * 7 * (8 if double else 4)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_slam_sends_only_what_is_shared(share, entries):
     x0 = {"a": np.zeros(5), "b": np.zeros(2)} if isinstance(share, dict) else np.zeros(7)
     problem = hg.Problem.from_oracles(plain.oracles, x0=x0, y0=np.zeros(3), share=share)
     slam = hg.Slam(0.1, 0.1, 1.0, 1.0, EXACT)
-    assert payload(slam, (problem.upper, problem.lower), state_of(problem, slam)) == 8 * entries
+    assert payload(slam.message, (problem.upper, problem.lower), state_of(problem, slam)) == 8 * entries
 
 
 def test_bytes_are_payload_times_neighbours():

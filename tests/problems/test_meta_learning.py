@@ -212,7 +212,7 @@ def test_messages_hold_x_alone():
     for algorithm, vectors in ((hg.Diamond(0.1, 0.1, 1.0, 1.0, estimator), 2), (hg.DSGD(0.1, 0.1, estimator), 1)):
         state = jax.eval_shape(algorithm.init, problem.agent(0), problem.x0, problem.y0, ANY)
         spaces = problem.upper, problem.lower
-        assert payload(algorithm, spaces, state) == vectors * problem.upper.size * problem.x0.dtype.itemsize
+        assert payload(algorithm.message, spaces, state) == vectors * problem.upper.size * problem.x0.dtype.itemsize
 
 
 def test_a_short_run_learns():

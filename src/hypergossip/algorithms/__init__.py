@@ -3,12 +3,15 @@
 from hypergossip.algorithms.aid_bio import AIDBiO
 from hypergossip.algorithms.alset import ALSET
 from hypergossip.algorithms.bsa import BSA
+from hypergossip.algorithms.cac import CAC
+from hypergossip.algorithms.dac import DAC
 from hypergossip.algorithms.diamond import Diamond
 from hypergossip.algorithms.dif_maml import DifMAML
 from hypergossip.algorithms.dsgd import DSGD
 from hypergossip.algorithms.gtsgd import GTSGD
 from hypergossip.algorithms.interact import Interact
 from hypergossip.algorithms.itd_bio import ITDBiO
+from hypergossip.algorithms.mdac import MDAC
 from hypergossip.algorithms.mrbo import MRBO
 from hypergossip.algorithms.msgd import MSGD
 from hypergossip.algorithms.rsvrb import RSVRB
@@ -25,8 +28,11 @@ from hypergossip.algorithms.vr_biadam import VRBiAdam
 __all__ = [
     "ALSET",
     "BSA",
+    "CAC",
+    "DAC",
     "DSGD",
     "GTSGD",
+    "MDAC",
     "MRBO",
     "MSGD",
     "RSVRB",

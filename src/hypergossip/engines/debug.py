@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.algorithm import Algorithm, Cost, WorldOracles
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed, Spaces, mix_through
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
 
+MIX, WORLD = "mix", "its world"  # where a program stops
 SAME_MESSAGE = 1e-6  # relative; the same vectors computed twice
 
 
@@ -110,8 +111,10 @@ def _round(
 
             def send_and_keep(vector: Any, call: int) -> Any:
                 messages.append(vector)
-                return send(vector)
+                return send((MIX, vector))
 
+            if isinstance(oracles, WorldOracles):
+                oracles = oracles.within(lambda vector: send((WORLD, vector)))
             number = jnp.asarray(round, jnp.int32)
             after, cost = algorithm.step(oracles, mix_through(spaces, send_and_keep), number, before, agents_key)
             _check_message(algorithm, spaces, before, messages, f"{where}, agent {i}")
@@ -120,7 +123,17 @@ def _round(
 
         return _named(program, f"{where}, agent {i}: step")
 
-    def average(vectors: list[Any]) -> list[Any]:
+    def answer(said: list[tuple[str, Any]]) -> list[Any]:
+        kinds, vectors = zip(*said, strict=True)
+        if len(set(kinds)) > 1:
+            i = next(i for i, kind in enumerate(kinds) if kind != kinds[0])
+            raise DebugError(
+                f"{where}: agent 0 waits in {kinds[0]} while agent {i} waits in {kinds[i]}; every agent must call both "
+                "in the same order."
+            )
+        return average(vectors) if kinds[0] == MIX else [jnp.stack(vectors)] * len(vectors)
+
+    def average(vectors: tuple[Any, ...]) -> list[Any]:
         sizes = [vector.size for vector in vectors]
         if len(set(sizes)) > 1:
             i = next(i for i, size in enumerate(sizes) if size != sizes[0])
@@ -132,11 +145,11 @@ def _round(
         return [jnp.asarray(row) for row in placed.mixing.astype(table.dtype) @ table]
 
     try:
-        done = lockstep([agent(i) for i in range(len(states))], average)
+        done = lockstep([agent(i) for i in range(len(states))], answer)
     except UnequalStops as error:
         raise DebugError(
-            f"{where}: agent {error.waiting} calls mix more often than agent {error.ended}; every agent must call it "
-            "equally often in a round, so never inside a branch or loop that depends on its own data."
+            f"{where}: agent {error.waiting} calls mix more often than agent {error.ended}, or its world; every agent "
+            "must call them equally often in a round, so never inside a branch or loop that depends on its own data."
         ) from None
     return [after for after, _ in done], [cost for _, cost in done]
 

@@ -38,6 +38,12 @@ class Halo:
         received = [lax.ppermute(table[rows], AXIS, pairs) for rows, pairs in zip(self.sends, self.pairs, strict=True)]
         return self.local.apply(jnp.concatenate([table, *received]))
 
+    def gather(self, vectors: Array, agents: int) -> Array:
+        """Returns every device's agents' vectors, (agents, ...); inside `jax.shard_map` over the devices."""
+        everywhere = lax.all_gather(vectors, AXIS)  # (devices, block, ...)
+        once = np.unique(deal(agents, everywhere.shape[0]), return_index=True)[1]
+        return everywhere.reshape(-1, *vectors.shape[1:])[once]
+
     def on_device(self) -> "Halo":
         """Returns the part of one device, inside `jax.shard_map`."""
         return jax.tree.map(lambda leaf: leaf[0], self)

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Algorithm, Cost, Mix
+from hypergossip.algorithm import Algorithm, Cost, Count, Mix
 from hypergossip.engines.keys import INIT_ROUND, agent_key
-from hypergossip.engines.mixing import Dense, Mixing, average
+from hypergossip.engines.mixing import Dense, Mixing, average, enter
 from hypergossip.space import Space
 
 Spaces = tuple[Space, Space]
@@ -40,7 +40,7 @@ def mix_through(spaces: Spaces, send: Any) -> Mix:
         send: One flat vector -> its average, called once a `mix`, with the call's number.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), call: int = 0) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
         levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
         parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
         sizes = [part.size for part in parts]
@@ -132,7 +132,7 @@ def run_rounds(
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
         def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Cost]:
             agents_key = agent_key(key, round, identity)
-            after, cost = algorithm.step(oracles, mix, round, state, agents_key)
+            after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
             return after, cost.as_arrays()
 
         network = over(agent, no_neighbours, (0, 0, 0, None))

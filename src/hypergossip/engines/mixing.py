@@ -1,6 +1,7 @@
 """The weighted average over the neighbours as a linear operator on the agents' vectors, in three forms."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import scipy.sparse
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.algorithm import WorldOracles
 from hypergossip.pytree import register_pytree
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
@@ -33,6 +35,10 @@ class Dense:
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
         return jnp.dot(self.weights.astype(table.dtype), table, precision=lax.Precision.HIGHEST)
+
+    def gather(self, vectors: Array, agents: int) -> Array:
+        """Returns every agent's vectors, (agents, ...): they are here."""
+        return vectors
 
 
 @register_pytree()
@@ -58,6 +64,10 @@ class Neighbours:
             total = total + weights[k][:, None] * table[self.indices[k]]
         return total
 
+    def gather(self, vectors: Array, agents: int) -> Array:
+        """Returns every agent's vectors, (agents, ...): they are here."""
+        return vectors
+
 
 @register_pytree()
 @dataclass(frozen=True)
@@ -81,6 +91,10 @@ class Edges:
         sent = self.weights.astype(table.dtype)[:, None] * table[self.columns]
         received = jax.ops.segment_sum(sent, self.rows, self.own.size, indices_are_sorted=True)
         return self.own.astype(table.dtype)[:, None] * table[: self.own.size] + received
+
+    def gather(self, vectors: Array, agents: int) -> Array:
+        """Returns every agent's vectors, (agents, ...): they are here."""
+        return vectors
 
 
 Mixing = Any  # one of the above, or an engine's own with the same `apply`
@@ -126,6 +140,38 @@ def _cheapest(agents: int, columns: int, degree: int, edges: int) -> str:
     if degree * DEGREES_IN_COLUMNS <= columns:
         return "neighbours"
     return "edges" if edges * EDGES_IN_ENTRIES <= agents * columns else "dense"
+
+
+def enter(oracles: Any, mixing: Mixing, alone: bool = False) -> Any:
+    """Returns an agent's oracles within its world, where they have one.
+
+    Args:
+        oracles: The agent's.
+        mixing: How the agents average; it knows where they are.
+        alone: Is there no `vmap` over the agents, since there is one?
+    """
+    if alone or not isinstance(oracles, WorldOracles):
+        return oracles  # alone, an agent plays every part
+    gather = _gather(oracles.agents)
+    return oracles.within(lambda vector: gather(mixing, vector))
+
+
+@cache
+def _gather(agents: int) -> Any:
+    """Makes what collects an array of every agent; `vmap` over the agents turns it into ``mixing.gather``."""
+
+    @jax.custom_batching.custom_vmap
+    def gather(mixing: Mixing, vector: Any) -> Any:
+        return jnp.broadcast_to(vector, (agents, *vector.shape))
+
+    @gather.def_vmap
+    def _over_agents(axis_size: int, in_batched: list, mixing: Mixing, vectors: Any) -> tuple[Any, bool]:
+        # The same for all, so it is not mapped: what follows from it, such as the world's next state, is computed once.
+        if not in_batched[1]:
+            return jnp.broadcast_to(vectors, (agents, *vectors.shape)), False
+        return mixing.gather(vectors, agents), False
+
+    return gather
 
 
 @jax.custom_batching.custom_vmap

@@ -1,6 +1,7 @@
 """Estimators of the hypergradient (DIAMOND eq. 3 to 5), one a file."""
 
 from hypergossip.hypergradients.conjugate_gradient import ConjugateGradient
+from hypergossip.hypergradients.direct import Direct
 from hypergossip.hypergradients.exact import Exact
 from hypergossip.hypergradients.hessian_free import HessianFree
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
@@ -10,6 +11,7 @@ from hypergossip.hypergradients.unrolled import Unrolled
 
 __all__ = [
     "ConjugateGradient",
+    "Direct",
     "Exact",
     "HessianFree",
     "MiniBatchNeumann",

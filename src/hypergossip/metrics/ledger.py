@@ -9,15 +9,15 @@ from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.space import Space
 
 
-def payload(algorithm: Algorithm, spaces: tuple[Space, Space], agent_state: Any) -> int:
-    """Returns the bytes of one message: the shared entries of what the round's first `mix` sends.
+def payload(message: Any, spaces: tuple[Space, Space], agent_state: Any) -> int:
+    """Returns the bytes of one message: the shared entries of what a `mix` sends.
 
     Args:
-        algorithm: The agent's program.
+        message: State -> the message, such as ``algorithm.message``.
         spaces: The spaces of x and y.
         agent_state: One agent's state, or its shapes and types.
     """
-    message = jax.eval_shape(algorithm.message, agent_state)
+    message = jax.eval_shape(message, agent_state)
     return sum(
         space.shared_size * vector.dtype.itemsize
         for level, space in zip(("upper", "lower"), spaces, strict=True)
@@ -26,7 +26,9 @@ def payload(algorithm: Algorithm, spaces: tuple[Space, Space], agent_state: Any)
 
 
 def bytes_per_round(algorithm: Algorithm, spaces: tuple[Space, Space], agent_state: Any, degrees: Any) -> np.ndarray:
-    """Returns the bytes that each agent sends in a round, (agents,): payload times messages times neighbours.
+    """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads, times its neighbours.
+
+    A method whose messages after the first are others than the first says so by a ``later_message(state)``.
 
     Args:
         algorithm: The agent's program.
@@ -34,8 +36,9 @@ def bytes_per_round(algorithm: Algorithm, spaces: tuple[Space, Space], agent_sta
         agent_state: One agent's state, or its shapes and types.
         degrees: (agents,) each agent's number of neighbours.
     """
-    each = payload(algorithm, spaces, agent_state) * algorithm.messages_per_round
-    return each * np.asarray(degrees, np.int64)
+    first = payload(algorithm.message, spaces, agent_state)
+    later = payload(getattr(algorithm, "later_message", algorithm.message), spaces, agent_state)
+    return (first + (algorithm.messages_per_round - 1) * later) * np.asarray(degrees, np.int64)
 
 
 def nothing(runs: int, agents: int) -> Cost:

@@ -1,0 +1,22 @@
+"""DAC: decentralized actor-critic (Zhang, Yang, Liu, Zhang & Basar 2018, their algorithm 2)."""
+
+from hypergossip.algorithm import Hypergradient
+from hypergossip.algorithms.cac import CAC
+from hypergossip.schedules import StepSize
+
+
+def DAC(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradient) -> CAC:
+    """Decentralized actor-critic: agents agree on the critic, adapt then combine; policies stay with their agents.
+
+    It is `CAC` on a problem that shares no entry of x, where that part of its message is empty. The paper's critic is a
+    state value beside a model of the network's mean reward; that is the problem's ``reward_model``.
+
+    Args:
+        upper_step: alpha_t of the actor, a number or a schedule.
+        lower_step: beta_t of the critic and the reward model, likewise; the paper's is the faster of the two.
+        hypergradient: The estimator; `Direct` on an actor-critic.
+
+    Returns:
+        The method, under CAC's name and laws.
+    """
+    return CAC(upper_step, lower_step, hypergradient)

@@ -1,0 +1,97 @@
+"""MDAC: actor-critic with an inner loop of mini-batches (Chen, Zhou, Chen & Zou 2022; Hairi, Liu & Lu 2022).
+
+From knowledge of the papers, which are not at hand.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+from jax import lax
+
+from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
+from hypergossip.schedules import StepSize, at
+
+
+class State(NamedTuple):
+    """One agent's variables: x (p,), y (q,)."""
+
+    x: Upper
+    y: Lower
+
+
+@register
+class MDAC:
+    """Mini-batch decentralized actor-critic: several mixed critic steps, then one step of the actor.
+
+    A round sends `inner_steps` messages; the first holds x too, where the problem shares a part of it (SLAM, figure 2,
+    gives every method the same sharing). Chen et al. have agents share noisy local rewards for the actor's step; here the
+    problem's ``reward_model`` stands for them, as for the other methods.
+
+    Args:
+        upper_step: alpha_t of the actor, a number or a schedule.
+        lower_step: beta_t of the critic, likewise.
+        hypergradient: The estimator; `Direct` on an actor-critic.
+        inner_steps: Critic steps of a round, each on a batch of its own.
+    """
+
+    upper_step: StepSize
+    lower_step: StepSize
+    hypergradient: Hypergradient
+    inner_steps: int = 10
+
+    @property
+    def messages_per_round(self) -> int:
+        """As many as critic steps."""
+        return self.inner_steps
+
+    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+        """Returns the state before round 0."""
+        return State(x, y)
+
+    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and its cost."""
+        s = state
+        upper_key, lower_key = jax.random.split(key)
+        alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
+        Mx, My = mix(upper=s.x, lower=s.y)
+        y = My - beta * problem.lower_gradient(s.x, s.y, jax.random.fold_in(lower_key, 0))
+
+        def critic_step(k: Any, y: Lower) -> Lower:
+            h = problem.lower_gradient(s.x, y, jax.random.fold_in(lower_key, k))
+            return mix(lower=y, call=k) - beta * h
+
+        y = lax.fori_loop(1, self.inner_steps, critic_step, y)
+        G, spent = self.hypergradient(problem, s.x, y, upper_key)
+        x = problem.project(Mx - alpha * G)
+        return State(x, y), spent.plus(Cost(problem.samples(lower=self.inner_steps), lower_gradients=self.inner_steps))
+
+    def message(self, state: State) -> dict[str, Any]:
+        """Returns what the round's first `mix` sends."""
+        return {"upper": state.x, "lower": state.y}
+
+    def later_message(self, state: State) -> dict[str, Any]:
+        """Returns what its others send, in shape."""
+        return {"lower": state.y}
+
+    def conserved(self, state: State) -> tuple[()]:
+        """Nothing is conserved."""
+        return ()
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a loop of no steps, and warns of a critic step beyond (1 + l_n) over the curvature.
+
+        W y - beta h along an eigenvector of W with eigenvalue l and a curvature c is the factor l - beta c, which is to
+        stay above -1.
+        """
+        if self.inner_steps < 1:
+            raise ValueError(f"MDAC: inner_steps = {self.inner_steps}; take at least one critic step a round.")
+        warnings, beta = self.hypergradient.check(facts), float(at(self.lower_step, 0))
+        least = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
+        bound = (1 + least) / max(facts.lower_curvature[1], 1e-300)
+        if beta >= bound:
+            warnings = [
+                *warnings,
+                f"MDAC: lower_step = {beta:.3g} is likely to be unstable: it mixes and steps at once, so for the "
+                f"curvature found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do.",
+            ]
+        return warnings

@@ -1,0 +1,129 @@
+"""A game as a bilevel problem: an agent's policy above, values that all estimate together below (SLAM, section 4)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.problem import Problem, Share
+from hypergossip.problems.actor_critic.episodes import play
+from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.nets import FullyConnected, Net
+from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
+from hypergossip.space import Space
+
+SEES = ("observation", "global_state")
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The mean return of all agents, over episodes that are the same for every policy but for what it does.
+
+    Attributes:
+        form: What all agents have in common.
+        episodes: How many.
+        seed: Of the episodes; training draws others.
+    """
+
+    form: GameForm
+    episodes: int
+    seed: int
+
+    def __call__(self, oracles: Any, x: Any, y: Any) -> Any:
+        """Returns the mean over agents and episodes of the undiscounted return.
+
+        Args:
+            oracles: Every agent's.
+            x: (agents, p) their policies.
+            y: Not looked at.
+        """
+        form = self.form
+        world_key, action_key = jax.random.split(jax.random.key(self.seed))
+        x = x[jnp.argsort(oracles.seat)]
+
+        def act(time: Any, observations: Any, states: Any) -> Any:
+            keys = jax.random.split(jax.random.fold_in(action_key, time), form.game.agents)
+
+            def own(key: Any, x: Any, observed: Any) -> Any:
+                inputs = states if form.sees == "global_state" else observed
+                return jax.random.categorical(key, form.policy(x, inputs[None])[0])
+
+            return jax.vmap(own, (0, 0, 1), 1)(keys, x, observations)
+
+        seen = play(form.game, act, world_key, self.episodes)
+        return jnp.mean(jnp.sum(seen.rewards, axis=0))
+
+
+def actor_critic(
+    game: Game,
+    *,
+    actor: Net | None = None,
+    critic: Net | None = None,
+    reward_model: Net | bool = True,
+    sees: str = "observation",
+    episodes: int = 10,
+    discount: float = 0.95,
+    trace: float = 0.0,
+    entropy: float = 0.0,
+    share: Share = "lower",
+    test_episodes: int = 64,
+    seed: int = 0,
+) -> Problem:
+    """Learns to play a game: x_i is agent i's policy, y the critic (and the reward model) on which all agree.
+
+    f_i is minus agent i's return and its gradient the policy gradient; g_i is TD(0) on agent i's own rewards, whose
+    consensus estimates the value of the mean reward. Take `hypergossip.Direct` as the estimator. SLAM-AC is `Slam` on
+    this problem; DAC, MDAC and CAC have files of their own. There are no losses on given data, so the history has no
+    M_t; it has the return, the mean over agents and `test_episodes` fixed episodes of the undiscounted sum of rewards.
+    Samples are environment steps.
+
+    Args:
+        game: The game, such as `navigation` or `pursuit`.
+        actor: The policy's network, from what an agent sees to a logit an action; `FullyConnected` if absent.
+        critic: The critic's, from the global state to one value; likewise.
+        reward_model: A network from the global state (flattened) and everybody's actions to the network's mean reward,
+            which no agent sees (Zhang et al. 2018); True: a `FullyConnected`; False: each agent's own reward instead.
+        sees: What an actor is given: its "observation" or the "global_state".
+        episodes: B, of every sample.
+        discount: Of the values, in [0, 1).
+        trace: lambda in [0, 1] of TD(lambda) and of the advantages; 0 is TD(0), the papers'.
+        entropy: Weight of the policies' entropy, against early certainty.
+        share: What the network agrees on, as for `hypergossip.Problem`; the upper leaves are the actor's, the lower
+            ones "critic" and "reward_model". ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}``
+            shares one layer of the policy.
+        test_episodes: Episodes of the return in the history.
+        seed: Of the initial networks, the same for every agent, and of the test episodes.
+
+    Raises:
+        ValueError: If a number or a name makes no sense.
+    """
+    if sees not in SEES:
+        raise ValueError(f"sees is {sees!r}; choose one of {', '.join(SEES)}.")
+    if not 0 <= discount < 1:
+        raise ValueError(f"discount is {discount}; take one in [0, 1), or the values may be infinite.")
+    if not 0 <= trace <= 1:
+        raise ValueError(f"trace is {trace}; take one in [0, 1], 0 for TD(0).")
+    for name, value in (("episodes", episodes), ("test_episodes", test_episodes)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} is {value!r}; give a whole number, at least 1.")
+    model = FullyConnected() if reward_model is True else (reward_model or None)
+    actor, critic = actor or FullyConnected(last_scale=0.01), critic or FullyConnected()
+    first = jax.eval_shape(game.reset, jax.random.key(0))
+    observation = jax.eval_shape(game.observe, first).shape[1:]
+    whole = jax.eval_shape(game.global_state, first).shape
+    random = np.random.default_rng([seed, 2])
+    x0 = actor.initial(random, whole if sees == "global_state" else observation, game.actions)
+    y0 = {"critic": critic.initial(random, whole, 1)}
+    if model is not None:
+        y0["reward_model"] = model.initial(random, (int(np.prod(whole)) + game.agents * game.actions,), 1)
+    x0, y0 = (jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), tree) for tree in (x0, y0))
+    spaces = (
+        Space.of(x0, False, "upper"),
+        Space.of(y0, True, "lower"),
+    )  # of shapes alone: what is shared is the problem's
+    form = GameForm(game, actor, critic, model, sees, episodes, float(discount), float(trace), float(entropy), *spaces)
+    oracles = GameOracles(jnp.arange(game.agents), form)
+    returns = Returns(form, test_episodes, seed + 10**6)
+    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together={"return": returns}, losses=False)

@@ -1,0 +1,135 @@
+"""Our games as PettingZoo's parallel environments; foreign.py has the other way."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from hypergossip.compilation import compiled
+from hypergossip.problems.actor_critic.game import Game
+
+Environment = Any  # a pettingzoo.ParallelEnv
+
+
+def pettingzoo_modules() -> tuple[Any, Any]:
+    """Returns the modules pettingzoo and gymnasium.spaces.
+
+    Raises:
+        ModuleNotFoundError: If they are not installed; they come with the extra "games".
+    """
+    try:
+        import pettingzoo
+        from gymnasium import spaces
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"PettingZoo's environments need {error.name}, which is not installed: pip install 'hypergossip[games]'."
+        ) from error
+    return pettingzoo, spaces
+
+
+def _seen(game: Game, state: Any) -> tuple:
+    return game.observe(state), game.global_state(state)
+
+
+@compiled()
+def _begin(game: Game, key: Any) -> tuple:
+    state = game.reset(key)
+    return state, *_seen(game, state)
+
+
+@compiled()
+def _advance(game: Game, state: Any, actions: Any) -> tuple:
+    state, *outcome = game.step(state, actions)
+    return state, *_seen(game, state), *outcome
+
+
+@cache
+def _environment_class() -> type:
+    """Made when first asked for: its base is PettingZoo's."""
+    pettingzoo, spaces = pettingzoo_modules()
+
+    class GameEnvironment(pettingzoo.ParallelEnv):
+        """A game as a PettingZoo parallel environment."""
+
+        def __init__(self, game: Game, seed: int) -> None:
+            self.game, self.render_mode = game, None
+            self.metadata = {"name": type(game).__name__.lower(), "render_modes": [], "is_parallelizable": True}
+            self.possible_agents = [f"agent_{i}" for i in range(game.agents)]
+            self.agents: list[str] = []
+            self._key, self._state = jax.random.key(seed), None
+            _, observations, whole = jax.eval_shape(_begin, game, self._key)
+            box = lambda like: spaces.Box(-np.inf, np.inf, like.shape, like.dtype)
+            one = jax.ShapeDtypeStruct(observations.shape[1:], observations.dtype)
+            # PettingZoo seeds every agent's spaces apart, and wants the same object whenever it asks.
+            self.observation_spaces = {agent: box(one) for agent in self.possible_agents}
+            self.action_spaces = {agent: spaces.Discrete(game.actions) for agent in self.possible_agents}
+            self.state_space = box(whole)
+
+        def observation_space(self, agent: str) -> Any:
+            return self.observation_spaces[agent]
+
+        def action_space(self, agent: str) -> Any:
+            return self.action_spaces[agent]
+
+        def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
+            if seed is not None:
+                self._key = jax.random.key(seed)
+            self._key, key = jax.random.split(self._key)
+            self._state, observations, self._whole = _begin(self.game, key)
+            self.agents = self.possible_agents[:]
+            return self._each(np.array(observations)), self._each({} for _ in self.agents)
+
+        def step(self, actions: dict) -> tuple[dict, dict, dict, dict, dict]:
+            if self._state is None:
+                raise RuntimeError("step was called before the first reset; call reset() to begin an episode.")
+            if not self.agents:
+                return {}, {}, {}, {}, {}  # the episode is over
+            chosen = np.array([self._checked(agent, actions) for agent in self.agents], np.int32)
+            self._state, observations, self._whole, *outcome = _advance(self.game, self._state, chosen)
+            rewards, terminated, truncated = np.asarray(outcome[0]).tolist(), bool(outcome[1]), bool(outcome[2])
+            if terminated or truncated:
+                self.agents = []
+            each, same = self._each, lambda flag: dict.fromkeys(self.possible_agents, flag)
+            nothing = each({} for _ in self.possible_agents)
+            return each(np.array(observations)), each(rewards), same(terminated), same(truncated), nothing
+
+        def state(self) -> np.ndarray:
+            if self._state is None:
+                raise RuntimeError("state was called before the first reset; call reset() to begin an episode.")
+            return np.array(self._whole)
+
+        def render(self) -> None:
+            return None
+
+        def close(self) -> None:
+            pass
+
+        def _each(self, values: Any) -> dict:
+            return dict(zip(self.possible_agents, values, strict=True))
+
+        def _checked(self, agent: str, actions: dict) -> int:
+            if agent not in actions or not self.action_spaces[agent].contains(actions[agent]):
+                raise ValueError(
+                    f"step has for {agent} the action {actions.get(agent)!r}; every agent moves in every step, "
+                    f"by an integer from 0 to {self.game.actions - 1}."
+                )
+            return int(actions[agent])
+
+    return GameEnvironment
+
+
+def as_parallel(game: Game, seed: int = 0) -> Environment:
+    """Returns a game as a PettingZoo parallel environment, for the libraries that play those.
+
+    Its agents are "agent_0" to "agent_{n-1}". All of them play to the end. `state()` is the game's global state.
+    Every step is one call of a compiled program, which costs several hundred times what it costs inside one.
+
+    Args:
+        game: The game.
+        seed: Where the episodes' randomness begins when `reset` is given no seed.
+
+    Raises:
+        ModuleNotFoundError: If PettingZoo is not installed.
+    """
+    return _environment_class()(game, seed)

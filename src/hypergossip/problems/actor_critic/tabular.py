@@ -1,0 +1,253 @@
+"""A networked Markov decision process small enough to solve exactly (Zhang et al. 2018), as a problem.
+
+What an actor-critic estimates from episodes is here a finite sum: values, returns, policy gradients, TD's fixed point.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hypergossip.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.problem import Problem, Share
+from hypergossip.pytree import register_pytree
+
+
+class Process(NamedTuple):
+    """Agents whose joint action moves one state; each has a reward of its own.
+
+    A joint action is a number, agent 0's action its highest digit.
+
+    Attributes:
+        transitions: (states, joint, states) probabilities.
+        rewards: (agents, states, joint).
+        start: (states,) probabilities.
+        discount: In [0, 1).
+    """
+
+    transitions: Float[Array, "states joint states"]
+    rewards: Float[Array, "agents states joint"]
+    start: Float[Array, "states"]
+    discount: Any
+
+
+def networked_process(
+    agents: int = 6, states: int = 5, actions: int = 2, discount: float = 0.9, seed: int = 0
+) -> Process:
+    """Draws a process: transitions proportional to uniform numbers, rewards uniform on [0, 4], a uniform start.
+
+    Args:
+        agents: n.
+        states: How many.
+        actions: Of each agent; there are actions^agents joint ones.
+        discount: In [0, 1).
+        seed: Of all random numbers.
+    """
+    random = np.random.default_rng(seed)
+    joint = actions**agents
+    transitions = random.random((states, joint, states)) + 1e-5
+    rewards = 4 * random.random((agents, states, joint))
+    default = jnp.result_type(float)
+    return Process(
+        jnp.asarray(transitions / transitions.sum(axis=2, keepdims=True), default),
+        jnp.asarray(rewards, default),
+        jnp.full(states, 1 / states, default),
+        jnp.asarray(discount, default),
+    )
+
+
+def joint_policy(policies: Float[Array, "agents states actions"]) -> Float[Array, "states joint"]:
+    """Returns the joint actions' probabilities under everybody's `policies`."""
+    joint = jnp.ones((policies.shape[1], 1), policies.dtype)
+    for own in policies:
+        joint = (joint[:, :, None] * own[:, None, :]).reshape(own.shape[0], -1)
+    return joint
+
+
+class Chain(NamedTuple):
+    """The process under a joint policy.
+
+    Attributes:
+        step: (states, states) transition probabilities.
+        visits: (states,) how often each state is visited, as probabilities.
+    """
+
+    step: Float[Array, "states states"]
+    visits: Float[Array, "states"]
+
+
+def chain(process: Process, joint: Float[Array, "states joint"], horizon: int | None = None) -> Chain:
+    """Returns the process under a joint policy.
+
+    Args:
+        process: The process.
+        joint: The policy.
+        horizon: Visits are the mean over so many steps from the start; None: weighted by discount^t for ever, with
+            which the policy gradient theorem holds.
+    """
+    step = jnp.einsum("sj,sjt->st", joint, process.transitions)
+    if horizon is None:
+        system = jnp.eye(len(step)) - process.discount * step.T
+        return Chain(step, (1 - process.discount) * jnp.linalg.solve(system, process.start))
+    visits = [process.start]
+    for _ in range(horizon - 1):
+        visits.append(visits[-1] @ step)
+    return Chain(step, jnp.mean(jnp.stack(visits), axis=0))
+
+
+def expected_return(process: Process, policies: Float[Array, "agents states actions"]) -> Float[Array, ""]:
+    """Returns the discounted return of the mean reward under everybody's `policies`, from the `process`'s start."""
+    joint = joint_policy(policies)
+    rewards = jnp.sum(joint * jnp.mean(process.rewards, axis=0), axis=1)
+    step = chain(process, joint).step
+    return process.start @ jnp.linalg.solve(jnp.eye(len(step)) - process.discount * step, rewards)
+
+
+def fixed_point(
+    process: Process, policies: Float[Array, "agents states actions"], features: Float[Array, "states q"]
+) -> Float[Array, "q"]:
+    """Returns TD(0)'s fixed point for the mean reward: features' D ((I - discount P) features y - r) = 0.
+
+    Args:
+        process: The process.
+        policies: Everybody's.
+        features: Of the states.
+    """
+    joint = joint_policy(policies)
+    under = chain(process, joint)
+    weighted = features.T * under.visits
+    system = weighted @ (features - process.discount * under.step @ features)
+    return jnp.linalg.solve(system, weighted @ jnp.sum(joint * jnp.mean(process.rewards, axis=0), axis=1))
+
+
+@register_pytree("horizon", "everybody")
+@dataclass(frozen=True)
+class TabularOracles:
+    """`Oracles` and `WorldOracles` of one agent of a process, every expectation taken exactly.
+
+    x holds the logits of its softmax policy (states, actions), flat; y the critic's weights (q,) and then the reward
+    model's table (states, joint). What agents tell each other of an exactly expected step is the distribution of their
+    action in every state. The key draws nothing.
+
+    Attributes:
+        seat: The agent's place, a scalar.
+        process: Of all agents alike.
+        rewards: (states, joint) its own.
+        features: (states, q) of all agents alike.
+        horizon: As for `chain`.
+        everybody: Given by the engine.
+    """
+
+    seat: Any
+    process: Process
+    rewards: Any
+    features: Any
+    horizon: int | None
+    everybody: Everybody | None = None
+
+    @property
+    def agents(self) -> int:
+        """How many share the process."""
+        return self.process.rewards.shape[0]
+
+    def within(self, everybody: Everybody) -> "TabularOracles":
+        """Returns the oracles in the world."""
+        return replace(self, everybody=everybody)
+
+    @property
+    def full(self) -> "TabularOracles":
+        """The same."""
+        return self
+
+    def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
+        """A key counts as one sample."""
+        return upper + lower
+
+    def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns minus the discounted return of the mean reward."""
+        return -expected_return(self.process, self._policies(x))
+
+    def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (minus the expectation of ``(m(s, a) + discount V(s') - V(s)) grad log pi(a_i | s)``, 0)."""
+        critic, model = self._split(y)
+        policies = self._policies(x)
+        joint, values = joint_policy(policies), self.features @ critic
+        later = self.process.transitions @ values
+        advantages = model + self.process.discount * later - values[:, None]
+        weights = chain(self.process, joint, self.horizon).visits[:, None] * joint * advantages
+        states, actions = policies.shape[1:]
+        digits = weights.reshape(states, *(actions,) * self.agents)
+        others = [tuple(k for k in range(1, digits.ndim) if k != i + 1) for i in range(self.agents)]
+        by_action = jnp.stack([jnp.sum(digits, axis=axes) for axes in others])[self.seat]
+        policy = jax.nn.softmax(x.reshape(states, actions))
+        return -(by_action - policy * jnp.sum(by_action, axis=1, keepdims=True)).reshape(-1), jnp.zeros_like(y)
+
+    def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
+        """Returns TD(0)'s expected semi-gradient on the agent's own rewards, and the reward model's gradient."""
+        critic, model = self._split(y)
+        joint = joint_policy(self._policies(x))
+        under = chain(self.process, joint, self.horizon)
+        values = self.features @ critic
+        rewards = jnp.sum(joint * self.rewards, axis=1)
+        differences = rewards + self.process.discount * under.step @ values - values
+        of_model = under.visits[:, None] * joint * (model - self.rewards)
+        return jnp.concatenate([-self.features.T @ (under.visits * differences), of_model.reshape(-1)])
+
+    def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
+        """Returns the derivative of `lower_gradient` along y, a linear map; not symmetric, as TD's is not."""
+        return jax.linearize(lambda y: self.lower_gradient(x, y, key), y)[1]
+
+    def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
+        """Returns zero: the policy gradient theorem has put into dx f what the policy does to the values."""
+        return lambda v: jnp.zeros_like(x)
+
+    def project(self, x: Upper) -> Upper:
+        """Returns x."""
+        return x
+
+    def _split(self, y: Lower) -> tuple[Any, Any]:
+        size = self.features.shape[1]
+        return y[:size], y[size:].reshape(self.rewards.shape)
+
+    def _policies(self, x: Upper) -> Float[Array, "agents states actions"]:
+        states = self.features.shape[0]
+        own = jax.nn.softmax(x.reshape(states, -1))
+        if self.everybody is None:
+            return jnp.broadcast_to(own, (self.agents, *own.shape))
+        return self.everybody(own)[jnp.argsort(self.everybody(self.seat))]
+
+
+def tabular(
+    process: Process, *, features: int | None = None, horizon: int | None = None, share: Share = "lower", seed: int = 0
+) -> Problem:
+    """Makes the actor-critic problem of a process, with exactly expected steps: policies above, critic and model below.
+
+    Every policy starts uniform and y at 0. The history has the discounted return of the mean reward.
+
+    Args:
+        process: The process.
+        features: q, normal ones of the states, drawn by the seed; None: each state's own, with which any value can be
+            had.
+        horizon: As for `chain`.
+        share: As for `hypergossip.Problem`; each level is one leaf.
+        seed: Of the features.
+    """
+    agents, states, joint = process.rewards.shape
+    actions = round(joint ** (1 / agents))
+    drawn = np.eye(states) if features is None else np.random.default_rng(seed).standard_normal((states, features))
+    alike = lambda tree: jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (agents, *leaf.shape)), tree)
+    oracles = TabularOracles(
+        jnp.arange(agents), alike(process), process.rewards, alike(jnp.asarray(drawn, process.start.dtype)), horizon
+    )
+
+    def returns(oracles: Any, x: Any, y: Any) -> Any:
+        one = jax.tree.map(lambda leaf: leaf[0], oracles.process)
+        policies = jax.nn.softmax(x[jnp.argsort(oracles.seat)].reshape(agents, states, actions))
+        return expected_return(one, policies)
+
+    x0, y0 = np.zeros(states * actions), np.zeros(drawn.shape[1] + states * joint)
+    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together={"return": returns}, losses=False)

@@ -1,0 +1,74 @@
+"""A networked Markov decision process as a game, to hold what is estimated from episodes against exact sums."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from hypergossip.problems.actor_critic.tabular import Process
+
+
+class Visit(NamedTuple):
+    """Where the process stands.
+
+    Attributes:
+        state: Its number.
+        time: Steps played.
+        key: Draws the next states.
+    """
+
+    state: Int[Array, ""]
+    time: Int[Array, ""]
+    key: Key[Array, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class TabularGame:
+    """A process as a `Game`; everybody sees the state, one-hot. Equal to itself alone.
+
+    Attributes:
+        process: The process.
+        horizon: Steps of an episode.
+    """
+
+    process: Process
+    horizon: int
+
+    @property
+    def agents(self) -> int:
+        """How many play."""
+        return self.process.rewards.shape[0]
+
+    @property
+    def actions(self) -> int:
+        """Of each agent."""
+        return round(self.process.rewards.shape[2] ** (1 / self.agents))
+
+    def reset(self, key: Key[Array, ""]) -> Visit:
+        """Returns a first state, drawn by the `key`."""
+        start_key, play_key = jax.random.split(key)
+        first = jax.random.categorical(start_key, jnp.log(self.process.start)).astype(jnp.int32)
+        return Visit(first, jnp.zeros((), jnp.int32), play_key)
+
+    def step(
+        self, state: Visit, actions: Int[Array, "agents"]
+    ) -> tuple[Visit, Float[Array, "agents"], Bool[Array, ""], Bool[Array, ""]]:
+        """Plays one step from `state` with everybody's `actions`; nothing ends an episode but the horizon."""
+        powers = self.actions ** np.arange(self.agents)[::-1]
+        joint = jnp.sum(actions * powers)
+        rewards = self.process.rewards[:, state.state, joint]
+        odds = jnp.log(self.process.transitions[state.state, joint])
+        after = jax.random.categorical(jax.random.fold_in(state.key, state.time), odds).astype(jnp.int32)
+        time = state.time + 1
+        return Visit(after, time, state.key), rewards, jnp.zeros((), bool), time >= self.horizon
+
+    def observe(self, state: Visit) -> Float[Array, "agents states"]:
+        """Returns the `state`, one-hot, for everybody."""
+        return jnp.broadcast_to(self.global_state(state), (self.agents, self.process.start.size))
+
+    def global_state(self, state: Visit) -> Float[Array, "states"]:
+        """Returns the `state`, one-hot."""
+        return jax.nn.one_hot(state.state, self.process.start.size, dtype=self.process.start.dtype)
