@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Only `make bench` needs it; give the address of a CPU build where the default one is too large.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test docs bench theory table lint clean
+.PHONY: demo test docs bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -20,6 +20,9 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
+
+bench-games: $(VENV)/.installed-bench-games
+	$(BIN)/python -m benchmarks game_navigation game_pursuit game_learning
 
 theory: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.theory
@@ -45,6 +48,10 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(TORCH) --editable .
+	touch $@
+
+$(VENV)/.installed-bench-games: $(VENV)/.installed-bench
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
 clean:

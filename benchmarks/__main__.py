@@ -1,4 +1,4 @@
-"""Runs the benchmarks that are named, or all of them."""
+"""Runs the benchmarks that are named, or all but those of games, which need the extra "bench"."""
 
 import importlib
 import platform
@@ -10,15 +10,16 @@ import jax
 from hypergossip import PreflightWarning
 
 NAMES = ("import_time", "sampling", "step", "loop", "mixing", "ring")
+GAMES = ("game_navigation", "game_pursuit", "game_learning")  # against other people's environments
 
 
 def main() -> None:
     """Prints every benchmark's table."""
     warnings.simplefilter("ignore", PreflightWarning)
     wanted = sys.argv[1:] or NAMES
-    unknown = set(wanted) - set(NAMES)
+    unknown = set(wanted) - {*NAMES, *GAMES}
     if unknown:
-        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}.")
+        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join((*NAMES, *GAMES))}.")
     device = jax.devices()[0].device_kind
     print(f"Python {platform.python_version()}, jax {jax.__version__}, {device}, {platform.machine()}")
     for name in wanted:

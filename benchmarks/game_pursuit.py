@@ -9,7 +9,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from benchmarks.games import machine, mean_and_error, random_play
+from benchmarks.game_navigation import machine, mean_and_error, random_play
 from benchmarks.timing import alternate, ratio, report
 from hypergossip.problems.actor_critic import episodes
 from hypergossip.problems.actor_critic.pursuit import THEIR_NAMES, Pursuit, pursuit

@@ -1,11 +1,9 @@
-"""How fast games are played, and that random policies earn in ours what they earn in the originals.
+"""How fast navigation is played, and that random policies earn in it what they earn in mpe2's.
 
-Names of games may follow: `python -m benchmarks.games navigation`. JaxMARL and mpe2 are measured where they are
-installed.
+JaxMARL and mpe2 are measured where they are installed (the extra "bench").
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +17,7 @@ from jax import lax
 
 from benchmarks.timing import alternate, report
 from hypergossip.problems.actor_critic.game import Game
-from hypergossip.problems.actor_critic.navigation import navigation as navigation_game
+from hypergossip.problems.actor_critic.navigation import navigation
 
 ENVIRONMENTS, EPISODES = 64, 100
 
@@ -76,9 +74,9 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
-def navigation() -> None:
+def main() -> None:
     """Navigation, N = 3: environment steps a second, in which all agents move once, and random policies' returns."""
-    game = navigation_game(3)
+    game = navigation(3)
     steps = ENVIRONMENTS * EPISODES * game.horizon
     key = jax.random.key(0)
     programs = {"ours": partial(random_play(game, ENVIRONMENTS, EPISODES), key)}
@@ -138,16 +136,5 @@ def mpe2_play(game: Game, episodes: int) -> tuple[float, np.ndarray]:
     return time.perf_counter() - begin, returns
 
 
-GAMES = {"navigation": navigation}
-
-
-def main(names: list[str] | None = None) -> None:
-    """Prints a table of every game named, or of all."""
-    for name in names or GAMES:
-        if name not in GAMES:
-            sys.exit(f"no game is called {name}; there are {', '.join(GAMES)}.")
-        GAMES[name]()
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
