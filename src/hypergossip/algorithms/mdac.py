@@ -24,8 +24,8 @@ class MDAC:
     """Mini-batch decentralized actor-critic: several mixed critic steps, then one step of the actor.
 
     A round sends `inner_steps` messages; the first holds x too, where the problem shares a part of it (SLAM, figure 2,
-    gives every method the same sharing). Chen et al. have agents share noisy local rewards for the actor's step; here the
-    problem's ``reward_model`` stands for them, as for the other methods.
+    gives every method the same sharing). Chen et al. have agents share noisy local rewards for the actor's step; here
+    the problem's ``reward_model`` stands for them, as for the other methods.
 
     Args:
         upper_step: alpha_t of the actor, a number or a schedule.
