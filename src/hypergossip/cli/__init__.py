@@ -1,4 +1,4 @@
-"""The command line: ``hypergossip run``, ``compare``, ``tune``, ``resume``, ``list`` and ``plot``."""
+"""The command line: ``hypergossip run``, ``compare``, ``tune``, ``reproduce``, ``play`` and others."""
 
 from hypergossip.cli.app import app
 

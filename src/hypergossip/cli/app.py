@@ -183,6 +183,25 @@ def reproduce(
         typer.echo(reproduce_into(name, out, quick, settings, case or [], overwrite))
 
 
+@app.command()
+def play(
+    folder: Folder,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="Whose policies; the first if absent.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the run; its first if absent.")] = None,
+    episode: Annotated[int, typer.Option("--episode", help="Which test episode, from 0.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The moving picture, a .gif; the strip beside.")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Play an episode of a trained run on a game: a moving picture and a strip of a few moments."""
+    with sentences(debug):
+        from hypergossip.cli.playing import play_into
+
+        for path in play_into(folder, method, seed, episode, out):
+            typer.echo(path)
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[

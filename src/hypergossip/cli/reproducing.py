@@ -11,6 +11,7 @@ from hypergossip.cli.sentences import say
 from hypergossip.experiments import folder as disk
 from hypergossip.experiments import reproduce
 from hypergossip.experiments.catalogue import find, names
+from hypergossip.experiments.playing import pictures
 from hypergossip.experiments.telling import tell
 from hypergossip.report import html_page, markdown_page
 from hypergossip.report.tables import console, summary
@@ -51,8 +52,8 @@ def reproduce_into(
     asked = {"experiment": experiment.name, "quick": quick, "cases": [case.name for case in experiment.cases], **kept}
     reproduce.prepare(folder, asked, overwrite)
     records = reproduce.run(experiment, folder, quick, settings, say)
-    story = tell(experiment, records, quick, disk.machine())
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)
+    story = tell(experiment, records, quick, disk.machine(), pictures(folder, records))
     html_page.write(story, folder)
     page = markdown_page.write(story, folder)
     for record in records:

@@ -10,6 +10,7 @@ from hypergossip.building import build
 from hypergossip.cli.execution import precision
 from hypergossip.configuration import Raw, Source, assign, validate
 from hypergossip.experiments import folder as disk
+from hypergossip.problem import Problem
 from hypergossip.report.tables import console
 from hypergossip.toml_text import write_toml
 from hypergossip.tuning import tune
@@ -51,6 +52,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
     label = next(iter(configuration.methods))
     with precision(configuration):
         experiment = build(configuration, source)
+        _check_score(plan.score, experiment.problem)
         folder = Path(run.out or Path("runs") / name)
         tuning = tune(
             experiment.algorithms[label],
@@ -76,6 +78,16 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
         disk.write_summary(folder, {"status": "finished", "versions": disk.versions(), **about, "table": table})
     Console(width=10_000, soft_wrap=True).print(console(tuning.table.head(SHOWN)))
     typer.echo(folder / disk.BEST)
+
+
+def _check_score(score: str, problem: Problem) -> None:
+    """Refuses the metric as a score where there is none, before anything is run."""
+    if score == "metric" and not problem.losses:
+        own = ", ".join([*problem.observe, *problem.together]) or "nothing"
+        raise ValueError(
+            f"[tune] score is the metric, which this problem has not; it observes {own}. Choose one by --score, and "
+            "add --largest where a large value is good."
+        )
 
 
 def _without_out(raw: Raw) -> dict[str, Any]:

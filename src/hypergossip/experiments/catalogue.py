@@ -1,12 +1,13 @@
 """The experiments by name."""
 
+from hypergossip.experiments.actor_critic import S1, S2
 from hypergossip.experiments.data_cleaning import C1, C2
 from hypergossip.experiments.hyperparameter import D4
 from hypergossip.experiments.meta_learning import D1, D2, D3
 from hypergossip.experiments.reproduction import Reproduction
 from hypergossip.registry import nearest
 
-_EXPERIMENTS = (D1, D2, D3, D4, C1, C2)
+_EXPERIMENTS = (D1, D2, D3, D4, S1, S2, C1, C2)
 
 
 def names() -> dict[str, str]:

@@ -14,6 +14,7 @@ from hypergossip.configuration import Configuration
 from hypergossip.experiments import folder as disk
 from hypergossip.loop import NotFinite
 from hypergossip.preflight import facts
+from hypergossip.report.histories import leading
 from hypergossip.result import POINT, frame, load
 from hypergossip.solver import solve
 from hypergossip.toml_text import write_toml
@@ -68,14 +69,17 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment, 
         begin = time.perf_counter()
         status = "running"
         try:
-            outcome.histories[label] = _history(place, configuration, experiment, label)
+            outcome.histories[label] = with_exchanges(
+                _history(place, configuration, experiment, label), experiment, label
+            )
         except NotFinite as error:
             outcome.failures[label] = str(error)
         except KeyboardInterrupt as error:
             status, reached = "interrupted", 0
             if (place / checkpoint.FILE).exists():
                 saved = checkpoint.read(place)
-                reached, outcome.histories[label] = saved.round, frame(saved.rows, True)
+                reached = saved.round
+                outcome.histories[label] = with_exchanges(frame(saved.rows, True), experiment, label)
             by = str(error).partition(" ")[0].rstrip(";") or "SIGINT"
             raise KeyboardInterrupt(
                 f"{by}: {label} stands at round {reached}; 'hypergossip resume {folder}' goes on from there."
@@ -127,8 +131,25 @@ def _asked(configuration: Configuration, label: str) -> str:
 
 def _progress(history: pd.DataFrame) -> str:
     last_round = history["round"].max()
-    last = history.loc[history["round"] == last_round, "metric"]
-    return f"{last_round} rounds, metric {np.median(last):.3g}"
+    column = leading([history])
+    last = history.loc[history["round"] == last_round, column]
+    return f"{last_round} rounds, {column} {np.median(last):.3g}"
+
+
+def with_exchanges(history: pd.DataFrame, experiment: Experiment, label: str) -> pd.DataFrame:
+    """Returns a method's history with the times that an agent has sent to its neighbours, beside the rounds.
+
+    Where every method of the experiment sends once a round it is as it was.
+
+    Args:
+        history: Of the method.
+        experiment: With all its methods.
+        label: Of the method.
+    """
+    messages = {name: algorithm.messages_per_round for name, algorithm in experiment.algorithms.items()}
+    if set(messages.values()) == {1}:
+        return history
+    return history.assign(exchanges=messages[label] * history["round"])
 
 
 def summarize(

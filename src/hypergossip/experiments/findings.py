@@ -1,7 +1,8 @@
-"""What the runs say of the paper's claims: ratios of medians over the seeds, with intervals by resampling the seeds."""
+"""What the runs say of the paper's claims: medians over the seeds compared, with intervals by resampling the seeds."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,11 @@ class Finding(NamedTuple):
     Attributes:
         case: The title of the case, or of the group of cases.
         claim: In words.
-        ratio: Measured.
+        ratio: Measured; or the difference.
         low: The lower end of its interval (`LEVEL`); NaN where there are too few seeds to resample.
         high: The upper end.
-        met: Does the ratio keep to the claim?
+        met: Does it keep to the claim?
+        measure: "ratio" or "difference".
     """
 
     case: str
@@ -32,6 +34,7 @@ class Finding(NamedTuple):
     low: float
     high: float
     met: bool
+    measure: str = "ratio"
 
 
 def words(column: str) -> str:
@@ -49,12 +52,19 @@ def late(history: pd.DataFrame, column: str) -> np.ndarray:
     return _by_seed(history, column, LAST_FIFTH)
 
 
+def throughout(history: pd.DataFrame, column: str) -> np.ndarray:
+    """Returns each seed's mean over all its rows, (seeds,)."""
+    return _by_seed(history, column, 0.0)
+
+
 def _by_seed(history: pd.DataFrame, column: str, share: float) -> np.ndarray:
     seeds = [rows for _, rows in history.groupby("seed")]
     return np.array([np.mean(rows.loc[rows["round"] >= share * rows["round"].max(), column]) for rows in seeds])
 
 
-def ratio(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+def ratio(
+    one: np.ndarray, other: np.ndarray, compare: Callable[[Any, Any], Any] = operator.truediv
+) -> tuple[float, float, float]:
     """Returns the ratio of two medians over the seeds, and its interval.
 
     The seeds are drawn with replacement, alike for both: equal seeds are equal samples, so the two are paired.
@@ -62,15 +72,16 @@ def ratio(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
     Args:
         one: (seeds,).
         other: (seeds,), of the same seeds.
+        compare: Another measure of two medians, as `operator.sub`.
 
     Returns:
         The ratio, and the ends of its interval; NaN where there are fewer than three seeds.
     """
-    value = float(np.median(one) / np.median(other))
+    value = float(compare(np.median(one), np.median(other)))
     if len(one) < 3:
         return value, float("nan"), float("nan")
     drawn = np.random.default_rng(0).integers(len(one), size=(RESAMPLES, len(one)))
-    ratios = np.median(one[drawn], axis=1) / np.median(other[drawn], axis=1)
+    ratios = compare(np.median(one[drawn], axis=1), np.median(other[drawn], axis=1))
     low, high = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return value, float(low), float(high)
 
@@ -79,12 +90,22 @@ def of_claim(claim: Claim, case: Case, histories: Histories) -> Finding | None:
     """Returns what a case says of a claim; None where one of the two methods has no history."""
     if claim.method not in histories or claim.rival not in histories:
         return None
-    measured = late if claim.largest else last
-    value, low, high = ratio(*(measured(histories[label], claim.column) for label in (claim.method, claim.rival)))
-    bound = f"at least {claim.bound:.3g} times" if claim.largest else f"at most {claim.bound:.3g} times"
+    measured = throughout if claim.whole else late if claim.largest else last
+    compare = operator.sub if claim.difference else operator.truediv
+    one, other = (measured(histories[label], claim.column) for label in (claim.method, claim.rival))
+    value, low, high = ratio(one, other, compare)
+    side = "at least" if claim.largest else "at most"
+    bound = f"{side} {_beyond(claim.bound)}that" if claim.difference else f"{side} {claim.bound:.3g} times that"
     when = "over the last fifth of the rounds" if claim.largest else "at the end"
-    text = f"{words(claim.column)} of {claim.method} {when} is {bound} that of {claim.rival}"
-    return Finding(case.title, text, value, low, high, value >= claim.bound if claim.largest else value <= claim.bound)
+    when = "over the whole run" if claim.whole else when
+    text = f"{words(claim.column)} of {claim.method} {when} is {bound} of {claim.rival}"
+    met = value >= claim.bound if claim.largest else value <= claim.bound
+    return Finding(case.title, text, value, low, high, met, "difference" if claim.difference else "ratio")
+
+
+def _beyond(bound: float) -> str:
+    """The words for a bound on a difference, before "that of the rival"."""
+    return f"{abs(bound):.3g} {'above' if bound > 0 else 'below'} " if bound else ""
 
 
 def alike(group: str, column: str, within: float, lines: Mapping[str, np.ndarray]) -> Finding:

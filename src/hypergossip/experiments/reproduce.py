@@ -123,6 +123,9 @@ def _case(
     raw = configuration(methods=experiment.methods or experiment.stated)
     with jax.enable_x64(raw["run"].get("precision") == "float64"):
         workplace = stages.begin(place, raw, tell)
+        if experiment.draws:
+            draws = raw["run"]["rounds"] * min(experiment.draws.values())
+            workplace, (raw, stated_raw) = stages.within(workplace, (raw, stated_raw), draws)
         timing, stated, tunings = [], None, lent
         if experiment.methods and experiment.stated:
             one_seed = {**stated_raw, "run": {**stated_raw["run"], "seeds": 1}}
@@ -130,12 +133,13 @@ def _case(
             stated = ran.outcome
             timing += _timing("stated steps", ran, 1)
         if experiment.methods and not lent:
-            tunings = stages.tune(workplace, raw)
             plan = raw["tune"]
+            asked = plan.get("rounds", raw["run"]["rounds"])
+            rounds = {label: experiment.rounds_of(label, asked) for label in raw["methods"]}
+            tunings = stages.tune(workplace, raw, rounds)
             runs = {label: len(tuned.table) * plan["seeds"] for label, tuned in tunings.items()}
-            rounds = plan.get("rounds", raw["run"]["rounds"])
             timing += [
-                ("tuning", label, rounds, runs[label], tuned.seconds, np.nan) for label, tuned in tunings.items()
+                ("tuning", label, rounds[label], runs[label], tuned.seconds, np.nan) for label, tuned in tunings.items()
             ]
         ran, tunings = stages.observed(workplace, raw, tunings)
         timing += _timing("runs", ran, raw["run"]["seeds"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import gcd, lcm
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,8 @@ class Claim(NamedTuple):
             larger; or, where a large value is good, over the last fifth of the rounds no smaller.
         cases: The names of the cases of which it is claimed; all of them where empty.
         largest: Is a large value good?
+        difference: Is the bound that of the method's median minus the rival's, as for values of either sign?
+        whole: Is the whole run looked at, a mean over its rows, which is larger the sooner a method learns?
     """
 
     method: str
@@ -48,6 +51,8 @@ class Claim(NamedTuple):
     bound: float
     cases: tuple[str, ...] = ()
     largest: bool = False
+    difference: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ class Reproduction:
         observation: The problem's own observation whose spread over the agents is drawn; empty for none.
         groups_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, whose spread is drawn;
             None for none.
+        draws: Label -> how many samples of the problem a round of the method draws, where they are unlike: `run` then
+            says the rounds of those that draw the fewest, and the others end when they have drawn as many samples.
+            Empty: all run the same rounds.
         quick: Dotted option -> value for a run of a few minutes, such as "run.rounds".
         quick_cases: The names of the cases of such a run, unless others are asked for; all where empty.
     """
@@ -95,6 +103,7 @@ class Reproduction:
     tuned_in: str = ""
     observation: str = "test_accuracy"
     groups_of: Callable[[Problem, Any], dict[str, np.ndarray]] | None = None
+    draws: Mapping[str, int] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     quick_cases: tuple[str, ...] = ()
 
@@ -113,7 +122,33 @@ class Reproduction:
         given = {key: value for key, value in settings.items() if value is not None}
         for key, value in {**(self.quick if quick else {}), **given}.items():
             raw = assign(raw, tuple(key.split(".")), value)
+        self._check_rounds(raw["run"])
         return raw
+
+    def rounds_of(self, label: str, rounds: int) -> int:
+        """Returns in how many rounds a method draws as many samples as those that draw the fewest do in `rounds`.
+
+        Args:
+            label: Of the method.
+            rounds: Of those that draw the fewest.
+        """
+        return rounds * min(self.draws.values()) // self.draws[label] if self.draws else rounds
+
+    def _check_rounds(self, run: Raw) -> None:
+        """Refuses rounds after which the methods would not all have a row, and equally many samples."""
+        rounds, every = run["rounds"], run.get("observe_every", 1)
+        if not self.draws:
+            return
+        least = min(self.draws.values())
+        # A method's rounds are rounds * least / draws, and every so many of them there is a row.
+        step = lcm(*(every * draws // gcd(every * draws, least) for draws in self.draws.values()))
+        if rounds % step:
+            below = rounds - rounds % step
+            likely = " or ".join(str(number) for number in (below, below + step) if number)
+            raise ValueError(
+                f"{self.name}: after {rounds} rounds the methods, of which some draw more samples a round than others, "
+                f"would not all have drawn equally many; take a multiple of {step}, such as {likely}."
+            )
 
     def groups(self) -> dict[str, list[Case]]:
         """Returns the cases of every group, in order."""

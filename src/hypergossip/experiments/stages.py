@@ -4,7 +4,8 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from hypergossip.configuration import Configuration, Raw, Source, assign, valida
 from hypergossip.experiments import folder as disk
 from hypergossip.experiments.comparison import Outcome, execute
 from hypergossip.preflight import PreflightWarning
+from hypergossip.stop import Stop
 from hypergossip.toml_text import write_toml
 
 STATED, TUNINGS = "stated", "tuning"
@@ -32,7 +34,7 @@ class Workplace(NamedTuple):
 
     Attributes:
         folder: Of the case.
-        built: Problem, network and engine; its algorithms are of no consequence.
+        built: Problem, network, engine and when to stop; its algorithms are of no consequence.
         tell: Told a line about everything that ends.
     """
 
@@ -114,15 +116,34 @@ def run(workplace: Workplace, raw: Raw, place: Path) -> Ran:
     return Ran(raw, experiment, outcome, {label: float(about["wall_seconds"]) for label, about in methods.items()})
 
 
-def tune(workplace: Workplace, raw: Raw) -> dict[str, Tuned]:
-    """Tunes every method of a configuration over its one grid; what was tuned here before is read."""
+def within(workplace: Workplace, raws: Sequence[Raw], draws: int) -> tuple[Workplace, list[Raw]]:
+    """Returns the workplace and configurations whose methods end when an agent has drawn so often.
+
+    Args:
+        workplace: The case's.
+        raws: Its configurations.
+        draws: How often: each time a batch of data, or the episodes of a sample.
+    """
+    budget = draws * int(workplace.built.problem.agent(0).samples(lower=1))
+    built = workplace.built._replace(stop=replace(workplace.built.stop or Stop(), samples=budget))
+    return workplace._replace(built=built), [assign(raw, ("run", "stop", "samples"), budget) for raw in raws]
+
+
+def tune(workplace: Workplace, raw: Raw, rounds: Mapping[str, int]) -> dict[str, Tuned]:
+    """Tunes every method of a configuration over its one grid; what was tuned here before is read.
+
+    Args:
+        workplace: The case's.
+        raw: Its configuration.
+        rounds: Label -> the rounds of every run.
+    """
     configuration = validate(raw, NOWHERE)
-    return {label: _tuned(workplace, label, configuration) for label in configuration.methods}
+    return {label: _tuned(workplace, label, configuration, rounds[label]) for label in configuration.methods}
 
 
-def _tuned(workplace: Workplace, label: str, configuration: Configuration) -> Tuned:
+def _tuned(workplace: Workplace, label: str, configuration: Configuration, rounds: int) -> Tuned:
     place, plan = workplace.folder / TUNINGS / label, configuration.tune
-    asked = _asked(label, configuration)
+    asked = _asked(label, configuration, rounds)
     if (earlier := _earlier(place)) and earlier.pop("asked") == asked:
         return Tuned(**earlier)
     begun = time.perf_counter()
@@ -133,7 +154,7 @@ def _tuned(workplace: Workplace, label: str, configuration: Configuration) -> Tu
             workplace.built.problem,
             workplace.built.network,
             grid=plan.grid,
-            rounds=plan.rounds or configuration.run.rounds,
+            rounds=rounds,
             seeds=plan.seeds,
             seed=plan.seed,
             score=plan.score,
@@ -166,10 +187,10 @@ def _earlier(place: Path) -> dict[str, Any]:
     return {**about, "table": table}
 
 
-def _asked(label: str, configuration: Configuration) -> str:
+def _asked(label: str, configuration: Configuration, rounds: int) -> str:
     """What decides a tuning, as text."""
     parts = {"problem": configuration.problem, "network": configuration.network, "tune": configuration.tune}
-    run = configuration.run.model_dump(include={"rounds", "precision"})
+    run = {"rounds": rounds, **configuration.run.model_dump(include={"precision"})}
     method = configuration.methods[label].model_dump()
     return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "method": method})
 

@@ -1,15 +1,16 @@
 """From the records of an experiment to its report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from hypergossip.configuration import Raw
-from hypergossip.experiments.findings import Finding, findings, words
+from hypergossip.experiments.findings import Finding, Histories, findings, words
 from hypergossip.experiments.reproduce import FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
 from hypergossip.experiments.reproduction import Reproduction
 from hypergossip.experiments.stages import Tuned
+from hypergossip.report.histories import RETURN, errors, leading, rounds_shown
 from hypergossip.report.story import (
     Block,
     Code,
@@ -18,6 +19,7 @@ from hypergossip.report.story import (
     Histogram,
     Panel,
     PerAgent,
+    Picture,
     Story,
     Table,
     Text,
@@ -30,7 +32,13 @@ PARTS = ("stationarity", "consensus_error", "lower_error")
 MACHINE_OPTIONS = ("data_dir",)  # say where, not what
 
 
-def tell(experiment: Reproduction, records: list[Record], quick: bool, machine: str) -> Story:
+def tell(
+    experiment: Reproduction,
+    records: list[Record],
+    quick: bool,
+    machine: str,
+    played: Mapping[str, Picture] | None = None,
+) -> Story:
     """Returns the report: what the paper says, what was run, and where they differ.
 
     Args:
@@ -38,6 +46,7 @@ def tell(experiment: Reproduction, records: list[Record], quick: bool, machine: 
         records: Of its cases.
         quick: Was it a quick run?
         machine: The machine and the versions in words.
+        played: Name of a case of a game -> a picture of an episode, in the folder already.
     """
     histories = {record.case.name: record.outcome.histories for record in records}
     measured = findings(experiment, histories)
@@ -45,7 +54,7 @@ def tell(experiment: Reproduction, records: list[Record], quick: bool, machine: 
     blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
     blocks += [Heading("What was run"), Text(experiment.choices), Text(_amounts(experiment, records, quick))]
     if measured:
-        blocks += [Heading("Where they differ"), Table(_table(measured), _of_findings(records))]
+        blocks += [Heading("Where they differ"), Table(_table(measured), _of_findings(measured, records))]
     if any(record.stated for record in records):
         blocks += [Heading("The stated steps"), Text(STATED_WORDS), Table(_stated(records), STATED_CAPTION)]
     if any(record.tunings for record in records):
@@ -53,6 +62,7 @@ def tell(experiment: Reproduction, records: list[Record], quick: bool, machine: 
         blocks += [Table(_steps(records), "The best steps of every method, by the median over the tuning's seeds.")]
     for record in records:
         blocks += _of_case(experiment, record)
+        blocks += [picture for name, picture in (played or {}).items() if name == record.case.name]
     blocks += [Heading("The time it took"), Table(_times(records), f"Wall time in seconds, on {machine}.")]
     blocks += [Text(f"Every number: [{HISTORY}]({HISTORY}), [{TIMING}]({TIMING}), [{TUNING}]({TUNING}).")]
     blocks += [Heading("Configuration"), Text("Each is a file for `hypergossip compare --config` as it stands.")]
@@ -70,7 +80,8 @@ STATED_CAPTION = "What became of the stated steps."
 def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
     """The paper's figure: the compared column against rounds and against samples."""
     column = experiment.compared
-    axes = ("round", "samples")
+    talks = rounds_shown(history for record in records for history in record.outcome.histories.values())
+    axes = ("samples", talks) if experiment.draws else (talks, "samples")
     panels = []
     if experiment.alike is None:
         for record in records:
@@ -87,7 +98,14 @@ def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
                 }
                 panels += [Panel(lines, column, against, f"{label}, {group}") for against in axes if lines]
     title = experiment.title[0].upper() + experiment.title[1:]
-    return Curves(tuple(panels), f"{title}, as in {experiment.source}.", FIGURE)
+    return Curves(tuple(panels), f"{title}, as in {experiment.source}.{_rounds_in_words(talks)}", FIGURE)
+
+
+def _rounds_in_words(talks: str) -> str:
+    """What a communication round is, where a method has several of them in a round of its own."""
+    if talks == "round":
+        return ""
+    return " A communication round is one message to every neighbour; a method that has several in a round counts all."
 
 
 def _summary(measured: list[Finding], records: list[Record], quick: bool) -> str:
@@ -111,32 +129,56 @@ def _ratio(one: Finding) -> str:
 
 def _table(measured: list[Finding]) -> pd.DataFrame:
     rows = [(one.case, one.claim, _ratio(one), "yes" if one.met else "no") for one in measured]
-    return pd.DataFrame(rows, columns=["case", "claim", "measured ratio", "met"]).set_index("case")
+    named = f"measured {' or '.join(_measures(measured))}"
+    return pd.DataFrame(rows, columns=["case", "claim", named, "met"]).set_index("case")
 
 
-def _of_findings(records: list[Record]) -> str:
+def _of_findings(measured: list[Finding], records: list[Record]) -> str:
     seeds = records[0].raw["run"]["seeds"]
+    kinds = " or ".join(f"{measure}s" for measure in _measures(measured)).capitalize()
     return (
-        f"Ratios of medians over {seeds} seeds; in brackets 95 % of them with the seeds drawn anew, with replacement."
+        f"{kinds} of medians over {seeds} seeds; in brackets 95 % of them with the seeds drawn anew, with replacement."
     )
+
+
+def _measures(measured: list[Finding]) -> list[str]:
+    return list(dict.fromkeys(one.measure for one in measured))
 
 
 def _amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str:
     run = records[0].raw["run"]
     first, seeds = run.get("seed", 0), run["seeds"]
     which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}"
-    text = f"{run['rounds']} rounds, {which}, side by side in one compiled call."
+    text = f"{_rounds(experiment, records)}, {which}, side by side in one compiled call."
     if experiment.methods:
         plan = records[0].raw["tune"]
         start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
         text += (
-            f" Steps were tuned on {_count(plan['seeds'], 'other seed')} (from {start} on), over {rounds} rounds, "
+            f" Steps were tuned on {_count(plan['seeds'], 'other seed')} (from {start} on), over "
+            f"{'as many' if experiment.draws and rounds == run['rounds'] else rounds} rounds, "
             f"by {_score(plan)} averaged at 80, 90 and 100 % of them."
         )
     if quick and experiment.quick:
         shorter = ", ".join(f"`{key}` = {value}" for key, value in experiment.quick.items())
         text += f" This being a quick run, other numbers than those above: {shorter}."
     return text
+
+
+def _rounds(experiment: Reproduction, records: list[Record]) -> str:
+    """How long the methods ran, where they draw unlike many samples a round in samples first."""
+    rounds = records[0].raw["run"]["rounds"]
+    if not experiment.draws:
+        return f"{rounds} rounds"
+    histories = [history for record in records for history in record.outcome.histories.values()]
+    game = any(RETURN in history for history in histories)
+    verb, unit = ("played", "environment steps") if game else ("drawn", "samples an agent")
+    budgets = {f"{record.raw['run']['stop']['samples']:,}": record.case.title for record in records}
+    spent = [f"{budget} ({title})" if len(budgets) > 1 else budget for budget, title in budgets.items()]
+    by_rounds: dict[int, list[str]] = {}
+    for label in experiment.draws:
+        by_rounds.setdefault(experiment.rounds_of(label, rounds), []).append(label)
+    each = ", ".join(f"{' and '.join(labels)} {count}" for count, labels in by_rounds.items())
+    return f"Every method until it had {verb} {', '.join(spent)} {unit}; in rounds: {each}"
 
 
 def _score(plan: Raw) -> str:
@@ -153,10 +195,9 @@ def _stated(records: list[Record]) -> pd.DataFrame:
         if record.stated is None:
             continue
         for label, history in record.stated.histories.items():
-            last = history.sort_values("round").iloc[-1]
-            rows.append(
-                (record.case.title, label, f"ends after {last['round']} rounds with M_t = {last['metric']:.3g}")
-            )
+            last, column = history.sort_values("round").iloc[-1], leading([history])
+            reached = f"ends after {last['round']} rounds with {words(column)} = {last[column]:.3g}"
+            rows.append((record.case.title, label, reached))
         rows += [(record.case.title, label, _first_sentence(why)) for label, why in record.stated.failures.items()]
     return pd.DataFrame(rows, columns=["case", "method", "outcome"]).set_index("case")
 
@@ -213,16 +254,26 @@ def _of_case(experiment: Reproduction, record: Record) -> Iterator[Block]:
     if not histories:
         return
     yield Table(summary(histories), "Where the methods ended: medians over the seeds; costs are per agent.")
+    yield from _parts(experiment, histories, place("parts"))
     observation = experiment.observation
-    drawn = [column for column in ("metric", *PARTS, observation) if column not in ("", experiment.compared)]
-    panels = tuple(Panel(histories, column) for column in drawn)
-    yield Curves(panels, "M_t in its parts, and what the agents' own models reach.", place("parts"))
     if record.by_agent:
         caption = f"The {words(observation)} of every agent after the last round, in every seed."
         yield PerAgent(record.by_agent, words(observation), caption, place("agents"))
     for label, groups in record.groups.items():
         yield Histogram(groups, "learned weight", f"The weights that {label} learned.", place(f"weights-{label}"))
     yield Topology(record.network, "Who talks to whom, and with what weight.", place("network"))
+
+
+def _parts(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:
+    """What the first figure leaves out: M_t in its parts, or the consensus where there is no M_t; the observation."""
+    if leading(histories.values()) == "metric":
+        drawn, told = ["metric", *PARTS], "M_t in its parts, and what the agents' own models reach."
+    else:
+        drawn, told = errors(histories.values(), seen=True), "How far the agents are from agreement on what they share."
+    drawn = [column for column in (*drawn, experiment.observation) if column not in ("", experiment.compared)]
+    if drawn:
+        along = rounds_shown(histories.values())
+        yield Curves(tuple(Panel(histories, column, along) for column in drawn), told, picture)
 
 
 def _times(records: list[Record]) -> pd.DataFrame:

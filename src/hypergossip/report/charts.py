@@ -22,6 +22,7 @@ Chart = dict[str, Any]
 
 LABELS = {
     "metric": "metric <i>M<sub>t</sub></i>",
+    "return": panels.LABELS["return"],
     "stationarity": "stationarity ‖∇ℓ(x̄)‖<sup>2</sup>",
     "consensus_error": "consensus error Σ<sub>i</sub>‖x<sub>i</sub> − x̄‖<sup>2</sup>",
     "lower_error": "lower error Σ<sub>i</sub>‖y<sub>i</sub><sup>*</sup>(x<sub>i</sub>) − y<sub>i</sub>‖<sup>2</sup>",
@@ -56,7 +57,7 @@ def curves(drawn: Drawn, marks: Mapping[str, int]) -> Chart:
     for name in reversed(drawn.lines):
         traces.append(_markers(name, drawn.lines[name], marks[name], 1 + max(marks.values()), along))
     column = drawn.panel.column
-    across = _axis(panels.LABELS[drawn.panel.against], along) | {"hoverformat": ",.0f"}
+    across = _axis(panels.label_along(drawn.panel.histories, drawn.panel.against), along) | {"hoverformat": ",.0f"}
     if along.high >= 10_000:
         across |= {"tickformat": "~s"}
     label = LABELS.get(column, letters(column.replace("_", " ")))

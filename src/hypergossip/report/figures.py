@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from hypergossip.networks.network import Network
 from hypergossip.report import network_picture, panels, style
-from hypergossip.report.histories import ERRORS, check, observations, spread_in_words
+from hypergossip.report.histories import check, errors, leading, observations, rounds_shown, spread_in_words
 
 
 def convergence(histories: dict[str, pd.DataFrame], path: Path | str) -> Path:
@@ -66,19 +66,23 @@ def network(network: Network, path: Path | str) -> Path:
 
 
 def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Returns the figure that `convergence` writes: two panels of the metric above one for each of its parts."""
+    """Returns the figure that `convergence` writes: two panels of the metric above one for each of its parts.
+
+    Where there is no metric, as in a game, the first observation is in its place, and below are the consensus errors.
+    """
     check(histories)
-    parts = [part for part in ERRORS[1:] if any(part in history for history in histories.values())]
+    first, talks = leading(histories.values()), rounds_shown(histories.values())
+    parts = errors(histories.values())
     with style.look():
-        figure = style.blank(3 * style.PANEL[0], 2.2 * style.PANEL[1])
+        figure = style.blank(min(3, max(2, len(parts))) * style.PANEL[0], 2.2 * style.PANEL[1])
         cells = figure.add_gridspec(2, 2 * len(parts))
         rounds = figure.add_subplot(cells[0, : len(parts)])
         samples = figure.add_subplot(cells[0, len(parts) :], sharey=rounds)
-        _panel(rounds, histories, "metric", "round")
-        _panel(samples, histories, "metric", "samples")
+        _panel(rounds, histories, first, talks)
+        _panel(samples, histories, first, "samples")
         read_from_the_left(samples)
         for place, part in enumerate(parts):
-            _panel(figure.add_subplot(cells[1, 2 * place : 2 * place + 2]), histories, part, "round")
+            _panel(figure.add_subplot(cells[1, 2 * place : 2 * place + 2]), histories, part, talks)
         _name_methods(figure, histories)
     return figure
 
@@ -86,8 +90,11 @@ def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
 def comparison_figure(histories: dict[str, pd.DataFrame], network: Network, title: str = "") -> Figure:
     """Returns the figure that `comparison` writes: panels two abreast, and the network in the place that is left."""
     check(histories)
-    drawn = [("metric", "round"), ("metric", "samples")]
-    drawn += [(name, "round") for name in observations(histories.values())]
+    first, talks = leading(histories.values()), rounds_shown(histories.values())
+    drawn = [(first, talks), (first, "samples")]
+    drawn += [(name, talks) for name in observations(histories.values()) if name != first]
+    if first != "metric":
+        drawn += [(name, talks) for name in errors(histories.values(), seen=True)]
     rows = math.ceil(len(drawn) / 2)
     beside = len(drawn) % 2 == 0  # no cell is left: the network has one in a column of its own
     with style.look():
@@ -122,7 +129,7 @@ def legend_lines(places: Sequence[int]) -> list[Line2D]:
 def _panel(axes: Axes, histories: dict[str, pd.DataFrame], column: str, against: str) -> None:
     lines = panels.curves(histories, column, against)
     scales = panels.along(list(lines.values())), panels.up(list(lines.values()), column)
-    axes.set_xlabel(panels.LABELS[against])
+    axes.set_xlabel(panels.label_along(histories, against))
     panels.draw(axes, lines, {name: place for place, name in enumerate(histories)}, column, scales)
 
 

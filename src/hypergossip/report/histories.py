@@ -11,6 +11,7 @@ ERRORS = ("metric", "stationarity", "consensus_error", "lower_error", "lower_con
 COSTS = (
     "bytes_sent",
     "bytes_sent_max",
+    "exchanges",
     "samples",
     "upper_gradients",
     "lower_gradients",
@@ -19,6 +20,9 @@ COSTS = (
 )
 KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", *COSTS)
 """The columns that every history may have; any other numeric column is the problem's own observation."""
+
+RETURN = "return"
+"""The observation of a game; in its histories the samples are steps of the environment."""
 
 MANY_SEEDS = 10
 """From so many seeds on, a spread is the 10th to 90th percentile; of fewer, it is the smallest to the largest."""
@@ -55,7 +59,9 @@ def check(histories: dict[str, pd.DataFrame]) -> None:
     if not histories:
         raise ValueError("there is no history to show; pass at least one, as {name: result.history}.")
     for name, history in histories.items():
-        missing = [column for column in ("round", *ERRORS[:4], "samples") if column not in history]
+        # Where there are no losses on given data, as in a game, there is no metric: what is shown is what is observed.
+        measured = () if "metric" not in history and observations([history]) else ERRORS[:4]
+        missing = [column for column in ("round", *measured, "samples") if column not in history]
         if missing:
             raise ValueError(
                 f"the history of {name} has no column {', '.join(missing)}; pass the frame that solve returned."
@@ -81,6 +87,39 @@ def observations(histories: Iterable[pd.DataFrame]) -> list[str]:
         numeric = history.select_dtypes("number").columns
         found |= dict.fromkeys(str(name) for name in numeric if name not in KNOWN_COLUMNS)
     return list(found)
+
+
+def leading(histories: Iterable[pd.DataFrame]) -> str:
+    """Returns the column that tells most: the metric, or where no history has it the first own observation.
+
+    Raises:
+        ValueError: If there is neither.
+    """
+    histories = list(histories)
+    if any("metric" in history for history in histories):
+        return "metric"
+    if not (own := observations(histories)):
+        raise ValueError("the histories have neither a metric nor an observation; give the problem one, by observe.")
+    return own[0]
+
+
+def errors(histories: Iterable[pd.DataFrame], seen: bool = False) -> list[str]:
+    """Returns the errors that histories have, the metric apart.
+
+    Args:
+        histories: The histories.
+        seen: Leave out what is zero in all of them, as a consensus where nothing is shared.
+    """
+    histories = list(histories)
+    there = [name for name in ERRORS[1:] if any(name in history for history in histories)]
+    if not seen:
+        return there
+    return [name for name in there if any(name in history and history[name].any() for history in histories)]
+
+
+def rounds_shown(histories: Iterable[pd.DataFrame]) -> str:
+    """Returns the column of the communication rounds: "exchanges" where a method has several in a round of its own."""
+    return "exchanges" if any("exchanges" in history for history in histories) else "round"
 
 
 def by_seed(history: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
 from hypergossip.report import style
-from hypergossip.report.histories import ERRORS, by_seed, spread
+from hypergossip.report.histories import ERRORS, RETURN, by_seed, spread
 
 LABELS = {
     "round": "communication rounds",
     "samples": "samples per agent",
+    "exchanges": "communication rounds",
+    "return": "return, mean over the agents",
     "metric": r"metric $M_t$",
     "stationarity": r"stationarity $\|\nabla\ell(\bar x)\|^2$",
     "consensus_error": r"consensus error $\Sigma_i\|x_i-\bar x\|^2$",
@@ -23,6 +25,7 @@ LABELS = {
 }
 MARKS = 7  # markers on a line
 UNLIKE_BUDGETS = 20  # from this ratio of samples between methods on, their axis is logarithmic
+LINEAR = ("return",)  # whatever it ranges over
 START = 0.1  # the share of a run that may leave a linear axis
 CROWDED = 3  # from so many times the later range on
 LEAST_DECADES = 0.8  # on a logarithmic axis: room for two ticks
@@ -35,7 +38,7 @@ class Curve(NamedTuple):
     """One method's line and band, each (rows,).
 
     Attributes:
-        x: Rounds or samples; the median over the seeds.
+        x: Rounds, samples or exchanges; the median over the seeds.
         median: The line.
         low: The band's lower edge.
         high: Its upper edge.
@@ -69,7 +72,7 @@ def curve(history: pd.DataFrame, column: str, against: str) -> Curve:
     Args:
         history: One row a round (and seed).
         column: What is drawn up.
-        against: What is drawn along: "round" or "samples".
+        against: What is drawn along: "round", "samples" or "exchanges".
     """
     values = by_seed(history, column)
     along = values.index if against == "round" else by_seed(history, against).median(axis=1)
@@ -87,6 +90,13 @@ def curves(histories: Mapping[str, pd.DataFrame], column: str, against: str) -> 
     """Returns the lines of every method that has the column, as `curve` does."""
     drawn = {name: curve(history, column, against) for name, history in histories.items() if column in history}
     return {name: line for name, line in drawn.items() if line.x.size}
+
+
+def label_along(histories: Mapping[str, pd.DataFrame], against: str) -> str:
+    """Returns what the axis along is called: the samples of a game are steps of its environment."""
+    if against == "samples" and any(RETURN in history for history in histories.values()):
+        return "environment steps"
+    return LABELS[against]
 
 
 def along(lines: Sequence[Curve]) -> Scale:
@@ -109,6 +119,7 @@ def up(lines: Sequence[Curve], column: str) -> Scale:
     values = _finite_values(lines)
     positive = values[values > 0]
     wide = positive.size and positive.size == values.size and positive.max() >= WIDE_RANGE * positive.min()
+    wide = wide and column not in LINEAR
     if not (wide or (column in ERRORS and positive.size)):
         return _linear(lines)
     low, high = (math.log10(max(float(end), 1e-300)) for end in (positive.min(), positive.max()))

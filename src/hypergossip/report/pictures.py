@@ -116,7 +116,7 @@ def curves_figure(block: Curves, marks: Mapping[str, int]) -> Figure:
         for place, (panel, lines, scales) in enumerate(shown):
             axes = figure.add_subplot(rows, columns, place + 1)
             axes.set_title(mathtext(panel.title))
-            axes.set_xlabel(panels.LABELS[panel.against])
+            axes.set_xlabel(panels.label_along(panel.histories, panel.against))
             panels.draw(axes, lines, marks, panel.column, scales)
             if place % columns and shown[place - 1].panel.column == panel.column:
                 figures.read_from_the_left(axes)

@@ -61,6 +61,12 @@ def literal(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>#|])", r"\\\1", " ".join(text.split()))
 
 
+def tenths(number: float) -> str:
+    """Returns a number with one decimal and a minus as wide as a plus, for people."""
+    text = f"{number:.1f}".replace("-", "−")
+    return "0.0" if text == "−0.0" else text
+
+
 def _block(block: str) -> str:
     """Returns one block's HTML: lines before the first item are a paragraph."""
     lines = block.strip().splitlines()

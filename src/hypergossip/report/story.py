@@ -57,7 +57,7 @@ class Panel:
     Attributes:
         histories: Method -> history, one row a round (and seed). A method that lacks the column is left out.
         column: What is drawn up: "metric", one of its parts, or an observation of the problem's.
-        against: What is drawn along: "round" or "samples".
+        against: What is drawn along: "round", "samples", or "exchanges" where histories have such a column.
         title: Above the panel; may be empty.
     """
 

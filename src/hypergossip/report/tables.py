@@ -10,7 +10,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from hypergossip.report.histories import COSTS, ERRORS, KNOWN_COLUMNS, check, observations, seeds, spread
+from hypergossip.report.histories import (
+    COSTS,
+    ERRORS,
+    KNOWN_COLUMNS,
+    check,
+    errors,
+    leading,
+    observations,
+    rounds_shown,
+    seeds,
+    spread,
+)
 from hypergossip.report.prose import letters
 
 TAIL = "_tail"
@@ -41,30 +52,32 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
         histories: Method -> history, one row a round (and seed).
 
     Returns:
-        Index "method"; columns seeds, rounds, samples, bytes_sent (both per agent), seconds (of all seeds together),
+        Index "method"; columns seeds, rounds, exchanges where they are unlike the rounds, samples, bytes_sent (both per
+        agent), seconds (of all seeds together),
         metric with metric_low and metric_high (10th and 90th percentile, or of fewer than ten seeds the smallest and
         the largest), its parts, upper_loss, and each of the problem's own observations, at each seed's last round;
-        <observation>_tail is its mean over the last fifth of the rounds. A number is NaN where a seed's is not finite,
-        or where a method has no such column.
+        <observation>_tail is its mean over the last fifth of the rounds. Where no history has a metric, as in a game,
+        the first observation stands in its place, and there are only errors that are not zero. A number is NaN where
+        a seed's is not finite, or where a method has no such column.
 
     Raises:
         ValueError: If there is no history, or one lacks a column.
     """
     check(histories)
-    own = observations(histories.values())
-    errors = [column for column in ERRORS if any(column in history for history in histories.values())]
+    first, own = leading(histories.values()), observations(histories.values())
+    there = errors(histories.values(), seen=first != "metric") + ["upper_loss"] * (first == "metric")
+    spent = ["exchanges"] * (rounds_shown(histories.values()) == "exchanges") + ["samples", "bytes_sent", "seconds"]
     rows = {}
     for name, history in histories.items():
         last = lambda column, history=history: spread(_last(history, column))
-        metric = last("metric")
+        low, high = (f"{first}_low", f"{first}_high")
+        shown = last(first)
         row = {
             "seeds": seeds(history),
             "rounds": int(history["round"].to_numpy().max()),
-            **{column: last(column).median for column in ("samples", "bytes_sent", "seconds")},
-            "metric": metric.median,
-            "metric_low": metric.low,
-            "metric_high": metric.high,
-            **{column: last(column).median for column in [*errors[1:], "upper_loss"]},
+            **{column: last(column).median for column in spent},
+            **{first: shown.median, low: shown.low, high: shown.high},
+            **{column: last(column).median for column in there},
         }
         for column in own:
             row |= {column: last(column).median, column + TAIL: spread(_tail(history, column)).median}

@@ -1,0 +1,39 @@
+"""Two agents that are to cover two landmarks, by two methods that draw unlike many episodes a round."""
+
+from hypergossip.experiments.reproduction import Case, Claim, Reproduction
+
+STEPS = {"upper_step": 0.3, "lower_step": 0.1, "hypergradient": "direct"}
+
+GAME = Reproduction(
+    name="G1",
+    title="a game",
+    source="Nobody, figure 1",
+    paper="SLAM-AC is best.",
+    choices="The numbers are ours.",
+    cases=(
+        Case(
+            "pair",
+            "two agents",
+            {
+                **{"name": "cooperative_navigation", "rewards": "assigned", "widths": [4], "reward_model": False},
+                **{"episodes": 1, "test_episodes": 3},
+            },
+            {"name": "complete", "n": 2},
+        ),
+    ),
+    stated={},
+    methods={
+        "DAC": {"algorithm": "dac", **STEPS},
+        "MDAC": {"algorithm": "mdac", **STEPS, "inner_steps": 3},
+    },
+    grid={"upper_step": [0.1, 0.3]},
+    run={"rounds": 8, "seeds": 3, "observe_every": 2, "precision": "float64"},
+    tune={"seeds": 1, "seed": 1_000_000, "score": "return", "largest": True},
+    claims=(
+        Claim("DAC", "MDAC", "return", 0.0, largest=True, difference=True),
+        Claim("DAC", "MDAC", "return", -1e9, largest=True, difference=True, whole=True),
+    ),
+    compared="return",
+    observation="",
+    draws={"DAC": 2, "MDAC": 4},
+)

@@ -1,0 +1,86 @@
+"""Histories without a metric: tables and figures show what is there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hypergossip import networks
+from hypergossip.report import figures, panels
+from hypergossip.report.histories import check, errors, leading, rounds_shown
+from hypergossip.report.pictures import curves_figure, drawn
+from hypergossip.report.story import Curves, Panel, Story, places
+from hypergossip.report.tables import markdown, summary
+
+
+def game(seeds=3, rounds=20, every=5, messages=None, shift=0.0):
+    """A history of a game: the return rises from -30 by one a round, agents agree on nothing above."""
+    rows = []
+    for round in range(0, rounds + 1, every):
+        for seed in range(seeds):
+            row = {"seed": seed, "round": round, "seconds": 0.01 * round, "consensus_error": 0.0}
+            row |= {"lower_consensus_error": 1e-4 * round, "bytes_sent": 8.0 * round, "bytes_sent_max": 8 * round}
+            row |= {"samples": 500.0 * round, "lower_gradients": 1.0 * round, "return": round - 30.0 + seed + shift}
+            rows.append(row if messages is None else {**row, "exchanges": messages * round})
+    return pd.DataFrame(rows)
+
+
+def labels(figure):
+    return [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+
+
+def test_the_table_has_the_return_in_the_metric_s_place():
+    table = summary({"A": game(), "B": game(shift=2.0)})
+    assert table.columns.tolist() == [
+        *("seeds", "rounds", "samples", "bytes_sent", "seconds", "return", "return_low", "return_high"),
+        *("lower_consensus_error", "return_tail"),
+    ]
+    assert table.loc["A", ["return", "return_low", "return_high"]].tolist() == [-9.0, -10.0, -8.0]
+    assert "| **-7** |" in markdown(table)
+
+
+def test_exchanges_stand_beside_the_rounds_where_there_are_some():
+    table = summary({"A": game(messages=1), "B": game(messages=10)})
+    assert table["exchanges"].tolist() == [20.0, 200.0]
+    assert rounds_shown([game(), game(messages=10)]) == "exchanges"
+    assert rounds_shown([game()]) == "round"
+    figure = figures.comparison_figure({"A": game(messages=1), "B": game(messages=10)}, networks.ring(3))
+    assert figure.axes[0].get_xlim()[1] > 200
+
+
+def test_figures_draw_the_return_against_steps_on_a_linear_axis():
+    histories = {"A": game(), "B": game(shift=2.0)}
+    figure = figures.comparison_figure(histories, networks.ring(3), "A title")
+    assert labels(figure)[:3] == [
+        ("communication rounds", "return, mean over the agents"),
+        ("environment steps", ""),
+        ("communication rounds", panels.LABELS["lower_consensus_error"]),
+    ]
+    assert figure.axes[0].get_yscale() == "linear"
+    alone = figures.convergence_figure(histories)
+    assert labels(alone)[1] == ("environment steps", "")
+    assert len(alone.axes) == 4
+    positive = {"A": game(shift=30.001)}  # from nearly 0 to 20: an observation of this range would be logarithmic
+    assert not panels.up(list(panels.curves(positive, "return", "round").values()), "return").logarithmic
+    assert panels.up(list(panels.curves(positive, "return", "round").values()), "other").logarithmic
+
+
+def test_panels_of_a_story_are_called_the_same():
+    shown = {"A": game(messages=1), "B": game(messages=10)}
+    block = Curves((Panel(shown, "return", "samples"), Panel(shown, "return", "exchanges")), "x", "x.png")
+    figure = curves_figure(block, places(Story("t", "s", (block,))))
+    assert [across for across, _ in labels(figure)] == ["environment steps", "communication rounds"]
+    np.testing.assert_array_equal(drawn(block)[1].lines["B"].x, [0, 50, 100, 150, 200])
+
+
+def test_what_leads_and_which_errors_there_are(make):
+    assert leading([game()]) == "return"
+    assert leading([game(), make()]) == "metric"
+    assert errors([game()]) == ["consensus_error", "lower_consensus_error"]
+    assert errors([game()], seen=True) == ["lower_consensus_error"]
+    assert panels.label_along({"A": make()}, "samples") == "samples per agent"
+    with pytest.raises(ValueError, match="neither a metric nor an observation"):
+        leading([game().drop(columns="return")])
+    with pytest.raises(ValueError, match="no column metric"):
+        check({"A": game().drop(columns="return")})
+    with pytest.raises(ValueError, match="no column samples"):
+        check({"A": game().drop(columns="samples")})
