@@ -140,8 +140,7 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
     oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
     measured = figures(oracles, *spaces, x, y) if problem.losses else disagreement(*spaces, x, y)
-    fetched = fetch(measured)
-    shown = fetched._asdict() if problem.losses else dict(fetched)  # a named tuple keeps its order, a tree of names not
+    shown = fetch(measured)._asdict()
     if not any(problem.lower.shared):
         del shown["lower_consensus_error"]
     own = fetch(observations(tuple(problem.observe.items()), *spaces, x, y))

@@ -90,15 +90,22 @@ Here: a 15 x 15 grid, as CAC's, with 8 pursuers and PettingZoo's 30 evaders and 
 catch; episodes of 100 steps and not of 500, to be quick. An actor sees the 7 x 7 window around it, since from the
 global state alone it could not tell which of the pursuers it is; the critic sees the whole grid. Convolutions of 8
 and 16 channels, a hidden layer of 32 units, relu; the first convolution of the actor is shared, and the agents' own
-rewards are taken, without a model of their mean. Samples of two episodes, discount 0.95. TD(0) learns next to nothing
+rewards are taken, without a model of their mean: PettingZoo's default pays everybody the mean, and then no critic has
+anything of its own to tell. Samples of two episodes, discount 0.95. TD(0) learns next to nothing
 here: every method has a trace of 0.9. SLAM's gamma is 1 and its rho 0.5. {BUDGET}""",
     cases=(
         Case(
             "ring",
             "8 pursuers on a ring",
             {
-                **{"name": "pursuit_evasion", "preset": "paper", "horizon": 100, "sees": "observation"},
-                **{"channels": [8, 16], "width": 32, "shared_layers": ["convolutions.0"], "reward_model": False},
+                **{"name": "pursuit_evasion", "preset": "paper", "horizon": 100, "shared_reward": False},
+                **{
+                    "sees": "observation",
+                    "channels": [8, 16],
+                    "width": 32,
+                    "shared_layers": ["convolutions.0"],
+                    "reward_model": False,
+                },
                 **{"episodes": 2, "test_episodes": 16, "discount": 0.95, "trace": 0.9},
             },
             {"name": "ring", "n": 8},

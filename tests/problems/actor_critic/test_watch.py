@@ -7,7 +7,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import cooperative_navigation, pursuit_evasion
-from hypergossip.problems.actor_critic.watch import episodes_of, evaluated, is_game, watch
+from hypergossip.problems.actor_critic.watch import episodes_of, is_game, watch
 
 
 def trees(problem, scale=1.0):
@@ -30,7 +30,7 @@ def trees(problem, scale=1.0):
 def test_the_states_and_rewards_are_those_of_the_evaluation(problem):
     tree, x = trees(problem)
     returns = problem.together["return"]
-    seen = evaluated(returns, problem.oracles, x)
+    seen = returns.play(problem.oracles, x)
     watched = [watch(problem, tree, episode) for episode in range(episodes_of(problem))]
     game = problem.oracles.form.game
     for episode, one in enumerate(watched):

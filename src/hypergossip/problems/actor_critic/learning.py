@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.problem import Problem, Share
-from hypergossip.problems.actor_critic.episodes import play
+from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import FullyConnected, Net
 from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
@@ -39,8 +39,21 @@ class Returns:
             x: (agents, p) their policies.
             y: Not looked at.
         """
-        form = self.form
-        world_key, action_key = jax.random.split(jax.random.key(self.seed))
+        return jnp.mean(jnp.sum(self.play(oracles, x).rewards, axis=0))
+
+    @property
+    def world_key(self) -> Any:
+        """Draws the episodes' first states, and whatever else the game draws."""
+        return jax.random.split(jax.random.key(self.seed))[0]
+
+    def play(self, oracles: Any, x: Any) -> Episodes:
+        """Returns the episodes.
+
+        Args:
+            oracles: Every agent's.
+            x: (agents, p) their policies.
+        """
+        form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
 
         def act(time: Any, observations: Any, states: Any) -> Any:
@@ -52,8 +65,7 @@ class Returns:
 
             return jax.vmap(own, (0, 0, 1), 1)(keys, x, observations)
 
-        seen = play(form.game, act, world_key, self.episodes)
-        return jnp.mean(jnp.sum(seen.rewards, axis=0))
+        return play(form.game, act, self.world_key, self.episodes)
 
 
 def actor_critic(

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from hypergossip.problem import Problem
-from hypergossip.problems.actor_critic.episodes import Episodes, play
+from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.learning import Returns
 from hypergossip.problems.actor_critic.oracles import GameForm
@@ -77,39 +77,14 @@ def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
     )
 
 
-def evaluated(returns: Returns, oracles: Any, x: Any) -> Episodes:
-    """Returns the episodes of which `Returns` is the mean return.
-
-    Args:
-        returns: The observation.
-        oracles: Every agent's.
-        x: (agents, p) their policies.
-    """
-    form = returns.form
-    world_key, action_key = jax.random.split(jax.random.key(returns.seed))
-    x = x[jnp.argsort(oracles.seat)]
-
-    def act(time: Any, observations: Any, states: Any) -> Any:
-        keys = jax.random.split(jax.random.fold_in(action_key, time), form.game.agents)
-
-        def own(key: Any, x: Any, observed: Any) -> Any:
-            inputs = states if form.sees == "global_state" else observed
-            return jax.random.categorical(key, form.policy(x, inputs[None])[0])
-
-        return jax.vmap(own, (0, 0, 1), 1)(keys, x, observations)
-
-    return play(form.game, act, world_key, returns.episodes)
-
-
 def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
     """The states, leaves (steps + 1, episodes, ...), by playing the same actions from the same first states again."""
     game = returns.form.game
 
     @jax.jit
     def run(oracles: Any, x: Any) -> tuple[Any, Episodes]:
-        seen = evaluated(returns, oracles, x)
-        world_key, _ = jax.random.split(jax.random.key(returns.seed))
-        first = jax.vmap(game.reset)(jax.random.split(world_key, returns.episodes))
+        seen = returns.play(oracles, x)
+        first = jax.vmap(game.reset)(jax.random.split(returns.world_key, returns.episodes))
 
         def step(states: Any, actions: Any) -> tuple[Any, Any]:
             after, *_ = jax.vmap(game.step)(states, actions)

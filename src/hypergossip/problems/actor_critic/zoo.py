@@ -76,6 +76,7 @@ def pursuit_evasion(
     preset: str = "paper",
     evaders: int | None = None,
     horizon: int | None = None,
+    shared_reward: bool | None = None,
     sees: str = "observation",
     channels: Sequence[int] = (8, 16),
     width: int = 32,
@@ -96,6 +97,8 @@ def pursuit_evasion(
         preset: Of `pursuit`: "paper", "v5" or "v4".
         evaders: How many; the preset's if absent.
         horizon: Steps of an episode; the preset's if absent.
+        shared_reward: Does everybody get the mean of the rewards? The preset's answer, yes, if absent; then all critics
+            learn from the same numbers, and there is nothing left to agree on.
         sees: What an actor is given: its "observation", the window around it, or the "global_state".
         channels: Of the convolutions of actor and critic.
         width: Of their hidden layer, and of the reward model's.
@@ -110,7 +113,8 @@ def pursuit_evasion(
         seed: Of the initial networks and the test episodes.
     """
     changes: dict[str, Any] = {"agents": agents}
-    changes |= {name: value for name, value in (("evaders", evaders), ("horizon", horizon)) if value is not None}
+    given = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
+    changes |= {name: value for name, value in given if value is not None}
     game = pursuit(preset, **changes)
     actor = Convolutional(tuple(channels), width, activation, SMALL)
     learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
