@@ -124,7 +124,8 @@ def machine() -> str:
         pass  # not Linux
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     device = "no GPU" if jax.devices()[0].platform == "cpu" else jax.devices()[0].device_kind
-    return f"{cores} cores of {name}, {device}, Python {platform.python_version()}, jax {jax.__version__}"
+    counted = "1 core" if cores == 1 else f"{cores} cores"
+    return f"{counted} of {name}, {device}, Python {platform.python_version()}, jax {jax.__version__}"
 
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
