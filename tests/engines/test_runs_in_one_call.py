@@ -1,12 +1,14 @@
 """Runs in one call give the same numbers together and one after another, in a sweep as over seeds."""
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.engines import lifting
+from hypergossip.engines import lifting, simulated, teams
 
 
 def _states(steps: list[float] | None, dimension: int) -> list[np.ndarray]:
@@ -29,9 +31,11 @@ def test_together_and_one_after_another_are_the_same_runs(monkeypatch, steps):
     together = _states(steps, dimension=5)
     monkeypatch.setattr(lifting, "TOGETHER_ENTRIES", 0)
     jax.clear_caches()  # the bound is no argument of what is compiled
-    apart = _states(steps, dimension=5)
-    for one, other in zip(together, apart, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    for cores in (1, 2, 16):
+        monkeypatch.setattr(simulated, "cores", lambda cores=cores: cores)
+        apart = _states(steps, dimension=5)
+        for one, other in zip(together, apart, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
     assert max(float(np.abs(leaf[0] - leaf[1]).max()) for leaf in apart) > 1e-3  # the runs are three, not one
 
 
@@ -40,3 +44,30 @@ def test_only_large_runs_go_one_after_another():
     assert not of(10, lifting.TOGETHER_ENTRIES)
     assert of(10, lifting.TOGETHER_ENTRIES + 2)
     assert not of(1, 10 * lifting.TOGETHER_ENTRIES)
+
+
+def test_shares_are_worked_on_at_the_same_time_and_put_together_in_order():
+    everybody = threading.Barrier(3, timeout=10)
+
+    def prepare(numbers):
+        assert threading.current_thread() is threading.main_thread()
+
+        def call():
+            everybody.wait()  # alone it would wait for ever
+            return numbers**2
+
+        return call
+
+    squares = teams.divide((jnp.arange(7),), 3, prepare)
+    np.testing.assert_array_equal(squares, np.arange(7) ** 2)
+
+
+def test_a_failure_in_a_share_is_the_callers():
+    def prepare(numbers):
+        def call():
+            raise ValueError("no such run")
+
+        return call
+
+    with pytest.raises(ValueError, match="no such run"):
+        teams.divide((jnp.arange(4),), 2, prepare)

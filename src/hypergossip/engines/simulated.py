@@ -9,8 +9,9 @@ import numpy as np
 
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.compilation import compiled
-from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
+from hypergossip.engines.lifting import Placed, Spaces, initial_states, one_after_another, run_rounds
 from hypergossip.engines.mixing import choose
+from hypergossip.engines.teams import cores, divide
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,18 @@ class Simulated:
         first: int,
         last: int,
     ) -> tuple[Any, Cost]:
-        """Runs the rounds first..last-1."""
-        return _advance(algorithm, swept, placed, spaces, state, keys, np.int32(first), np.int32(last))
+        """Runs the rounds first..last-1; large runs divide a processor's cores among themselves."""
+        rounds = np.int32(first), np.int32(last)
+        teams = min(keys.size, cores()) if one_after_another(state, keys.size) else 1
+        if teams == 1:
+            return _advance(algorithm, swept, placed, spaces, state, keys, *rounds)
+
+        def prepare(own: Any, state: Any, keys: Any) -> Any:
+            numbers = own if swept else algorithm
+            executable = _advance.lower(numbers, swept, placed, spaces, state, keys, *rounds).compile()
+            return lambda: executable(numbers, placed, state, keys, *rounds)
+
+        return divide((algorithm if swept else (), state, keys), teams, prepare)
 
     def fetch(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays."""

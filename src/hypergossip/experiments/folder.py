@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.configuration import Raw
+from hypergossip.engines.teams import cores
 from hypergossip.toml_text import write_toml
 
 CONFIGURATION = "config.toml"
@@ -122,9 +123,8 @@ def machine() -> str:
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
         pass  # not Linux
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     device = "no GPU" if jax.devices()[0].platform == "cpu" else jax.devices()[0].device_kind
-    counted = "1 core" if cores == 1 else f"{cores} cores"
+    counted = "1 core" if cores() == 1 else f"{cores()} cores"
     return f"{counted} of {name}, {device}, Python {platform.python_version()}, jax {jax.__version__}"
 
 
