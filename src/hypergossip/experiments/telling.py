@@ -149,7 +149,7 @@ def _amounts(experiment: Reproduction, records: list[Record], quick: bool) -> st
     run = records[0].raw["run"]
     first, seeds = run.get("seed", 0), run["seeds"]
     which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}"
-    text = f"{_rounds(experiment, records)}, {which}, side by side in one compiled call."
+    text = f"{_rounds(experiment, records)}, {which}, all by one compiled program."
     if experiment.methods:
         plan = records[0].raw["tune"]
         start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
