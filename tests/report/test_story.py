@@ -1,5 +1,7 @@
 """A story in Markdown: every block is there, with the frame's numbers, and its pictures show what it holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import telling
@@ -198,3 +200,17 @@ def test_faults_are_sentences(make, tmp_path):
         spreads.bins({"clean": np.ones(2), "corrupted": np.array([np.nan])})
     with pytest.raises(ValueError, match="no group to show"):
         spreads.bins({})
+
+
+@pytest.mark.parametrize(("away", "alike"), [(0.0, True), (0.1, True), (5.0, False)])
+def test_a_linear_scale_is_shared_until_it_would_press_a_case_flat(make, away, alike):
+    one, other = ({"A": make(reached=level)} for level in (-3.0, -3.0 + away))
+    panels = [Panel(case, "reached", "round", title) for title, case in (("one", one), ("other", other))]
+    block = Curves((panels[0], replace(panels[0], against="samples"), *panels[1:]), "", "a.png")
+    first, second, third = (shown.scales[1] for shown in pictures.drawn(block))
+    assert first == second
+    assert (first == third) == alike
+    assert first.low < -3.0 < -3.0 + 0.14 < first.high
+    assert third.low < -3.0 + away < -3.0 + away + 0.14 < third.high
+    figure = pictures.curves_figure(block, {"A": 0})
+    assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, not alike]

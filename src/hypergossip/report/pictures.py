@@ -64,6 +64,8 @@ def write(story: Story, folder: Path | str) -> list[Path]:
 def drawn(block: Curves) -> list[Drawn]:
     """Returns a block's panels with their lines; those that draw the same column, or along the same, share a scale.
 
+    Where a linear scale that all share would press a case into less than half of its height, each case has its own.
+
     Raises:
         ValueError: If there is no panel, or one in which no method has the column.
     """
@@ -74,9 +76,9 @@ def drawn(block: Curves) -> list[Drawn]:
         if not curves:
             raise ValueError(f"no history of {block.picture} has a column {panel.column}; leave that panel out.")
     along = {against: panels.along(_all(block, lines, against=against)) for against in _each(block, "against")}
-    up = {column: panels.up(_all(block, lines, column=column), column) for column in _each(block, "column")}
+    up = {column: _scales_up(block, lines, column) for column in _each(block, "column")}
     return [
-        Drawn(panel, curves, (along[panel.against], up[panel.column]))
+        Drawn(panel, curves, (along[panel.against], up[panel.column][panel.title]))
         for panel, curves in zip(block.panels, lines, strict=True)
     ]
 
@@ -118,7 +120,8 @@ def curves_figure(block: Curves, marks: Mapping[str, int]) -> Figure:
             axes.set_title(mathtext(panel.title))
             axes.set_xlabel(panels.label_along(panel.histories, panel.against))
             panels.draw(axes, lines, marks, panel.column, scales)
-            if place % columns and shown[place - 1].panel.column == panel.column:
+            left = shown[place - 1]
+            if place % columns and (left.panel.column, left.scales[1]) == (panel.column, scales[1]):
                 figures.read_from_the_left(axes)
         here = named(block, marks)
         across = min(len(here), IN_LEGEND if columns > 1 else 3)
@@ -209,12 +212,20 @@ def _draw_bins(axes: Axes, shown: Bins) -> None:
         axes.axvline(shown.medians[name], color=mark.colour, linestyle="--", linewidth=1, zorder=3)
 
 
+def _scales_up(block: Curves, lines: list[dict[str, panels.Curve]], column: str) -> dict[str, panels.Scale]:
+    """Title -> scale."""
+    shared = panels.up(_all(block, lines, column=column), column)
+    titles = {panel.title for panel in block.panels if panel.column == column}
+    own = {title: panels.up(_all(block, lines, column=column, title=title), column) for title in titles}
+    least = min(scale.high - scale.low for scale in own.values())
+    return dict.fromkeys(titles, shared) if shared.logarithmic or 2 * least >= shared.high - shared.low else own
+
+
 def _each(block: Curves, field: str) -> Sequence[str]:
     return list(dict.fromkeys(getattr(panel, field) for panel in block.panels))
 
 
-def _all(block: Curves, lines: list[dict[str, panels.Curve]], **field: str) -> list[panels.Curve]:
-    """Returns the curves of every panel whose field has this value."""
-    ((name, value),) = field.items()
-    chosen = [curves for panel, curves in zip(block.panels, lines, strict=True) if getattr(panel, name) == value]
-    return [line for curves in chosen for line in curves.values()]
+def _all(block: Curves, lines: list[dict[str, panels.Curve]], **fields: str) -> list[panels.Curve]:
+    """Returns the curves of every panel whose fields have these values."""
+    fits = [all(getattr(panel, name) == value for name, value in fields.items()) for panel in block.panels]
+    return [line for fit, curves in zip(fits, lines, strict=True) if fit for line in curves.values()]
