@@ -1,4 +1,4 @@
-"""Ten seeds in one call: through every round together, or one after another; small, middling and large problems.
+"""Ten seeds in one call: all through every round together, or divided among the cores; small and large problems.
 
 Processor time is what counts: seeds that fill the cores one by one gain nothing by being mapped, and lose the cache.
 `--data-dir` adds DIAMOND's networks for MNIST and CIFAR-10; digits, which come with scikit-learn, are the middle.
@@ -56,7 +56,7 @@ def main() -> None:
     chosen = lifting.TOGETHER_ENTRIES
     for name, (problem, rounds) in problems.items():
         rows = [("one seed", milliseconds(program(problem, 1, rounds), rounds))]
-        for how, entries in (("together", 10**12), ("one after another", 0)):
+        for how, entries in (("together", 10**12), ("divided", 0)):
             lifting.TOGETHER_ENTRIES = entries
             jax.clear_caches()
             rows.append((f"ten seeds, {how}", milliseconds(program(problem, SEEDS, rounds), rounds)))
