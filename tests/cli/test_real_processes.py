@@ -14,7 +14,7 @@ import pytest
 import hypergossip as hg
 from hypergossip.checkpoint import read
 
-COMMAND = [sys.executable, "-c", "from hypergossip.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "hypergossip"]
 ENVIRONMENT = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "COLUMNS": "60"}
 # Rounds enough to be interrupted wherever the machine stands, in two methods of which the first ends soon.
 LONG = ("--rounds", "100000000", "--checkpoint-every", "0.1", "--observe-every", "500")

@@ -29,6 +29,7 @@ FLOORS = (
     ("building",),
     ("experiments",),
     ("cli",),
+    ("__main__",),
 )
 WITHIN = {("run", "result")}
 ALONE = ("networks", "data")  # know nothing of ours, nor of JAX
