@@ -3,9 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hypergossip as hg
+from hypergossip.tuning import beyond
 
 NETWORK = hg.networks.ring(3)
 ALGORITHM = hg.DSGD(hg.PowerDecay(0.1, 2.0, 0.5), 0.2, hg.TruncatedNeumann(6, 4.0))
@@ -108,3 +110,37 @@ def test_numbers_that_make_no_sense_are_refused(problem, name, value):
 def test_a_score_that_is_no_column_is_refused(problem):
     with pytest.raises(ValueError, match=r"score is 'accuracy'.*choose one of.*metric"):
         hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [0.1]}, rounds=1, seeds=1, score="accuracy")
+
+
+@pytest.mark.filterwarnings("ignore::hypergossip.PreflightWarning")
+def test_the_grid_grows_beyond_the_end_at_which_the_best_lies(problem):
+    """Every point of the grown grid is there once, scored as by a call over the whole of it; the axis of one stays."""
+    grid, options = {"lower_step": [0.001, 0.002], "upper_step.scale": [0.3]}, {"rounds": 40, "seeds": 2, "seed": 50}
+    grown = hg.tune(ALGORITHM, problem, NETWORK, grid=grid, extend=3, **options)
+    assert sorted(grown.table["lower_step"]) == pytest.approx([0.001, 0.002, 0.004, 0.008, 0.016])
+    assert set(grown.table["upper_step.scale"]) == {0.3}
+    whole = hg.tune(
+        ALGORITHM, problem, NETWORK, grid={**grid, "lower_step": sorted(grown.table["lower_step"])}, **options
+    )
+    pd.testing.assert_frame_equal(grown.table, whole.table, rtol=1e-6)
+    assert grown.best == whole.best
+    assert beyond({"a": [4.0, 2.0, 1.0]}, {"a": 1.0}) == {"a": [4.0, 2.0, 1.0, 0.5]}
+    assert beyond({"a": [1.0, 3.0, 2.0]}, {"a": 2.0}) is None
+    assert beyond({"a": [0.0, 1.0]}, {"a": 1.0}) is None
+
+
+@pytest.mark.filterwarnings("ignore::hypergossip.PreflightWarning")
+def test_points_that_are_known_are_not_run_again(problem, tuning):
+    """They keep a score that no run would give; the grid alone decides which points are in the table."""
+    known = tuning.table.assign(score=np.where(tuning.table["lower_step"] == 0.4, 1e-9, tuning.table["score"]))
+    grid = {"upper_step.scale": [0.03, 0.3, 0.1], "lower_step": [0.2, 0.4]}
+    table = hg.tune(ALGORITHM, problem, NETWORK, grid=grid, rounds=40, seeds=3, seed=50, known=known).table
+    assert len(table) == 6
+    assert (table["score"] == 1e-9).sum() == 2
+    fresh = hg.tune(ALGORITHM, problem, NETWORK, grid=grid, rounds=40, seeds=3, seed=50).table
+    columns = [*grid, "score"]
+    ours, theirs = (t.sort_values([*grid])[columns].reset_index(drop=True) for t in (table, fresh))
+    run = ours["score"] != 1e-9
+    pd.testing.assert_frame_equal(ours[run], theirs[run], rtol=1e-6)
+    with pytest.raises(ValueError, match="known has no column lower_step"):
+        hg.tune(ALGORITHM, problem, NETWORK, grid=grid, rounds=40, known=known.drop(columns="lower_step"))

@@ -134,6 +134,7 @@ class TuneSection(Section):
         seed: The first of them.
         score: The column of the history that decides.
         largest: Is the largest score the best?
+        extend: How often the grid may grow beyond an end at which the best point lies.
     """
 
     grid: dict[str, list[float]] = Field(default_factory=dict)
@@ -142,6 +143,7 @@ class TuneSection(Section):
     seed: int = Field(default=1_000_000, ge=0)
     score: str = "metric"
     largest: bool = False
+    extend: int = Field(default=0, ge=0)
 
 
 class Configuration(Section):

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
 LOOKS = (0.8, 0.9, 1.0)  # of the rounds: the score is a mean over them, so that one lucky round does not win
+COLUMNS = ("score", "best_seed", "worst_seed", "diverged", "note")  # of a table, beside the hyper-parameters
 
 
 class Tuning(NamedTuple):
@@ -45,9 +46,14 @@ def tune(
     seed: int = 1_000_000,
     score: str = "metric",
     largest: bool = False,
+    extend: int = 0,
+    known: pd.DataFrame | None = None,
     engine: Engine | None = None,
 ) -> Tuning:
     """Runs every point of a grid with seeds of its own, all at once, and returns the best with the whole table.
+
+    Where the best point lies at an end of an axis, the optimum may lie beyond it, and a method whose good steps one
+    grid happens to hold is compared with one whose it does not. `extend` lets the grid follow every method by one rule.
 
     Args:
         algorithm: The algorithm; what the grid does not name stays.
@@ -59,6 +65,9 @@ def tune(
         seed: The first of them; far from the seeds of a report, so that nothing is tuned on what it is judged by.
         score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
         largest: Is the largest score the best (an accuracy), and not the smallest?
+        extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
+            gets one more there, by the ratio of its last two, with every value of the other axes.
+        known: The table of an earlier call for the same runs over another grid; its points are not run again.
         engine: Where to run; `Simulated()` if absent.
 
     Returns:
@@ -68,34 +77,95 @@ def tune(
         ValueError: If the grid names what is not there or cannot be swept, or every point diverged.
     """
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
-    seed = whole_number("seed", seed, 0)
+    seed, extend = whole_number("seed", seed, 0), whole_number("extend", extend, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
+    plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
+    axes = {name: [float(value) for value in values] for name, values in grid.items()}
+    if known is not None and (absent := {*axes, *COLUMNS} - {*known}):
+        raise ValueError(f"known has no column {', '.join(sorted(absent))}; give the table of an earlier call of tune.")
+    table = _scored(plan, axes, known)
+    for _ in range(extend):
+        if (wider := beyond(axes, table.iloc[0])) is None:
+            break
+        axes, table = wider, _scored(plan, wider, table if known is None else pd.concat([table, known]))
+    winner = table.iloc[0]
+    _warn_of_edges(axes, winner)
+    return Tuning(with_values(algorithm, {name: winner[name] for name in axes}), table)
+
+
+def beyond(grid: Mapping[str, Sequence[float]], best: Any) -> dict[str, list[float]] | None:
+    """Returns the grid with one more value beyond an end at which the best point lies; None where there is no such end.
+
+    Args:
+        grid: Hyper-parameter -> values.
+        best: Hyper-parameter -> its best value.
+    """
+    for name, values in grid.items():
+        ordered = sorted(set(values))
+        if len(ordered) < 2 or ordered[0] <= 0 or best[name] not in (ordered[0], ordered[-1]):
+            continue
+        end, beside = ordered[:2] if best[name] == ordered[0] else ordered[:-3:-1]
+        grown = {axis: list(tried) for axis, tried in grid.items()}
+        return grown | {name: [*grown[name], end * (end / beside)]}
+    return None
+
+
+class _Plan(NamedTuple):
+    """What decides the score of a point."""
+
+    algorithm: Algorithm
+    problem: Problem
+    network: Any
+    rounds: int
+    seeds: int
+    seed: int
+    score: str
+    largest: bool
+    engine: Engine
+
+
+def _scored(plan: _Plan, grid: Mapping[str, list[float]], known: pd.DataFrame | None) -> pd.DataFrame:
+    """The table of a grid, best first: the points that are known, and the others run, all at once."""
     points = list(itertools.product(*grid.values()))
-    candidates = [with_values(algorithm, dict(zip(grid, point, strict=True))) for point in points]
-    known = facts(problem, network)
-    notes = [_refusal(candidate, known) for candidate in candidates]
-    runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(seed, seed + seeds)]
-    if not runs:
-        raise ValueError(f"every point of the grid is refused; the first one: {notes[0]}")
-    swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *(candidates[k] for k, _ in runs))
-    numbers = np.array([s for _, s in runs])
-    run, carry = begin(engine or Simulated(), swept, True, problem, network, numbers, seeds)
+    there = {} if known is None else {tuple(row[name] for name in grid): row for row in known.to_dict("records")}
+    missing = [point for point in points if point not in there]
+    rows = {**there, **dict(zip(missing, _run(plan, grid, missing), strict=True))} if missing else there
+    table = pd.DataFrame([rows[point] for point in points])
+    table = table.sort_values("score", ascending=not plan.largest, kind="stable").reset_index(drop=True)
+    if not np.isfinite(table["score"].iloc[0]):
+        if all(table["note"] != ""):
+            raise ValueError(f"every point of the grid is refused; the first one: {rows[points[0]]['note']}")
+        raise ValueError("every point of the grid diverged; take smaller steps (a tenth) and tune again.")
+    return table
+
+
+def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> list[dict[str, Any]]:
+    """One row a point."""
+    candidates = [with_values(plan.algorithm, dict(zip(grid, point, strict=True))) for point in points]
+    about = facts(plan.problem, plan.network)
+    notes = [_refusal(candidate, about) for candidate in candidates]
+    runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(plan.seed, plan.seed + plan.seeds)]
+    scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
+    return _rows(grid, points, notes, runs, scores, plan.largest)
+
+
+def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.ndarray:
+    """The score of every run."""
+    swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *candidates)
+    run, carry = begin(plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds)
     scores = []
     for look in LOOKS:
-        last = max(carry.round, round(look * rounds))
+        last = max(carry.round, round(look * plan.rounds))
         state, _ = run.program.advance(carry.state, carry.round, last)
         carry = carry._replace(state=state, round=last)
         row = measure(run, carry)
-        if score not in row:
-            raise ValueError(f"score is {score!r}, which is no column of the history; choose one of {', '.join(row)}.")
-        scores.append(row[score])
-    table = _table(grid, points, notes, runs, np.mean(scores, axis=0), largest)
-    winner = table.iloc[0]
-    if not np.isfinite(winner["score"]):
-        raise ValueError("every point of the grid diverged; take smaller steps (a tenth) and tune again.")
-    _warn_of_edges(grid, winner)
-    return Tuning(candidates[int(table.index[0])], table.reset_index(drop=True))
+        if plan.score not in row:
+            raise ValueError(
+                f"score is {plan.score!r}, which is no column of the history; choose one of {', '.join(row)}."
+            )
+        scores.append(row[plan.score])
+    return np.mean(scores, axis=0)
 
 
 def with_values(part: Any, values: Mapping[str, Any]) -> Any:
@@ -140,18 +210,16 @@ def _refusal(algorithm: Algorithm, known: Any) -> str:
     return ""
 
 
-def _table(grid: Any, points: list, notes: list, runs: list, scores: np.ndarray, largest: bool) -> pd.DataFrame:
+def _rows(grid: Any, points: list, notes: list, runs: list, scores: np.ndarray, largest: bool) -> list[dict[str, Any]]:
     worst = -np.inf if largest else np.inf
     rows = []
     for k, (point, note) in enumerate(zip(points, notes, strict=True)):
         own = np.array([score for (owner, _), score in zip(runs, scores, strict=True) if owner == k] or [worst])
         finite = np.where(np.isfinite(own), own, worst)
         ordered = np.sort(finite)[::-1] if largest else np.sort(finite)
-        numbers = {"score": np.median(finite), "best_seed": ordered[0], "worst_seed": ordered[-1]}
-        rows.append(
-            {**dict(zip(grid, point, strict=True)), **numbers, "diverged": int((~np.isfinite(own)).sum()), "note": note}
-        )
-    return pd.DataFrame(rows).sort_values("score", ascending=not largest, kind="stable")
+        found = (np.median(finite), ordered[0], ordered[-1], int((~np.isfinite(own)).sum()), note)
+        rows.append(dict(zip((*grid, *COLUMNS), (*point, *found), strict=True)))
+    return rows
 
 
 def _warn_of_edges(grid: Mapping[str, Any], winner: Any) -> None:
@@ -159,7 +227,8 @@ def _warn_of_edges(grid: Mapping[str, Any], winner: Any) -> None:
         if len(values) > 2 and winner[name] in (min(values), max(values)):
             end = "largest" if winner[name] == max(values) else "smallest"
             warnings.warn(
-                f"tune: the best {name}, {winner[name]:.3g}, is the {end} of the grid; the optimum may lie beyond it.",
+                f"tune: the best {name}, {winner[name]:.3g}, is the {end} of the grid; the optimum may lie beyond it: "
+                "widen the grid, or let it grow by extend.",
                 PreflightWarning,
                 stacklevel=3,
             )

@@ -168,6 +168,9 @@ def test_tune_finds_the_best_and_writes_it_as_a_configuration(experiment, tmp_pa
     assert method["upper_step"] == best["upper_step"]
     assert method["lower_step"] == {"scale": 0.2, "offset": 1, "power": "1/3"}
     json.loads((folder / "summary.json").read_text(), parse_constant=lambda constant: pytest.fail(constant))
+    wider = ("--extend", 1, "--out", tmp_path / "wider")  # the best is at an end, where one more value goes
+    assert call("tune", "--config", experiment, "--method", "D-SGD", *wider).exit_code == 0
+    assert len(pd.read_csv(tmp_path / "wider" / "table.csv")) == 6
     again = call("run", "--config", folder / "best.toml", "--rounds", 2, "--out", tmp_path / "best")
     assert again.exit_code == 0, again.output
     assert "--grid" in refused(call("tune", "--config", experiment, "--method", "D-SGD", "--grid", "upper_step"))

@@ -14,6 +14,7 @@ from small import ACROSS, SMALL, section
 import hypergossip as hg
 from hypergossip.experiments import reproduce, stages
 from hypergossip.experiments.catalogue import find, names
+from hypergossip.experiments.comparison import Spent
 from hypergossip.experiments.telling import tell
 from hypergossip.report import html_page, markdown_page
 from hypergossip.report.story import Text
@@ -78,6 +79,27 @@ def test_the_same_command_gives_the_same_bytes_and_goes_on(ended, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(again.folder / "timing.csv")[tunings], wall[tunings])
 
 
+def test_a_grid_that_grows_later_runs_its_new_points_alone(ended, tmp_path):
+    """One more value is tried where the best is an end; a method whose best steps are others then runs again."""
+    shutil.copytree(ended.folder, tmp_path / "copy")
+    grown = run(replace(SMALL, tune={**SMALL.tune, "extend": 1}), tmp_path / "copy")
+    before, after = (pd.read_csv(folder / "tuning.csv") for folder in (ended.folder, grown.folder))
+    keys = ["case", "method", *SMALL.grid]
+    both = before.merge(after, on=keys, suffixes=("", "_after"))
+    assert len(both) == len(before) == 24
+    np.testing.assert_array_equal(both["score"], both["score_after"])
+    told = [line for line in grown.lines if "of 9 points" in line]
+    assert len(after) == len(before) + 3 * len(told)
+    assert told
+    for record in grown.records:
+        for label, tuned in record.tunings.items():
+            assert record.raw["methods"][label]["upper_step"] == tuned.steps["upper_step"]
+            assert tuned.table["score"].is_monotonic_increasing
+    # Without it again: the points are known, and those of the grid alone are looked at.
+    shrunk = run(SMALL, grown.folder)
+    assert (shrunk.folder / "history.csv").read_bytes() == (ended.folder / "history.csv").read_bytes()
+
+
 def test_a_folder_is_gone_on_with_only_for_the_same_and_never_taken_from_others(ended, tmp_path):
     with pytest.raises(ValueError, match="other options"):
         reproduce.prepare(ended.folder, {"experiment": "Q1", "run.seeds": 5}, False)
@@ -109,11 +131,11 @@ def test_the_next_best_steps_where_the_best_diverge_on_a_reported_seed(tmp_path)
     workplace = stages.begin(tmp_path / "case", raw, lambda _: None)
     rows = {"upper_step": [0.06, 0.06], "lower_step": [1e6, 0.12], "score": [1.0, 2.0]}
     table = pd.DataFrame({**rows, "best_seed": 0.0, "worst_seed": 0.0, "diverged": 0, "note": ""})
-    ran, tunings = stages.observed(workplace, raw, {"D-SGD": stages.Tuned(table, [], 0.0)})
+    ran, tunings = stages.observed(workplace, raw, {"D-SGD": stages.Tuned(table, Spent(0.0, ""), "")})
     assert tunings["D-SGD"].steps["lower_step"] == 0.12
     assert "no longer finite" in tunings["D-SGD"].fell
     assert set(ran.outcome.histories) == {"D-SGD"}
-    hopeless = stages.Tuned(table.iloc[:1], [], 0.0)
+    hopeless = stages.Tuned(table.iloc[:1], Spent(0.0, ""), "")
     ran, tunings = stages.observed(workplace._replace(folder=tmp_path / "other"), raw, {"D-SGD": hopeless})
     assert set(ran.outcome.failures) == {"D-SGD"}
     assert tunings["D-SGD"].rank == 0

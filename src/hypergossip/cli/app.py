@@ -119,6 +119,9 @@ def tune(
     seeds: Annotated[int | None, typer.Option("--seeds", help="[tune] seeds of every point.")] = None,
     score: Annotated[str | None, typer.Option("--score", help="[tune] score, a column of the history.")] = None,
     largest: Annotated[bool | None, typer.Option("--largest", help="[tune] largest: a large score is good.")] = None,
+    extend: Annotated[
+        int | None, typer.Option("--extend", help="[tune] extend: how often the grid grows beyond an end.")
+    ] = None,
     precision: options.Precision = None,
     engine: options.EngineName = None,
     data_dir: options.DataDir = None,
@@ -131,7 +134,7 @@ def tune(
     with sentences(debug):
         from hypergossip.cli.tuning import read_grid, tune_method
 
-        own = {"rounds": rounds, "seed": seed, "seeds": seeds, "score": score, "largest": largest}
+        own = {"rounds": rounds, "seed": seed, "seeds": seeds, "score": score, "largest": largest, "extend": extend}
         settings = {f"tune.{key}": value for key, value in own.items()} | {"tune.grid": read_grid(grid)}
         shared = {"method": method, "agents": agents, "precision": precision, "engine": engine}
         settings |= _settings({**shared, "data_dir": data_dir, "out": out, "overwrite": overwrite})

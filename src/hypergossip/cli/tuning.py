@@ -64,6 +64,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
             seed=plan.seed,
             score=plan.score,
             largest=plan.largest,
+            extend=plan.extend,
             engine=experiment.engine,
         )
         best = raw

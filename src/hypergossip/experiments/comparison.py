@@ -32,6 +32,18 @@ class Outcome(NamedTuple):
     failures: dict[str, str]
 
 
+class Spent(NamedTuple):
+    """What a method took.
+
+    Attributes:
+        seconds: Wall time, compilation and measuring with it, over all the calls that it went on in.
+        machine: Where the last of them ran, in words; empty where it was not recorded.
+    """
+
+    seconds: float
+    machine: str
+
+
 def check(experiment: Experiment) -> list[str]:
     """Returns warnings about an experiment's methods, before anything is run or written.
 
@@ -62,16 +74,16 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment, 
     Raises:
         KeyboardInterrupt: At Ctrl-C or SIGTERM; what was reached is in the folder.
     """
-    outcome, walls = Outcome({}, {}), {}
+    outcome, spent = Outcome({}, {}), {}
     earlier = disk.read_summary(folder).get("methods", {})
     for label in experiment.algorithms:
         place = folder / disk.METHODS / label
-        begin = time.perf_counter()
-        status = "running"
+        before = earlier.get(label, {}) if place.exists() else {}
+        ended = _has_ended(place, configuration, label)
+        begin, status = time.perf_counter(), "running"
         try:
-            outcome.histories[label] = with_exchanges(
-                _history(place, configuration, experiment, label), experiment, label
-            )
+            history = load(place).history if ended else _history(place, configuration, experiment, label)
+            outcome.histories[label] = with_exchanges(history, experiment, label)
         except NotFinite as error:
             outcome.failures[label] = str(error)
         except KeyboardInterrupt as error:
@@ -85,25 +97,31 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment, 
                 f"{by}: {label} stands at round {reached}; 'hypergossip resume {folder}' goes on from there."
             ) from None
         finally:
-            before = earlier.get(label, {}).get("wall_seconds") or 0.0
-            walls[label] = before + time.perf_counter() - begin
+            seconds = (before.get("wall_seconds") or 0.0) + (0.0 if ended else time.perf_counter() - begin)
+            spent[label] = Spent(seconds, before.get("machine", "") if ended else disk.machine())
             disk.write_histories(folder, outcome.histories)
-            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
+            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, spent))
         tell(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
     status = "failed" if outcome.failures else "finished"
-    disk.write_summary(folder, summarize(status, configuration, experiment, outcome, walls))
+    disk.write_summary(folder, summarize(status, configuration, experiment, outcome, spent))
     return outcome
 
 
+def _has_ended(place: Path, configuration: Configuration, label: str) -> bool:
+    """Has a method ended here?
+
+    What is asked for is compared whole: where anything differs, the checkpoint decides whether the run may go on.
+    """
+    ended = place / disk.ENDED
+    asked = _asked(configuration, label)
+    return (place / POINT).exists() and ended.is_file() and ended.read_text(encoding="utf-8") == asked
+
+
 def _history(place: Path, configuration: Configuration, experiment: Experiment, label: str) -> pd.DataFrame:
-    """One method's history: read where it has ended before, and run, from its checkpoint if it has one, where not."""
-    algorithm, run = experiment.algorithms[label], configuration.run
-    # What is asked for is compared whole: where anything differs, the checkpoint decides whether the run may go on.
-    ended, asked = place / disk.ENDED, _asked(configuration, label)
-    if (place / POINT).exists() and ended.is_file() and ended.read_text(encoding="utf-8") == asked:
-        return load(place).history
+    """One method's history, run from its checkpoint where it has one."""
+    run = configuration.run
     result = solve(
-        algorithm,
+        experiment.algorithms[label],
         experiment.problem,
         experiment.network,
         rounds=run.rounds,
@@ -118,7 +136,7 @@ def _history(place: Path, configuration: Configuration, experiment: Experiment, 
         check=False,
     )
     result.save(place)
-    disk.write_text(ended, asked)
+    disk.write_text(place / disk.ENDED, _asked(configuration, label))
     return result.history
 
 
@@ -153,7 +171,7 @@ def with_exchanges(history: pd.DataFrame, experiment: Experiment, label: str) ->
 
 
 def summarize(
-    status: str, configuration: Configuration, experiment: Experiment, outcome: Outcome, walls: dict[str, float]
+    status: str, configuration: Configuration, experiment: Experiment, outcome: Outcome, spent: dict[str, Spent]
 ) -> dict[str, Any]:
     """Returns what summary.json says.
 
@@ -165,7 +183,7 @@ def summarize(
         configuration: What ran.
         experiment: What was built of it.
         outcome: How far the methods are.
-        walls: Label -> wall time in seconds, compilation and observation with it.
+        spent: Label -> what it took.
     """
     run, network, problem = configuration.run, experiment.network, experiment.problem
     methods = {}
@@ -175,7 +193,8 @@ def summarize(
         methods[label] = {
             "algorithm": str(experiment.algorithms[label]),
             "rounds": reached,
-            "wall_seconds": walls.get(label, 0.0),
+            "wall_seconds": spent[label].seconds,
+            "machine": spent[label].machine,
             "final": _medians(final),
             "tail_mean": _medians(tail),
             "final_by_seed": final,

@@ -41,7 +41,8 @@ class Record(NamedTuple):
         tunings: Label -> tuning.
         by_agent: Label -> (seeds, agents) the observation of every agent at the end.
         groups: Label -> group -> the learned numbers of `Reproduction.groups_of`.
-        timing: One row a stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds.
+        timing: One row a stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (of them, in
+            compiled rounds; NaN for a tuning, which does not tell) and machine.
     """
 
     case: Case
@@ -139,23 +140,23 @@ def _case(
             tunings = stages.tune(workplace, raw, rounds)
             runs = {label: len(tuned.table) * plan["seeds"] for label, tuned in tunings.items()}
             timing += [
-                ("tuning", label, rounds[label], runs[label], tuned.seconds, np.nan) for label, tuned in tunings.items()
+                ("tuning", label, rounds[label], runs[label], tuned.spent.seconds, np.nan, tuned.spent.machine)
+                for label, tuned in tunings.items()
             ]
         ran, tunings = stages.observed(workplace, raw, tunings)
         timing += _timing("runs", ran, raw["run"]["seeds"])
         by_agent, groups = _ends(experiment, ran, place)
-    columns = ["stage", "method", "rounds", "runs", "wall_seconds", "compiled_seconds"]
+    columns = ["stage", "method", "rounds", "runs", "wall_seconds", "compiled_seconds", "machine"]
     frame = pd.DataFrame(timing, columns=columns)
     return Record(case, ran.raw, ran.experiment.network, ran.outcome, stated, dict(tunings), by_agent, groups, frame)
 
 
 def _timing(stage: str, ran: Ran, seeds: int) -> list[tuple]:
     rows = []
-    for label, seconds in ran.seconds.items():
+    for label, (wall, machine) in ran.spent.items():
         history = ran.outcome.histories[label]
-        rows.append(
-            (stage, label, max(map(int, history["round"])), seeds, seconds, max(map(float, history["seconds"])))
-        )
+        rounds, compiled = max(map(int, history["round"])), max(map(float, history["seconds"]))
+        rows.append((stage, label, rounds, seeds, wall, compiled, machine))
     return rows
 
 
@@ -200,8 +201,7 @@ def _write_numbers(folder: Path, records: list[Record]) -> None:
     if frames:
         disk.write_text(folder / HISTORY, _first(pd.concat(frames), ["case", "method"]).to_csv(index=False))
     timing = pd.concat([record.timing.assign(case=record.case.name) for record in records])
-    timing = _first(timing, ["case"]).assign(machine=disk.machine())
-    disk.write_text(folder / TIMING, timing.to_csv(index=False))
+    disk.write_text(folder / TIMING, _first(timing, ["case"]).to_csv(index=False))
     tables = [
         tuned.table.assign(case=record.case.name, method=label)
         for record in records

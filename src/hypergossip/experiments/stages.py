@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from hypergossip import tuning
 from hypergossip.building import Experiment, build, build_algorithms
 from hypergossip.configuration import Configuration, Raw, Source, assign, validate
 from hypergossip.experiments import folder as disk
-from hypergossip.experiments.comparison import Outcome, execute
+from hypergossip.experiments.comparison import Outcome, Spent, execute
 from hypergossip.preflight import PreflightWarning
 from hypergossip.stop import Stop
 from hypergossip.toml_text import write_toml
@@ -48,15 +48,15 @@ class Tuned(NamedTuple):
 
     Attributes:
         table: As of `hypergossip.Tuning`, best first.
-        edges: The hyper-parameters whose best value is at an end of the grid.
-        seconds: Wall time, compilation with it.
+        spent: Wall time, compilation with it, and the machine.
+        asked: What decides the score of a point, as text.
         rank: The point that is taken: 0, or a later one where those before diverged on a seed of the report.
         fell: Why; empty where the best one is taken.
     """
 
     table: pd.DataFrame
-    edges: list[str]
-    seconds: float
+    spent: Spent
+    asked: str
     rank: int = 0
     fell: str = ""
 
@@ -64,6 +64,13 @@ class Tuned(NamedTuple):
     def steps(self) -> dict[str, float]:
         """The hyper-parameters of the point that is taken."""
         return {name: float(self.table[name].iloc[self.rank]) for name in grid_of(self.table)}
+
+    @property
+    def edges(self) -> list[str]:
+        """The hyper-parameters of that point that lie at an end of the grid, as far as it grew."""
+        tried = {name: set(self.table[name]) for name in self.steps}
+        ends = {name: {min(values), max(values)} for name, values in tried.items() if len(values) > 1}
+        return [name for name, value in self.steps.items() if value in ends.get(name, ())]
 
 
 class Ran(NamedTuple):
@@ -73,13 +80,13 @@ class Ran(NamedTuple):
         raw: What was run.
         experiment: What was built of it.
         outcome: Histories and failures.
-        seconds: Label -> wall time, compilation and measuring with it.
+        spent: Label -> what it took.
     """
 
     raw: Raw
     experiment: Experiment
     outcome: Outcome
-    seconds: dict[str, float]
+    spent: dict[str, Spent]
 
 
 def begin(folder: Path, raw: Raw, tell: Tell) -> Workplace:
@@ -113,7 +120,8 @@ def run(workplace: Workplace, raw: Raw, place: Path) -> Ran:
     disk.write_configuration(place, raw)
     outcome = execute(place, configuration, experiment, workplace.tell)
     methods = disk.read_summary(place)["methods"]
-    return Ran(raw, experiment, outcome, {label: float(about["wall_seconds"]) for label, about in methods.items()})
+    spent = {label: Spent(float(about["wall_seconds"]), about.get("machine", "")) for label, about in methods.items()}
+    return Ran(raw, experiment, outcome, spent)
 
 
 def within(workplace: Workplace, raws: Sequence[Raw], draws: int) -> tuple[Workplace, list[Raw]]:
@@ -132,6 +140,8 @@ def within(workplace: Workplace, raws: Sequence[Raw], draws: int) -> tuple[Workp
 def tune(workplace: Workplace, raw: Raw, rounds: Mapping[str, int]) -> dict[str, Tuned]:
     """Tunes every method of a configuration over its one grid; what was tuned here before is read.
 
+    Of a grid that has changed since, the new points alone are run.
+
     Args:
         workplace: The case's.
         raw: Its configuration.
@@ -144,8 +154,7 @@ def tune(workplace: Workplace, raw: Raw, rounds: Mapping[str, int]) -> dict[str,
 def _tuned(workplace: Workplace, label: str, configuration: Configuration, rounds: int) -> Tuned:
     place, plan = workplace.folder / TUNINGS / label, configuration.tune
     asked = _asked(label, configuration, rounds)
-    if (earlier := _earlier(place)) and earlier.pop("asked") == asked:
-        return Tuned(**earlier)
+    earlier = _earlier(place, asked)
     begun = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreflightWarning)  # the report says what lies at an edge
@@ -159,40 +168,49 @@ def _tuned(workplace: Workplace, label: str, configuration: Configuration, round
             seed=plan.seed,
             score=plan.score,
             largest=plan.largest,
+            extend=plan.extend,
+            known=earlier.table if earlier else None,
             engine=workplace.built.engine,
         ).table
-    best = {name: float(table[name].iloc[0]) for name in plan.grid}
-    edges = [name for name, values in plan.grid.items() if len(values) > 2 and best[name] in (min(values), max(values))]
-    tuned = Tuned(table, edges, time.perf_counter() - begun)
-    _keep(place, tuned, asked)
-    steps = ", ".join(f"{name} {value:g}" for name, value in best.items())
+    if earlier and earlier.table.equals(table):
+        return earlier
+    seconds = time.perf_counter() - begun + (earlier.spent.seconds if earlier else 0.0)
+    tuned = Tuned(table, Spent(seconds, disk.machine()), asked)
+    if earlier and earlier.steps != tuned.steps:
+        shutil.rmtree(workplace.folder / disk.METHODS / label, ignore_errors=True)
+    _keep(place, tuned)
+    steps = ", ".join(f"{name} {value:g}" for name, value in tuned.steps.items())
     workplace.tell(f"{label}: of {len(table)} points the best is {steps}, {plan.score} {table['score'].iloc[0]:.3g}")
     return tuned
 
 
-def _keep(place: Path, tuned: Tuned, asked: str) -> None:
+def _keep(place: Path, tuned: Tuned) -> None:
     place.mkdir(parents=True, exist_ok=True)
     disk.write_text(place / "table.csv", tuned.table.to_csv(index=False))
-    about = {name: value for name, value in tuned._asdict().items() if name != "table"}
-    disk.write_text(place / "about.json", json.dumps({**about, "asked": asked}, indent=1))
+    about = {name: value for name, value in tuned._asdict().items() if name not in ("table", "spent")}
+    about |= tuned.spent._asdict()
+    disk.write_text(place / "about.json", json.dumps(about, indent=1))
 
 
-def _earlier(place: Path) -> dict[str, Any]:
-    """The fields of an earlier tuning, and what was asked; empty where there is none, or its files are damaged."""
+def _earlier(place: Path, asked: str) -> Tuned | None:
+    """An earlier tuning; None where there is none, or something else was asked, or its files are damaged."""
     try:
-        table = pd.read_csv(place / "table.csv", converters={"note": str})
+        # By way of text, so that every number is the one that was written.
+        table = pd.read_csv(place / "table.csv", dtype=str, keep_default_na=False)
+        table = table.astype({name: float for name in table if name != "note"}).astype({"diverged": int})
         about = json.loads((place / "about.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {**about, "table": table}
+        tuned = Tuned(table, Spent(about.pop("seconds"), about.pop("machine")), **about)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return tuned if tuned.asked == asked else None
 
 
 def _asked(label: str, configuration: Configuration, rounds: int) -> str:
-    """What decides a tuning, as text."""
-    parts = {"problem": configuration.problem, "network": configuration.network, "tune": configuration.tune}
+    """What decides the score of a point, as text."""
+    parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
     run = {"rounds": rounds, **configuration.run.model_dump(include={"precision"})}
-    method = configuration.methods[label].model_dump()
-    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "method": method})
+    tune = configuration.tune.model_dump(exclude={"grid", "extend"})
+    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "tune": tune})
 
 
 def observed(workplace: Workplace, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[Ran, dict[str, Tuned]]:
@@ -220,7 +238,7 @@ def observed(workplace: Workplace, raw: Raw, tunings: Mapping[str, Tuned]) -> tu
             shutil.rmtree(workplace.folder / disk.METHODS / label, ignore_errors=True)  # of the steps before
             place = workplace.folder / TUNINGS / label
             if place.is_dir():
-                _keep(place, tunings[label], _earlier(place)["asked"])
+                _keep(place, tunings[label])
 
 
 def more(tuned: Tuned) -> bool:
