@@ -16,12 +16,22 @@ NUMBERS = re.compile(r"\[([\w./-]+\.csv)\]\([\w./-]+\.csv\)")  # links to files 
 
 
 def take(run: Path) -> Path:
-    """Copies a run's report, and returns its new page."""
+    """Copies a run's report, and returns its new page.
+
+    Raises:
+        ValueError: If the run has not ended; the earlier page stays.
+    """
+    lacking = [name for name in (ASKED, MARKDOWN, FIGURE) if not (run / name).is_file()]
+    if lacking:
+        raise ValueError(
+            f"{run} has no {' and no '.join(lacking)}: it has not ended, or is no folder of an experiment; give the "
+            "folder of one that has, or let 'hypergossip reproduce' go on with it first."
+        )
     name = tomllib.loads((run / ASKED).read_text(encoding="utf-8"))["experiment"].lower()
+    text = NUMBERS.sub(r"`\1`", (run / MARKDOWN).read_text(encoding="utf-8"))
     place = EXPERIMENTS / name
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    text = NUMBERS.sub(r"`\1`", (run / MARKDOWN).read_text(encoding="utf-8"))
     (place / "index.md").write_text(text, encoding="utf-8")
     shutil.copy(run / FIGURE, place)
     if (run / FIGURES).is_dir():

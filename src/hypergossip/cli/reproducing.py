@@ -1,7 +1,10 @@
 """What ``hypergossip reproduce`` does."""
 
+import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +53,8 @@ def reproduce_into(
     folder = out or Path("runs") / (experiment.name + "-quick" * quick)
     kept = {key: value for key, value in settings.items() if value is not None and key not in _OF_THIS_CALL}
     asked = {"experiment": experiment.name, "quick": quick, "cases": [case.name for case in experiment.cases], **kept}
-    reproduce.prepare(folder, asked, overwrite)
-    records = reproduce.run(experiment, folder, quick, settings, say)
+    with _marked(folder, asked, overwrite):
+        records = reproduce.run(experiment, folder, quick, settings, say)
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)
     story = tell(experiment, records, quick, disk.machine(), pictures(folder, records))
     html_page.write(story, folder)
@@ -62,3 +65,32 @@ def reproduce_into(
             table = console(summary(record.outcome.histories))
             Console(width=None if sys.stdout.isatty() else 10_000).print(table)
     return page
+
+
+@contextmanager
+def _marked(folder: Path, asked: dict[str, Any], overwrite: bool) -> Iterator[None]:
+    """Marks the folder as this experiment's, unless it ends with an error before anything is kept there."""
+    marker, new = folder / reproduce.ASKED, not folder.exists()
+    if marker.is_file() and not overwrite:
+        _check_marker(marker)
+    reproduce.prepare(folder, asked, overwrite)
+    try:
+        yield
+    except BaseException:
+        # A mark alone (the data were missing) would refuse other options for the sake of nothing.
+        if not any(path.is_file() and path != marker for path in folder.rglob("*")):
+            shutil.rmtree(folder / reproduce.CASES, ignore_errors=True)
+            marker.unlink(missing_ok=True)
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def _check_marker(marker: Path) -> None:
+    try:
+        tomllib.loads(marker.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "
+            "--overwrite, or give another folder by --out."
+        ) from None

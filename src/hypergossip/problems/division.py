@@ -1,6 +1,6 @@
 """Which samples each agent trains on, and which it validates on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,13 @@ def divide(
     if dirichlet is None:
         owned = [rows[:wanted] for rows in partition(labels, agents, seed)]
     else:
+        if min(train, validate) < least:
+            # No draw could give every agent so many, whatever the concentration.
+            raise ValueError(
+                f"{agents} agents with {train} training and {validate} validation samples in the mean cannot all hold "
+                f"a batch of {least} of either: take "
+                f"{'fewer agents' if samples is None else 'larger samples'}, or a smaller batch_size."
+            )
         # With all there is, what does not divide evenly among the agents is divided too.
         count = len(labels) if samples is None else agents * wanted
         drawn = np.random.default_rng([seed, 2]).permutation(len(labels))[:count]
@@ -59,8 +66,9 @@ def divide(
 
 
 def _pair(samples: Sequence[int]) -> tuple[int, int]:
-    whole = [number for number in samples if isinstance(number, int | np.integer) and not isinstance(number, bool)]
-    if len(samples) != 2 or len(whole) != 2 or min(whole) < 1:
+    given = list(samples) if isinstance(samples, Iterable) else []
+    whole = [number for number in given if isinstance(number, int | np.integer) and not isinstance(number, bool)]
+    if len(given) != 2 or len(whole) != 2 or min(whole) < 1:
         raise ValueError(
             f"samples is {samples!r}; give an agent's training and validation samples, such as (1000, 1000), or None."
         )

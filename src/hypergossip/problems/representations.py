@@ -5,7 +5,7 @@ convolution, which a CPU computes slowly. Shifted slices side by side and one pr
 with them a step of DIAMOND on MNIST takes two thirds of the time, and measuring M_t a ninth (JAX 0.10.2).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -158,10 +158,13 @@ def choose(
     ):
         if value not in choices:
             raise ValueError(f"{what} is {value!r}; choose one of {', '.join(choices)}.")
-    whole = [width for width in widths if isinstance(width, int | np.integer) and not isinstance(width, bool)]
-    if not widths or len(whole) < len(widths) or min(whole) < 1:
-        raise ValueError(f"widths is {widths!r}; give a whole number, at least 1, for every hidden layer.")
-    sizes = tuple(map(int, widths))
+    given = list(widths) if isinstance(widths, Iterable) else []
+    whole = [width for width in given if isinstance(width, int | np.integer) and not isinstance(width, bool)]
+    if not given or len(whole) < len(given) or min(whole) < 1:
+        raise ValueError(
+            f"widths is {widths!r}; give a whole number, at least 1, for every hidden layer, such as (20, 20) for two."
+        )
+    sizes = tuple(map(int, whole))
     if name == "dense":
         return Dense(sizes, activation, initialization)
     if len(shape) != 3:

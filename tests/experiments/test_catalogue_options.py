@@ -1,0 +1,67 @@
+"""Every option of every experiment exists: all is built as it would be, but for the problem's data."""
+
+from dataclasses import replace
+from functools import wraps
+
+import pytest
+
+import hypergossip as hg
+from hypergossip import building
+from hypergossip.configuration import Source, assign, validate
+from hypergossip.experiments.catalogue import find, names
+from hypergossip.registry import find as look_up
+
+NOWHERE = Source("", "")
+
+
+@pytest.fixture
+def without_data(monkeypatch):
+    """Problems whose options are held against the true signature, and which are then not made."""
+    stand_in = hg.problems.quadratic(1)
+
+    def without(kind, name):
+        constructor = look_up(kind, name)
+        return wraps(constructor)(lambda **_: stand_in) if kind == "problems" else constructor
+
+    monkeypatch.setattr(building, "find", without)
+
+
+def build(experiment):
+    """Builds every case, quick and not, with the stated methods and with the tuned ones at a point of their grid."""
+    for case in experiment.cases:
+        for quick in (False, True):
+            for methods in filter(None, (experiment.stated, experiment.methods)):
+                raw = experiment.configuration(case, methods, quick, {})
+                grid = raw["tune"]["grid"] if methods is experiment.methods else {}
+                for label in methods:
+                    for name, values in grid.items():
+                        raw = assign(raw, ("methods", label, *name.split(".")), values[0])
+                building.build(validate(raw, NOWHERE), NOWHERE)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_option_of_an_experiment_exists(without_data, name):
+    build(find(name))
+
+
+def misspelt_case(section, option):
+    case = find("D1").cases[-1]
+    return {"cases": (case._replace(**{section: {**getattr(case, section), option: 1}}),)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (misspelt_case("problem", "sampels"), "'sampels'; did you mean 'samples'"),
+        (misspelt_case("network", "wieghts"), "'wieghts'; did you mean 'weights'"),
+        ({"quick": {"problem.dirichelt": 1.0}}, "'dirichelt'; did you mean 'dirichlet'"),
+        ({"run": {"rounds": 10, "observe_evry": 1}}, "'observe_evry'"),
+        ({"tune": {"scores": "metric"}}, "'scores'"),
+        ({"grid": {"uper_step": [0.1]}}, "'uper_step'; did you mean 'upper_step'"),
+        ({"grid": {"upper_step.scael": [0.1]}}, "'scael'"),
+        ({"stated": {"D-SGD": {"algorithm": "dsdg"}}}, "'dsdg'"),
+    ],
+)
+def test_a_misspelt_option_is_found(without_data, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build(replace(find("D1"), **changes))
