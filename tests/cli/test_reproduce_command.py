@@ -14,6 +14,7 @@ SMALL = Reproduction(
     source="Nobody, figure 7",
     paper="D-SGD comes near.",
     choices="The numbers are ours.",
+    differences="Nothing differs.",
     cases=(
         Case("here", "three agents", {"name": "quadratic", "noise": 0.01}, RING),
         Case("nowhere", "a9a", {"name": "hyperparameter", "data": "a9a"}, RING),

@@ -10,6 +10,7 @@ GAME = Reproduction(
     source="Nobody, figure 1",
     paper="SLAM-AC is best.",
     choices="The numbers are ours.",
+    differences="Nothing differs.",
     cases=(
         Case(
             "pair",

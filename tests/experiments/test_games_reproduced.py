@@ -12,7 +12,7 @@ import hypergossip as hg
 from hypergossip.configuration import Source, read, validate
 from hypergossip.experiments import reproduce
 from hypergossip.experiments.catalogue import find
-from hypergossip.experiments.findings import findings, throughout
+from hypergossip.experiments.findings import MET, findings, throughout
 from hypergossip.experiments.playing import pictures
 from hypergossip.experiments.reproduction import Claim
 from hypergossip.experiments.telling import tell
@@ -77,7 +77,7 @@ def test_rounds_at_whose_end_the_methods_would_differ_are_refused():
 
 
 def test_the_report_has_steps_and_rounds_as_axes_and_differences_as_findings(ended):
-    story = tell(GAME, ended.records, False, "a machine of two cores")
+    story = tell(GAME, ended.records, False)
     curves = [block for block in story.blocks if isinstance(block, Curves)]
     assert [(panel.column, panel.against) for panel in curves[0].panels] == [
         ("return", "samples"),
@@ -101,7 +101,7 @@ def test_an_episode_is_drawn_for_the_report(ended):
     assert set(found) == {"pair"}
     assert (ended.folder / found["pair"].path).stat().st_size > 10_000
     assert (ended.folder / found["pair"].path).with_suffix(".gif").is_file()
-    story = tell(GAME, ended.records, False, "a machine", found)
+    story = tell(GAME, ended.records, False, found)
     assert found["pair"] in story.blocks
     assert "played by the policies that DAC ended with (seed 0)" in found["pair"].caption
 
@@ -127,13 +127,13 @@ def test_a_difference_of_returns_of_either_sign():
 
     experiment = replace(GAME, claims=(one, other, whole, beyond, below))
     found = findings(experiment, {"pair": {"a": good, "b": bad}})
-    assert [(round(each.ratio, 9), each.met) for each in found] == [
+    assert [(round(each.ratio, 9), each.verdict == MET) for each in found] == [
         *((3, True), (-3, False), (3, True), (3, False), (-3, True)),
     ]
     assert {each.measure for each in found} == {"difference"}
     np.testing.assert_allclose([(each.low, each.high) for each in found[:2]], [(3, 3), (-3, -3)])
-    assert found[0].claim == "return of a over the last fifth of the rounds is at least that of b"
-    assert found[2].claim == "return of a over the whole run is at least that of b"
+    assert found[0].claim == "return of a over the last fifth of the rounds is no smaller than that of b"
+    assert found[2].claim == "return of a over the whole run is no smaller than that of b"
     assert "at least 4 above that of b" in found[3].claim
     assert "at least 3 below that of a" in found[4].claim
     np.testing.assert_allclose(throughout(good, "return"), -7)

@@ -48,7 +48,7 @@ def test_every_block_is_in_the_page(read):
         *("A story: x < y", "What was found, and why.", "first Mt", "second"),
         *("Results", "See the numbers, all of them; 1 < 2.", "Table 1. The table.", "method", "test_accuracy"),
         "Figure 1. The curves. Lines: median over 5 seeds. Bands: smallest to largest.",
-        "Figure 2. The network. 5 agents, 5 edges, 2 neighbours; metropolis weights 0.333, λ\u00a0=\u00a00.539.",
+        "Figure 2. The network. 5 agents, 5 edges, 2 neighbours; Metropolis weights 0.333, λ\u00a0=\u00a00.539.",
         *("Figure 3. The agents. Points: seeds.", "clean (50, median 0.75)", "corrupted (10, median 0.25)"),
         *(
             "Figure 4. The weights. Dashed lines: medians.",

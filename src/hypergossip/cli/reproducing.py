@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from hypergossip.cli.sentences import say
-from hypergossip.experiments import folder as disk
 from hypergossip.experiments import reproduce
 from hypergossip.experiments.catalogue import find, names
 from hypergossip.experiments.playing import pictures
@@ -56,12 +55,12 @@ def reproduce_into(
     with _marked(folder, asked, overwrite):
         records = reproduce.run(experiment, folder, quick, settings, say)
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)
-    story = tell(experiment, records, quick, disk.machine(), pictures(folder, records))
+    story = tell(experiment, records, quick, pictures(folder, records))
     html_page.write(story, folder)
     page = markdown_page.write(story, folder)
     for record in records:
         if record.outcome.histories:
-            say(f"{experiment.name}, {record.case.title}")
+            say(f"{experiment.name}, {record.case.full_title}")
             table = console(summary(record.outcome.histories))
             Console(width=None if sys.stdout.isatty() else 10_000).print(table)
     return page

@@ -14,7 +14,8 @@ from hypergossip.configuration import Configuration
 from hypergossip.experiments import folder as disk
 from hypergossip.loop import NotFinite
 from hypergossip.preflight import facts
-from hypergossip.report.histories import leading
+from hypergossip.report.histories import leading, means_from
+from hypergossip.report.tables import LAST_FIFTH
 from hypergossip.result import POINT, frame, load
 from hypergossip.solver import solve
 from hypergossip.toml_text import write_toml
@@ -189,7 +190,7 @@ def summarize(
     methods = {}
     for label, history in outcome.histories.items():
         reached = max(map(int, history["round"]))
-        final, tail = _by_seed(history, reached), _by_seed(history, 0.8 * reached)
+        final, tail = _by_seed(history, 1.0), _by_seed(history, LAST_FIFTH)
         methods[label] = {
             "algorithm": str(experiment.algorithms[label]),
             "rounds": reached,
@@ -225,11 +226,10 @@ def summarize(
     }
 
 
-def _by_seed(history: pd.DataFrame, first: float | int) -> dict[str, list[float]]:
-    """Returns column -> the mean over the rows from a round on, for every seed."""
-    late = [rows[rows["round"] >= first] for _, rows in history.groupby("seed")]
+def _by_seed(history: pd.DataFrame, share: float) -> dict[str, list[float]]:
+    """Returns column -> the mean over the rows from a share of the rounds on, for every seed."""
     columns = [str(column) for column in history if column not in ("seed", "round")]
-    return {column: [float(np.mean(rows[column])) for rows in late] for column in columns}
+    return {column: means_from(history, column, share).tolist() for column in columns}
 
 
 def _medians(by_seed: dict[str, list[float]]) -> dict[str, float]:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.experiments.reproduction import Case, Claim, Reproduction
+from hypergossip.report.histories import means_from
+from hypergossip.report.tables import LAST_FIFTH
 
 RESAMPLES, LEVEL = 10_000, 0.95
-LAST_FIFTH = 0.8  # of the rounds: what happens after this share of them
+MET, NOT_MET, UNDECIDED = "met", "not met", "not decided"
 
 Histories = Mapping[str, pd.DataFrame]  # label -> history with a seed column
 
@@ -24,8 +26,10 @@ class Finding(NamedTuple):
         ratio: Measured; or the difference.
         low: The lower end of its interval (`LEVEL`); NaN where there are too few seeds to resample.
         high: The upper end.
-        met: Does it keep to the claim?
+        verdict: `MET` or `NOT_MET` where the whole interval says so (the value, where there is none); `UNDECIDED` where
+            the bound lies within it.
         measure: "ratio" or "difference".
+        ours: Is it a bound of ours, and not a claim of the paper?
     """
 
     case: str
@@ -33,33 +37,31 @@ class Finding(NamedTuple):
     ratio: float
     low: float
     high: float
-    met: bool
+    verdict: str
     measure: str = "ratio"
+    ours: bool = False
 
 
 def words(column: str) -> str:
     """Returns a column of the history in words."""
+    if column.startswith("weight_"):  # of the groups of hyper-cleaning
+        return f"mean weight of {column.removeprefix('weight_')} samples"
     return column.replace("_", " ").replace("metric", "M_t")
 
 
 def last(history: pd.DataFrame, column: str) -> np.ndarray:
     """Returns each seed's value at its last round, (seeds,)."""
-    return _by_seed(history, column, 1.0)
+    return means_from(history, column, 1.0)
 
 
 def late(history: pd.DataFrame, column: str) -> np.ndarray:
     """Returns each seed's mean over the last fifth of its rounds, (seeds,)."""
-    return _by_seed(history, column, LAST_FIFTH)
+    return means_from(history, column, LAST_FIFTH)
 
 
 def throughout(history: pd.DataFrame, column: str) -> np.ndarray:
     """Returns each seed's mean over all its rows, (seeds,)."""
-    return _by_seed(history, column, 0.0)
-
-
-def _by_seed(history: pd.DataFrame, column: str, share: float) -> np.ndarray:
-    seeds = [rows for _, rows in history.groupby("seed")]
-    return np.array([np.mean(rows.loc[rows["round"] >= share * rows["round"].max(), column]) for rows in seeds])
+    return means_from(history, column, 0.0)
 
 
 def ratio(
@@ -77,13 +79,24 @@ def ratio(
     Returns:
         The ratio, and the ends of its interval; NaN where there are fewer than three seeds.
     """
-    value = float(compare(np.median(one), np.median(other)))
-    if len(one) < 3:
+    return _resampled(np.stack([one, other]), lambda medians: compare(medians[0], medians[1]))
+
+
+def _resampled(lines: np.ndarray, measure: Callable[[np.ndarray], Any]) -> tuple[float, float, float]:
+    """A measure of the lines' medians over the seeds, (lines, seeds) -> (lines, ...), and its interval."""
+    seeds = lines.shape[1]
+    value = float(measure(np.median(lines, axis=1)))
+    if seeds < 3:
         return value, float("nan"), float("nan")
-    drawn = np.random.default_rng(0).integers(len(one), size=(RESAMPLES, len(one)))
-    ratios = compare(np.median(one[drawn], axis=1), np.median(other[drawn], axis=1))
-    low, high = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+    low, high = np.quantile(measure(np.median(lines[:, drawn], axis=2)), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return value, float(low), float(high)
+
+
+def _verdict(found: tuple[float, float, float], bound: float, largest: bool = False) -> str:
+    value, low, high = found
+    kept = {bool(end >= bound if largest else end <= bound) for end in ((value,) if np.isnan(low) else (low, high))}
+    return UNDECIDED if len(kept) == 2 else MET if True in kept else NOT_MET
 
 
 def of_claim(claim: Claim, case: Case, histories: Histories) -> Finding | None:
@@ -93,19 +106,28 @@ def of_claim(claim: Claim, case: Case, histories: Histories) -> Finding | None:
     measured = throughout if claim.whole else late if claim.largest else last
     compare = operator.sub if claim.difference else operator.truediv
     one, other = (measured(histories[label], claim.column) for label in (claim.method, claim.rival))
-    value, low, high = ratio(one, other, compare)
-    side = "at least" if claim.largest else "at most"
-    bound = f"{side} {_beyond(claim.bound)}that" if claim.difference else f"{side} {claim.bound:.3g} times that"
+    found = ratio(one, other, compare)
+    bound = _beyond(claim) if claim.difference else _times(claim)
     when = "over the last fifth of the rounds" if claim.largest else "at the end"
     when = "over the whole run" if claim.whole else when
-    text = f"{words(claim.column)} of {claim.method} {when} is {bound} of {claim.rival}"
-    met = value >= claim.bound if claim.largest else value <= claim.bound
-    return Finding(case.title, text, value, low, high, met, "difference" if claim.difference else "ratio")
+    text = f"{words(claim.column)} of {claim.method} {when} is {bound} that of {claim.rival}"
+    verdict, measure = _verdict(found, claim.bound, claim.largest), "difference" if claim.difference else "ratio"
+    return Finding(case.full_title, text, *found, verdict, measure, claim.ours)
 
 
-def _beyond(bound: float) -> str:
-    """The words for a bound on a difference, before "that of the rival"."""
-    return f"{abs(bound):.3g} {'above' if bound > 0 else 'below'} " if bound else ""
+def _times(claim: Claim) -> str:
+    """The words for a bound on a ratio, before "that of the rival"."""
+    side = "at least" if claim.largest else "at most"
+    known = {1.0: "no smaller than" if claim.largest else "no larger than", 1 / 3: f"{side} a third of"}
+    return known.get(claim.bound, f"{side} {claim.bound:.3g} times")
+
+
+def _beyond(claim: Claim) -> str:
+    """Likewise on a difference."""
+    if not claim.bound:
+        return "no smaller than" if claim.largest else "no larger than"
+    side = "at least" if claim.largest else "at most"
+    return f"{side} {abs(claim.bound):.3g} {'above' if claim.bound > 0 else 'below'}"
 
 
 def alike(group: str, column: str, within: float, lines: Mapping[str, np.ndarray]) -> Finding:
@@ -117,11 +139,11 @@ def alike(group: str, column: str, within: float, lines: Mapping[str, np.ndarray
         within: The ratio may exceed one by so much.
         lines: Title of a case -> (seeds,) values.
     """
-    ordered = sorted(lines.values(), key=lambda values: float(np.median(values)))
-    value, low, high = ratio(ordered[-1], ordered[0])
+    # Which line is the largest is drawn anew with the seeds, or the interval would reach below one.
+    found = _resampled(np.stack(list(lines.values())), lambda medians: medians.max(axis=0) / medians.min(axis=0))
     names, percent = ", ".join(lines), f"{100 * within:.0f} %"
     text = f"the mean of {words(column)} over the last fifth of the rounds differs by at most {percent} between {names}"
-    return Finding(group, text, value, low, high, value <= 1 + within)
+    return Finding(group, text, *found, _verdict(found, 1 + within))
 
 
 def findings(experiment: Reproduction, histories: Mapping[str, Histories]) -> list[Finding]:

@@ -40,7 +40,7 @@ class Record(NamedTuple):
         stated: Those of the stated steps, one seed; None where they were not run apart.
         tunings: Label -> tuning.
         by_agent: Label -> (seeds, agents) the observation of every agent at the end.
-        groups: Label -> group -> the learned numbers of `Reproduction.groups_of`.
+        weights: Label -> group -> the learned numbers of `Reproduction.weights_of`.
         timing: One row a stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (of them, in
             compiled rounds; NaN for a tuning, which does not tell) and machine.
     """
@@ -52,7 +52,7 @@ class Record(NamedTuple):
     stated: Outcome | None
     tunings: dict[str, Tuned]
     by_agent: dict[str, np.ndarray]
-    groups: dict[str, dict[str, np.ndarray]]
+    weights: dict[str, dict[str, np.ndarray]]
     timing: pd.DataFrame
 
 
@@ -103,7 +103,7 @@ def run(experiment: Reproduction, folder: Path, quick: bool, settings: Mapping[s
     records: list[Record] = []
     # The case whose steps the others take goes first.
     for case in sorted(experiment.cases, key=lambda case: case.name != experiment.tuned_in):
-        tell(f"{experiment.name}, {case.title}")
+        tell(f"{experiment.name}, {case.full_title}")
         lent = records[0].tunings if experiment.tuned_in and records else {}
         records.append(_case(experiment, case, folder / CASES / case.name, quick, settings, tell, lent))
         _write_numbers(folder, records)
@@ -145,10 +145,10 @@ def _case(
             ]
         ran, tunings = stages.observed(workplace, raw, tunings)
         timing += _timing("runs", ran, raw["run"]["seeds"])
-        by_agent, groups = _ends(experiment, ran, place)
+        by_agent, weights = _ends(experiment, ran, place)
     columns = ["stage", "method", "rounds", "runs", "wall_seconds", "compiled_seconds", "machine"]
     frame = pd.DataFrame(timing, columns=columns)
-    return Record(case, ran.raw, ran.experiment.network, ran.outcome, stated, dict(tunings), by_agent, groups, frame)
+    return Record(case, ran.raw, ran.experiment.network, ran.outcome, stated, dict(tunings), by_agent, weights, frame)
 
 
 def _timing(stage: str, ran: Ran, seeds: int) -> list[tuple]:
@@ -162,14 +162,14 @@ def _timing(stage: str, ran: Ran, seeds: int) -> list[tuple]:
 
 def _ends(experiment: Reproduction, ran: Ran, place: Path) -> tuple[dict, dict]:
     """What every agent ended with: its observation, and the learned numbers in groups."""
-    by_agent, groups = {}, {}
+    by_agent, weights = {}, {}
     for label in ran.outcome.histories:
         result = load(place / disk.METHODS / label)
         if experiment.observation:
             by_agent[label] = of_agents(ran.experiment.problem, experiment.observation, result.x, result.y)
-        if experiment.groups_of is not None:
-            groups[label] = experiment.groups_of(ran.experiment.problem, result.x)
-    return by_agent, groups
+        if experiment.weights_of is not None:
+            weights[label] = experiment.weights_of(ran.experiment.problem, result.x)
+    return by_agent, weights
 
 
 def of_agents(problem: Problem, observation: str, x: Any, y: Any) -> np.ndarray:

@@ -29,6 +29,11 @@ class Case(NamedTuple):
     network: Raw
     group: str = ""
 
+    @property
+    def full_title(self) -> str:
+        """The title, with the group that it is of."""
+        return f"{self.title}, {self.group}" if self.group else self.title
+
 
 class Claim(NamedTuple):
     """What a figure says of two methods, as a number that can be measured.
@@ -43,6 +48,7 @@ class Claim(NamedTuple):
         largest: Is a large value good?
         difference: Is the bound that of the method's median minus the rival's, as for values of either sign?
         whole: Is the whole run looked at, a mean over its rows, which is larger the sooner a method learns?
+        ours: Is it a bound or an expectation of ours, which the paper does not state?
     """
 
     method: str
@@ -53,6 +59,7 @@ class Claim(NamedTuple):
     largest: bool = False
     difference: bool = False
     whole: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Reproduction:
         source: The paper's figure.
         paper: What the paper says, in Markdown.
         choices: What the paper leaves open and we chose, and why, in Markdown.
+        differences: Where what is run is not what the paper says, and why, in Markdown.
         cases: What is run.
         stated: Label -> the section of a method with the steps that the paper states; empty where it states none.
         methods: Label -> the section of a method whose steps are tuned; empty where the stated steps are reported.
@@ -77,13 +85,15 @@ class Reproduction:
             much their means over the last fifth of the rounds may differ; None otherwise.
         tuned_in: The name of the case whose tuned steps every case takes; each has its own if empty.
         observation: The problem's own observation whose spread over the agents is drawn; empty for none.
-        groups_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, whose spread is drawn;
+        drawn: Further columns that are drawn for every case.
+        weights_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, whose spread is drawn;
             None for none.
         draws: Label -> how many samples of the problem a round of the method draws, where they are unlike: `run` then
             says the rounds of those that draw the fewest, and the others end when they have drawn as many samples.
             Empty: all run the same rounds.
         quick: Dotted option -> value for a run of a few minutes, such as "run.rounds".
         quick_cases: The names of the cases of such a run, unless others are asked for; all where empty.
+        left_out: The titles of the cases that are not run.
     """
 
     name: str
@@ -91,6 +101,7 @@ class Reproduction:
     source: str
     paper: str
     choices: str
+    differences: str
     cases: tuple[Case, ...]
     stated: Mapping[str, Raw]
     methods: Mapping[str, Raw]
@@ -102,10 +113,12 @@ class Reproduction:
     alike: float | None = None
     tuned_in: str = ""
     observation: str = "test_accuracy"
-    groups_of: Callable[[Problem, Any], dict[str, np.ndarray]] | None = None
+    weights_of: Callable[[Problem, Any], dict[str, np.ndarray]] | None = None
     draws: Mapping[str, int] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     quick_cases: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def configuration(self, case: Case, methods: Mapping[str, Raw], quick: bool, settings: Mapping[str, Any]) -> Raw:
         """Returns a case as a configuration that ``hypergossip compare`` and ``tune`` take, too.
@@ -117,7 +130,7 @@ class Reproduction:
             settings: Dotted option -> value, laid over it last; None leaves it.
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
-        raw |= {"run": {**self.run, "title": case.title}, "methods": dict(methods)}
+        raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
         raw |= {"tune": {**self.tune, "grid": dict(self.grid)}}
         given = {key: value for key, value in settings.items() if value is not None}
         for key, value in {**(self.quick if quick else {}), **given}.items():
@@ -171,4 +184,5 @@ class Reproduction:
             if name not in known:
                 raise ValueError(f"{self.name} has no case {name!r}; {nearest(name, known)}")
         needed = {*names, self.tuned_in} if names else set(known)
-        return replace(self, cases=tuple(case for case in self.cases if case.name in needed))
+        kept = tuple(case for case in self.cases if case.name in needed)
+        return replace(self, cases=kept, left_out=tuple(case.full_title for case in self.cases if case not in kept))

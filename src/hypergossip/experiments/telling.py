@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from hypergossip.configuration import Raw
-from hypergossip.experiments.findings import Finding, Histories, findings, words
+from hypergossip.experiments import passages
+from hypergossip.experiments.findings import MET, NOT_MET, UNDECIDED, Finding, Histories, findings, words
 from hypergossip.experiments.reproduce import FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
 from hypergossip.experiments.reproduction import Reproduction
-from hypergossip.experiments.stages import Tuned
-from hypergossip.report.histories import RETURN, errors, leading, rounds_shown
+from hypergossip.report.histories import errors, leading, rounds_shown
 from hypergossip.report.story import (
     Block,
     Code,
@@ -28,16 +27,12 @@ from hypergossip.report.story import (
 from hypergossip.report.tables import summary
 from hypergossip.toml_text import write_toml
 
-PARTS = ("stationarity", "consensus_error", "lower_error")
+PARTS = ("stationarity", "consensus_error", "lower_consensus_error", "lower_error")
 MACHINE_OPTIONS = ("data_dir",)  # say where, not what
 
 
 def tell(
-    experiment: Reproduction,
-    records: list[Record],
-    quick: bool,
-    machine: str,
-    played: Mapping[str, Picture] | None = None,
+    experiment: Reproduction, records: list[Record], quick: bool, played: Mapping[str, Picture] | None = None
 ) -> Story:
     """Returns the report: what the paper says, what was run, and where they differ.
 
@@ -45,28 +40,29 @@ def tell(
         experiment: The experiment.
         records: Of its cases.
         quick: Was it a quick run?
-        machine: The machine and the versions in words.
         played: Name of a case of a game -> a picture of an episode, in the folder already.
     """
     histories = {record.case.name: record.outcome.histories for record in records}
     measured = findings(experiment, histories)
     blocks: list[Block] = [_first_figure(experiment, records)]
     blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
-    blocks += [Heading("What was run"), Text(experiment.choices), Text(_amounts(experiment, records, quick))]
+    blocks += [Heading("What was run"), Text(experiment.choices)]
+    blocks += [Text(passages.amounts(experiment, records, quick))]
+    blocks += [Heading("Where they differ, and why"), Text(experiment.differences)]
     if measured:
-        blocks += [Heading("Where they differ"), Table(_table(measured), _of_findings(measured, records))]
+        blocks += [Heading("What came of the claims"), Table(_table(measured), _of_findings(measured, records))]
     if any(record.stated for record in records):
-        blocks += [Heading("The stated steps"), Text(STATED_WORDS), Table(_stated(records), STATED_CAPTION)]
+        blocks += [Heading("The stated steps"), Text(STATED_WORDS), Table(passages.stated(records), STATED_CAPTION)]
     if any(record.tunings for record in records):
-        blocks += [Heading("Tuning"), Text(_tuning_words(experiment, records))]
-        blocks += [Table(_steps(records), "The best steps of every method, by the median over the tuning's seeds.")]
+        blocks += [Heading("Tuning"), Text(passages.tuning(experiment, records))]
+        blocks += [Table(passages.steps(experiment, records), STEPS_CAPTION)]
     for record in records:
         blocks += _of_case(experiment, record)
         blocks += [picture for name, picture in (played or {}).items() if name == record.case.name]
-    blocks += [Heading("The time it took"), Table(_times(records), f"Wall time in seconds, on {machine}.")]
-    blocks += [Text(f"Every number: [{HISTORY}]({HISTORY}), [{TIMING}]({TIMING}), [{TUNING}]({TUNING}).")]
+    blocks += [Heading("The time it took"), Table(passages.times(records), TIMES_CAPTION)]
+    blocks += [Text(f"Every number: {_written(records)}.")]
     blocks += [Heading("Configuration"), Text("Each is a file for `hypergossip compare --config` as it stands.")]
-    blocks += [Code(_configuration(record), "toml", record.case.title) for record in records]
+    blocks += [Code(_configuration(record), "toml", record.case.full_title) for record in records]
     return Story(f"{experiment.name}: {experiment.title}", _summary(measured, records, quick), tuple(blocks))
 
 
@@ -75,6 +71,19 @@ STATED_WORDS = (
     "numbers are no longer finite is stopped."
 )
 STATED_CAPTION = "What became of the stated steps."
+STEPS_CAPTION = "The best steps of every method, by the median over the tuning's seeds."
+TIMES_CAPTION = "All methods together. What is not spent in compiled rounds went into compiling, measuring and writing."
+ENDS_CAPTION = (
+    "Where the methods ended: medians over the seeds. Samples and bytes are an agent's; the seconds are those of all "
+    "seeds in compiled rounds."
+)
+
+
+def _written(records: list[Record]) -> str:
+    """The files of numbers that this experiment has."""
+    there = {HISTORY: any(record.outcome.histories for record in records), TIMING: True}
+    there[TUNING] = any(record.tunings for record in records)
+    return ", ".join(f"[{name}]({name})" for name, written in there.items() if written)
 
 
 def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
@@ -86,7 +95,7 @@ def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
     if experiment.alike is None:
         for record in records:
             shown = record.outcome.histories
-            panels += [Panel(shown, column, against, record.case.title) for against in axes if shown]
+            panels += [Panel(shown, column, against, record.case.full_title) for against in axes if shown]
     else:
         by_name = {record.case.name: record for record in records}
         for group, cases in experiment.groups().items():
@@ -110,16 +119,32 @@ def _rounds_in_words(talks: str) -> str:
 
 def _summary(measured: list[Finding], records: list[Record], quick: bool) -> str:
     lines = ["**A quick run**, to see that everything works: far too short to judge any method by."] if quick else []
-    lines += [f"{sum(one.met for one in measured)} of {len(measured)} claims are met."] if measured else []
+    lines += [_counted(measured)] if measured else []
     lines += ["\n".join(f"- **{one.case}**: {one.claim}. {_verdict(one)}" for one in measured)]
-    failed = {f"{label} in {record.case.title}" for record in records for label in record.outcome.failures}
+    failed = {f"{label} in {record.case.full_title}" for record in records for label in record.outcome.failures}
     if failed:
         lines.append(f"Without a result, as every usable step diverged: {', '.join(sorted(failed))}.")
     return "\n\n".join(filter(None, lines))
 
 
+def _counted(measured: list[Finding]) -> str:
+    """How many claims are met: the paper's, and the bounds that we hold it to."""
+    told = []
+    for ours, whose in ((False, "the paper's claims"), (True, "our own bounds and expectations")):
+        verdicts = [one.verdict for one in measured if one.ours == ours]
+        if verdicts:
+            others = [f"{verdicts.count(other)} {other}" for other in (NOT_MET, UNDECIDED) if other in verdicts]
+            more = f" ({', '.join(others)})" if others else ""
+            told.append(f"{verdicts.count(MET)} of {len(verdicts)} of {whose} {_are(verdicts.count(MET))} met{more}")
+    return f"{'; '.join(told)}."
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
 def _verdict(one: Finding) -> str:
-    return f"Measured: {_ratio(one)}{'.' if one.met else ', **not met**.'}"
+    return f"Measured: {_ratio(one)}{'.' if one.verdict == MET else f', **{one.verdict}**.'}"
 
 
 def _ratio(one: Finding) -> str:
@@ -128,16 +153,17 @@ def _ratio(one: Finding) -> str:
 
 
 def _table(measured: list[Finding]) -> pd.DataFrame:
-    rows = [(one.case, one.claim, _ratio(one), "yes" if one.met else "no") for one in measured]
+    rows = [(one.case, one.claim, "us" if one.ours else "the paper", _ratio(one), one.verdict) for one in measured]
     named = f"measured {' or '.join(_measures(measured))}"
-    return pd.DataFrame(rows, columns=["case", "claim", named, "met"]).set_index("case")
+    return pd.DataFrame(rows, columns=["case", "claim", "claimed by", named, "verdict"]).set_index("case")
 
 
 def _of_findings(measured: list[Finding], records: list[Record]) -> str:
     seeds = records[0].raw["run"]["seeds"]
     kinds = " or ".join(f"{measure}s" for measure in _measures(measured)).capitalize()
     return (
-        f"{kinds} of medians over {seeds} seeds; in brackets 95 % of them with the seeds drawn anew, with replacement."
+        f"{kinds} of medians over {seeds} seeds; in brackets 95 % of them with the seeds drawn anew, with replacement. "
+        "A claim is not decided where the bound lies within the brackets."
     )
 
 
@@ -145,121 +171,21 @@ def _measures(measured: list[Finding]) -> list[str]:
     return list(dict.fromkeys(one.measure for one in measured))
 
 
-def _amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str:
-    run = records[0].raw["run"]
-    first, seeds = run.get("seed", 0), run["seeds"]
-    which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}"
-    text = f"{_rounds(experiment, records)}, {which}, all by one compiled program."
-    if experiment.methods:
-        plan = records[0].raw["tune"]
-        start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
-        text += (
-            f" Steps were tuned on {_count(plan['seeds'], 'other seed')} (from {start} on), over "
-            f"{'as many' if experiment.draws and rounds == run['rounds'] else rounds} rounds, "
-            f"by {_score(plan)} averaged at 80, 90 and 100 % of them."
-        )
-    if quick and experiment.quick:
-        shorter = ", ".join(f"`{key}` = {value}" for key, value in experiment.quick.items())
-        text += f" This being a quick run, other numbers than those above: {shorter}."
-    return text
-
-
-def _rounds(experiment: Reproduction, records: list[Record]) -> str:
-    """How long the methods ran, where they draw unlike many samples a round in samples first."""
-    rounds = records[0].raw["run"]["rounds"]
-    if not experiment.draws:
-        return f"{rounds} rounds"
-    histories = [history for record in records for history in record.outcome.histories.values()]
-    game = any(RETURN in history for history in histories)
-    verb, unit = ("played", "environment steps") if game else ("drawn", "samples an agent")
-    budgets = {f"{record.raw['run']['stop']['samples']:,}": record.case.title for record in records}
-    spent = [f"{budget} ({title})" if len(budgets) > 1 else budget for budget, title in budgets.items()]
-    by_rounds: dict[int, list[str]] = {}
-    for label in experiment.draws:
-        by_rounds.setdefault(experiment.rounds_of(label, rounds), []).append(label)
-    each = ", ".join(f"{' and '.join(labels)} {count}" for count, labels in by_rounds.items())
-    return f"Every method until it had {verb} {', '.join(spent)} {unit}; in rounds: {each}"
-
-
-def _score(plan: Raw) -> str:
-    return words(plan.get("score", "metric"))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _stated(records: list[Record]) -> pd.DataFrame:
-    rows = []
-    for record in records:
-        if record.stated is None:
-            continue
-        for label, history in record.stated.histories.items():
-            last, column = history.sort_values("round").iloc[-1], leading([history])
-            reached = f"ends after {last['round']} rounds with {words(column)} = {last[column]:.3g}"
-            rows.append((record.case.title, label, reached))
-        rows += [(record.case.title, label, _first_sentence(why)) for label, why in record.stated.failures.items()]
-    return pd.DataFrame(rows, columns=["case", "method", "outcome"]).set_index("case")
-
-
-def _first_sentence(text: str) -> str:
-    return text.partition(". ")[0].rstrip(".")
-
-
-def _tuning_words(experiment: Reproduction, records: list[Record]) -> str:
-    grid = records[0].raw["tune"]["grid"]
-    axes = "\n".join(f"- `{name}`: {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items())
-    points = int(np.prod([len(values) for values in grid.values()]))
-    told = f"Every method over the same grid of {points} points:\n\n{axes}"
-    if experiment.tuned_in:
-        told += f"\n\nTuned in the case `{experiment.tuned_in}` alone; the others take its steps."
-    fell = [
-        f"- {label} in {record.case.title}: {_first_sentence(tuned.fell)}"
-        for record in records
-        for label, tuned in record.tunings.items()
-        if tuned.fell
-    ]
-    if fell:
-        told += "\n\nThe best point diverged on a seed of the report, and the next best one was taken:\n\n" + "\n".join(
-            fell
-        )
-    return told
-
-
-def _steps(records: list[Record]) -> pd.DataFrame:
-    rows = [
-        {"case": record.case.title, "method": label, **tuned.steps, **_told(tuned, record.raw["tune"])}
-        for record in records
-        for label, tuned in record.tunings.items()
-    ]
-    return pd.DataFrame(rows).set_index("case")
-
-
-def _told(tuned: Tuned, plan: Raw) -> dict[str, object]:
-    row = tuned.table.iloc[tuned.rank]
-    diverged = sum(seeds > 0 for seeds in tuned.table["diverged"])
-    return {
-        _score(plan): f"{row['score']:.3g}",
-        "points that diverged": f"{diverged} of {len(tuned.table)}",
-        "at the grid's edge": ", ".join(tuned.edges) or "no",
-    }
-
-
 def _of_case(experiment: Reproduction, record: Record) -> Iterator[Block]:
     case, histories = record.case, record.outcome.histories
     place = lambda name: f"{FIGURES}/{case.name}-{name}.png"
-    yield Heading(f"{case.title}{f', {case.group}' if case.group else ''}")
+    yield Heading(case.full_title)
     for label, why in record.outcome.failures.items():
         yield Text(f"{label} has no result: {why}")
     if not histories:
         return
-    yield Table(summary(histories), "Where the methods ended: medians over the seeds; costs are per agent.")
+    yield Table(summary(histories), ENDS_CAPTION)
     yield from _parts(experiment, histories, place("parts"))
     observation = experiment.observation
     if record.by_agent:
         caption = f"The {words(observation)} of every agent after the last round, in every seed."
         yield PerAgent(record.by_agent, words(observation), caption, place("agents"))
-    for label, groups in record.groups.items():
+    for label, groups in record.weights.items():
         yield Histogram(groups, "learned weight", f"The weights that {label} learned.", place(f"weights-{label}"))
     yield Topology(record.network, "Who talks to whom, and with what weight.", place("network"))
 
@@ -267,22 +193,18 @@ def _of_case(experiment: Reproduction, record: Record) -> Iterator[Block]:
 def _parts(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:
     """What the first figure leaves out: M_t in its parts, or the consensus where there is no M_t; the observation."""
     if leading(histories.values()) == "metric":
-        drawn, told = ["metric", *PARTS], "M_t in its parts, and what the agents' own models reach."
+        drawn, told = ["metric", *PARTS], "M_t in its parts"
     else:
-        drawn, told = errors(histories.values(), seen=True), "How far the agents are from agreement on what they share."
-    drawn = [column for column in (*drawn, experiment.observation) if column not in ("", experiment.compared)]
+        drawn, told = errors(histories.values(), seen=True), "How far the agents are from agreement on what they share"
+    there = {column for history in histories.values() for column in history}
+    drawn = [column for column in drawn if column in there and column != experiment.compared]
+    further = [column for column in (experiment.observation, *experiment.drawn) if column in there]
+    further = [column for column in further if column != experiment.compared]
+    told += f", and the agents' mean {' and '.join(map(words, further))}." if further else "."
+    drawn += further
     if drawn:
         along = rounds_shown(histories.values())
         yield Curves(tuple(Panel(histories, column, along) for column in drawn), told, picture)
-
-
-def _times(records: list[Record]) -> pd.DataFrame:
-    rows = []
-    for record in records:
-        for stage, part in record.timing.groupby("stage", sort=False):
-            sums = {name: float(np.nansum(part[name])) for name in ("wall_seconds", "compiled_seconds")}
-            rows.append({"case": record.case.title, "stage": stage, **sums})
-    return pd.DataFrame(rows).set_index("case")
 
 
 def _configuration(record: Record) -> str:

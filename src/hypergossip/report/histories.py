@@ -128,6 +128,20 @@ def by_seed(history: pd.DataFrame, column: str) -> pd.DataFrame:
     return seeded.pivot(index="round", columns="seed", values=column).sort_index()
 
 
+def means_from(history: pd.DataFrame, column: str, share: float) -> np.ndarray:
+    """Returns every seed's mean over its rows from a share of its rounds on, (seeds,); NaN if one of them is.
+
+    Args:
+        history: With a seed column, or of one seed.
+        column: Of the history.
+        share: 1 for the last round alone, 0.8 for the last fifth, 0 for all.
+    """
+    seeds = [rows for _, rows in history.groupby("seed")] if "seed" in history else [history]
+    least = 1e-9  # of a round: 0.8 of 35 is no whole number in floating point
+    late = [rows.loc[rows["round"] >= share * rows["round"].max() - least, column] for rows in seeds]
+    return np.array([values.to_numpy(np.float64).mean() for values in late])
+
+
 def spread_in_words(histories: dict[str, pd.DataFrame]) -> str:
     """Returns the sentence that a figure with bands owes its reader; empty where every method has one seed."""
     counts = sorted({seeds(history) for history in histories.values()})

@@ -11,6 +11,7 @@ from hypergossip.networks.network import Network
 from hypergossip.report import style
 
 LARGEST_DRAWN = 300
+NAMED = {"metropolis": "Metropolis", "laplacian": "Laplacian"}  # after people
 LARGEST_NUMBERED = 40
 WIDTHS = (0.4, 2.6)  # points, of the lightest and the heaviest edge
 
@@ -112,7 +113,7 @@ def facts(network: Network) -> str:
     gap, least, most = network.spectral_gap, int(network.degrees.min()), int(network.degrees.max())
     neighbours = _counted(most, "neighbour") if least == most else f"{least:,} to {most:,} neighbours"
     speed = f"λ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 − λ = {gap:.2g}"
-    return f"{counts}, {neighbours}\n{network.weights} weights {_range(network)}, {speed}"
+    return f"{counts}, {neighbours}\n{NAMED.get(network.weights, network.weights)} weights {_range(network)}, {speed}"
 
 
 def _range(network: Network) -> str:

@@ -17,6 +17,7 @@ from hypergossip.report.histories import (
     check,
     errors,
     leading,
+    means_from,
     observations,
     rounds_shown,
     seeds,
@@ -24,7 +25,7 @@ from hypergossip.report.histories import (
 )
 from hypergossip.report.prose import letters
 
-TAIL = "_tail"
+TAIL, LAST_FIFTH = "_tail", 0.8
 LOWER_IS_BETTER = {"loss", "error", "regret", "distance", "residual"}
 HIGHER_IS_BETTER = {"accuracy", "reward", "return", "score"}
 BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -69,7 +70,7 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     spent = ["exchanges"] * (rounds_shown(histories.values()) == "exchanges") + ["samples", "bytes_sent", "seconds"]
     rows = {}
     for name, history in histories.items():
-        last = lambda column, history=history: spread(_last(history, column))
+        last = lambda column, history=history: spread(_ends(history, column))
         low, high = (f"{first}_low", f"{first}_high")
         shown = last(first)
         row = {
@@ -80,7 +81,7 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
             **{column: last(column).median for column in there},
         }
         for column in own:
-            row |= {column: last(column).median, column + TAIL: spread(_tail(history, column)).median}
+            row |= {column: last(column).median, column + TAIL: spread(_ends(history, column, LAST_FIFTH)).median}
         rows[name] = {column: value if isinstance(value, int) else float(value) for column, value in row.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
@@ -145,25 +146,9 @@ def html(frame: pd.DataFrame) -> str:
     return "\n".join([*lines, "</tbody>"])
 
 
-def _each_seed(history: pd.DataFrame) -> list[pd.DataFrame]:
-    """Returns every seed's rows, in the order of the rounds."""
-    ordered = history.sort_values("round")
-    return [rows for _, rows in ordered.groupby("seed")] if "seed" in history else [ordered]
-
-
-def _last(history: pd.DataFrame, column: str) -> np.ndarray:
-    """Returns each seed's value at its last round, (seeds,)."""
-    if column not in history:
-        return np.array([np.nan])
-    return np.array([rows[column].iloc[-1] for rows in _each_seed(history)], np.float64)
-
-
-def _tail(history: pd.DataFrame, column: str) -> np.ndarray:
-    """Returns each seed's mean over the rows of the last fifth of its rounds, (seeds,); NaN if one of them is."""
-    if column not in history:
-        return np.array([np.nan])
-    late = [rows.loc[5 * rows["round"] >= 4 * rows["round"].max(), column] for rows in _each_seed(history)]
-    return np.array([values.to_numpy(np.float64).mean() for values in late])
+def _ends(history: pd.DataFrame, column: str, share: float = 1.0) -> np.ndarray:
+    """Returns each seed's value at its last round, or its mean from a share of the rounds on, (seeds,)."""
+    return means_from(history, column, share) if column in history else np.array([np.nan])
 
 
 def _cells(frame: pd.DataFrame) -> Cells:
@@ -210,9 +195,9 @@ def _numbers(values: pd.Series) -> np.ndarray:
 def _notation(name: str, numbers: np.ndarray) -> Callable[[float], str]:
     if name.startswith("bytes"):
         return _bytes
-    if name.removesuffix("_low").removesuffix("_high") in ERRORS:
-        return scientific
     sizes = np.abs(numbers[numbers != 0])
+    if name.removesuffix("_low").removesuffix("_high") in ERRORS and ((sizes < 1e-2) | (sizes >= 1e3)).any():
+        return scientific
     whole = bool((numbers == np.round(numbers)).all())
     if not sizes.size or (whole and sizes.max() < 1e15) or name in COSTS:
         return lambda number: f"{number:,.0f}"
