@@ -121,8 +121,15 @@ def test_a_damaged_mark_gets_a_sentence_and_can_be_replaced(tmp_path, no_data):
         for part in (f"{marker} is damaged", "--overwrite", "--out"):
             assert part in sentence, sentence
         assert marker.read_bytes() == damaged
-    sentence = refused(call("reproduce", "Q7", "--case", "nowhere", "--overwrite", "--out", tmp_path), after=1)
-    assert "a9a" in sentence
+    replaced = call("reproduce", "Q7", "--quick", "--rounds", "2", "--overwrite", "--out", tmp_path)
+    assert replaced.exit_code == 0, replaced.output
+
+
+def test_overwrite_keeps_what_is_there_where_the_new_run_cannot_begin(ended, no_data):
+    folder, _ = ended
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert "a9a" in refused(call("reproduce", "Q7", "--case", "nowhere", "--overwrite", "--out", folder))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_where_data_are_missing_no_mark_stays(tmp_path, no_data):

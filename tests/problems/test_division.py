@@ -32,11 +32,16 @@ def test_an_uneven_division_holds_a_batch_of_either_or_says_what_to_change(sampl
 
 # In a process without the tests' checks of annotations, which would be faster.
 ALONE = """
-import hypergossip as hg
-meta_learning, data_cleaning = hg.problems.meta_learning, hg.problems.data_cleaning
-for problem, option in ((meta_learning, "samples"), (data_cleaning, "samples"), (meta_learning, "widths")):
+from hypergossip import problems
+from hypergossip.problems.actor_critic import zoo
+games, digits = {"agents": 3}, {"data": "digits", "agents": 3}
+for problem, given, option in (
+    (problems.meta_learning, digits, "samples"), (problems.data_cleaning, digits, "samples"),
+    (problems.meta_learning, digits, "widths"), (problems.sinusoids, games, "widths"),
+    (zoo.cooperative_navigation, games, "widths"), (zoo.pursuit_evasion, games, "channels"),
+):
     try:
-        problem("digits", 3, **{option: 20})
+        problem(**given, **{option: 20})
     except ValueError as error:
         print(error)
 """
@@ -44,7 +49,9 @@ for problem, option in ((meta_learning, "samples"), (data_cleaning, "samples"), 
 
 def test_one_number_where_several_are_wanted_gets_a_sentence():
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True, timeout=120)
-    first, second, third = done.stdout.splitlines()
+    first, second, *others = done.stdout.splitlines()
     assert first == second
     assert first.startswith("samples is 20; give an agent's training and validation samples, such as (1000, 1000)")
-    assert third.startswith("widths is 20; give a whole number, at least 1, for every hidden layer, such as (20, 20)")
+    assert [line.partition(" is ")[0] for line in others] == ["widths", "widths", "widths", "channels"]
+    for line in others:
+        assert " is 20; give a whole number, at least 1, for every hidden layer, such as (20, 20)" in line

@@ -52,6 +52,8 @@ def reproduce_into(
     folder = out or Path("runs") / (experiment.name + "-quick" * quick)
     kept = {key: value for key, value in settings.items() if value is not None and key not in _OF_THIS_CALL}
     asked = {"experiment": experiment.name, "quick": quick, "cases": [case.name for case in experiment.cases], **kept}
+    if overwrite and folder.exists():
+        reproduce.check(experiment, quick, settings)
     with _marked(folder, asked, overwrite):
         records = reproduce.run(experiment, folder, quick, settings, say)
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)

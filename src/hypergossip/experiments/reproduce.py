@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from jax.tree_util import Partial
 
-from hypergossip.configuration import Raw
+from hypergossip.building import build
+from hypergossip.configuration import Raw, validate
 from hypergossip.experiments import folder as disk
 from hypergossip.experiments import stages
 from hypergossip.experiments.comparison import Outcome
@@ -85,6 +86,24 @@ def prepare(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
             )
     folder.mkdir(parents=True, exist_ok=True)
     disk.write_text(folder / ASKED, write_toml(asked))
+
+
+def check(experiment: Reproduction, quick: bool, settings: Mapping[str, Any]) -> None:
+    """Builds the first case, so that what cannot be run is refused before an earlier experiment gives way to it.
+
+    Args:
+        experiment: What to run.
+        quick: As for `run`.
+        settings: As for `run`.
+
+    Raises:
+        ValueError: If the configuration is wrong.
+        DataUnavailable: If its data are nowhere to be had.
+    """
+    methods = experiment.methods or experiment.stated
+    raw = experiment.configuration(experiment.cases[0], methods, quick, settings)
+    with jax.enable_x64(raw["run"].get("precision") == "float64"):
+        build(validate(raw, stages.NOWHERE), stages.NOWHERE)
 
 
 def run(experiment: Reproduction, folder: Path, quick: bool, settings: Mapping[str, Any], tell: Tell) -> list[Record]:

@@ -117,6 +117,12 @@ def _uneven(
     """Each agent's training and validation samples, which have the same skew: both are halves of one draw."""
     features = np.concatenate([train.features, validation.features])
     labels = np.concatenate([train.labels, validation.labels])
+    if 2 * least * agents > len(labels):
+        # No draw could give every agent so many, whatever the concentration.
+        raise ValueError(
+            f"{len(labels)} samples cannot give {agents} agents a training and a validation batch of {least} each: "
+            "take fewer agents, or a smaller batch_size."
+        )
     owned = partition(labels, agents, seed, dirichlet, minimum=2 * least)
     halves = [(rows[: len(rows) // 2], rows[len(rows) // 2 :]) for rows in owned]
     training, validating = (

@@ -136,6 +136,25 @@ def windows(images: Float[Array, "samples rows columns channels"]) -> Float[Arra
 Representation = Dense | Convolutional
 
 
+def layer_sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """Returns the sizes of hidden layers.
+
+    Args:
+        name: What they are called.
+        sizes: What was given.
+
+    Raises:
+        ValueError: If that is not a whole number for every layer.
+    """
+    given = list(sizes) if isinstance(sizes, Iterable) else []
+    whole = [size for size in given if isinstance(size, int | np.integer) and not isinstance(size, bool)]
+    if not given or len(whole) < len(given) or min(whole) < 1:
+        raise ValueError(
+            f"{name} is {sizes!r}; give a whole number, at least 1, for every hidden layer, such as (20, 20) for two."
+        )
+    return tuple(map(int, whole))
+
+
 def choose(
     name: str, widths: Sequence[int], activation: str, initialization: str, shape: tuple[int, ...]
 ) -> Representation:
@@ -158,13 +177,7 @@ def choose(
     ):
         if value not in choices:
             raise ValueError(f"{what} is {value!r}; choose one of {', '.join(choices)}.")
-    given = list(widths) if isinstance(widths, Iterable) else []
-    whole = [width for width in given if isinstance(width, int | np.integer) and not isinstance(width, bool)]
-    if not given or len(whole) < len(given) or min(whole) < 1:
-        raise ValueError(
-            f"widths is {widths!r}; give a whole number, at least 1, for every hidden layer, such as (20, 20) for two."
-        )
-    sizes = tuple(map(int, whole))
+    sizes = layer_sizes("widths", widths)
     if name == "dense":
         return Dense(sizes, activation, initialization)
     if len(shape) != 3:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from hypergossip.problem import Problem, Share
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
+from hypergossip.problems.representations import layer_sizes
 
 AMPLITUDES = (0.1, 5.0)
 PHASES = (0.0, np.pi)
@@ -237,16 +238,14 @@ def sinusoids(
     )
     if unlike is not None and unlike not in UNLIKE:
         raise ValueError(f"unlike is {unlike!r}; choose one of {', '.join(UNLIKE)}, or None for agents that are alike.")
-    least = min(agents, tasks, shots, held_out_tasks, *widths)
+    least = min(agents, tasks, shots, held_out_tasks)
     if least < 1:
-        raise ValueError(
-            f"agents, tasks, shots, widths and held_out_tasks must all be at least 1; one of them is {least}."
-        )
+        raise ValueError(f"agents, tasks, shots and held_out_tasks must all be at least 1; one of them is {least}.")
 
     random = np.random.default_rng(seed)
     owned = draw_tasks(random, agents, tasks, unlike)
     support, query = owned.shots(random, shots), owned.shots(random, shots)
-    x0 = Network(activation).initial(random, widths)
+    x0 = Network(activation).initial(random, layer_sizes("widths", widths))
     _, new_support, new_query = held_out(held_out_tasks, shots, seed)
 
     def like(shots: Shots, x: Layers) -> Shots:

@@ -11,6 +11,7 @@ from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Net
 from hypergossip.problems.actor_critic.pursuit import pursuit
+from hypergossip.problems.representations import layer_sizes
 
 SMALL = 0.01  # scale of an actor's last layer: its policy starts near uniform
 
@@ -53,7 +54,7 @@ def cooperative_navigation(
         seed: Of the initial networks and the test episodes.
     """
     game = navigation(agents, rewards=rewards, local_ratio=local_ratio, whole=whole)
-    sizes = tuple(widths)
+    sizes = layer_sizes("widths", widths)
     actor = FullyConnected(sizes, activation, SMALL)
     value = FullyConnected(sizes, activation)
     learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
@@ -116,12 +117,13 @@ def pursuit_evasion(
     given = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
     changes |= {name: value for name, value in given if value is not None}
     game = pursuit(preset, **changes)
-    actor = Convolutional(tuple(channels), width, activation, SMALL)
+    depths = layer_sizes("channels", channels)
+    actor = Convolutional(depths, width, activation, SMALL)
     learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
     return actor_critic(
         game,
         actor=actor,
-        critic=Convolutional(tuple(channels), width, activation),
+        critic=Convolutional(depths, width, activation),
         reward_model=FullyConnected((width,), activation) if reward_model else False,
         sees=sees,
         share=sharing(actor, game, sees, shared_layers),
