@@ -136,7 +136,7 @@ def _told(tuned: Tuned, plan: Raw) -> dict[str, object]:
     row = tuned.table.iloc[tuned.rank]
     diverged = sum(seeds > 0 for seeds in tuned.table["diverged"])
     return {
-        _score(plan): f"{row['score']:.3g}",
+        _score(plan): f"{row['score']:#.3g}".removesuffix("."),
         "points": len(tuned.table),
         "of them diverged": diverged,
         "at the grid's edge": ", ".join(tuned.edges) or "no",
