@@ -148,7 +148,7 @@ def test_cases_that_share_their_tuning(tmp_path):
     assert set(second.timing["stage"]) == {"tuning", "runs"}
     assert set(first.timing["stage"]) == {"runs"}
     story = tell(ACROSS, across.records, False)
-    assert "1 of 1 of the paper's claims is met" in story.summary  # the two cases are one and the same
+    assert "1 of 1 of our own bounds and expectations is met" in story.summary  # the two cases are one and the same
     assert "Measured: 1 [1, 1]." in story.summary
 
 

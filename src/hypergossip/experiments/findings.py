@@ -143,7 +143,7 @@ def alike(group: str, column: str, within: float, lines: Mapping[str, np.ndarray
     found = _resampled(np.stack(list(lines.values())), lambda medians: medians.max(axis=0) / medians.min(axis=0))
     names, percent = ", ".join(lines), f"{100 * within:.0f} %"
     text = f"the mean of {words(column)} over the last fifth of the rounds differs by at most {percent} between {names}"
-    return Finding(group, text, *found, _verdict(found, 1 + within))
+    return Finding(group, text, *found, _verdict(found, 1 + within), ours=True)  # papers say "hardly" and no number
 
 
 def findings(experiment: Reproduction, histories: Mapping[str, Histories]) -> list[Finding]:
