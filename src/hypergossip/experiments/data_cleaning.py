@@ -11,9 +11,9 @@ from hypergossip.problems.data_cleaning import corruption, sample_weights
 
 NETWORK: Raw = {"name": "erdos_renyi", "n": 9, "p": 0.3, "seed": 0, "weights": "metropolis"}
 MNIST: Raw = {"name": "data_cleaning", "data": "mnist", "samples": [500, 500], "corrupted": 0.4, "batch_size": 100}
-SOURCE = "The task of Franceschi et al. 2017, section 5.1, over a network"
-DIFFERENCES = """No paper that we know of runs this task without a server: there one machine holds all samples. So there
-is no figure to compare with, and what is measured below are expectations of ours."""
+SOURCE = "Franceschi et al. 2017, section 5.1"
+DIFFERENCES = """There one machine holds all samples; here they lie with nine agents. No figure is reproduced, and what
+is measured below are expectations of ours."""
 PAPER = """Some training labels are wrong, and nobody knows which. The upper level weighs the training samples,
 the lower level trains a softmax model on the weighted samples, and the upper loss is the model's on clean
 validation samples. Neither of our two papers runs this task; it is the field's third standard one."""

@@ -107,7 +107,7 @@ def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
                 }
                 panels += [Panel(lines, column, against, f"{label}, {group}") for against in axes if lines]
     title = experiment.title[0].upper() + experiment.title[1:]
-    return Curves(tuple(panels), f"{title}, as in {experiment.source}.{_rounds_in_words(talks)}", FIGURE)
+    return Curves(tuple(panels), f"{title}, after {experiment.source}.{_rounds_in_words(talks)}", FIGURE)
 
 
 def _rounds_in_words(talks: str) -> str:
