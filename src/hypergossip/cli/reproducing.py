@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +71,6 @@ def reproduce_into(
 def _marked(folder: Path, asked: dict[str, Any], overwrite: bool) -> Iterator[None]:
     """Marks the folder as this experiment's, unless it ends with an error before anything is kept there."""
     marker, new = folder / reproduce.ASKED, not folder.exists()
-    if marker.is_file() and not overwrite:
-        _check_marker(marker)
     reproduce.prepare(folder, asked, overwrite)
     try:
         yield
@@ -85,13 +82,3 @@ def _marked(folder: Path, asked: dict[str, Any], overwrite: bool) -> Iterator[No
             if new and not any(folder.iterdir()):
                 folder.rmdir()
         raise
-
-
-def _check_marker(marker: Path) -> None:
-    try:
-        tomllib.loads(marker.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "
-            "--overwrite, or give another folder by --out."
-        ) from None

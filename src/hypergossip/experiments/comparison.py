@@ -14,8 +14,7 @@ from hypergossip.configuration import Configuration
 from hypergossip.experiments import folder as disk
 from hypergossip.loop import NotFinite
 from hypergossip.preflight import facts
-from hypergossip.report.histories import leading, means_from
-from hypergossip.report.tables import LAST_FIFTH
+from hypergossip.report.histories import LAST_FIFTH, leading, means_from
 from hypergossip.result import POINT, frame, load
 from hypergossip.solver import solve
 from hypergossip.toml_text import write_toml

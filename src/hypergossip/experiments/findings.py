@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.experiments.reproduction import Case, Claim, Reproduction
-from hypergossip.report.histories import means_from
-from hypergossip.report.tables import LAST_FIFTH
+from hypergossip.report.histories import LAST_FIFTH, means_from
 
 RESAMPLES, LEVEL = 10_000, 0.95
 MET, NOT_MET, UNDECIDED = "met", "not met", "not decided"

@@ -79,13 +79,23 @@ def prepare(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
                 shutil.rmtree(folder / name, ignore_errors=True)
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
-        elif tomllib.loads(marker.read_text(encoding="utf-8")) != tomllib.loads(write_toml(asked)):
+        elif _asked_before(marker) != tomllib.loads(write_toml(asked)):
             raise ValueError(
                 f"{folder} holds an experiment with other options (they stand in {marker}); give those to go on with "
                 "it, replace it by --overwrite, or give another folder by --out."
             )
     folder.mkdir(parents=True, exist_ok=True)
     disk.write_text(folder / ASKED, write_toml(asked))
+
+
+def _asked_before(marker: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(marker.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "
+            "--overwrite, or give another folder by --out."
+        ) from None
 
 
 def check(experiment: Reproduction, quick: bool, settings: Mapping[str, Any]) -> None:

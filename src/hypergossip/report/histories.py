@@ -28,6 +28,10 @@ MANY_SEEDS = 10
 """From so many seeds on, a spread is the 10th to 90th percentile; of fewer, it is the smallest to the largest."""
 
 
+LAST_FIFTH = 0.8
+"""Of the rounds: what comes after this share of them."""
+
+
 class Spread(NamedTuple):
     """Seeds in three numbers, each (...): NaN wherever a seed has no finite value, so that no failure is hidden.
 

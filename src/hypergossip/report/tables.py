@@ -14,6 +14,7 @@ from hypergossip.report.histories import (
     COSTS,
     ERRORS,
     KNOWN_COLUMNS,
+    LAST_FIFTH,
     check,
     errors,
     leading,
@@ -25,7 +26,7 @@ from hypergossip.report.histories import (
 )
 from hypergossip.report.prose import letters
 
-TAIL, LAST_FIFTH = "_tail", 0.8
+TAIL = "_tail"
 LOWER_IS_BETTER = {"loss", "error", "regret", "distance", "residual"}
 HIGHER_IS_BETTER = {"accuracy", "reward", "return", "score"}
 BYTES = ("B", "kB", "MB", "GB", "TB", "PB")
