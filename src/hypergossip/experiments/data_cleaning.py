@@ -19,7 +19,9 @@ the lower level trains a softmax model on the weighted samples, and the upper lo
 validation samples. Neither of our two papers runs this task; it is the field's third standard one."""
 SERIES: Raw = {"name": "truncated_neumann", "terms": 10, "lipschitz": 3.0}
 RUN: Raw = {"rounds": 1000, "seeds": 10, "observe_every": 100, "precision": "float32"}
-TUNE: Raw = {"seeds": 1, "seed": 1_000_000, "score": "upper_loss"}
+TUNE: Raw = {"seeds": 1, "seed": 1_000_000, "score": "upper_loss", "extend": 4}
+
+QUICK: Raw = {"run.seeds": 2, "tune.extend": 0}
 
 
 def weights_of(problem: Problem, x: Any) -> dict[str, np.ndarray]:
@@ -65,7 +67,7 @@ is nearly all lower error here, and the test accuracy is what is reported.""",
     ),
     compared="test_accuracy",
     weights_of=weights_of,
-    quick={"run.rounds": 200, "run.seeds": 2, "run.observe_every": 100, "tune.grid": {"upper_step": [0.1, 0.3]}},
+    quick={**QUICK, "run.rounds": 200, "run.observe_every": 100, "tune.grid": {"upper_step": [0.1, 0.3]}},
 )
 
 DECAY: Raw = {"scale": 1.0, "offset": 2, "power": "1/3"}
@@ -100,5 +102,5 @@ of its own. Steps are tuned by the upper loss, as in C1.""",
     ),
     compared="test_accuracy",
     weights_of=weights_of,
-    quick={"run.rounds": 100, "run.seeds": 2, "run.observe_every": 50, "tune.grid": {"upper_step.scale": [1.0, 3.0]}},
+    quick={**QUICK, "run.rounds": 100, "run.observe_every": 50, "tune.grid": {"upper_step.scale": [1.0, 3.0]}},
 )
