@@ -10,6 +10,7 @@ ONE, MANY = 2, INNER + 1
 STEPS: Raw = {"upper_step": 0.2, "lower_step": 0.05, "hypergradient": "direct"}  # where a grid says nothing else
 SLAM: Raw = {"algorithm": "slam", **STEPS, "gamma": 1.0}
 MDAC: Raw = {"algorithm": "mdac", **STEPS, "inner_steps": INNER}
+# Not grown: over few seeds of so noisy a score the larger of two grids has the luckier point, not the better one.
 TUNE: Raw = {"seeds": 1, "seed": 1_000_000, "score": "return", "largest": True}
 
 BUDGET = f"""A round of MDAC plays {MANY} samples and sends {INNER} messages, one of the others {ONE} and one. So
