@@ -11,9 +11,9 @@ from hypergossip.problems.data_cleaning import corruption, sample_weights
 
 NETWORK: Raw = {"name": "erdos_renyi", "n": 9, "p": 0.3, "seed": 0, "weights": "metropolis"}
 MNIST: Raw = {"name": "data_cleaning", "data": "mnist", "samples": [500, 500], "corrupted": 0.4, "batch_size": 100}
-SOURCE = "The task of Franceschi et al. 2017, section 5.1, over a network"
-DIFFERENCES = """No paper that we know of runs this task without a server: there one machine holds all samples. So there
-is no figure to compare with, and what is measured below are expectations of ours."""
+SOURCE = "Franceschi et al. 2017, section 5.1"
+DIFFERENCES = """There one machine holds all samples; here they lie with nine agents. No figure is reproduced, and what
+is measured below are expectations of ours."""
 PAPER = """Some training labels are wrong, and nobody knows which. The upper level weighs the training samples,
 the lower level trains a softmax model on the weighted samples, and the upper loss is the model's on clean
 validation samples. Neither of our two papers runs this task; it is the field's third standard one."""
@@ -83,7 +83,9 @@ C2 = Reproduction(
     choices="""MNIST, nine agents with 500 training and 500 validation images each. Every training image was labelled
 by one of eight sources; all agents know by which, and none knows how good it is: the first is never wrong, the last
 four times in five, 40 % of all labels are wrong. x is one logit a source, on which all agree; every agent has a model
-of its own. Steps are tuned by the upper loss, as in C1.""",
+of its own. Steps are tuned by the upper loss, as in C1, over a grid in which the best points differ by less than the
+seeds do: DIAMOND's second best, 1 and 0.3, is 0.002 from its best, and of an earlier run of this experiment, over a
+smaller grid, it was the best; there its ten seeds reached a test accuracy of 0.758 and an upper loss of 0.983.""",
     differences=DIFFERENCES,
     cases=(Case("sources", "MNIST, eight labellers", {**MNIST, "weights": "source", "regularization": 0.01}, NETWORK),),
     stated={},
