@@ -44,7 +44,7 @@ def main() -> None:
         rounds = result.history.groupby("seed")["seconds"].last().max()
         rows.append((label, f"{time.perf_counter() - started:7.1f}  (of which the rounds {rounds:.1f})"))
     rows.append(("in all", f"{time.perf_counter() - begun:7.1f}"))
-    what = f"D1 on MNIST, {options.rounds:,} rounds, {options.seeds} seeds in one call, {jax.devices()[0].device_kind}"
+    what = f"D1 on MNIST, {options.rounds:,} rounds, seeds in one call: {options.seeds}, {jax.devices()[0].device_kind}"
     report(f"{what}: seconds", rows)
 
 
