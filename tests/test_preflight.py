@@ -138,7 +138,7 @@ def test_slam_on_a_flat_upper_level_has_no_bound():
     plain = equal_agents("lower")
     oracles = dataclasses.replace(plain.oracles, a=jnp.zeros_like(plain.oracles.a))
     problem = hg.Problem.from_oracles(oracles, x0=np.zeros(3), y0=np.zeros(5), share="lower")
-    with pytest.warns(hg.PreflightWarning, match="x has no influence: neither loss depends on it"):
+    with pytest.warns(hg.PreflightWarning, match="x has no influence: neither the upper loss"):
         known = facts(problem, NETWORK)
     assert hg.Slam(10.0, 0.1, 1.0, 0.1, hg.Exact()).check(known) == []
 

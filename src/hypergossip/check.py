@@ -105,8 +105,8 @@ def check_hypergradient(
     if not residual <= REACHED:
         warnings.warn(
             f"check_hypergradient: the lower solution was not reached (relative residual {residual:.2g}, wanted "
-            f"{REACHED:g}), so there is no truth to compare with: the lower level is likely not strongly convex, or not "
-            "smooth.",
+            f"{REACHED:g}), so there is no truth to compare with. The lower level is likely not strongly convex, or "
+            "not smooth.",
             MeasurementWarning,
             stacklevel=2,
         )

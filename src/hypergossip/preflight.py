@@ -11,6 +11,7 @@ from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
+from hypergossip.engines.lifting import mix_through
 from hypergossip.float64 import to_float64
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
@@ -53,8 +54,30 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
     Raises:
         ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
     """
-    for text in algorithm.check(facts(problem, network)):
+    known = facts(problem, network)
+    if problem.losses and not problem.twice_differentiable:
+        check_products(algorithm, problem)
+    for text in algorithm.check(known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
+
+
+def check_products(algorithm: Algorithm, problem: Problem) -> None:
+    """Raises ValueError where an algorithm asks for second derivatives that do not exist."""
+
+    def one_round(agent: Any, x: Any, y: Any) -> Any:
+        key = jax.random.key(0)
+        mix = mix_through((problem.upper, problem.lower), lambda vector, call: vector)
+        return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
+
+    try:
+        jax.eval_shape(one_round, problem.agent(0), problem.x0, problem.y0)
+    except Exception as error:
+        raise ValueError(
+            f"{type(algorithm).__name__} asks for second derivatives of the lower loss, which can be differentiated "
+            "only once. Take an estimator whose products are differences of gradients, such as "
+            "HessianFree(ConjugateGradient(10)), or give the loss's own function a derivative rule that can be "
+            "differentiated (jax.custom_jvp)."
+        ) from error
 
 
 def facts(problem: Problem, network: Any) -> Facts:
@@ -84,7 +107,7 @@ def facts(problem: Problem, network: Any) -> Facts:
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
         # c |y|^2 adds 2 c to every curvature.
         least, most = float(smallest[agent]), float(largest[agent])
-        enough = max(-least, 0.01 * most) / 2
+        enough = max(-1.2 * least, 0.01 * most) / 2  # the smallest curvature may lie somewhat below the one found
         raise ValueError(
             f"the lower level of {problem.agent_label(agent)} is not strongly convex at the starting point: its "
             f"curvature along some direction is {least:.3g} (largest {most:.3g}), so that its solution is not unique. "

@@ -170,7 +170,10 @@ def check_influence(problem: Problem, start: Start) -> list[str]:
             f"the lower loss does not depend on {names}: its derivative there is zero, so that the lower level has no "
             "unique solution. What is to stay as it is belongs into the data or into the loss itself, not into y."
         )
-    why = {True: "neither loss depends on it", False: "it reaches the upper loss neither directly nor through y"}
+    why = {
+        True: "neither the upper loss nor the lower solution depends on it",
+        False: "the upper loss depends on it neither directly nor through y",
+    }
     unused = np.abs(beside.fx) + np.abs(beside.mixed) == 0
     return [
         f"x{problem.upper.paths[k]} has no influence: {why[bool(unused[:, problem.upper.entries(k)].all())]}, so its "

@@ -49,6 +49,8 @@ def _traced(loss: Callable, structure: Any, kinds: tuple, x64: bool) -> ClosedJa
     (n,) = jax.export.symbolic_shape(ROWS)
     shapes = [jax.ShapeDtypeStruct((n, *shape) if row else shape, dtype) for shape, dtype, row in kinds]
     try:
-        return jax.make_jaxpr(lambda *leaves: loss(*jax.tree.unflatten(structure, leaves)))(*shapes)
+        # A symbolic number is an array of whole numbers where a plain one is Python's, so it mixes with floats less.
+        with jax.numpy_dtype_promotion("standard"):
+            return jax.make_jaxpr(lambda *leaves: loss(*jax.tree.unflatten(structure, leaves)))(*shapes)
     except Exception as error:
-        raise CannotMask(f"it asks for its number of rows in Python ({type(error).__name__})") from error
+        raise CannotMask(f"it needs its number of rows while it is traced ({type(error).__name__})") from error
