@@ -61,7 +61,8 @@ def check_hypergradient(
         The errors, the derivatives along every direction, and the residual.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared (l is a function of one x), or an argument is of another kind.
+        ValueError: If the problem's x is not wholly shared (l is a function of one x), or an argument is of another
+            kind.
     """
     check_problem(problem)
     check_estimator(estimator)

@@ -1,4 +1,4 @@
-"""What a run is, so that a checkpoint of another one is refused: names at once, digests when they are first looked at."""
+"""What a run is, so that a checkpoint of another one is refused: names at once, digests when first looked at."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -24,7 +24,6 @@ from hypergossip.result import Result
 from hypergossip.run import Carry, Run, begin, measure, pack, result, unpack
 from hypergossip.stop import Stop, plain_row, read_stop
 
-
 MOST_ROUNDS = 2**31 - 1  # a round's number is a 32-bit integer on the device
 
 

@@ -19,8 +19,8 @@ class Stop:
         metric: A tolerance on M_t, in every run of several seeds.
         seconds: Compiled running time, compilation and observation apart.
         samples: Samples drawn per agent.
-        function: A function of a row (a dict: column -> number, or an array over seeds where seeds were asked for), true
-            to stop.
+        function: A function of a row (a dict: column -> number, or array over seeds where there are `seeds`), true to
+            stop.
     """
 
     metric: float | int | None = None

@@ -64,7 +64,8 @@ def tune(
         grid: Hyper-parameter -> values. A dot goes into a part: "lower_step.scale", "hypergradient.lipschitz".
         rounds: Rounds of every run.
         seeds: Runs a point.
-        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is judged by.
+        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
+            judged by.
         score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
         largest: Is the largest score the best (an accuracy), and not the smallest?
         extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
