@@ -167,10 +167,10 @@ def within_jit(y, b):
 
 
 MASKED = [
-    mean, total, class_weighted, masked, batch_normalised, contrastive, info_nce, own_column, mean_of_classes, worst_class,
-    median, quantile, worst, cox, backwards, autoregressive, ends, recurrent, recurrent_backwards, iterated, searched,
-    branching, of_single_rows, flattened, correlated, area_under_curve, own_derivatives, checkpointed, by_einsum,
-    convolutional, within_jit,
+    mean, total, class_weighted, masked, batch_normalised, contrastive, info_nce, own_column, mean_of_classes,
+    worst_class, median, quantile, worst, cox, backwards, autoregressive, ends, recurrent, recurrent_backwards,
+    iterated, searched, branching, of_single_rows, flattened, correlated, area_under_curve, own_derivatives,
+    checkpointed, by_einsum, convolutional, within_jit,
 ]  # fmt: skip
 
 
