@@ -15,6 +15,7 @@ from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.metrics import ledger
+from hypergossip.networks.pairing import paired
 from hypergossip.preflight import preflight, whole_number
 from hypergossip.problem import Problem
 from hypergossip.progress import progress_bar
@@ -49,7 +50,8 @@ def solve(
     Args:
         algorithm: The program of one agent.
         problem: The bilevel problem.
-        network: Who talks to whom, and with what weight.
+        network: Who talks to whom, and with what weight. Where it and the problem have names, node and agent of the
+            same name are one; otherwise node k is agent k.
         rounds: How many rounds; with `start`, how many more.
         seed: Of every random number of the run.
         seeds: Run so many seeds, seed, seed + 1, ..., at once; leaves and history then have a seed axis.
@@ -69,6 +71,7 @@ def solve(
 
     Raises:
         ValueError: If the run cannot work, with advice.
+        TypeError: If the network is none.
         NotFinite: If a number is no longer finite, naming round, agent and quantity; the last checkpoint stays.
         CheckpointError: If the folder's checkpoint is damaged or of another configuration.
         Interrupted: At Ctrl-C or SIGTERM with a checkpoint folder, after the checkpoint is written.
@@ -81,6 +84,7 @@ def solve(
         raise ValueError(
             "stop: this problem has no losses and no M_t; stop by seconds, samples or a function of a row."
         )
+    network = paired(problem, network)
     if check:
         preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)
