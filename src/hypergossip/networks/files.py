@@ -11,23 +11,22 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from hypergossip.networks.edge_lists import read_edge_list
-from hypergossip.networks.given import FOR_GRAPHS, Remedies, of_graph
+from hypergossip.networks.given import of_graph
 from hypergossip.networks.naming import repetitions
 from hypergossip.networks.network import Network
 
 PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompress}
 
 
-def from_file(
-    path: str | Path, weights: str = "metropolis", format: str | None = None, label: str | None = None
-) -> Network:
+def from_file(path: Any, weights: str = "metropolis", format: str | None = None, label: str | None = None) -> Network:
     """The network in a file: GraphML, GML, node-link JSON, or a list of edges with two names a line.
 
     Agents have the nodes' names and are in the file's order; nodes that are the numbers 0 to n - 1 are in the order of
     the numbers. Attributes, edge weights among them, are not looked at.
 
     Args:
-        path: the file, which may be packed (.gz, .bz2); a relative path starts from the working directory.
+        path: the file, a text or a `pathlib.Path`; it may be packed (.gz, .bz2). A relative path starts from the
+            working directory.
         weights: see `mixing_matrix`.
         format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is what
             `networkx.node_link_data` returns, its edges called "edges" or, as before NetworkX 3.6, "links". In a list
@@ -43,16 +42,13 @@ def from_file(
     """
     graph = read_graph(path, format, label)
     where = f", where graph = hypergossip.networks.read_graph({str(path)!r})"
-    loops, parallel, parts = FOR_GRAPHS
-    remedies = Remedies(loops + where, parallel + where, parts.removesuffix(".") + where + ".")
-    name = _bare(Path(path)).stem
     try:
-        return of_graph(graph, name, weights, remedies)
+        return of_graph(graph, _bare(Path(path)).stem, weights, where)
     except ValueError as error:
         raise ValueError(f"{Path(path).name}: {error}") from None
 
 
-def read_graph(path: str | Path, format: str | None = None, label: str | None = None) -> Any:
+def read_graph(path: Any, format: str | None = None, label: str | None = None) -> Any:
     """The NetworkX graph in a file, for what must be mended before `from_networkx` takes it.
 
     Args:
@@ -76,7 +72,7 @@ def read_graph(path: str | Path, format: str | None = None, label: str | None = 
     except Exception as error:  # readers raise whatever they stumble over
         reason = " ".join(str(error).split()).removesuffix(".") or type(error).__name__
         raise ValueError(f"{path.name} cannot be read as {kind.title}: {reason}.") from error
-    return _labelled(graph, kind, label, path.name)
+    return _as_simple_as_it_is(_labelled(graph, kind, label, path.name))
 
 
 class _Kind(NamedTuple):
@@ -155,7 +151,7 @@ def _gml(content: bytes) -> Any:
     try:
         return networkx.parse_gml(text, label="id")
     except networkx.NetworkXError as error:
-        if not (str(error).startswith("edge #") and "multigraph 1" in str(error)):
+        if not (str(error).startswith("edge #") and "is duplicated" in str(error)):
             raise
     # Many files have parallel edges without the line that NetworkX asks for; with it, `of_graph` can name them.
     return networkx.parse_gml(re.sub(r"^(\s*graph\s*\[)", r"\1 multigraph 1 ", text, count=1, flags=re.M), label="id")
@@ -177,6 +173,14 @@ def _edges(content: bytes) -> Any:
     import networkx
 
     return networkx.MultiGraph(read_edge_list(_text(content)))
+
+
+def _as_simple_as_it_is(graph: Any) -> Any:
+    """The same graph as one without parallel edges, where there are none."""
+    import networkx
+
+    simple = networkx.DiGraph(graph) if graph.is_directed() else networkx.Graph(graph)
+    return simple if simple.number_of_edges() == graph.number_of_edges() else graph
 
 
 def _only(graph: Any, declared: set[Any]) -> Any:

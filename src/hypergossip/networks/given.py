@@ -14,7 +14,7 @@ from hypergossip.networks.spectrum import agents_of
 
 
 class Remedies(NamedTuple):
-    """What the sentences advise about a graph that cannot be used.
+    """What the sentences advise about edges that cannot be used.
 
     Attributes:
         loops: Where an agent is joined with itself.
@@ -28,12 +28,6 @@ class Remedies(NamedTuple):
 
 
 FOR_EDGES = Remedies("leave them out", "give each pair once", "Add edges between the parts.")
-FOR_GRAPHS = Remedies(
-    "graph.remove_edges_from(networkx.selfloop_edges(graph)) takes them out",
-    "networkx.Graph(graph) keeps one edge of each pair",
-    "Add edges between the parts, or keep the largest one: "
-    "graph.subgraph(max(networkx.connected_components(graph), key=len)).",
-)
 
 
 def from_edges(
@@ -79,21 +73,27 @@ def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
 
     if not isinstance(graph, networkx.Graph):
         raise TypeError(f"from_networkx takes a networkx.Graph; got {type(graph).__name__}. See also from_edges.")
-    return of_graph(graph, f"from_networkx({len(graph)})", weights, FOR_GRAPHS)
+    return of_graph(graph, f"from_networkx({len(graph)})", weights)
 
 
-def of_graph(graph: Any, name: str, weights: str, remedies: Remedies) -> Network:
+def of_graph(graph: Any, name: str, weights: str, where: str = "") -> Network:
     """The network with a NetworkX graph's nodes and edges.
 
     Args:
         graph: a `networkx.Graph`.
         name: what people call the network.
         weights: see `mixing_matrix`.
-        remedies: what to advise about a graph that cannot be used.
+        where: what a sentence says of `graph`, of which it advises a call.
 
     Raises:
         ValueError: as `from_networkx`.
     """
+    remedies = Remedies(
+        f"graph.remove_edges_from(networkx.selfloop_edges(graph)) takes them out{where}",
+        f"networkx.Graph(graph) keeps one edge of each pair{where}",
+        "Add edges between the parts, or keep the largest one: "
+        f"graph.subgraph(max(networkx.connected_components(graph), key=len)){where}.",
+    )
     if len(graph) == 0:
         raise ValueError("The graph has no nodes, and a network has at least one agent.")
     nodes, names = _numbered(list(graph.nodes))
@@ -101,7 +101,7 @@ def of_graph(graph: Any, name: str, weights: str, remedies: Remedies) -> Network
     agent_of = {node: agent for agent, node in enumerate(nodes)}
     pairs = np.array([(agent_of[i], agent_of[j]) for i, j in graph.edges()], dtype=np.int64).reshape(-1, 2)
     if graph.is_directed():
-        raise ValueError(_directed(graph, pairs, names))
+        raise ValueError(_directed(graph, pairs, names) + f"{where}.")
     edges = _simple(len(nodes), pairs, names, remedies)
     return assemble(len(nodes), edges, name, weights, names=names, advice=remedies.parts)
 
@@ -149,12 +149,12 @@ def _numbered(nodes: list[Any]) -> tuple[list[Any], tuple[Hashable, ...] | None]
 
 
 def _directed(graph: Any, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None) -> str:
-    """The sentence about a directed graph."""
+    """The sentence about a directed graph, without its full stop."""
     joined = set(map(tuple, pairs.tolist()))
     one_way = next(([i, j] for i, j in pairs.tolist() if (j, i) not in joined), None)
     fault = "" if one_way is None else f": {listed(one_way, names)} join one way only"
     both = "networkx.Graph(graph)" if graph.is_multigraph() else "graph.to_undirected()"
-    return f"The graph is directed{fault}. Mixing needs both ways; if neighbours may talk both ways, pass {both}."
+    return f"The graph is directed{fault}. Mixing needs both ways; if neighbours may talk both ways, pass {both}"
 
 
 def _numbers(n: int, edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
