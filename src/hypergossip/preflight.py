@@ -11,14 +11,13 @@ from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
-from hypergossip.metrics.float64 import to_float64
+from hypergossip.float64 import to_float64
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
 from hypergossip.space import Space
+from hypergossip.starting_point import check_finite, check_influence, measure_start, measured_oracles, normalised
 
-POWER_ITERATIONS = 24
-BATCHES = 4
 FINITE_DIFFERENCE = 1e-4
 
 
@@ -59,22 +58,38 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
 
 
 def facts(problem: Problem, network: Any) -> Facts:
-    """Gathers what an algorithm needs for its check.
+    """Gathers what an algorithm needs for its check, and warns (`PreflightWarning`) of variables without influence.
 
     Raises:
-        ValueError: If the sizes do not fit or the lower level is not strongly convex.
+        ValueError: If the sizes do not fit, something is not finite at the start, or the lower level is not strongly
+            convex.
     """
     check_sizes(problem, network)
     shared = any(problem.upper.shared), any(problem.lower.shared)
     if not problem.losses:
         return Facts(*shared, network=network, lower_curvature=(0.0, 0.0), upper_curvature=lambda: 0.0)
-    smallest, largest = lower_curvature(problem)
+    start = measure_start(problem)
+    check_finite(problem, start)
+    for text in check_influence(problem, start):
+        warnings.warn(text, PreflightWarning, stacklevel=4)
+    if not problem.twice_differentiable:
+        warnings.warn(
+            "the lower loss cannot be differentiated twice: its curvature, y* and M_t are computed from differences of "
+            "its gradient, and so must be the algorithm's products (HessianFree).",
+            PreflightWarning,
+            stacklevel=4,
+        )
+    smallest, largest = start.smallest, start.largest
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
+        # c |y|^2 adds 2 c to every curvature.
+        least, most = float(smallest[agent]), float(largest[agent])
+        enough = max(-least, 0.01 * most) / 2
         raise ValueError(
-            f"the lower level of agent {agent} is not strongly convex at the starting point: its curvature along some "
-            f"direction is {float(smallest[agent]):.3g} (largest {float(largest[agent]):.3g}). Its solution is not "
-            "unique; add a regulariser such as 0.01 * |y|^2 to the lower loss."
+            f"the lower level of {problem.agent_label(agent)} is not strongly convex at the starting point: its "
+            f"curvature along some direction is {least:.3g} (largest {most:.3g}), so that its solution is not unique. "
+            f"Add a regulariser c |y|^2 to the lower loss, c above {enough:.2g}; or run it at your own risk with "
+            "check=False: what depends on y* is then measured only where a minimum is found."
         )
     return Facts(
         *shared,
@@ -108,46 +123,14 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     Power iteration on the whole data, and for the largest on a few batches too; the smallest is a Rayleigh quotient,
     so never below the truth.
     """
-    with jax.enable_x64(True):
-        smallest, largest = _lower_curvature(problem.oracles, problem.identities, problem.x0, problem.y0)
-        return np.asarray(smallest), np.asarray(largest)
-
-
-@compiled()
-def _lower_curvature(oracles: Any, identities: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    oracles, x, y = to_float64((oracles, x, y))
-    direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
-
-    def largest(product: Any) -> Any:
-        def iterate(_: Any, v: Any) -> Any:
-            return _normalised(product(v), v)
-
-        v = lax.fori_loop(0, POWER_ITERATIONS, iterate, direction / jnp.linalg.norm(direction))
-        return jnp.vdot(v, product(v))
-
-    def of_agent(agent: Any, identity: Any) -> tuple[Any, Any]:
-        H = agent.full.hessian_product(x, y, jax.random.key(0))
-        top = largest(H)
-        # The power iteration finds the eigenvalue of largest magnitude; a negative one is the smallest already.
-        shift = jnp.abs(top)
-        bottom = jnp.minimum(top, shift - largest(lambda v: shift * v - H(v)))
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(1), identity), BATCHES)
-        batches = lax.map(lambda key: largest(agent.hessian_product(x, y, key)), keys)
-        return bottom, jnp.maximum(shift, jnp.max(batches))
-
-    return jax.vmap(of_agent)(oracles, identities)
-
-
-def _normalised(Hv: Any, v: Any) -> Any:
-    """Returns Hv at length one, or v where Hv is zero."""
-    norm = jnp.linalg.norm(Hv)
-    return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
+    start = measure_start(problem)
+    return start.smallest, start.largest
 
 
 def upper_curvature(problem: Problem) -> float:
     """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
     with jax.enable_x64(True):
-        return float(_upper_curvature(problem.oracles, problem.upper, problem.lower, problem.x0, problem.y0))
+        return float(_upper_curvature(measured_oracles(problem), problem.upper, problem.lower, problem.x0, problem.y0))
 
 
 @compiled("upper", "lower")
@@ -170,7 +153,7 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
     def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         v, _ = carry
         Hv = difference(v)
-        return _normalised(Hv, v), jnp.vdot(v, Hv)
+        return normalised(Hv, v), jnp.vdot(v, Hv)
 
     v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
     return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])

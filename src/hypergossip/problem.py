@@ -1,6 +1,8 @@
 """A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -8,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from hypergossip.algorithm import Oracles, Vector
+from hypergossip.algorithm import LossOracles, Oracles, Vector
 from hypergossip.naming import agent_label, read_names
-from hypergossip.oracles import AutodiffOracles, Form, Loss
+from hypergossip.oracles import AutodiffOracles, Form
 from hypergossip.space import Space
+from hypergossip.whole_data import Loss, choose_whole
 
 Tree = Any
 Observation = Callable[[Tree, Tree], Any]
@@ -20,6 +23,7 @@ Share = str | Mapping[str, Any]
 
 SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
 SAMPLINGS = ("iid", "blocks")
+LARGE = 100_000_000  # bytes: padded data above this are worth a word where they are much more than was given
 
 
 class Problem:
@@ -70,8 +74,9 @@ class Problem:
         """Makes a problem from two losses and every agent's data.
 
         Args:
-            upper: f(x, y, batch) -> scalar, a mean over the batch; x and y are pytrees like x0 and y0.
-            lower: g(x, y, batch) -> scalar, a mean over the batch, strongly convex in y.
+            upper: f(x, y, batch) -> scalar; x and y are pytrees like x0 and y0. On all samples of an agent it is called
+                once, with all of them: a loss need not be a mean over samples.
+            lower: g(x, y, batch) -> scalar, likewise, strongly convex in y.
             upper_data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...),
                 where agents hold different numbers of samples.
             lower_data: Likewise.
@@ -109,26 +114,31 @@ class Problem:
                 "take a smaller batch, or None for every sample."
             )
         x0, y0 = _floating(x0), _floating(y0)
+        spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
+        _check_loss("upper", upper, upper_rows[0], x0, y0)
+        _check_loss("lower", lower, lower_rows[0], x0, y0)
         form = Form(
             upper=upper,
             lower=lower,
-            upper_space=Space.of(x0, upper_share, "upper"),
-            lower_space=Space.of(y0, lower_share, "lower"),
+            upper_space=spaces[0],
+            lower_space=spaces[1],
             batch_size=None if batch_size is None else int(batch_size),
             sampling=sampling,
-            samples=(max(counts[0]), max(counts[1])),
-            ragged=any(len(set(level)) > 1 for level in counts),
+            whole=(
+                choose_whole("upper", upper, upper_rows, counts[0], x0, y0),
+                choose_whole("lower", lower, lower_rows, counts[1], x0, y0),
+            ),
             projection=project,
         )
         repeat = form.batch_size - 1 if form.batch_size and sampling == "blocks" else 0
+        upper_stacked = _stack(upper_rows, repeat, "upper_data")
         oracles = AutodiffOracles(
-            upper_data=_stack(upper_rows, form.samples[0], repeat),
-            lower_data=_stack(lower_rows, form.samples[1], repeat),
+            upper_data=upper_stacked,
+            lower_data=upper_stacked if _same(upper_data, lower_data) else _stack(lower_rows, repeat, "lower_data"),
             upper_count=jnp.asarray(counts[0]),
             lower_count=jnp.asarray(counts[1]),
             form=form,
         )
-        _check_losses(jax.tree.map(lambda leaf: leaf[0], oracles), x0, y0)
         self._set(oracles, form.upper_space, form.lower_space, x0, y0, observe, names)
 
     @classmethod
@@ -180,6 +190,24 @@ class Problem:
                 raise ValueError(
                     f"observe: {name!r} returned shape {value.shape}; an observation of one agent is a scalar."
                 )
+
+    @cached_property
+    def twice_differentiable(self) -> bool:
+        """Can the lower loss be differentiated twice? Where not, it is measured by differences of its gradient."""
+        if not isinstance(self.oracles, LossOracles):
+            return True  # it brings its own products
+
+        def products(agent: Any, x: Any, y: Any) -> Any:
+            key = jax.random.key(0)
+            full = agent.full
+            return full.hessian_product(x, y, key)(y), full.jacobian_product(x, y, key)(y)
+
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.oracles)
+        try:
+            jax.eval_shape(products, one, self.x0, self.y0)
+        except Exception:  # whatever a user's function raises that is differentiated once too often
+            return False
+        return True
 
     def agent(self, i: int) -> Oracles:
         """Returns the problem as agent i sees it."""
@@ -268,47 +296,51 @@ def _count(agent: Tree) -> int:
     return counts.pop()
 
 
-def _stack(agents: list[Tree], rows: int, repeat: int) -> Tree:
+def _same(one: Tree, other: Tree) -> bool:
+    """Are two levels' data the same arrays, so that one copy will do?"""
+    if jax.tree.structure(one) != jax.tree.structure(other):
+        return False
+    return all(a is b for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def _stack(agents: list[Tree], repeat: int, name: str) -> Tree:
     """Stacks the agents' data, leaves (agents, rows + repeat, ...), filled up with real rows taken cyclically.
 
     For sampling by blocks the rows are shuffled once (alike for equal sizes, whatever the agent's place) and the
     first ones repeated behind the last, so that every row begins as many blocks as any other.
     """
+    counts = [_count(agent) for agent in agents]
+    rows = max(counts)
 
     def fill(leaf: np.ndarray) -> np.ndarray:
         order = np.random.default_rng(len(leaf)).permutation(len(leaf)) if repeat else np.arange(len(leaf))
         return leaf[order[np.arange(rows + repeat) % len(leaf)]]
 
+    given = sum(leaf.nbytes for agent in agents for leaf in jax.tree.leaves(agent))
+    padded = given // sum(counts) * len(agents) * (rows + repeat)
+    if padded > LARGE and padded > 4 * given:
+        warnings.warn(
+            f"{name}: {given / 1e6:.1f} MB are given, and padded to the {rows:,} samples of agent "
+            f"{int(np.argmax(counts))} they take {padded / 1e6:,.0f} MB. Divide that agent's samples among several "
+            "agents where memory is short.",
+            stacklevel=3,
+        )
     return _floating(jax.tree.map(lambda *leaves: np.stack([fill(leaf) for leaf in leaves]), *agents))
 
 
-def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:
-    """Evaluates both losses once on agent 0, and refuses what no later message could explain."""
-    form = agent.form
-    for name, loss, data, count in (
-        ("upper", form.upper, agent.upper_data, min(2, int(agent.upper_count))),
-        ("lower", form.lower, agent.lower_data, min(2, int(agent.lower_count))),
-    ):
-        two = jax.tree.map(lambda leaf, count=count: leaf[:count], data)
-        try:
-            value = loss(x0, y0, two)
-        except Exception as error:
-            given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in (("x0", x0), ("y0", y0)))
-            error.add_note(
-                f"This was the {name} loss on two samples of agent 0; the shapes it was given: {given}, "
-                f"batch {jax.tree.map(jnp.shape, two)}."
-            )
-            raise
-        if jnp.shape(value) != () or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.floating):
-            raise ValueError(
-                f"the {name} loss returned shape {jnp.shape(value)} of type {jnp.asarray(value).dtype}, not a floating "
-                "scalar; take the mean over the batch."
-            )
-        if form.ragged:
-            single = [loss(x0, y0, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], two)) for i in range(count)]
-            if not np.allclose(value, np.mean(single), rtol=1e-3, atol=1e-6):
-                raise ValueError(
-                    f"the {name} loss of two samples is {float(value):.6g}, but the mean of their losses is "
-                    f"{float(np.mean(single)):.6g}. Where agents hold different numbers of samples, a loss must be a "
-                    "mean over its batch: use jnp.mean over samples, not jnp.sum."
-                )
+def _check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
+    """Traces a loss on the data of agent 0, and refuses what no later message could explain."""
+    default = lambda of: (
+        jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
+    )
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), (x0, y0, agent))
+    try:
+        value = jax.eval_shape(loss, *shapes)
+    except Exception as error:
+        named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
+        given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
+        error.add_note(f"This was the {name} loss on the samples of agent 0; the shapes it was given: {given}.")
+        raise
+    if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+        raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")

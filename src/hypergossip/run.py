@@ -1,6 +1,7 @@
 """One run, or several side by side: where it stands, how a row of its history is measured, how it is packed."""
 
 import re
+import warnings
 import zlib
 from typing import Any, NamedTuple
 
@@ -14,12 +15,15 @@ from hypergossip.checkpoint import Saved
 from hypergossip.engines.engine import Engine
 from hypergossip.loop import Program
 from hypergossip.metrics import ledger
+from hypergossip.metrics.lower_solution import REACHED
 from hypergossip.metrics.observations import observations
-from hypergossip.metrics.stationarity import figures
+from hypergossip.metrics.selection import Measured, MeasurementWarning, read_measure
+from hypergossip.metrics.stationarity import chosen_figures
 from hypergossip.metrics.together import disagreement, observations_together
 from hypergossip.preflight import check_numbers, check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
+from hypergossip.starting_point import measured_oracles
 
 
 class Run(NamedTuple):
@@ -31,6 +35,7 @@ class Run(NamedTuple):
         numbers: (runs,) the seed of each run.
         sent: (agents,) bytes that each agent sends in a round.
         configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
+        measured: What a row of the history holds.
     """
 
     program: Program
@@ -38,6 +43,7 @@ class Run(NamedTuple):
     numbers: np.ndarray
     sent: np.ndarray
     configuration: dict[str, Any]
+    measured: Measured
 
 
 class Carry(NamedTuple):
@@ -59,7 +65,14 @@ class Carry(NamedTuple):
 
 
 def begin(
-    engine: Engine, algorithm: Algorithm, swept: bool, problem: Problem, network: Any, numbers: np.ndarray, seeds: Any
+    engine: Engine,
+    algorithm: Algorithm,
+    swept: bool,
+    problem: Problem,
+    network: Any,
+    numbers: np.ndarray,
+    seeds: Any,
+    measure: Any = True,
 ) -> tuple[Run, Carry]:
     """Places a problem on its network and starts every agent.
 
@@ -71,6 +84,7 @@ def begin(
         network: The network.
         numbers: (runs,) the seed of each run.
         seeds: What the user asked for: a number of seeds, or None.
+        measure: See `read_measure`.
     """
     check_numbers(algorithm)
     check_sizes(problem, network)
@@ -93,7 +107,7 @@ def begin(
     state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), state)
     sent = ledger.bytes_per_round(algorithm, program.spaces, one, network.degrees)
-    run = Run(program, problem, numbers, sent, configuration)
+    run = Run(program, problem, numbers, sent, configuration, read_measure(measure, problem))
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
@@ -139,19 +153,38 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     problem, fetch = run.problem, run.program.engine.fetch
     x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
     oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
-    measured = figures(oracles, *spaces, x, y) if problem.losses else disagreement(*spaces, x, y)
-    shown = fetch(measured)._asdict()
-    if not any(problem.lower.shared):
-        del shown["lower_consensus_error"]
-    own = fetch(observations(tuple(problem.observe.items()), *spaces, x, y))
-    if problem.together:
-        own |= fetch(observations_together(tuple(problem.together.items()), oracles, x, y))
+    names = run.measured.figures
+    if problem.losses:
+        shown = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
+        _warn_of_residuals(carry, shown)
+    else:
+        shown = {name: value for name, value in fetch(disagreement(*spaces, x, y))._asdict().items() if name in names}
+    own = fetch(observations(run.measured.observe, *spaces, x, y)) if run.measured.observe else {}
+    if run.measured.together:
+        own |= fetch(observations_together(run.measured.together, oracles, x, y))
     costs = ledger.columns(carry.spent, run.sent, carry.round)
     row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs}
     if taken := row.keys() & own.keys():
         raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
     row |= own
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
+
+
+def _warn_of_residuals(carry: Carry, row: dict[str, Any]) -> None:
+    """Warns in the first row in which something could not be measured."""
+    residual = row.get("relative_residual")
+    solved = lambda row: np.all(np.asarray(row.get("relative_residual", 0.0)) <= REACHED)
+    # Where the point itself is not finite, the run ends with a sentence of its own.
+    finite = np.isfinite(np.asarray(row.get("consensus_error", 0.0))).all()
+    if residual is not None and finite and not solved(row) and all(map(solved, carry.rows)):
+        warnings.warn(
+            f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
+            f"{float(np.max(residual)):.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower "
+            "level is likely not strongly convex where the iterates are, or not smooth. The column relative_residual "
+            "says how well it was solved in every row.",
+            MeasurementWarning,
+            stacklevel=4,
+        )
 
 
 def pack(run: Run, carry: Carry) -> Saved:

@@ -15,6 +15,7 @@ from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.metrics import ledger
+from hypergossip.metrics.selection import read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.preflight import preflight, whole_number
 from hypergossip.problem import Problem
@@ -44,6 +45,7 @@ def solve(
     checkpoint_every: float = 60.0,
     progress: bool | None = None,
     check: bool = True,
+    measure: bool | tuple[str, ...] = True,
 ) -> Result:
     """Runs an algorithm on a problem over a network.
 
@@ -65,13 +67,14 @@ def solve(
         checkpoint_every: In seconds.
         progress: Show a progress bar; if absent, only on a terminal.
         check: Look before the run for what cannot work (`hypergossip.preflight`).
+        measure: False leaves M_t and its parts out of the rows; names of columns, such as ``("upper_loss",)``, measure
+            those alone.
 
     Returns:
         The result.
 
     Raises:
         ValueError: If the run cannot work, with advice.
-        TypeError: If the network is none.
         NotFinite: If a number is no longer finite, naming round, agent and quantity; the last checkpoint stays.
         CheckpointError: If the folder's checkpoint is damaged or of another configuration.
         Interrupted: At Ctrl-C or SIGTERM with a checkpoint folder, after the checkpoint is written.
@@ -84,11 +87,13 @@ def solve(
         raise ValueError(
             "stop: this problem has no losses and no M_t; stop by seconds, samples or a function of a row."
         )
+    if rules.metric is not None and "metric" not in read_measure(measure, problem).figures:
+        raise ValueError("stop: the tolerance is one on the metric, which measure leaves out; measure it, too.")
     network = paired(problem, network)
     if check:
         preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)
-    run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds)
+    run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, measure)
     if start is not None:
         carry = unpack(run, carry, start.saved)
     last = carry.round + rounds

@@ -65,6 +65,17 @@ class Space:
         return Space(structure, tuple(jnp.shape(leaf) for leaf in leaves), tuple(map(bool, flags)))
 
     @property
+    def paths(self) -> list[str]:
+        """What a user writes behind the tree's name for each leaf, such as "['features']"; "" for a lone array."""
+        numbered = jax.tree.unflatten(self.structure, range(len(self.shapes)))
+        return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(numbered)]
+
+    def entries(self, leaf: int) -> slice:
+        """Returns where a leaf's entries are in the flat vector."""
+        start = sum(map(prod, self.shapes[:leaf]))
+        return slice(start, start + prod(self.shapes[leaf]))
+
+    @property
     def size(self) -> int:
         """The number of entries of the flat vector."""
         return sum(map(prod, self.shapes))

@@ -119,20 +119,6 @@ def test_a_long_list_of_other_names_is_cut():
 
 
 @pytest.mark.parametrize(
-    ("network", "words"),
-    [
-        ([hg.networks.ring(4), hg.networks.complete(4)], "list of networks; a run takes one hypergossip Network"),
-        (GRAPH, r"The network is Graph; pass hypergossip.networks.from_networkx\(graph\)"),
-        (np.eye(4), r"ndarray; pass hypergossip.networks.from_mixing\(matrix\)"),
-        (4, r"int; a run takes one hypergossip Network, such as hypergossip.networks.ring\(8\)"),
-    ],
-)
-def test_what_is_no_network_is_refused(network, words):
-    with pytest.raises(TypeError, match=words):
-        solved(problem(named=False), network)
-
-
-@pytest.mark.parametrize(
     ("names", "words"),
     [
         (["a", "b"], "names has 2 names for 4 agents"),

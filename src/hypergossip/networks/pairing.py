@@ -7,7 +7,7 @@ from hypergossip.networks.naming import MOST_NAMED
 from hypergossip.networks.network import Network
 
 
-def paired(problem: Any, network: Any) -> Network:
+def paired(problem: Any, network: Network) -> Network:
     """Returns the network in the problem's order.
 
     They are paired by name where both sides have names that somebody gave. Names are compared as text. Where a network
@@ -22,11 +22,8 @@ def paired(problem: Any, network: Any) -> Network:
         The network itself where nothing moves.
 
     Raises:
-        TypeError: `network` is no `Network`.
         ValueError: both have names, and these are not the same; the sentence says which are missing where.
     """
-    if not isinstance(network, Network):
-        raise TypeError(_no_network(network))
     if problem.names is None:
         return network
     wanted = [str(name) for name in problem.names]
@@ -43,19 +40,6 @@ def paired(problem: Any, network: Any) -> Network:
     place = {name: k for k, name in enumerate(there)}
     moved = network.relabelled([place[name] for name in wanted])
     return moved if network.names is not None else replace(moved, names=tuple(wanted))
-
-
-def _no_network(given: Any) -> str:
-    """The sentence about what is no network, by what it is likely meant to be."""
-    said = f"The network is {type(given).__name__}"
-    if isinstance(given, list | tuple) and any(isinstance(one, Network) for one in given):
-        return f"{said} of networks; a run takes one hypergossip Network, the same in every round."
-    module = type(given).__module__.partition(".")[0]
-    if module == "networkx":
-        return f"{said}; pass hypergossip.networks.from_networkx(graph)."
-    if module in ("numpy", "scipy", "pandas", "jaxlib"):
-        return f"{said}; pass hypergossip.networks.from_mixing(matrix) where it is a mixing matrix."
-    return f"{said}; a run takes one hypergossip Network, such as hypergossip.networks.ring(8)."
 
 
 def _unlike(there: list[str], wanted: list[str]) -> str:
