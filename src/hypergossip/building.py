@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from hypergossip.algorithm import Algorithm
 from hypergossip.configuration import Configuration, Part, Raw, Source, StopRules
 from hypergossip.networks import Network
+from hypergossip.networks.pairing import paired
 from hypergossip.problem import Problem
 from hypergossip.registry import find, nearest
 from hypergossip.schedules import PowerDecay, SquaredStep
@@ -24,7 +25,7 @@ class Experiment(NamedTuple):
     Attributes:
         algorithms: Label -> algorithm.
         problem: The problem.
-        network: The network.
+        network: The network, in the problem's order.
         engine: Where to run.
         stop: When to stop before the rounds are over, or None.
     """
@@ -54,7 +55,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
         raise ValueError(f"[problem] {configuration.problem.name} made {type(problem).__name__}, which is no problem.")
     rules = configuration.run.stop
     stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
-    return Experiment(algorithms, problem, network, engine, stop)
+    return Experiment(algorithms, problem, paired(problem, network), engine, stop)
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:

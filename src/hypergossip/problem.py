@@ -1,7 +1,7 @@
 """A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypergossip.algorithm import LossOracles, Oracles, Vector
+from hypergossip.naming import agent_label, read_names
 from hypergossip.oracles import AutodiffOracles, Form
 from hypergossip.space import Space
 from hypergossip.whole_data import Loss, choose_whole
@@ -38,6 +39,7 @@ class Problem:
         y0: (q,) likewise.
         observe: The problem's own observations of one agent by name; the history has their means.
         together: Its observations of the whole network by name.
+        names: Every agent's name, in agents' order, where somebody gave them; None otherwise.
         losses: Are there losses, so that the history measures M_t? Not in a game.
     """
 
@@ -51,6 +53,7 @@ class Problem:
     observe: dict[str, Observation]
     together: dict[str, Together]
     losses: bool
+    names: tuple[str, ...] | None
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Problem:
         sampling: str = "iid",
         observe: Mapping[str, Observation] | None = None,
         project: Callable[[Tree], Tree] | None = None,
+        names: Iterable[Any] | None = None,
     ) -> None:
         """Makes a problem from two losses and every agent's data.
 
@@ -85,6 +89,7 @@ class Problem:
                 once; as unbiased and faster, but the samples of a batch always come together.
             observe: fn(x, y) -> scalar of one agent, by name; the history has their means over agents.
             project: Projects x onto a convex set after every step.
+            names: The agents' names, one each, in the data's order: a network with names is paired by them.
 
         Raises:
             ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
@@ -134,7 +139,7 @@ class Problem:
             lower_count=jnp.asarray(counts[1]),
             form=form,
         )
-        self._set(oracles, form.upper_space, form.lower_space, x0, y0, observe)
+        self._set(oracles, form.upper_space, form.lower_space, x0, y0, observe, names)
 
     @classmethod
     def from_oracles(
@@ -147,6 +152,7 @@ class Problem:
         observe: Mapping[str, Observation] | None = None,
         together: Mapping[str, Together] | None = None,
         losses: bool = True,
+        names: Iterable[Any] | None = None,
     ) -> "Problem":
         """Makes a problem of oracles that bring their own formulas.
 
@@ -160,17 +166,20 @@ class Problem:
             together: fn(oracles, x, y) -> scalar by name, of all agents: the oracles' leaves (agents, ...), x (agents,
                 p) and y (agents, q).
             losses: False where the oracles belong to no losses on given data, as in a game: M_t is not measured.
+            names: As for `Problem`.
         """
         problem = cls.__new__(cls)
         x0, y0 = _floating(x0), _floating(y0)
         upper_share, lower_share = _read_share(share)
-        problem._set(oracles, Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower"), x0, y0, observe)
+        spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
+        problem._set(oracles, *spaces, x0, y0, observe, names)
         problem.together, problem.losses = dict(together or {}), losses
         return problem
 
-    def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any) -> None:
+    def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any, names: Any) -> None:
         self.oracles = oracles
         self.agents = jax.tree.leaves(oracles)[0].shape[0]
+        self.names = read_names(names, self.agents)
         self.identities = jnp.arange(self.agents)
         self.upper, self.lower = upper, lower
         self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
@@ -200,13 +209,13 @@ class Problem:
             return False
         return True
 
-    def agent_label(self, i: int) -> str:
-        """Returns what a message calls an agent."""
-        return f"agent {i}"
-
     def agent(self, i: int) -> Oracles:
         """Returns the problem as agent i sees it."""
         return jax.tree.map(lambda leaf: leaf[i], self.oracles)
+
+    def agent_label(self, i: int) -> str:
+        """Returns what messages call agent i: "agent 3", or "agent 3 ('Paris')" where agents have names."""
+        return agent_label(i, self.names)
 
     def relabelled(self, order: Sequence[int]) -> "Problem":
         """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
@@ -214,6 +223,7 @@ class Problem:
         problem.__dict__.update(self.__dict__)
         problem.oracles = jax.tree.map(lambda leaf: leaf[jnp.asarray(order)], self.oracles)
         problem.identities = self.identities[jnp.asarray(order)]
+        problem.names = self.names and tuple(self.names[old] for old in order)
         return problem
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from hypergossip.kinds import check_kinds
 from hypergossip.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.metrics import ledger
 from hypergossip.metrics.selection import read_measure
+from hypergossip.networks.pairing import paired
 from hypergossip.preflight import check_products, preflight
 from hypergossip.problem import Problem
 from hypergossip.progress import progress_bar
@@ -58,7 +59,8 @@ def solve(
     Args:
         algorithm: The program of one agent.
         problem: The bilevel problem.
-        network: Who talks to whom, and with what weight.
+        network: Who talks to whom, and with what weight. Where it and the problem have names, node and agent of the
+            same name are one; otherwise node k is agent k.
         rounds: How many rounds; with `start`, how many more.
         seed: Of every random number of the run, from 0 to 2**32 - 1.
         seeds: Run so many seeds, seed, seed + 1, ..., at once; leaves and history then have a seed axis.
@@ -106,6 +108,7 @@ def solve(
         )
     if rules.metric is not None and "metric" not in read_measure(measure, problem).figures:
         raise ValueError("stop: the tolerance is one on the metric, which measure leaves out; measure it, too.")
+    network = paired(problem, network)
     if check:
         preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)

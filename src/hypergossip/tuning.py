@@ -16,6 +16,7 @@ from hypergossip.arguments import seed_number, whole_number
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
+from hypergossip.networks.pairing import paired
 from hypergossip.preflight import PreflightWarning, facts
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
@@ -60,7 +61,7 @@ def tune(
     Args:
         algorithm: The algorithm; what the grid does not name stays.
         problem: The problem.
-        network: The network.
+        network: The network, paired with the problem as by `solve`.
         grid: Hyper-parameter -> values. A dot goes into a part: "lower_step.scale", "hypergradient.lipschitz".
         rounds: Rounds of every run.
         seeds: Runs a point.
@@ -85,6 +86,7 @@ def tune(
     seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
+    network = paired(problem, network)
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
     axes = {name: [float(value) for value in values] for name, values in grid.items()}
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):

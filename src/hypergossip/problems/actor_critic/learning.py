@@ -94,7 +94,7 @@ def actor_critic(
     Samples are environment steps.
 
     Args:
-        game: The game, such as `navigation` or `pursuit`.
+        game: The game, such as `navigation` or `pursuit`. Its `names`, where it has any, are the agents' names.
         actor: The policy's network, from what an agent sees to a logit an action; `FullyConnected` if absent.
         critic: The critic's, from the global state to one value; likewise.
         reward_model: A network from the global state (flattened) and everybody's actions to the network's mean reward,
@@ -141,4 +141,6 @@ def actor_critic(
     form = GameForm(game, actor, critic, model, sees, episodes, float(discount), float(trace), float(entropy), *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
-    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together={"return": returns}, losses=False)
+    names = getattr(game, "names", None)  # a game of someone else's agents has theirs
+    together = {"return": returns}
+    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)
