@@ -8,6 +8,7 @@ import numpy as np
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.compilation import compiled
+from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import average_shared, lower_solution
 from hypergossip.problem import Problem
@@ -59,10 +60,11 @@ def check_hypergradient(
         The errors, the derivatives along every direction, and the residual.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared: l is a function of one x.
+        ValueError: If the problem's x is not wholly shared, as l is a function of one x; or a step does not fit.
     """
     if not all(problem.upper.shared):
         raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
+    estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
     size = problem.upper.size
     with jax.enable_x64(True):

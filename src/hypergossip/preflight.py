@@ -11,11 +11,13 @@ from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
+from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
 from hypergossip.space import Space
+from hypergossip.step_bounds import check_signs
 
 POWER_ITERATIONS = 24
 BATCHES = 4
@@ -54,8 +56,14 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
     Raises:
         ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
     """
-    for text in algorithm.check(facts(problem, network)):
+    fit = fitted(algorithm, problem.upper, problem.lower)
+    for text in concerns(fit, facts(problem, network)):
         warnings.warn(text, PreflightWarning, stacklevel=3)
+
+
+def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
+    """Returns what is likely to hurt a run of an algorithm whose steps are `fitted`, or raises ValueError."""
+    return [*check_signs(algorithm), *algorithm.check(known)]
 
 
 def facts(problem: Problem, network: Any) -> Facts:
@@ -90,16 +98,6 @@ def check_sizes(problem: Problem, network: Any) -> None:
         raise ValueError(
             f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
         )
-
-
-def check_numbers(algorithm: Algorithm) -> None:
-    """Raises ValueError where a hyper-parameter is neither a number nor a pytree of numbers."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
-        if not isinstance(leaf, int | float | np.number | np.ndarray | jax.Array):
-            raise ValueError(
-                f"{type(algorithm).__name__}{jax.tree_util.keystr(path)} is {leaf!r}, not a number. A schedule is a "
-                "number, PowerDecay, or your own function of the round as jax.tree_util.Partial(function)."
-            )
 
 
 def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:

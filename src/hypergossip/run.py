@@ -12,12 +12,13 @@ from hypergossip import checkpoint
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.checkpoint import Saved
 from hypergossip.engines.engine import Engine
+from hypergossip.leaf_steps import fitted
 from hypergossip.loop import Program
 from hypergossip.metrics import ledger
 from hypergossip.metrics.observations import observations
 from hypergossip.metrics.stationarity import figures
 from hypergossip.metrics.together import disagreement, observations_together
-from hypergossip.preflight import check_numbers, check_sizes
+from hypergossip.preflight import check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 
@@ -72,8 +73,8 @@ def begin(
         numbers: (runs,) the seed of each run.
         seeds: What the user asked for: a number of seeds, or None.
     """
-    check_numbers(algorithm)
     check_sizes(problem, network)
+    algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
     runs, agents = len(numbers), problem.agents
     configuration = {
         "algorithm": _without_addresses(str(algorithm)),
