@@ -134,13 +134,15 @@ def _walk(step: Any, leaves: Any, path: tuple, name: str, start: str) -> Iterato
     if _is_value(step, leaves):
         yield path, step, jax.tree.leaves(leaves)
         return
-    given, wanted = _children(step), _children(leaves)
+    given, wanted = None if step is None else _children(step), _children(leaves)
     if given is None:
         raise ValueError(f"{here} is {step!r}, not a number; give a number, or a schedule such as PowerDecay.")
     if wanted is None:
         what = f"{leaf_name(path)!r} is a single array of {start}" if path else f"{start} is a single array"
         raise ValueError(f"{here} is {step!r}, but {what}; give one number or one schedule for it.")
-    unknown, lacking = [key for key in given if key not in wanted], [key for key in wanted if key not in given]
+    wanted = {key: inner for key, inner in wanted.items() if jax.tree.leaves(inner[1])}  # not the None of a user's tree
+    unknown = [key for key, inner in given.items() if key not in wanted and inner[1] is not None]
+    lacking = [key for key in wanted if key not in given]
     if unknown or lacking:
         inside = dotted(start, leaf_name(path))
         told = f"has a value for {unknown[0]!r}" if unknown else f"has no value for {lacking[0]!r}"
