@@ -12,6 +12,7 @@ from hypergossip.arguments import seed_number
 from hypergossip.compilation import compiled
 from hypergossip.float64 import to_float64
 from hypergossip.kinds import check_estimator, check_problem
+from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import REACHED, solve_lower
 from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.problem import Problem
@@ -67,14 +68,15 @@ def check_hypergradient(
         there is one `MeasurementWarning`.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared (l is a function of one x), or an argument is of another
-            kind.
+        ValueError: If the problem's x is not wholly shared (l is a function of one x), an argument is of another kind,
+            or a step does not fit.
     """
     check_problem(problem)
     check_estimator(estimator)
     seed = seed_number(seed)
     if not all(problem.upper.shared):
         raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
+    estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
     size = problem.upper.size
     with jax.enable_x64(True):

@@ -187,7 +187,7 @@ def assign(raw: Raw, keys: tuple[str, ...], value: Any) -> Raw:
 
     Args:
         raw: The configuration.
-        keys: From the outermost section to the option.
+        keys: From the outermost section to the option; an entry of an array by its number.
         value: The option's value.
 
     Raises:
@@ -197,6 +197,9 @@ def assign(raw: Raw, keys: tuple[str, ...], value: Any) -> Raw:
     if not rest:
         return {**raw, key: value}
     inner = raw.get(key, {})
+    if isinstance(inner, list) and rest[0] in map(str, range(len(inner))):
+        entries = assign({str(i): entry for i, entry in enumerate(inner)}, rest, value)
+        return {**raw, key: list(entries.values())}
     if not isinstance(inner, dict):
         raise ValueError(f"{'.'.join(keys)} cannot be set: {key} is {inner!r} and not a section.")
     return {**raw, key: assign(inner, rest, value)}

@@ -13,11 +13,13 @@ from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
 from hypergossip.engines.lifting import mix_through
 from hypergossip.float64 import to_float64
+from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
 from hypergossip.space import Space
 from hypergossip.starting_point import check_finite, check_influence, measure_start, measured_oracles, normalised
+from hypergossip.step_bounds import check_signs
 
 FINITE_DIFFERENCE = 1e-4
 
@@ -37,10 +39,16 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
     Raises:
         ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
     """
+    fit = fitted(algorithm, problem.upper, problem.lower)
     known = facts(problem, network)
-    check_products(algorithm, problem)
-    for text in algorithm.check(known):
+    check_products(fit, problem)
+    for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
+
+
+def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
+    """Returns what is likely to hurt a run of an algorithm whose steps are `fitted`, or raises ValueError."""
+    return [*check_signs(algorithm), *algorithm.check(known)]
 
 
 def check_products(algorithm: Algorithm, problem: Problem) -> None:
@@ -112,16 +120,6 @@ def check_sizes(problem: Problem, network: Any) -> None:
         raise ValueError(
             f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
         )
-
-
-def check_numbers(algorithm: Algorithm) -> None:
-    """Raises ValueError where a hyper-parameter is neither a number nor a pytree of numbers."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
-        if not isinstance(leaf, int | float | np.number | np.ndarray | jax.Array):
-            raise ValueError(
-                f"{type(algorithm).__name__}{jax.tree_util.keystr(path)} is {leaf!r}, not a number. A schedule is a "
-                "number, PowerDecay, or your own function of the round as jax.tree_util.Partial(function)."
-            )
 
 
 def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.checkpoint import Digest, Saved
 from hypergossip.engines.engine import Engine
 from hypergossip.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
+from hypergossip.leaf_steps import fitted
 from hypergossip.loop import Program
 from hypergossip.metrics import ledger
 from hypergossip.metrics.lower_solution import REACHED
@@ -20,7 +21,7 @@ from hypergossip.metrics.observations import observations
 from hypergossip.metrics.selection import Measured, MeasurementWarning, read_measure
 from hypergossip.metrics.stationarity import chosen_figures
 from hypergossip.metrics.together import disagreement, observations_together
-from hypergossip.preflight import check_numbers, check_sizes
+from hypergossip.preflight import check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 from hypergossip.starting_point import measured_oracles
@@ -93,8 +94,8 @@ def begin(
         start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
         measure: See `read_measure`.
     """
-    check_numbers(algorithm)
     check_sizes(problem, network)
+    algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
     runs, agents = len(numbers), problem.agents
     configuration = Fingerprint(
         {

@@ -16,8 +16,9 @@ from hypergossip.arguments import seed_number, whole_number
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
+from hypergossip.leaf_steps import fitted
 from hypergossip.networks.pairing import paired
-from hypergossip.preflight import PreflightWarning, facts
+from hypergossip.preflight import PreflightWarning, concerns, facts
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
@@ -62,7 +63,8 @@ def tune(
         algorithm: The algorithm; what the grid does not name stays.
         problem: The problem.
         network: The network, paired with the problem as by `solve`.
-        grid: Hyper-parameter -> values. A dot goes into a part: "lower_step.scale", "hypergradient.lipschitz".
+        grid: Hyper-parameter -> values. A dot goes into a part, or to a leaf: "lower_step.scale",
+            "hypergradient.lipschitz", "upper_step.c" of a step with a value for each leaf.
         rounds: Rounds of every run.
         seeds: Runs a point.
         seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
@@ -151,7 +153,7 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
     """One row a point."""
     candidates = [with_values(plan.algorithm, dict(zip(grid, point, strict=True))) for point in points]
     about = facts(plan.problem, plan.network)
-    notes = [_refusal(candidate, about) for candidate in candidates]
+    notes = [_refusal(candidate, plan.problem, about) for candidate in candidates]
     runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(plan.seed, plan.seed + plan.seeds)]
     scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
     return _rows(grid, points, notes, runs, scores, plan.largest)
@@ -192,26 +194,48 @@ def with_values(part: Any, values: Mapping[str, Any]) -> Any:
 
 def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
     name, rest = path[0], path[1:]
-    there = [field.name for field in fields(part)] if is_dataclass(part) else []
-    if isinstance(part, type) or name not in there:
+    there = _parts(part)
+    if name not in there:
         raise ValueError(
             f"the grid names {whole!r}, but {type(part).__name__} has no {name!r}; "
             f"it has {', '.join(there) or 'no parts'}."
         )
-    old = getattr(part, name)
+    old = there[name]
     if rest:
-        return replace(part, **{name: _with_value(old, rest, value, whole)})
-    if name in {field.name for field in fields(part) if field.type in (int, bool)}:
+        return _replaced(part, name, _with_value(old, rest, value, whole))
+    if is_dataclass(part) and name in {field.name for field in fields(part) if field.type in (int, bool)}:
         raise ValueError(f"{whole!r} shapes the compiled program and cannot be swept; call tune once for each value.")
     if not isinstance(old, int | float | np.number):
-        inside = ", ".join(f"{whole}.{field.name}" for field in fields(old)) if is_dataclass(old) else "nothing"
+        inside = ", ".join(f"{whole}.{inner}" for inner in _parts(old)) or "nothing"
         raise ValueError(f"{whole!r} is {type(old).__name__} and not a number; sweep {inside} instead.")
-    return replace(part, **{name: float(value)})
+    return _replaced(part, name, float(value))
 
 
-def _refusal(algorithm: Algorithm, known: Any) -> str:
+def _parts(part: Any) -> dict[str, Any]:
+    """Returns what a grid may name inside a part: fields, or the leaves of a step that has a value for each."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return {field.name: getattr(part, field.name) for field in fields(part)}
+    if isinstance(part, Mapping):
+        return {str(key): inner for key, inner in part.items()}
+    if isinstance(part, list | tuple):
+        return dict(zip(getattr(part, "_fields", map(str, range(len(part)))), part, strict=True))
+    return {}
+
+
+def _replaced(part: Any, name: str, value: Any) -> Any:
+    """Returns a part with one of its own parts replaced."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{name: value})
+    if isinstance(part, Mapping):
+        return {key: value if str(key) == name else inner for key, inner in part.items()}
+    new = [value if other == name else inner for other, inner in _parts(part).items()]
+    make: Any = type(part)
+    return make(*new) if hasattr(part, "_fields") else make(new)
+
+
+def _refusal(algorithm: Algorithm, problem: Problem, known: Any) -> str:
     try:
-        algorithm.check(known)
+        concerns(fitted(algorithm, problem.upper, problem.lower), known)
     except ValueError as error:
         return str(error)
     return ""
