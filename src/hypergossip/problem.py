@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypergossip.algorithm import Oracles, Vector
+from hypergossip.callables import check_function, check_functions
 from hypergossip.oracles import AutodiffOracles, Form, Loss
+from hypergossip.problem_data import count_rows, read_data, read_start, to_default_floating
 from hypergossip.space import Space
 
 Tree = Any
@@ -84,26 +86,30 @@ class Problem:
         Raises:
             ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
         """
+        for name, function in (("upper", upper), ("lower", lower)):
+            check_function(function, name, ("x", "y", "batch"))
+        if project is not None:
+            check_function(project, "project", ("x",))
         if sampling not in SAMPLINGS:
             raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
         if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)):
             raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
         upper_share, lower_share = _read_share(share)
-        upper_rows = _read_data(upper_data, "upper_data")
-        lower_rows = _read_data(lower_data, "lower_data")
+        upper_rows = read_data(upper_data, "upper_data")
+        lower_rows = read_data(lower_data, "lower_data")
         if len(upper_rows) != len(lower_rows):
             raise ValueError(
                 f"upper_data has {len(upper_rows)} agents and lower_data {len(lower_rows)}; "
                 "the first axis of every leaf (or the list) runs over the agents and must be the same in both."
             )
-        counts = [[_count(agent) for agent in level] for level in (upper_rows, lower_rows)]
+        counts = [[count_rows(agent) for agent in level] for level in (upper_rows, lower_rows)]
         smallest = min(map(min, counts))
         if batch_size is not None and not 0 < batch_size <= smallest:
             raise ValueError(
                 f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
                 "take a smaller batch, or None for every sample."
             )
-        x0, y0 = _floating(x0), _floating(y0)
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
         form = Form(
             upper=upper,
             lower=lower,
@@ -152,13 +158,15 @@ class Problem:
             losses: False where the oracles belong to no losses on given data, as in a game: M_t is not measured.
         """
         problem = cls.__new__(cls)
-        x0, y0 = _floating(x0), _floating(y0)
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
         upper_share, lower_share = _read_share(share)
         problem._set(oracles, Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower"), x0, y0, observe)
+        check_functions(together, "together", ("oracles", "x", "y"))
         problem.together, problem.losses = dict(together or {}), losses
         return problem
 
     def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any) -> None:
+        check_functions(observe, "observe", ("x", "y"))
         self.oracles = oracles
         self.agents = jax.tree.leaves(oracles)[0].shape[0]
         self.identities = jnp.arange(self.agents)
@@ -202,58 +210,6 @@ def _read_share(share: Share) -> tuple[Any, Any]:
     )
 
 
-def _floating(tree: Tree) -> Tree:
-    """Casts floating leaves to JAX's default floating type, so that one switch decides the precision of everything."""
-    default = jnp.result_type(float)
-
-    def cast(leaf: Any) -> Any:
-        array = np.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf
-        return jnp.asarray(array, default) if jnp.issubdtype(array.dtype, jnp.floating) else jnp.asarray(array)
-
-    return jax.tree.map(cast, tree)
-
-
-def _read_data(data: Tree, name: str) -> list[Tree]:
-    """Returns one pytree of NumPy arrays an agent."""
-    if isinstance(data, list):
-        agents = [jax.tree.map(np.asarray, agent) for agent in data]
-    else:
-        stacked = jax.tree.map(np.asarray, data)
-        sizes = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(stacked)}
-        if len(sizes) != 1:
-            raise ValueError(
-                f"{name}: the leaves have {sorted(sizes)} agents; every leaf needs the shape (agents, samples, ...)."
-            )
-        agents = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(sizes.pop())]
-    if not agents:
-        raise ValueError(f"{name}: no agents; give at least one.")
-    for i, agent in enumerate(agents):
-        for path, leaf in jax.tree_util.tree_leaves_with_path(agent):
-            where = f"{name}{jax.tree_util.keystr(path)}, agent {i}"
-            if leaf.ndim == 0 or leaf.shape[0] == 0:
-                raise ValueError(f"{where}: shape {leaf.shape} has no samples; every agent needs at least one.")
-            if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
-                raise ValueError(f"{where}: the data hold NaN or infinity; remove or impute them first.")
-    if len({jax.tree.structure(agent) for agent in agents}) > 1:
-        raise ValueError(f"{name}: the agents' pytrees have different structures; give every agent the same keys.")
-    for i, agent in enumerate(agents):
-        pairs = zip(jax.tree_util.tree_leaves_with_path(agent), jax.tree.leaves(agents[0]), strict=True)
-        for (path, leaf), first in pairs:
-            if leaf.shape[1:] != first.shape[1:]:
-                raise ValueError(
-                    f"{name}{jax.tree_util.keystr(path)}: a sample of agent {i} has shape {leaf.shape[1:]}, one of "
-                    f"agent 0 {first.shape[1:]}; agents may hold unlike numbers of samples, but not unlike samples."
-                )
-    return agents
-
-
-def _count(agent: Tree) -> int:
-    counts = {leaf.shape[0] for leaf in jax.tree.leaves(agent)}
-    if len(counts) != 1:
-        raise ValueError(f"one agent's leaves have {sorted(counts)} samples; features and labels must be equally many.")
-    return counts.pop()
-
-
 def _stack(agents: list[Tree], rows: int, repeat: int) -> Tree:
     """Stacks the agents' data, leaves (agents, rows + repeat, ...), filled up with real rows taken cyclically.
 
@@ -265,7 +221,7 @@ def _stack(agents: list[Tree], rows: int, repeat: int) -> Tree:
         order = np.random.default_rng(len(leaf)).permutation(len(leaf)) if repeat else np.arange(len(leaf))
         return leaf[order[np.arange(rows + repeat) % len(leaf)]]
 
-    return _floating(jax.tree.map(lambda *leaves: np.stack([fill(leaf) for leaf in leaves]), *agents))
+    return to_default_floating(jax.tree.map(lambda *leaves: np.stack([fill(leaf) for leaf in leaves]), *agents))
 
 
 def _check_losses(agent: AutodiffOracles, x0: Tree, y0: Tree) -> None:

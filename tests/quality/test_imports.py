@@ -13,9 +13,9 @@ ROOT = Path(hypergossip.__file__).parent
 
 # From the bottom to the top: a room may import its own floor's rooms only where named, and every floor below.
 FLOORS = (
-    ("pytree", "compilation", "report", "registry", "toml_text"),
+    ("pytree", "callables", "compilation", "leaves", "report", "registry", "toml_text"),
     ("algorithm",),
-    ("space", "schedules"),
+    ("space", "schedules", "problem_data"),
     ("oracles",),
     ("problem",),
     ("hypergradients",),
