@@ -109,7 +109,7 @@ def test_the_bound_is_where_the_iteration_begins_to_grow(algorithm, name, share,
     for factor, grows in ((0.99, False), (1.01, True)):
         tried = replace(algorithm, **{name: factor * BOUND})
         assert bool(concerns(tried, known)) is grows
-        early, late = movement(tried, problem, field)
+        _, late = movement(tried, problem, field)
         assert (late > 1e3 * early) if grows else (late < 1e-2 * early)
 
 
@@ -128,7 +128,7 @@ def test_a_step_for_each_leaf_may_be_larger_where_the_curvature_is_smaller():
         texts = concerns(algorithm, known)
         assert [words in text for text in texts] == [True] * bool(words)
         assert all(("may diverge" in text) is (min(steps.values()) < BOUND) for text in texts)
-        early, late = movement(algorithm, problem, "y")
+        _, late = movement(algorithm, problem, "y")
         assert bool(late < 1e-12) is stable
         refusal = hg.Unrolled(5, steps)
         if min(steps.values()) >= BOUND:

@@ -7,10 +7,15 @@ import jax.numpy as jnp
 
 
 def to_float64(tree: Any) -> Any:
-    """Returns a tree with its floating arrays in float64; only under ``jax.enable_x64``.
+    """Returns a tree with its floating arrays in float64, and complex ones in two of them; under ``jax.enable_x64``.
 
     Args:
         tree: A pytree of arrays; whole numbers stay as they are.
     """
-    cast = lambda leaf: leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    def cast(leaf: Any) -> Any:
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            return leaf.astype(jnp.complex128)
+        return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
     return jax.tree.map(cast, tree)

@@ -1,6 +1,5 @@
 """A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,10 +10,13 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypergossip.algorithm import LossOracles, Oracles, Vector
+from hypergossip.callables import check_function, check_functions
 from hypergossip.naming import agent_label, read_names
 from hypergossip.oracles import AutodiffOracles, Form
+from hypergossip.problem_data import count_rows, read_data, read_start
 from hypergossip.space import Space
-from hypergossip.whole_data import Loss, choose_whole
+from hypergossip.stacking import same_arrays, stack
+from hypergossip.whole_data import Loss, check_loss, choose_whole
 
 Tree = Any
 Observation = Callable[[Tree, Tree], Any]
@@ -23,7 +25,6 @@ Share = str | Mapping[str, Any]
 
 SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
 SAMPLINGS = ("iid", "blocks")
-LARGE = 100_000_000  # bytes: padded data above this are worth a word where they are much more than was given
 
 
 class Problem:
@@ -94,29 +95,33 @@ class Problem:
         Raises:
             ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
         """
+        for name, function in (("upper", upper), ("lower", lower)):
+            check_function(function, name, ("x", "y", "batch"))
+        if project is not None:
+            check_function(project, "project", ("x",))
         if sampling not in SAMPLINGS:
             raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
         if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)):
             raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
         upper_share, lower_share = _read_share(share)
-        upper_rows = _read_data(upper_data, "upper_data")
-        lower_rows = _read_data(lower_data, "lower_data")
+        upper_rows = read_data(upper_data, "upper_data")
+        lower_rows = read_data(lower_data, "lower_data")
         if len(upper_rows) != len(lower_rows):
             raise ValueError(
                 f"upper_data has {len(upper_rows)} agents and lower_data {len(lower_rows)}; "
                 "the first axis of every leaf (or the list) runs over the agents and must be the same in both."
             )
-        counts = [[_count(agent) for agent in level] for level in (upper_rows, lower_rows)]
+        counts = [[count_rows(agent) for agent in level] for level in (upper_rows, lower_rows)]
         smallest = min(map(min, counts))
         if batch_size is not None and not 0 < batch_size <= smallest:
             raise ValueError(
                 f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
                 "take a smaller batch, or None for every sample."
             )
-        x0, y0 = _floating(x0), _floating(y0)
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
-        _check_loss("upper", upper, upper_rows[0], x0, y0)
-        _check_loss("lower", lower, lower_rows[0], x0, y0)
+        check_loss("upper", upper, upper_rows[0], x0, y0)
+        check_loss("lower", lower, lower_rows[0], x0, y0)
         form = Form(
             upper=upper,
             lower=lower,
@@ -131,10 +136,11 @@ class Problem:
             projection=project,
         )
         repeat = form.batch_size - 1 if form.batch_size and sampling == "blocks" else 0
-        upper_stacked = _stack(upper_rows, repeat, "upper_data")
+        stacked = stack(upper_rows, repeat, "upper_data")
+        same = same_arrays(upper_data, lower_data)
         oracles = AutodiffOracles(
-            upper_data=upper_stacked,
-            lower_data=upper_stacked if _same(upper_data, lower_data) else _stack(lower_rows, repeat, "lower_data"),
+            upper_data=stacked,
+            lower_data=stacked if same else stack(lower_rows, repeat, "lower_data"),
             upper_count=jnp.asarray(counts[0]),
             lower_count=jnp.asarray(counts[1]),
             form=form,
@@ -169,14 +175,16 @@ class Problem:
             names: As for `Problem`.
         """
         problem = cls.__new__(cls)
-        x0, y0 = _floating(x0), _floating(y0)
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
         upper_share, lower_share = _read_share(share)
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
         problem._set(oracles, *spaces, x0, y0, observe, names)
+        check_functions(together, "together", ("oracles", "x", "y"))
         problem.together, problem.losses = dict(together or {}), losses
         return problem
 
     def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any, names: Any) -> None:
+        check_functions(observe, "observe", ("x", "y"))
         self.oracles = oracles
         self.agents = jax.tree.leaves(oracles)[0].shape[0]
         self.names = read_names(names, self.agents)
@@ -242,105 +250,3 @@ def _read_share(share: Share) -> tuple[Any, Any]:
     raise ValueError(
         f'share is {share!r}; write "upper", "lower", "both", or {{"upper": <bool or pytree of bool>, "lower": ...}}.'
     )
-
-
-def _floating(tree: Tree) -> Tree:
-    """Casts floating leaves to JAX's default floating type, so that one switch decides the precision of everything."""
-    default = jnp.result_type(float)
-
-    def cast(leaf: Any) -> Any:
-        array = np.asarray(leaf) if not isinstance(leaf, jax.Array) else leaf
-        return jnp.asarray(array, default) if jnp.issubdtype(array.dtype, jnp.floating) else jnp.asarray(array)
-
-    return jax.tree.map(cast, tree)
-
-
-def _read_data(data: Tree, name: str) -> list[Tree]:
-    """Returns one pytree of NumPy arrays an agent."""
-    if isinstance(data, list):
-        agents = [jax.tree.map(np.asarray, agent) for agent in data]
-    else:
-        stacked = jax.tree.map(np.asarray, data)
-        sizes = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(stacked)}
-        if len(sizes) != 1:
-            raise ValueError(
-                f"{name}: the leaves have {sorted(sizes)} agents; every leaf needs the shape (agents, samples, ...)."
-            )
-        agents = [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(sizes.pop())]
-    if not agents:
-        raise ValueError(f"{name}: no agents; give at least one.")
-    for i, agent in enumerate(agents):
-        for path, leaf in jax.tree_util.tree_leaves_with_path(agent):
-            where = f"{name}{jax.tree_util.keystr(path)}, agent {i}"
-            if leaf.ndim == 0 or leaf.shape[0] == 0:
-                raise ValueError(f"{where}: shape {leaf.shape} has no samples; every agent needs at least one.")
-            if np.issubdtype(leaf.dtype, np.floating) and not np.isfinite(leaf).all():
-                raise ValueError(f"{where}: the data hold NaN or infinity; remove or impute them first.")
-    if len({jax.tree.structure(agent) for agent in agents}) > 1:
-        raise ValueError(f"{name}: the agents' pytrees have different structures; give every agent the same keys.")
-    for i, agent in enumerate(agents):
-        pairs = zip(jax.tree_util.tree_leaves_with_path(agent), jax.tree.leaves(agents[0]), strict=True)
-        for (path, leaf), first in pairs:
-            if leaf.shape[1:] != first.shape[1:]:
-                raise ValueError(
-                    f"{name}{jax.tree_util.keystr(path)}: a sample of agent {i} has shape {leaf.shape[1:]}, one of "
-                    f"agent 0 {first.shape[1:]}; agents may hold unlike numbers of samples, but not unlike samples."
-                )
-    return agents
-
-
-def _count(agent: Tree) -> int:
-    counts = {leaf.shape[0] for leaf in jax.tree.leaves(agent)}
-    if len(counts) != 1:
-        raise ValueError(f"one agent's leaves have {sorted(counts)} samples; features and labels must be equally many.")
-    return counts.pop()
-
-
-def _same(one: Tree, other: Tree) -> bool:
-    """Are two levels' data the same arrays, so that one copy will do?"""
-    if jax.tree.structure(one) != jax.tree.structure(other):
-        return False
-    return all(a is b for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
-
-
-def _stack(agents: list[Tree], repeat: int, name: str) -> Tree:
-    """Stacks the agents' data, leaves (agents, rows + repeat, ...), filled up with real rows taken cyclically.
-
-    For sampling by blocks the rows are shuffled once (alike for equal sizes, whatever the agent's place) and the
-    first ones repeated behind the last, so that every row begins as many blocks as any other.
-    """
-    counts = [_count(agent) for agent in agents]
-    rows = max(counts)
-
-    def fill(leaf: np.ndarray) -> np.ndarray:
-        order = np.random.default_rng(len(leaf)).permutation(len(leaf)) if repeat else np.arange(len(leaf))
-        return leaf[order[np.arange(rows + repeat) % len(leaf)]]
-
-    given = sum(leaf.nbytes for agent in agents for leaf in jax.tree.leaves(agent))
-    padded = given // sum(counts) * len(agents) * (rows + repeat)
-    if padded > LARGE and padded > 4 * given:
-        warnings.warn(
-            f"{name}: {given / 1e6:.1f} MB are given, and padded to the {rows:,} samples of agent "
-            f"{int(np.argmax(counts))} they take {padded / 1e6:,.0f} MB. Divide that agent's samples among several "
-            "agents where memory is short.",
-            stacklevel=3,
-        )
-    return _floating(jax.tree.map(lambda *leaves: np.stack([fill(leaf) for leaf in leaves]), *agents))
-
-
-def _check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
-    """Traces a loss on the data of agent 0, and refuses what no later message could explain."""
-    default = lambda of: (
-        jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
-    )
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), (x0, y0, agent))
-    try:
-        value = jax.eval_shape(loss, *shapes)
-    except Exception as error:
-        named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
-        given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
-        error.add_note(f"This was the {name} loss on the samples of agent 0; the shapes it was given: {given}.")
-        raise
-    if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
-        raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")

@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Vector
 
+POINTS = {"upper": "x0", "lower": "y0"}
+
 
 @dataclass(frozen=True)
 class Space:
@@ -44,14 +46,16 @@ class Space:
         if not leaves:
             raise ValueError(f"the {level} starting point has no arrays; give at least one.")
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            where = f"{POINTS[level]}{jax.tree_util.keystr(path)}" if path else "the array"
             if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
-                where = jax.tree_util.keystr(path) or "the array"
                 raise ValueError(
                     f"the {level} starting point must be floating: {where} has type {jnp.asarray(leaf).dtype}. "
                     "Write 0.0 for 0, or convert it with .astype(float)."
                 )
             if not np.isfinite(leaf).all():
-                raise ValueError(f"the {level} starting point holds NaN or infinity; start from finite numbers.")
+                raise ValueError(
+                    f"the {level} starting point holds NaN or infinity, in {where}; start from finite numbers."
+                )
         try:
             mask = jax.tree.broadcast(shared, tree)
         except ValueError:

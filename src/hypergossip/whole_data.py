@@ -75,6 +75,24 @@ def mean_of_rows(loss: Loss, data: Tree, count: Any) -> Callable[[Any, Any], Any
     return mean
 
 
+def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
+    """Traces a loss on the data of agent 0, and refuses what no later message could explain."""
+    default = lambda of: (
+        jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
+    )
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), (x0, y0, agent))
+    try:
+        value = jax.eval_shape(loss, *shapes)
+    except Exception as error:
+        named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
+        given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
+        error.add_note(f"This was the {name} loss on the samples of agent 0; the shapes it was given: {given}.")
+        raise
+    if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
+        told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+        raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")
+
+
 def choose_whole(name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence[int], x0: Tree, y0: Tree) -> Whole:
     """Returns how a level's loss is called on all rows of every agent.
 

@@ -1,15 +1,17 @@
 """Which agent holds which samples."""
 
 import math
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
+from hypergossip.data.arrays import class_labels
 from hypergossip.data.seeding import generator
 
 
 def partition(
-    labels: Int[np.ndarray, " samples"],
+    labels: Any,
     agents: int,
     seed: int = 0,
     dirichlet: float | int | None = None,
@@ -29,7 +31,7 @@ def partition(
     and the shares of all other agents are as they were drawn.
 
     Args:
-        labels: the class of each sample, shape (samples,).
+        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text.
         agents: how many agents there are.
         seed: a whole number, at least 0; equal seeds give equal partitions.
         dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
@@ -40,8 +42,14 @@ def partition(
         The indices of each agent's samples, disjoint and in random order.
 
     Raises:
-        ValueError: there are too few samples for the agents, or a parameter is out of range.
+        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels name no
+            classes.
     """
+    labels = class_labels(labels, "The labels")
+    if labels.ndim == 2:
+        raise ValueError(
+            f"The labels have shape {labels.shape}: give one label a sample, such as np.argmax(labels, axis=1)."
+        )
     samples = len(labels)
     if agents < 1 or minimum < 1:
         raise ValueError(
@@ -62,7 +70,7 @@ def partition(
             f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
             "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
         )
-    owner = _draw_owners(np.asarray(labels), agents, float(dirichlet), random)
+    owner = _draw_owners(labels, agents, float(dirichlet), random)
     _raise_to_minimum(owner, agents, minimum, random)
     order = random.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]
@@ -70,7 +78,7 @@ def partition(
 
 
 def _draw_owners(
-    labels: Int[np.ndarray, " samples"], agents: int, dirichlet: float, generator: np.random.Generator
+    labels: Shaped[np.ndarray, " samples"], agents: int, dirichlet: float, generator: np.random.Generator
 ) -> Int[np.ndarray, " samples"]:
     """The agent of each sample, class by class."""
     owner = np.empty(len(labels), np.int64)

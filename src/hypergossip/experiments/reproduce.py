@@ -13,6 +13,7 @@ import pandas as pd
 from jax.tree_util import Partial
 
 from hypergossip.building import build
+from hypergossip.compilation import compiled
 from hypergossip.configuration import Raw, validate
 from hypergossip.experiments import folder as disk
 from hypergossip.experiments import stages
@@ -215,7 +216,7 @@ def of_agents(problem: Problem, observation: str, x: Any, y: Any) -> np.ndarray:
     return np.asarray(_of_agents(function if isinstance(function, Partial) else Partial(function), x, y))
 
 
-@jax.jit
+@compiled()
 def _of_agents(function: Partial, x: Any, y: Any) -> Any:
     return jax.lax.map(lambda seed: jax.vmap(function)(*seed), (x, y))
 

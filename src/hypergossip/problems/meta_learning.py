@@ -13,7 +13,8 @@ from jax import lax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
-from hypergossip.data import Dataset, hold_out, load, standardize, standardize_images
+from hypergossip.data import Dataset, hold_out, standardize, standardize_images
+from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
 from hypergossip.problems.division import Rows, divide
@@ -132,7 +133,7 @@ def meta_learning(
     """
     if not regularization > 0:
         raise ValueError(f"regularization is {regularization}; it must be positive, or y has no unique solution.")
-    dataset = load(data, data_dir) if isinstance(data, str) else data
+    dataset = read(data, data_dir)
     network = choose(representation, widths, activation, initialization, dataset.shape)
     rest, test = hold_out(dataset, HELD_OUT, seed)
     training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, batch_size or 1, seed)

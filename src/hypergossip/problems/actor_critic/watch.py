@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.compilation import compiled
 from hypergossip.problem import Problem
 from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.game import Game
@@ -81,7 +82,7 @@ def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
     """The states, leaves (steps + 1, episodes, ...), by playing the same actions from the same first states again."""
     game = returns.form.game
 
-    @jax.jit
+    @compiled()
     def run(oracles: Any, x: Any) -> tuple[Any, Episodes]:
         seen = returns.play(oracles, x)
         first = jax.vmap(game.reset)(jax.random.split(returns.world_key, returns.episodes))
