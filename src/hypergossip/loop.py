@@ -13,6 +13,7 @@ import numpy as np
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.engine import Engine
 from hypergossip.engines.lifting import Placed, Spaces
+from hypergossip.naming import agent_label
 
 CHUNK_SECONDS = 0.3  # the longest time between two looks at the clock, the signals and the numbers
 FIRST_CHUNK = 16
@@ -28,6 +29,7 @@ class Program(NamedTuple):
         placed: The problem on its network.
         spaces: The spaces of x and y.
         keys: (runs,) the runs' keys.
+        names: The agents' names, or None.
     """
 
     engine: Engine
@@ -36,6 +38,7 @@ class Program(NamedTuple):
     placed: Placed
     spaces: Spaces
     keys: Any
+    names: tuple[str, ...] | None = None
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1 and waits for them."""
@@ -126,7 +129,7 @@ def _explain(program: Program, state: Any, good: int, bad: int) -> str:
                     "iterates went (a logarithm or a root of something negative)"
                 )
             return (
-                f"round {good}{seed}: {quantity} of agent {agent} is {'not' if good == 0 else 'no longer'} finite"
+                f"round {good}{seed}: {quantity} of {agent_label(int(agent), program.names)} is {'not' if good == 0 else 'no longer'} finite"
                 f"{f', and of {others} more agents' if others else ''}. {why}; Debug() runs the round again without "
                 "compilation."
             )

@@ -116,7 +116,7 @@ def begin(
     _check_alike(engine, configuration)
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
     placed = engine.place(problem, network)
-    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys)
+    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys, problem.names)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
     state = engine.start(algorithm, swept, placed, everywhere(x), everywhere(y), keys)

@@ -24,6 +24,11 @@ def stack(agents: list[Tree], repeat: int, name: str) -> Tree:
 
     For sampling by blocks the rows are shuffled once (alike for equal sizes, whatever the agent's place) and the
     first ones repeated behind the last, so that every row begins as many blocks as any other.
+
+    Args:
+        agents: One pytree an agent, leaves (rows, ...).
+        repeat: How many rows are repeated: one fewer than a block has; 0 where no blocks are drawn.
+        name: Of the data, for a warning where padding takes much memory.
     """
     counts = [count_rows(agent) for agent in agents]
     rows = max(counts)

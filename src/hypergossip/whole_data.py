@@ -76,7 +76,18 @@ def mean_of_rows(loss: Loss, data: Tree, count: Any) -> Callable[[Any, Any], Any
 
 
 def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
-    """Traces a loss on the data of agent 0, and refuses what no later message could explain."""
+    """Traces a loss on the data of agent 0, and refuses what no later message could explain.
+
+    Args:
+        name: "upper" or "lower".
+        loss: f(x, y, batch) -> scalar.
+        agent: Agent 0's data, a pytree of NumPy arrays.
+        x0: One agent's starting point.
+        y0: Likewise.
+
+    Raises:
+        ValueError: If the loss returns no floating scalar.
+    """
     default = lambda of: (
         jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
     )

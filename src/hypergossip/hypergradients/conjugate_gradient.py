@@ -67,7 +67,15 @@ def conjugate_gradients(
 def solve_positive(
     product: Callable[[Any], Any], target: Any, iterations: int, tolerance: Any, inner: Inner = jnp.vdot
 ) -> tuple[Any, Count]:
-    """Returns the solution of `conjugate_gradients` and the number of products taken."""
+    """Returns the solution of `conjugate_gradients` and the number of products taken.
+
+    Args:
+        product: v -> A v.
+        target: b, an array.
+        iterations: At most so many products.
+        tolerance: Stops at |A z - b| <= tolerance |b|.
+        inner: The inner product.
+    """
     return conjugate_gradients(product, target, iterations, tolerance, inner)[:2]
 
 

@@ -11,7 +11,7 @@ ROWS = "n"
 _DIMENSION = re.compile(rf"(?:(\d+)\*)?{ROWS}(?: ([+-]) (\d+))?")
 
 
-class CannotMask(NotImplementedError):
+class CannotMask(Exception):
     """A loss whose program cannot be run on padded rows; the words say what stands in the way."""
 
 
@@ -46,7 +46,14 @@ class Rows:
         return times * self.own + more
 
     def mask(self, value: Any, aval: Any, axes: Sequence[int], fill: Any) -> Any:
-        """Returns a value with `fill` in place of the padding along these axes."""
+        """Returns a value without its padding.
+
+        Args:
+            value: An array of the padded shape.
+            aval: Its shape with the symbolic number of rows.
+            axes: The axes along which the padding is replaced.
+            fill: What replaces it.
+        """
         for axis in axes:
             if not is_fixed(aval.shape[axis]):
                 place = jax.lax.broadcasted_iota(jnp.asarray(self.own).dtype, value.shape, axis)

@@ -13,15 +13,14 @@ from hypergossip.masking.rows import CannotMask, Rows, is_fixed, row_axes
 
 Rule = Callable[[Any, list[Any], Rows], list[Any]]
 
-ELEMENTWISE = frozenset(
-    """
+_ELEMENTWISE = """
     abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos
     cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma log log1p
     logistic lt max min mul ne neg nextafter not optimization_barrier or polygamma pow real imag reduce_precision
     rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square
     stop_gradient sub tan tanh xor
-    """.split()  # noqa: SIM905
-)
+"""
+ELEMENTWISE = frozenset(_ELEMENTWISE.split())
 
 
 def as_it_is(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:

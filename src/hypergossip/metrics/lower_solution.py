@@ -96,7 +96,14 @@ def average_shared(space: Space, vectors: Float[Array, "agents entries"]) -> Flo
 
 
 def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:
-    """Returns y* for every agent, (agents, q); see `solve_lower`, which says how well it was reached, too."""
+    """Returns y* for every agent, (agents, q); `solve_lower` says how well it was reached, too.
+
+    Args:
+        oracles: Every agent's oracles without sampling.
+        space: The space of y.
+        x: Every agent's x.
+        y: Where to start.
+    """
     return solve_lower(oracles, space, x, y).solution
 
 

@@ -59,7 +59,15 @@ def hypergradients(
 
 
 def solve_hypergradients(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Reached:
-    """Returns `hypergradients`, and the relative residual of the adjoint behind them."""
+    """Returns `hypergradients`, and the relative residual of the adjoint behind them.
+
+    Args:
+        oracles: Every agent's oracles without sampling.
+        upper: The space of x.
+        lower: The space of y.
+        x: (agents, p).
+        y: (agents, q) the lower solution there.
+    """
     key = jax.random.key(0)
     fx, fy = jax.vmap(lambda agent, x, y: agent.upper_gradients(x, y, key))(oracles, x, y)
     agents = x.shape[0]
@@ -159,7 +167,19 @@ def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures
 
 
 def chosen_figures(names: tuple[str, ...], oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> dict[str, Any]:
-    """Measures some of the `Figures` alone, by name; the others as for `figures`."""
+    """Measures some of the `Figures` alone.
+
+    Args:
+        names: Which.
+        oracles: Every agent's oracles, leaves (agents, ...).
+        upper: The space of x.
+        lower: The space of y.
+        x: (runs, agents, p).
+        y: (runs, agents, q).
+
+    Returns:
+        Name -> (runs,), in the order of the names.
+    """
     with jax.enable_x64(True):
         measured = _figures(names, oracles, upper, lower, x, y)
         return {name: measured[name] for name in names}  # JAX sorts a dictionary's keys
