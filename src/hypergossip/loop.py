@@ -118,10 +118,11 @@ def _explain(program: Program, state: Any, good: int, bad: int) -> str:
             others = int((~flags[run]).sum()) - 1
             quantity = jax.tree_util.keystr(path).lstrip(".")
             seed = f" of run {run}" if flags.shape[0] > 1 else ""
+            who, still = agent_label(int(agent), program.names), "not" if good == 0 else "no longer"
             if good == 0:
                 why = (
-                    "In the first round nothing has moved yet: a gradient or product on its batch is not finite at the "
-                    "starting point (a label out of range, the logarithm of zero, 0/0, the norm of a zero vector)"
+                    "In the first round nothing has moved yet: a gradient or product on its batch is likely not finite "
+                    "at the starting point (a label out of range, the logarithm of zero, 0/0, the norm of a zero vector)"
                 )
             else:
                 why = (
@@ -129,7 +130,7 @@ def _explain(program: Program, state: Any, good: int, bad: int) -> str:
                     "iterates went (a logarithm or a root of something negative)"
                 )
             return (
-                f"round {good}{seed}: {quantity} of {agent_label(int(agent), program.names)} is {'not' if good == 0 else 'no longer'} finite"
+                f"round {good}{seed}: {quantity} of {who} is {still} finite"
                 f"{f', and of {others} more agents' if others else ''}. {why}; Debug() runs the round again without "
                 "compilation."
             )

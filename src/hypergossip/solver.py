@@ -52,7 +52,7 @@ def solve(
     checkpoint_every: float = 60.0,
     progress: bool | None = None,
     check: bool = True,
-    measure: bool | tuple[str, ...] = True,
+    measure: Any = True,
 ) -> Result:
     """Runs an algorithm on a problem over a network.
 
@@ -82,8 +82,8 @@ def solve(
         checkpoint_every: In seconds.
         progress: Show a progress bar; if absent, only on a terminal.
         check: Look before the run for what cannot work (`hypergossip.preflight`).
-        measure: False leaves M_t and its parts out of the rows; names of columns, such as ``("upper_loss",)``, measure
-            those alone.
+        measure: True; False leaves M_t and its parts out of the rows; names of columns, such as ``("upper_loss",)``,
+            measure those alone.
 
     Returns:
         The result.
