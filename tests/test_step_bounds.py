@@ -166,10 +166,11 @@ def test_what_is_no_step_is_refused(name, value):
             check_signs(replace(algorithm, **{name: wrong}))
 
 
-def test_a_step_of_zero_is_remarked_on_and_a_frozen_leaf_is_not():
+def test_a_lower_step_of_zero_is_remarked_on_and_what_is_held_on_purpose_is_not():
     algorithm = hg.SOBA(0.1, 0.1, 0.1)
-    assert check_signs(algorithm) == check_signs(replace(algorithm, upper_step={"a": 0.0, "b": 0.1})) == []
-    for name, moved in (("upper_step", "x"), ("lower_step", "y"), ("adjoint_step", "the adjoint")):
+    assert check_signs(algorithm) == check_signs(replace(algorithm, upper_step=0.0)) == []
+    assert check_signs(replace(algorithm, lower_step={"a": 0.0, "b": 0.1})) == []
+    for name, moved in (("lower_step", "y"), ("adjoint_step", "the adjoint")):
         (text,) = check_signs(replace(algorithm, **{name: 0.0}))
         assert text == f"SOBA: {name} is 0, so that {moved} never moves; give a positive number."
 
