@@ -122,7 +122,7 @@ def _explain(program: Program, state: Any, good: int, bad: int) -> str:
             if good == 0:
                 why = (
                     "In the first round nothing has moved yet: a gradient or product on its batch is likely not finite "
-                    "at the starting point (a label out of range, the logarithm of zero, 0/0, the norm of a zero vector)"
+                    "at the starting point (a label out of range, a logarithm of zero, 0/0, the norm of a zero vector)"
                 )
             else:
                 why = (

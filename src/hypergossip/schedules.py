@@ -53,7 +53,8 @@ class PowerDecay:
 
     def __call__(self, round: Round) -> Scalar:
         """Returns the value in the given round."""
-        t = jnp.asarray(round, jnp.result_type(float))
+        # Checks before a run ask with Python's own numbers, and nothing is compiled for them.
+        t = float(round) if isinstance(round, int) else jnp.asarray(round, jnp.result_type(float))
         return self.scale * (self.offset + t) ** -self.power
 
 

@@ -12,6 +12,7 @@ from hypergossip.leaf_steps import LEVELS
 from hypergossip.schedules import LeafValues, SquaredStep, StepSize, dotted, values_at
 
 SETTLED = 100  # rounds after which a decaying step must be small enough
+MOVED = {"lower_step": "y", "adjoint_step": "the adjoint"}
 
 
 def extremes(step: StepSize, round: int) -> tuple[float, float]:
@@ -72,13 +73,15 @@ def rounded_down(bound: float) -> float:
 
 
 def check_signs(algorithm: Any) -> list[str]:
-    """Refuses steps and momenta that are negative or not finite, and warns of a step that is zero.
+    """Refuses steps and momenta that are negative or not finite, and warns of a lower step that is zero.
+
+    An upper step of zero holds x where it is, as one does to judge the lower level alone.
 
     Args:
         algorithm: The algorithm; its estimator is looked at as well.
 
     Returns:
-        A warning for every step that is zero for all leaves.
+        A warning for every step of y or of the adjoint that is zero for all leaves.
 
     Raises:
         ValueError: If one is negative, NaN or infinite in round 0.
@@ -92,8 +95,8 @@ def check_signs(algorithm: Any) -> list[str]:
                     f"{part}: {dotted(what, leaf)} is {float(wrong.flat[0]):.3g} in round 0; a step is a "
                     "positive finite number and a momentum lies in [0, 1]."
                 )
-        if what.endswith("_step") and extremes(value, 0)[1] == extremes(value, SETTLED)[1] == 0:
-            moved = {"upper_step": "x", "lower_step": "y"}.get(what, "the adjoint")
+        if what in MOVED and extremes(value, 0)[1] == extremes(value, SETTLED)[1] == 0:
+            moved = MOVED[what]
             warnings.append(f"{part}: {what} is 0, so that {moved} never moves; give a positive number.")
     return warnings
 

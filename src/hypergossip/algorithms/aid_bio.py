@@ -43,7 +43,7 @@ class AIDBiO:
     with the neighbours as in D-SGD.
 
     Args:
-        upper_step: alpha_k, a number or a schedule of the round.
+        upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
         lower_step: beta_k, likewise; the same for all T steps of a round.
         inner_steps: T.
         iterations: N.

@@ -45,7 +45,7 @@ class BSA:
     round, x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as in D-SGD.
 
     Args:
-        upper_step: alpha_k, a number or a schedule of the round.
+        upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
         lower_step: beta_t, a number or a schedule of the inner step's number t, which begins at 0 in every round.
         hypergradient: The estimator G; the paper's is `Neumann`.
     """

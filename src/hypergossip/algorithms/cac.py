@@ -29,7 +29,7 @@ class CAC:
     the adapted points, is a part of the state; (x, y) are the combined points.
 
     Args:
-        upper_step: alpha_t of the actor, a number or a schedule.
+        upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
         lower_step: beta_t of the critic, likewise; the papers' is the faster of the two.
         hypergradient: The estimator; `Direct` on an actor-critic.
     """

@@ -12,7 +12,7 @@ def DAC(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradient
     state value beside a model of the network's mean reward; that is the problem's ``reward_model``.
 
     Args:
-        upper_step: alpha_t of the actor, a number or a schedule.
+        upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
         lower_step: beta_t of the critic and the reward model, likewise; the paper's is the faster of the two.
         hypergradient: The estimator; `Direct` on an actor-critic.
 

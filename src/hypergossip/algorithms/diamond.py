@@ -41,7 +41,7 @@ class Diamond:
     One message a round, the pair (u, x); two oracle points a round, one sample each.
 
     Args:
-        upper_step: alpha_t, a number or a schedule; theorem 1 takes (omega + t)^(-1/3).
+        upper_step: alpha_t, a number or a schedule, or one for each leaf; theorem 1 takes (omega + t)^(-1/3).
         lower_step: beta_t; theorem 1 takes c_beta alpha_t.
         upper_momentum: eta_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
         lower_momentum: gamma_t, likewise.

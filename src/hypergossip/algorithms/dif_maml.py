@@ -34,7 +34,7 @@ class DifMAML:
     before the combination, so that the round's message is a part of the state.
 
     Args:
-        upper_step: mu_t, a number or a schedule.
+        upper_step: mu_t, a number or a schedule, or one for each leaf.
         lower_step: a, the inner step, likewise.
     """
 

@@ -34,7 +34,7 @@ class DSGD:
     One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         hypergradient: The estimator G of eq. 4.
     """

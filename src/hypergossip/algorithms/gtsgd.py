@@ -37,7 +37,7 @@ class GTSGD:
     One message a round, the pair (u, x). Each estimate has its own sample; the last round's is kept.
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         hypergradient: The estimator G of eq. 4.
     """

@@ -38,7 +38,7 @@ class Interact:
     One message a round, the pair (u, x).
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         hypergradient: How eq. 4 is solved on the whole local data. `Exact` takes q Hessian-vector products; where q is
             large, `ConjugateGradient` with a small tolerance gives the same numbers for fewer.

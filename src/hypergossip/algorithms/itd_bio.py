@@ -36,7 +36,7 @@ class ITDBiO:
     D-SGD.
 
     Args:
-        upper_step: alpha_k, a number or a schedule of the round.
+        upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
         lower_step: beta_k, likewise; the same for all T steps of a round.
         inner_steps: T.
         checkpoints: 0 keeps all T points for the way back; a number keeps so many at most

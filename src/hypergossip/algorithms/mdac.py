@@ -29,7 +29,7 @@ class MDAC:
     the problem's ``reward_model`` stands for them, as for the other methods.
 
     Args:
-        upper_step: alpha_t of the actor, a number or a schedule.
+        upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
         lower_step: beta_t of the critic, likewise.
         hypergradient: The estimator; `Direct` on an actor-critic.
         inner_steps: Critic steps of a round, each on a batch of its own.

@@ -40,7 +40,7 @@ class MSGD:
     One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         upper_momentum: eta_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
         lower_momentum: gamma_t, likewise.

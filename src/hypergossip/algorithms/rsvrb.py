@@ -51,7 +51,7 @@ class RSVRB:
     random choice among several lower problems is not here: y is one.
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         upper_momentum: STORM's coefficient of u in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
         lower_momentum: That of v, likewise.

@@ -33,7 +33,7 @@ class Slam:
     W = I - 2L/(3 l_max) this rho is the paper's times 3 l_max / 2.
 
     Args:
-        upper_step: 1/alpha, a number or a schedule.
+        upper_step: 1/alpha, a number or a schedule, or one for each leaf.
         lower_step: 1/beta, likewise.
         gamma: The scale gamma > 0 of the dual variables.
         rho: The penalty rho > 0.

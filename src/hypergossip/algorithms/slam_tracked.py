@@ -35,7 +35,7 @@ class SlamTracked:
     minimise the network's mean loss, not the agent's own.
 
     Args:
-        upper_step: 1/alpha, a number or a schedule.
+        upper_step: 1/alpha, a number or a schedule, or one for each leaf.
         lower_step: 1/beta, likewise.
         adjoint_step: The step of z, likewise; its curvature is that of the lower level.
         gamma: The scale gamma > 0 of the dual variables.

@@ -38,7 +38,7 @@ class SOBA:
     in D-SGD. The paper's v is -z.
 
     Args:
-        upper_step: alpha_k, a number or a schedule.
+        upper_step: alpha_k, a number or a schedule, or one for each leaf.
         lower_step: beta_k, likewise.
         adjoint_step: The step of z, likewise; its curvature is that of the lower level. The paper takes beta_k.
     """

@@ -47,7 +47,7 @@ class Stable:
     symmetric part: the nearest matrix above mu_g I.
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         momentum: tau_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
         strong_convexity: mu_g > 0, at most the smallest eigenvalue of the mean d2yy g; the average is cut below there.

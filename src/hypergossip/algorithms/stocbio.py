@@ -27,7 +27,7 @@ def StocBiO(
     is averaged with the neighbours as in D-SGD.
 
     Args:
-        upper_step: beta in the paper, a number or a schedule of the round.
+        upper_step: beta in the paper, a number or a schedule of the round, or one for each leaf.
         lower_step: alpha in the paper, likewise.
         inner_steps: T, the paper's D.
         terms: K, the paper's Q + 1.

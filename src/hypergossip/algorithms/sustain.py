@@ -19,7 +19,7 @@ def Sustain(
     on several, it is DIAMOND.
 
     Args:
-        upper_step: alpha_t, a number or a schedule; the paper takes ``PowerDecay(1, w, 1/3)``.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf; the paper takes ``PowerDecay(1, w, 1/3)``.
         lower_step: beta_t, likewise; the paper takes c_beta alpha_t.
         upper_momentum: eta_t of G in [0, 1], a number, a schedule or `SquaredStep`, the paper's choice; always 1 in
             round 0.

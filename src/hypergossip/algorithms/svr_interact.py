@@ -43,7 +43,7 @@ class SVRInteract:
     One message a round, the pair (u, x).
 
     Args:
-        upper_step: alpha_t, a number or a schedule.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         period: Rounds from one full gradient to the next; about the root of the number of samples, as the batch.
         hypergradient: The estimator G of the rounds between.

@@ -13,7 +13,8 @@ def TTSA(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradien
     the neighbours as in D-SGD.
 
     Args:
-        upper_step: alpha_k, a number or a schedule; for a nonconvex l the paper takes ``PowerDecay(c, 1, 3/5)``.
+        upper_step: alpha_k, a number or a schedule, or one for each leaf; the paper takes ``PowerDecay(c, 1, 3/5)`` for
+            a nonconvex l.
         lower_step: beta_k, likewise; the paper takes ``PowerDecay(c, 1, 2/5)``.
         hypergradient: The estimator G; the paper's is `Neumann`.
 

@@ -51,7 +51,7 @@ class VRBiAdam:
     metric.
 
     Args:
-        upper_step: gamma, a number or a schedule.
+        upper_step: gamma, a number or a schedule, or one for each leaf.
         lower_step: lambda, likewise.
         upper_momentum: STORM's coefficient of w in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
             `SquaredStep` follows gamma eta_t: ``SquaredStep(c / gamma**2)`` is the paper's c eta_t^2.
