@@ -9,12 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from hypergossip.algorithm import Algorithm
 from hypergossip.configuration import Configuration, Part, Raw, Source, StopRules
+from hypergossip.leaf_steps import LEVELS, fitted
 from hypergossip.networks import Network
+from hypergossip.networks.pairing import paired
 from hypergossip.problem import Problem
 from hypergossip.registry import find, nearest
 from hypergossip.schedules import PowerDecay, SquaredStep
 from hypergossip.stop import Stop
 
+SCHEDULE = ("scale", "offset", "power")
 _PLAIN = (int, float, str, bool, NoneType)
 
 
@@ -24,7 +27,7 @@ class Experiment(NamedTuple):
     Attributes:
         algorithms: Label -> algorithm.
         problem: The problem.
-        network: The network.
+        network: The network, in the problem's order.
         engine: Where to run.
         stop: When to stop before the rounds are over, or None.
     """
@@ -52,9 +55,14 @@ def build(configuration: Configuration, source: Source) -> Experiment:
     problem = _construct("problems", configuration.problem.name, wanted, ("problem",), source)
     if not isinstance(problem, Problem):
         raise ValueError(f"[problem] {configuration.problem.name} made {type(problem).__name__}, which is no problem.")
+    for label, algorithm in algorithms.items():
+        try:
+            fitted(algorithm, problem.upper, problem.lower)
+        except ValueError as error:
+            raise ValueError(f"[methods.{label}] {error}{source.at('methods', label)}") from error
     rules = configuration.run.stop
     stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
-    return Experiment(algorithms, problem, network, engine, stop)
+    return Experiment(algorithms, problem, paired(problem, network), engine, stop)
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:
@@ -138,7 +146,9 @@ def _is_plain(annotation: Any) -> bool:
 
 
 def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
-    """A number, a schedule, or an estimator."""
+    """A number, a schedule, a step for each leaf, or an estimator."""
+    if path[-1] in LEVELS:
+        return _step(value, path, source, path[-1].endswith("momentum"))
     if isinstance(value, dict) and "name" in value:
         options = {option: inner for option, inner in value.items() if option != "name"}
         return _construct("estimators", value["name"], options, path, source)
@@ -151,13 +161,31 @@ def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
     return _number(value, path, source)
 
 
+def _step(value: Any, path: tuple[str, ...], source: Source, momentum: bool) -> Any:
+    """A step or a momentum: a number, a schedule, or a table (or an array) of these by the names of the leaves.
+
+    A table is a schedule where one of the schedule's own options has a number, as every option of a schedule has; a
+    leaf of such a name can be given a table of its own.
+    """
+    if isinstance(value, list):
+        return [_step(inner, (*path, str(i)), source, momentum) for i, inner in enumerate(value)]
+    if not isinstance(value, dict):
+        return _number(value, path, source)
+    plain = [option for option, inner in value.items() if not isinstance(inner, dict | list)]
+    if momentum and list(value) == plain == ["squared_step"]:
+        return SquaredStep(_number(value["squared_step"], (*path, "squared_step"), source))
+    if not value or any(option in SCHEDULE for option in plain):
+        return _power_decay(value, path, source)
+    return {option: _step(inner, (*path, option), source, momentum) for option, inner in value.items()}
+
+
 def _power_decay(table: Raw, path: tuple[str, ...], source: Source) -> PowerDecay:
-    names = ("scale", "offset", "power")
     for option in table:
-        if option not in names:
+        if option not in SCHEDULE:
             raise ValueError(
                 f"[{'.'.join(path)}] has no option {option!r}; a schedule is {{scale, offset, power}}, a momentum may "
-                f"be {{squared_step}}, and an estimator starts with its name{source.at(*path, option)}."
+                "be {squared_step}, an estimator starts with its name, and a table of the leaves' steps gives a leaf "
+                f"called scale, offset or power as {{scale = {{scale = 0.1, power = 0}}}}{source.at(*path, option)}."
             )
     if "scale" not in table:
         raise ValueError(

@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.algorithm import Algorithm
+from hypergossip.arguments import seed_number, whole_number
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
-from hypergossip.preflight import PreflightWarning, facts, whole_number
+from hypergossip.kinds import check_kinds
+from hypergossip.leaf_steps import fitted
+from hypergossip.networks.pairing import paired
+from hypergossip.preflight import PreflightWarning, concerns, facts
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
@@ -58,11 +62,13 @@ def tune(
     Args:
         algorithm: The algorithm; what the grid does not name stays.
         problem: The problem.
-        network: The network.
-        grid: Hyper-parameter -> values. A dot goes into a part: "lower_step.scale", "hypergradient.lipschitz".
+        network: The network, paired with the problem as by `solve`.
+        grid: Hyper-parameter -> values. A dot goes into a part, or to a leaf: "lower_step.scale",
+            "hypergradient.lipschitz", "upper_step.c" of a step with a value for each leaf.
         rounds: Rounds of every run.
         seeds: Runs a point.
-        seed: The first of them; far from the seeds of a report, so that nothing is tuned on what it is judged by.
+        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
+            judged by.
         score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
         largest: Is the largest score the best (an accuracy), and not the smallest?
         extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
@@ -74,12 +80,15 @@ def tune(
         The best algorithm and the table.
 
     Raises:
-        ValueError: If the grid names what is not there or cannot be swept, or every point diverged.
+        ValueError: If an argument is of another kind, the grid names what is not there or cannot be swept, or every
+            point diverged.
     """
+    check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
-    seed, extend = whole_number("seed", seed, 0), whole_number("extend", extend, 0)
+    seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
+    network = paired(problem, network)
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
     axes = {name: [float(value) for value in values] for name, values in grid.items()}
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):
@@ -144,7 +153,7 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
     """One row a point."""
     candidates = [with_values(plan.algorithm, dict(zip(grid, point, strict=True))) for point in points]
     about = facts(plan.problem, plan.network)
-    notes = [_refusal(candidate, about) for candidate in candidates]
+    notes = [_refusal(candidate, plan.problem, about) for candidate in candidates]
     runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(plan.seed, plan.seed + plan.seeds)]
     scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
     return _rows(grid, points, notes, runs, scores, plan.largest)
@@ -185,26 +194,48 @@ def with_values(part: Any, values: Mapping[str, Any]) -> Any:
 
 def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
     name, rest = path[0], path[1:]
-    there = [field.name for field in fields(part)] if is_dataclass(part) else []
-    if isinstance(part, type) or name not in there:
+    there = _parts(part)
+    if name not in there:
         raise ValueError(
             f"the grid names {whole!r}, but {type(part).__name__} has no {name!r}; "
             f"it has {', '.join(there) or 'no parts'}."
         )
-    old = getattr(part, name)
+    old = there[name]
     if rest:
-        return replace(part, **{name: _with_value(old, rest, value, whole)})
-    if name in {field.name for field in fields(part) if field.type in (int, bool)}:
+        return _replaced(part, name, _with_value(old, rest, value, whole))
+    if is_dataclass(part) and name in {field.name for field in fields(part) if field.type in (int, bool)}:
         raise ValueError(f"{whole!r} shapes the compiled program and cannot be swept; call tune once for each value.")
     if not isinstance(old, int | float | np.number):
-        inside = ", ".join(f"{whole}.{field.name}" for field in fields(old)) if is_dataclass(old) else "nothing"
+        inside = ", ".join(f"{whole}.{inner}" for inner in _parts(old)) or "nothing"
         raise ValueError(f"{whole!r} is {type(old).__name__} and not a number; sweep {inside} instead.")
-    return replace(part, **{name: float(value)})
+    return _replaced(part, name, float(value))
 
 
-def _refusal(algorithm: Algorithm, known: Any) -> str:
+def _parts(part: Any) -> dict[str, Any]:
+    """Returns what a grid may name inside a part: fields, or the leaves of a step that has a value for each."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return {field.name: getattr(part, field.name) for field in fields(part)}
+    if isinstance(part, Mapping):
+        return {str(key): inner for key, inner in part.items()}
+    if isinstance(part, list | tuple):
+        return dict(zip(getattr(part, "_fields", map(str, range(len(part)))), part, strict=True))
+    return {}
+
+
+def _replaced(part: Any, name: str, value: Any) -> Any:
+    """Returns a part with one of its own parts replaced."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{name: value})
+    if isinstance(part, Mapping):
+        return {key: value if str(key) == name else inner for key, inner in part.items()}
+    new = [value if other == name else inner for other, inner in _parts(part).items()]
+    make: Any = type(part)
+    return make(*new) if hasattr(part, "_fields") else make(new)
+
+
+def _refusal(algorithm: Algorithm, problem: Problem, known: Any) -> str:
     try:
-        algorithm.check(known)
+        concerns(fitted(algorithm, problem.upper, problem.lower), known)
     except ValueError as error:
         return str(error)
     return ""

@@ -20,6 +20,7 @@ from hypergossip.algorithm import (
 from hypergossip.algorithms.alset import check_inner_steps
 from hypergossip.hypergradients.conjugate_gradient import solve_positive
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -84,9 +85,9 @@ class AIDBiO:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and loops without a step."""
+        """Refuses a shared lower level and loops without a step; warns of a lower step beyond 2 over the curvature."""
         refuse_shared_lower("AIDBiO", facts)
         check_inner_steps("AIDBiO", self.inner_steps)
         if self.iterations < 1:
             raise ValueError(f"AIDBiO: iterations = {self.iterations}, and v would stay 0; take 1 or more.")
-        return []
+        return beyond_curvature("AIDBiO", facts, {"lower_step": self.lower_step})

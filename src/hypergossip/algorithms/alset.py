@@ -18,6 +18,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -75,10 +76,10 @@ class ALSET:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and no inner step."""
+        """Refuses a shared lower level and no inner step; warns of a lower step beyond 2 over the curvature."""
         refuse_shared_lower("ALSET", facts)
         check_inner_steps("ALSET", self.inner_steps)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("ALSET", facts, {"lower_step": self.lower_step})
 
 
 def check_inner_steps(name: str, inner_steps: int) -> None:

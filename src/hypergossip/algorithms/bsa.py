@@ -24,6 +24,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -81,9 +82,9 @@ class BSA:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
         refuse_shared_lower("BSA", facts)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("BSA", facts, {"lower_step": self.lower_step})
 
 
 def inner_steps(round: Any) -> Count:

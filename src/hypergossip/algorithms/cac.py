@@ -9,6 +9,7 @@ import jax
 
 from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -65,5 +66,5 @@ class CAC:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Asks the estimator alone."""
-        return self.hypergradient.check(facts)
+        """Warns of a lower step beyond 2 over the curvature: averaging does not change that bound."""
+        return self.hypergradient.check(facts) + beyond_curvature("CAC", facts, {"lower_step": self.lower_step})

@@ -19,6 +19,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -91,6 +92,9 @@ class Diamond:
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature.
+
+        That is the bound of plain gradient descent, to which the momentum comes down without noise.
+        """
         refuse_shared_lower("Diamond", facts)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("Diamond", facts, {"lower_step": self.lower_step})

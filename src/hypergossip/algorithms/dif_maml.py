@@ -67,5 +67,4 @@ class DifMAML:
     def check(self, facts: Facts) -> list[str]:
         """Refuses a shared lower level, and an inner step beyond 2 over the lower level's curvature."""
         refuse_shared_lower("DifMAML", facts)
-        check_unrolling("DifMAML", 1, at(self.lower_step, 0), 0, facts)
-        return []
+        return check_unrolling("DifMAML", 1, self.lower_step, 0, facts)

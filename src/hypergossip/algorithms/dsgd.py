@@ -17,6 +17,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -69,6 +70,6 @@ class DSGD:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
         refuse_shared_lower("DSGD", facts)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("DSGD", facts, {"lower_step": self.lower_step})

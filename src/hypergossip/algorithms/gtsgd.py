@@ -18,6 +18,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -73,6 +74,6 @@ class GTSGD:
         return state.u - state.G
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
         refuse_shared_lower("GTSGD", facts)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("GTSGD", facts, {"lower_step": self.lower_step})

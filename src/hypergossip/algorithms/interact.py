@@ -19,6 +19,7 @@ from hypergossip.algorithm import (
 )
 from hypergossip.hypergradients.exact import Exact
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -76,6 +77,6 @@ class Interact:
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
         refuse_shared_lower("Interact", facts)
-        return self.hypergradient.check(facts)
+        return self.hypergradient.check(facts) + beyond_curvature("Interact", facts, {"lower_step": self.lower_step})

@@ -20,6 +20,7 @@ from hypergossip.algorithm import (
 )
 from hypergossip.hypergradients.implicit import ImplicitHypergradient
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -106,9 +107,10 @@ class RSVRB:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and an estimator that solves no linear system."""
+        """Refuses a shared lower level and an estimator that solves no system; warns of a step beyond the curvature."""
         refuse_shared_lower("RSVRB", facts)
-        return solving(self.hypergradient).check(facts)
+        estimator = solving(self.hypergradient).check(facts)
+        return estimator + beyond_curvature("RSVRB", facts, {"lower_step": self.lower_step})
 
 
 def solving(hypergradient: Hypergradient) -> ImplicitHypergradient:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import extremes
 
 
 class State(NamedTuple):
@@ -109,18 +110,19 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
     if not (gamma > 0 and rho > 0):
         raise ValueError(f"{name}: gamma = {method.gamma} and rho = {method.rho}; both must be positive, such as 1.0.")
     for step, shared, curvature in levels:
-        value = float(at(getattr(method, step), 0))
+        least, value = extremes(getattr(method, step), 0)
         penalty = (1 + 2 * gamma) * rho * (1 - facts.network.smallest_eigenvalue) if shared else 0.0
-        if value * penalty >= 4:
+        if least * penalty >= 4:
             raise ValueError(
-                f"{name}: {step} = {value:.3g} is unstable on this network whatever the losses: it must stay "
+                f"{name}: {step} = {least:.3g} is unstable on this network whatever the losses: it must stay "
                 f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
             )
         total = penalty + 2 * curvature()
         if value * total >= 4:
             bound = 4 / total
+            likely = "is likely to" if least * total >= 4 else "may"  # one leaf's value, where each has its own
             warnings.append(
-                f"{name}: {step} = {value:.3g} is likely to be unstable: for the curvature found at the start "
+                f"{name}: {step} = {value:.3g} {likely} be unstable: for the curvature found at the start "
                 f"it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
             )
     return warnings

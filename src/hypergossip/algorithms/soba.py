@@ -17,6 +17,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -76,6 +77,6 @@ class SOBA:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of steps of y and z beyond 2 over its curvature, which both have."""
         refuse_shared_lower("SOBA", facts)
-        return []
+        return beyond_curvature("SOBA", facts, {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step})

@@ -19,6 +19,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -99,17 +100,18 @@ class Stable:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and cuts that are not positive, and warns of a mu_g above the curvature."""
+        """Refuses a shared lower level and cuts that are not positive; warns of mu_g or a step beyond the curvature."""
         refuse_shared_lower("Stable", facts)
         mu, bound = self.strong_convexity, self.jacobian_bound
         if not float(mu) > 0 or (bound is not None and not float(bound) > 0):
             raise ValueError(f"Stable: strong_convexity = {mu} and jacobian_bound = {bound}; both must be positive.")
+        warnings = beyond_curvature("Stable", facts, {"lower_step": self.lower_step})
         if float(mu) > facts.lower_curvature[0]:
-            return [
+            warnings.append(
                 f"Stable: strong_convexity = {float(mu):.3g} is above the lower level's smallest curvature at the "
                 f"start, {facts.lower_curvature[0]:.3g}: the cut biases the hypergradient. Take less."
-            ]
-        return []
+            )
+        return warnings
 
 
 def cut_below(H: Float[Array, "q q"], least: Any) -> tuple[Float[Array, "q"], Float[Array, "q q"]]:

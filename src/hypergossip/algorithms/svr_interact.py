@@ -21,6 +21,7 @@ from hypergossip.algorithm import (
 )
 from hypergossip.hypergradients.exact import Exact
 from hypergossip.schedules import StepSize, at
+from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
@@ -101,6 +102,7 @@ class SVRInteract:
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level."""
+        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature (of plain descent)."""
         refuse_shared_lower("SVRInteract", facts)
-        return self.hypergradient.check(facts) + self.full_hypergradient.check(facts)
+        estimators = self.hypergradient.check(facts) + self.full_hypergradient.check(facts)
+        return estimators + beyond_curvature("SVRInteract", facts, {"lower_step": self.lower_step})

@@ -20,6 +20,7 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.step_bounds import beyond_curvature, extremes
 
 
 class State(NamedTuple):
@@ -111,7 +112,11 @@ class VRBiAdam:
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, a metric that could divide by zero, and a step more than the whole way."""
+        """Refuses a shared lower level, a metric that could divide by zero, and a step more than the whole way.
+
+        Warns of a lambda eta beyond 2 over the curvature. It diverges nowhere, as |dy g| divides it, but where dy g and
+        b vanish the step is lambda eta / rho.
+        """
         refuse_shared_lower("VRBiAdam", facts)
         rho, tau, eta = float(self.regularization), float(self.decay), float(at(self.interpolation, 0))
         if not (rho > 0 and 0 <= tau < 1 and 0 < eta <= 1):
@@ -119,4 +124,6 @@ class VRBiAdam:
                 f"VRBiAdam: regularization = {rho:.3g}, decay = {tau:.3g} and, in round 0, interpolation = {eta:.3g}; "
                 "take a positive regularization such as 1e-3, decay in [0, 1), and interpolation in (0, 1]."
             )
-        return self.hypergradient.check(facts)
+        step = lambda t: extremes(self.lower_step, t)[1] * float(at(self.interpolation, t)) / max(1.0, rho)
+        warnings = beyond_curvature("VRBiAdam", facts, {"lower_step": step}, ("may make y oscillate",) * 2)
+        return self.hypergradient.check(facts) + warnings

@@ -12,8 +12,9 @@ from hypergossip import checkpoint
 from hypergossip.building import Experiment
 from hypergossip.configuration import Configuration
 from hypergossip.experiments import folder as disk
+from hypergossip.leaf_steps import fitted
 from hypergossip.loop import NotFinite
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from hypergossip.report.histories import LAST_FIFTH, leading, means_from
 from hypergossip.result import POINT, frame, load
 from hypergossip.solver import solve
@@ -50,11 +51,13 @@ def check(experiment: Experiment) -> list[str]:
     Raises:
         ValueError: If one of them cannot work.
     """
-    known = facts(experiment.problem, experiment.network)
+    problem = experiment.problem
+    known = facts(problem, experiment.network)
     texts = []
     for label, algorithm in experiment.algorithms.items():
         try:
-            texts += [f"[methods.{label}] {text}" for text in algorithm.check(known)]
+            fit = fitted(algorithm, problem.upper, problem.lower)
+            texts += [f"[methods.{label}] {text}" for text in concerns(fit, known)]
         except ValueError as error:
             raise ValueError(f"[methods.{label}] {error}") from error
     return texts
@@ -214,6 +217,7 @@ def summarize(
             "weights": network.weights,
             "seed": network.seed,
             "agents": network.agents,
+            "names": None if network.names is None else [str(name) for name in network.names],
             "lambda": network.lambda_,
         },
         "rounds": run.rounds,

@@ -1,12 +1,15 @@
 """Iterative differentiation: the derivative of f through the lower level's own steps (ITD; Grazzi et al. 2020)."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, register
+from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, Vector, register
+from hypergossip.schedules import LeafValues, StepSize, at
+from hypergossip.step_bounds import SETTLED, beyond_curvature, extremes
 
 
 class Unrolling(NamedTuple):
@@ -38,7 +41,7 @@ def unroll(
         y: (q,) where the steps begin.
         key: The samples: one upper one, and one lower one a step, the same forwards and backwards.
         steps: T.
-        lower_step: beta.
+        lower_step: beta, a scalar; or (q,), one for each entry of y.
         checkpoints: 0 keeps all T points. A number keeps no more points than that, however large T is, and recomputes
             every other one from the checkpoint before it: with c checkpoints about T^2 / (2 c) further lower gradients.
 
@@ -56,17 +59,21 @@ def unroll(
     y_T, kept = lax.scan(forwards, y, jnp.arange(0, steps, stretch))
     fx, fy = problem.upper_gradients(x, y_T, upper_key)
 
+    def scaled(product: Callable[[Lower], Vector], w: Lower) -> Vector:
+        # With a beta for each entry, D, the transpose of D d2yx g is d2xy g D, and the products take D w.
+        return product(lower_step * w) if jnp.ndim(lower_step) else lower_step * product(w)
+
     def backwards(back: Any, carry: tuple[Upper, Lower]) -> tuple[Upper, Lower]:
         G, w = carry
         t = steps - 1 - back
         y_t = lax.fori_loop(t - t % stretch, t, step, kept[t // stretch])
-        G = G - lower_step * problem.jacobian_product(x, y_t, zeta(t))(w)
-        w = w - lower_step * problem.hessian_product(x, y_t, zeta(t))(w)
+        G = G - scaled(problem.jacobian_product(x, y_t, zeta(t)), w)
+        w = w - scaled(problem.hessian_product(x, y_t, zeta(t)), w)
         return G, w
 
     # The first point does not depend on x, so the last product with d2yy g would be of no use.
     G, w = lax.fori_loop(0, steps - 1, backwards, (fx, fy))
-    G = G - lower_step * problem.jacobian_product(x, y, zeta(0))(w)
+    G = G - scaled(problem.jacobian_product(x, y, zeta(0)), w)
     gradients = steps + sum(t % stretch for t in range(1, steps))
     return Unrolling(y_T, G, Cost(problem.samples(upper=1, lower=steps), 1, gradients, steps - 1, steps))
 
@@ -79,46 +86,65 @@ class Unrolled:
 
     Args:
         steps: T.
-        lower_step: beta, below 2 over the largest curvature of g.
+        lower_step: beta, below 2 over the largest curvature of g; a number, or one for each leaf of y0.
         checkpoints: 0 keeps all T points; a number keeps so many at most (see `unroll`).
     """
 
     steps: int
-    lower_step: Any
+    lower_step: StepSize
     checkpoints: int = 0
 
     def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
         """Returns the estimate, (p,), and its cost."""
-        unrolling = unroll(problem, x, y, key, self.steps, self.lower_step, self.checkpoints)
+        unrolling = unroll(problem, x, y, key, self.steps, constant(self.lower_step), self.checkpoints)
         return unrolling.G, unrolling.cost
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses lower steps that diverge."""
-        check_unrolling("Unrolled", self.steps, self.lower_step, self.checkpoints, facts)
-        return []
+        constant(self.lower_step)
+        return check_unrolling("Unrolled", self.steps, self.lower_step, self.checkpoints, facts)
 
 
-def check_unrolling(name: str, steps: int, lower_step: Any, checkpoints: int, facts: Facts) -> None:
-    """Refuses lower steps that diverge.
+def constant(lower_step: StepSize) -> Any:
+    """Returns the value of a step that is the same in all rounds, as an estimator does not know the round.
+
+    Raises:
+        ValueError: If it is a schedule, or has one among its leaves.
+    """
+    values = lower_step.values if isinstance(lower_step, LeafValues) else jax.tree.leaves(lower_step, is_leaf=callable)
+    if any(callable(value) for value in values):
+        raise ValueError(
+            "Unrolled: lower_step is a schedule, but an estimator does not know the round; give a number, or one for "
+            "each leaf of y0."
+        )
+    return at(lower_step, 0)
+
+
+def check_unrolling(name: str, steps: int, lower_step: StepSize, checkpoints: int, facts: Facts) -> list[str]:
+    """Refuses lower steps that diverge, and warns where they do in the first rounds alone, or perhaps.
 
     Args:
         name: Who takes them, for the message.
         steps: T.
-        lower_step: beta, a number.
+        lower_step: beta, a number, a schedule, or one of these for each leaf.
         checkpoints: How many points are kept, or 0.
         facts: What is known before the run.
 
+    Returns:
+        The warnings.
+
     Raises:
-        ValueError: If there are no steps, fewer than no checkpoints, or the step is beyond 2 over the curvature.
+        ValueError: If there are no steps, fewer than no checkpoints, or the step settles beyond 2 over the curvature.
     """
-    largest = facts.lower_curvature[1]
-    if steps < 1 or checkpoints < 0 or not float(lower_step) > 0:
+    largest, (least, _) = facts.lower_curvature[1], extremes(lower_step, SETTLED)
+    if steps < 1 or checkpoints < 0 or not extremes(lower_step, 0)[1] > 0:
         raise ValueError(
             f"{name}: steps = {steps}, lower_step = {lower_step}, checkpoints = {checkpoints}; take steps >= 1, "
             "lower_step > 0 and checkpoints >= 0."
         )
-    if float(lower_step) * largest >= 2:
+    if least * largest >= 2:
         raise ValueError(
-            f"{name}: lower_step = {float(lower_step):.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
+            f"{name}: lower_step = {least:.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
             f"the start: its steps diverge. Take at most {1 / largest:.2g}."
         )
+    return beyond_curvature(name, facts, {"lower_step": lower_step})

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from hypergossip.data import Dataset, hold_out, standardize, standardize_images
 from hypergossip.data.catalogue import read
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
 from hypergossip.problems.division import Rows, divide
 from hypergossip.problems.representations import Layers, Representation, choose, linear
@@ -141,7 +142,7 @@ def meta_learning(
         rest.rows(np.concatenate(training_rows)), rest.rows(np.concatenate(validation_rows)), test
     )
     f, g = _cross_entropy(network, 0.0), _cross_entropy(network, float(regularization))
-    x0 = network.initial(np.random.default_rng([seed, 1]), dataset.features.shape[1])
+    x0 = network.initial(generator(seed, 1), dataset.features.shape[1])
     held_out = {"images": jnp.asarray(test.features), "labels": jnp.asarray(test.labels)}
 
     return Problem(

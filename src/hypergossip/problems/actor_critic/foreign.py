@@ -155,6 +155,11 @@ class ParallelGame:
     horizon: int
     table: Any
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the environment calls its agents, in the order of its `possible_agents`."""
+        return tuple(map(str, self.table.names))
+
     def _ask(self, call: Callable, dtype: Any, more: tuple, *arguments: Any) -> Any:
         """What the table answers: observations, the global state, and more."""
         shape = lambda *size: jax.ShapeDtypeStruct(size, dtype)
