@@ -93,7 +93,7 @@ def test_a_loss_with_a_constant_in_it_runs_and_is_measured() -> None:
 WITHOUT_LOSSES = {
     "compilation.py",  # `compiled` itself
     "loop.py",  # is a state finite?
-    "run.py",  # one agent's program is traced for its fingerprint, and never compiled
+    "fingerprint.py",  # one agent's program is traced for its fingerprint, and never compiled
 }
 
 

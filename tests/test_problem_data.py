@@ -94,6 +94,7 @@ LEAVES = {
         lambda: make(of_agents=sparse(scipy.sparse.csr_matrix)),
         ["agent 0", "sparse", ".toarray()", "0.00016 MB"],
     ),
+    "a large one": (lambda: make(scipy.sparse.csr_array((10**5, 10**5))), ["sparse", "80,000 MB"]),
     "a scipy array": (lambda: make(of_agents=sparse(scipy.sparse.coo_array)), ["sparse", ".toarray()", "MB"]),
     "text of one agent": (lambda: make(of_agents=[np.zeros(4), np.zeros(4), TEXT[0]]), ["agent 2", "text"]),
     "NaN in bfloat16": (
@@ -248,7 +249,9 @@ COLLECTIONS = {
     "agents by number": (lambda: {i: agent() for i in range(3)}, ["keys are numbers", "list(data.values())"]),
     "a tuple of agents": (lambda: tuple(agent() for _ in range(3)), ["a tuple of 3 pytrees", "give a list"]),
     "agents by name": (lambda: {"a": agent(), "b": agent(5)}, ["[4, 5] agents", "list(data.values())"]),
+    "a list in a dict": (lambda: {"A": [np.ones(SAMPLES)] * 3}, ["no samples", "a list of one pytree an agent"]),
     "nothing": (lambda: {}, ["no arrays"]),
+    "a number": (lambda: 3.0, ["no agents", "(agents, samples, ...)"]),
     "an agent of nothing": (lambda: [agent(), {}, agent()], ["agent 1", "no arrays"]),
     "an array of agents": (lambda: np.array([agent() for _ in range(3)]), ["array of dicts", "list of pytrees"]),
     "text": (lambda: "digits.csv", ["upper_data holds text"]),

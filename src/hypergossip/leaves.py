@@ -131,7 +131,8 @@ def _wrong_class(leaf: Any) -> str:
     if _is_sparse(leaf):
         way = ".toarray()" if hasattr(leaf, "toarray") else ".todense()"
         size = math.prod(leaf.shape) * jnp.result_type(float).itemsize / 1e6
-        return f"is a sparse matrix; make it an array by {way}, which will fill {size:,.{0 if size >= 10 else 6}g} MB."
+        filled = f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
+        return f"is a sparse matrix; make it an array by {way}, which will fill {filled} MB."
     if callable(leaf):
         return (
             f"is a function or a class ({getattr(leaf, '__name__', type(leaf).__name__)}), not an array; keep it in "

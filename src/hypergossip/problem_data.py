@@ -12,6 +12,7 @@ from hypergossip.leaves import in_range, is_one_leaf, out_of_range, read_leaf
 
 Tree = Any
 
+INSIDE = " A list within a pytree is several leaves; for one array an agent give a list of one pytree an agent."
 LISTED = " If its keys are agents, give a list of one pytree an agent: list(data.values())."
 
 
@@ -118,10 +119,14 @@ def _read_stacked(data: Tree, name: str) -> tuple[list[list[np.ndarray]], Any]:
         )
     agents = sizes.pop()
     if not agents:
-        raise ValueError(f"{name}: no agents; give at least one.")
+        raise ValueError(f"{names(0)}: shape {leaves[0].shape} has no agents; give (agents, samples, ...).")
     for k, leaf in enumerate(leaves):
         if leaf.ndim < 2 or not leaf.shape[1]:
-            raise ValueError(f"{names(k, 0)}: shape {leaf.shape[1:]} has no samples; every agent needs at least one.")
+            inside = isinstance(data, dict) and any(isinstance(value, list) for value in data.values())
+            raise ValueError(
+                f"{names(k, 0)}: shape {leaf.shape[1:]} has no samples; every agent needs at least one."
+                + (INSIDE if inside else "")
+            )
         if not in_range(leaf):
             i = next(i for i, own in enumerate(leaf) if not in_range(own))
             raise ValueError(f"{names(k, i)} {out_of_range(leaf[i])}")

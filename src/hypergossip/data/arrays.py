@@ -141,7 +141,8 @@ def _array(values: Any, what: str) -> np.ndarray:
     if hasattr(values, "todense") and hasattr(values, "shape"):
         way = ".toarray()" if hasattr(values, "toarray") else ".todense()"
         size = math.prod(values.shape) * 4 / 1e6
-        raise ValueError(f"{what} are a sparse matrix: make it an array by {way}, which will fill {size:,.2g} MB.")
+        filled = f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
+        raise ValueError(f"{what} are a sparse matrix: make it an array by {way}, which will fill {filled} MB.")
     if np.ma.getmaskarray(values).any() if isinstance(values, np.ma.MaskedArray) else False:
         raise ValueError(f"{what} have masked entries, and the mask would be lost: remove or impute them first.")
     try:
