@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Hypergradient
+from hypergossip.arguments import seed_number
 from hypergossip.compilation import compiled
+from hypergossip.kinds import check_estimator, check_problem
 from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import average_shared, lower_solution
 from hypergossip.problem import Problem
@@ -53,14 +55,18 @@ def check_hypergradient(
         directions: Random directions; every coordinate where there are fewer.
         draws: Keys over which an estimate is averaged.
         step: Of the central differences, relative to the size of x or 1.
-        seed: Of directions and draws.
+        seed: Of directions and draws, below 2**32.
 
     Returns:
         The errors, the derivatives along every direction, and the residual.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared: l is a function of one x.
+        ValueError: If the problem's x is not wholly shared (l is a function of one x), or an argument is of another
+            kind.
     """
+    check_problem(problem)
+    check_estimator(estimator)
+    seed = seed_number(seed)
     if not all(problem.upper.shared):
         raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
     random = np.random.default_rng(seed)

@@ -26,23 +26,6 @@ class PreflightWarning(UserWarning):
     """A run that may work, with a setting that is likely to hurt."""
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Returns a whole number that a user gave.
-
-    Args:
-        name: What it is, for the message.
-        value: What was given.
-        least: The smallest that makes sense.
-
-    Raises:
-        ValueError: If it is none, or below the least.
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value < least or float(value) != int(value):
-        raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
-    return int(value)
-
-
 def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
     """Refuses a run that cannot work, and warns (`PreflightWarning`) of one that is likely not to.
 

@@ -91,6 +91,42 @@ class Space:
         """Returns the tree as one flat vector."""
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
+    def ravel_agents(self, tree: Any, agents: int, dtype: Any, name: str) -> Float[np.ndarray, "agents entries"]:
+        """Returns a tree that a user gave, leaves (agents, ...), as one flat vector an agent.
+
+        Args:
+            tree: What was given.
+            agents: The number of agents.
+            dtype: The floating type wanted.
+            name: What it is, for the messages.
+
+        Raises:
+            ValueError: If the structure, a shape or a type does not fit, or a number is not finite.
+        """
+        if jax.tree.structure(tree) != self.structure:
+            raise ValueError(
+                f"{name} has the structure {jax.tree.structure(tree)}, and the problem's own {name} {self.structure}; "
+                "give the same, every leaf with a leading axis of agents."
+            )
+        rows = []
+        for (path, leaf), shape in zip(jax.tree_util.tree_leaves_with_path(tree), self.shapes, strict=True):
+            where, wanted = f"{name}{jax.tree_util.keystr(path)}", (agents, *shape)
+            if jnp.shape(leaf) != wanted:
+                raise ValueError(
+                    f"{where} has shape {jnp.shape(leaf)}; give {wanted}, a start of every agent. A start that all "
+                    f"agents have in common is the {name} of the problem."
+                )
+            array = np.asarray(leaf)
+            if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+                raise ValueError(f"{where} has type {array.dtype}; give real numbers.")
+            with np.errstate(over="ignore"):
+                array = array.astype(dtype)
+            if not np.isfinite(array).all():
+                agent = int(np.argwhere(~np.isfinite(array))[0, 0])
+                raise ValueError(f"{where} of agent {agent} is NaN or infinite in {dtype}; start from finite numbers.")
+            rows.append(array.reshape(agents, -1))
+        return np.concatenate(rows, axis=1)
+
     def unravel(self, vector: Vector) -> Any:
         """Returns the flat vector as the user's tree."""
         leaves, end = [], 0

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.algorithm import Algorithm
+from hypergossip.arguments import seed_number, whole_number
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
-from hypergossip.preflight import PreflightWarning, facts, whole_number
+from hypergossip.kinds import check_kinds
+from hypergossip.preflight import PreflightWarning, facts
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
@@ -62,7 +64,8 @@ def tune(
         grid: Hyper-parameter -> values. A dot goes into a part: "lower_step.scale", "hypergradient.lipschitz".
         rounds: Rounds of every run.
         seeds: Runs a point.
-        seed: The first of them; far from the seeds of a report, so that nothing is tuned on what it is judged by.
+        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
+            judged by.
         score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
         largest: Is the largest score the best (an accuracy), and not the smallest?
         extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
@@ -74,10 +77,12 @@ def tune(
         The best algorithm and the table.
 
     Raises:
-        ValueError: If the grid names what is not there or cannot be swept, or every point diverged.
+        ValueError: If an argument is of another kind, the grid names what is not there or cannot be swept, or every
+            point diverged.
     """
+    check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
-    seed, extend = whole_number("seed", seed, 0), whole_number("extend", extend, 0)
+    seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())

@@ -13,7 +13,7 @@ ROOT = Path(hypergossip.__file__).parent
 
 # From the bottom to the top: a room may import its own floor's rooms only where named, and every floor below.
 FLOORS = (
-    ("pytree", "compilation", "report", "registry", "toml_text"),
+    ("pytree", "compilation", "report", "registry", "toml_text", "arguments"),
     ("algorithm",),
     ("space", "schedules"),
     ("oracles",),
@@ -22,7 +22,9 @@ FLOORS = (
     ("algorithms",),
     ("metrics", "problems"),
     ("engines",),
+    ("kinds",),
     ("checkpoint", "loop", "stop", "progress", "preflight", "check"),
+    ("fingerprint",),
     ("result", "run"),
     ("solver", "tuning"),
     ("configuration",),

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from hypergossip.data.seeding import generator
+
 
 class Dataset(NamedTuple):
     """A classification data set.
@@ -41,13 +43,14 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
     Args:
         dataset: what to split.
         fractions: the share of each part, positive, with a sum of at most one.
-        seed: a non-negative integer; equal seeds give equal splits.
+        seed: a whole number, at least 0; equal seeds give equal splits.
 
     Returns:
         One data set a fraction, disjoint, in the order of the fractions.
 
     Raises:
-        ValueError: a fraction is not positive, the sum exceeds one, or a part would be empty.
+        ValueError: a fraction is not positive, the sum exceeds one, a part would be empty, or the seed is no whole
+            number.
     """
     ends = np.cumsum(np.asarray(fractions, np.float64))
     if not len(fractions) or not min(fractions) > 0 or not ends[-1] <= 1 + 1e-9:
@@ -62,7 +65,7 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
             f"A part of the split {tuple(fractions)} would be empty, since data set {dataset.name!r} has only "
             f"{samples} samples: give larger fractions or more data."
         )
-    order = np.random.default_rng(seed).permutation(samples)
+    order = generator(seed).permutation(samples)
     parts = np.split(order, cuts)[: len(cuts)]
     return tuple(map(dataset.rows, parts))
 

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from jaxtyping import Int
 
+from hypergossip.data.seeding import generator
+
 
 def partition(
     labels: Int[np.ndarray, " samples"],
@@ -29,7 +31,7 @@ def partition(
     Args:
         labels: the class of each sample, shape (samples,).
         agents: how many agents there are.
-        seed: a non-negative integer; equal seeds give equal partitions.
+        seed: a whole number, at least 0; equal seeds give equal partitions.
         dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
             whole; None divides evenly.
         minimum: the least number of samples of an agent, at least 1.
@@ -51,18 +53,18 @@ def partition(
             f"{samples} samples cannot give {agents} agents at least {minimum} each: "
             "use fewer agents, a smaller minimum or more data."
         )
-    generator = np.random.default_rng(seed)
+    random = generator(seed)
     if dirichlet is None:
         used = samples - samples % agents
-        return list(generator.permutation(samples)[:used].reshape(agents, -1))
+        return list(random.permutation(samples)[:used].reshape(agents, -1))
     if not (dirichlet > 0 and math.isfinite(dirichlet)):
         raise ValueError(
             f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
             "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
         )
-    owner = _draw_owners(np.asarray(labels), agents, float(dirichlet), generator)
-    _raise_to_minimum(owner, agents, minimum, generator)
-    order = generator.permutation(samples)
+    owner = _draw_owners(np.asarray(labels), agents, float(dirichlet), random)
+    _raise_to_minimum(owner, agents, minimum, random)
+    order = random.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]
     return np.split(by_owner, np.cumsum(np.bincount(owner, minlength=agents))[:-1])
 

@@ -22,7 +22,7 @@ from hypergossip.experiments.stages import Ran, Tell, Tuned
 from hypergossip.networks import Network
 from hypergossip.problem import Problem
 from hypergossip.result import load
-from hypergossip.toml_text import write_toml
+from hypergossip.toml_text import read_utf8, write_toml
 
 ASKED, CASES, FIGURES = "reproduction.toml", "cases", "figures"
 HISTORY, TIMING, TUNING = "history.csv", "timing.csv", "tuning.csv"
@@ -90,7 +90,7 @@ def prepare(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
 
 def _asked_before(marker: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(marker.read_text(encoding="utf-8"))
+        return tomllib.loads(read_utf8(marker))
     except ValueError as error:
         raise ValueError(
             f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "

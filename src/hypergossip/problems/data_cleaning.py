@@ -16,6 +16,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
 from hypergossip.data import Dataset, hold_out, load
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
 from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart, with_checked_labels
 from hypergossip.problems.division import divide
@@ -150,7 +151,7 @@ def data_cleaning(
     counts = [len(rows) for rows in training_rows]
     own = weights == "sample" and share == "lower"
     begins = [0] * agents if own or weights == "source" else np.cumsum([0, *counts[:-1]]).tolist()
-    random = np.random.default_rng([seed, 3])
+    random = generator(seed, 3)
     training = []
     for rows, begin in zip(training_rows, begins):
         index = np.arange(len(rows), dtype=np.int32)

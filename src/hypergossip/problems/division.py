@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from hypergossip.data import partition
+from hypergossip.data.seeding import generator
 
 Rows = list[Any]  # of each agent the indices of its samples, (samples,)
 
@@ -58,7 +59,7 @@ def divide(
             )
         # With all there is, what does not divide evenly among the agents is divided too.
         count = len(labels) if samples is None else agents * wanted
-        drawn = np.random.default_rng([seed, 2]).permutation(len(labels))[:count]
+        drawn = generator(seed, 2).permutation(len(labels))[:count]
         minimum = -(-least * wanted // min(train, validate))
         owned = [drawn[rows] for rows in partition(labels[drawn], agents, seed, dirichlet, minimum)]
     cuts = [len(rows) * train // wanted for rows in owned]

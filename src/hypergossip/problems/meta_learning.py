@@ -14,6 +14,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from hypergossip.data import Dataset, hold_out, load, standardize, standardize_images
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
 from hypergossip.problems.division import Rows, divide
 from hypergossip.problems.representations import Layers, Representation, choose, linear
@@ -140,7 +141,7 @@ def meta_learning(
         rest.rows(np.concatenate(training_rows)), rest.rows(np.concatenate(validation_rows)), test
     )
     f, g = _cross_entropy(network, 0.0), _cross_entropy(network, float(regularization))
-    x0 = network.initial(np.random.default_rng([seed, 1]), dataset.features.shape[1])
+    x0 = network.initial(generator(seed, 1), dataset.features.shape[1])
     held_out = {"images": jnp.asarray(test.features), "labels": jnp.asarray(test.labels)}
 
     return Problem(
