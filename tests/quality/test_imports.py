@@ -13,7 +13,7 @@ ROOT = Path(hypergossip.__file__).parent
 
 # From the bottom to the top: a room may import its own floor's rooms only where named, and every floor below.
 FLOORS = (
-    ("pytree", "compilation", "report", "registry", "toml_text", "arguments"),
+    ("pytree", "compilation", "report", "registry", "toml_text", "arguments", "callbacks"),
     ("algorithm",),
     ("space", "schedules"),
     ("oracles",),
