@@ -11,6 +11,7 @@ import numpy as np
 from hypergossip import checkpoint as disk
 from hypergossip.algorithm import Algorithm
 from hypergossip.arguments import seed_number, whole_number
+from hypergossip.callbacks import own_errors
 from hypergossip.checkpoint import CheckpointError
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
@@ -112,7 +113,8 @@ def solve(
     if check:
         preflight(algorithm, problem, network)
     numbers = seed + np.arange(seeds or 1)
-    run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, own, measure)
+    with own_errors(problem.oracles):
+        run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, own, measure)
     if start is not None:
         carry = unpack(run, carry, start.saved)
     last = carry.round + rounds
@@ -125,7 +127,8 @@ def solve(
     shown = progress if run.program.engine.leads else False
     with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
         keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
-        carry = drive(run, carry, last, every, rules, show, keep, on_row)
+        with own_errors(problem.oracles):
+            carry = drive(run, carry, last, every, rules, show, keep, on_row)
         keep(carry, at_the_end=True)
     return result(run, carry)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from hypergossip.algorithm import Algorithm
 from hypergossip.arguments import seed_number, whole_number
+from hypergossip.callbacks import own_errors
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
@@ -155,7 +156,8 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
     about = facts(plan.problem, plan.network)
     notes = [_refusal(candidate, plan.problem, about) for candidate in candidates]
     runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(plan.seed, plan.seed + plan.seeds)]
-    scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
+    with own_errors(plan.problem.oracles):
+        scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
     return _rows(grid, points, notes, runs, scores, plan.largest)
 
 

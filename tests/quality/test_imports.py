@@ -17,6 +17,7 @@ FLOORS = (
         "pytree",
         "naming",
         "callables",
+        "callbacks",
         "compilation",
         "float64",
         "leaves",

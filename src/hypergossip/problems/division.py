@@ -39,7 +39,7 @@ def divide(
         ValueError: If the samples are too few, or `samples` is no pair of numbers.
     """
     half = len(labels) // (2 * max(agents, 1))
-    train, validate = (half, half) if samples is None else _pair(samples)
+    train, validate = (half, half) if samples is None else pair(samples)
     wanted = train + validate
     if agents * wanted > len(labels) or not wanted:
         raise ValueError(
@@ -66,7 +66,8 @@ def divide(
     return [rows[:cut] for rows, cut in zip(owned, cuts)], [rows[cut:] for rows, cut in zip(owned, cuts)]
 
 
-def _pair(samples: Sequence[int]) -> tuple[int, int]:
+def pair(samples: Sequence[int]) -> tuple[int, int]:
+    """Returns the numbers of training and of validation samples of an agent; raises ValueError if they are none."""
     given = list(samples) if isinstance(samples, Iterable) else []
     whole = [number for number in given if isinstance(number, int | np.integer) and not isinstance(number, bool)]
     if len(given) != 2 or len(whole) != 2 or min(whole) < 1:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.callbacks import own_errors
 from hypergossip.compilation import compiled
 from hypergossip.problem import Problem
 from hypergossip.problems.actor_critic.episodes import Episodes
@@ -67,7 +68,8 @@ def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
         )
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
-    states, seen = _replayed(returns, problem.oracles, policies)
+    with own_errors(problem.oracles):
+        states, seen = jax.block_until_ready(_replayed(returns, problem.oracles, policies))
     steps = int(seen.alive[:, episode].sum())
     one = lambda leaf, count: np.asarray(_readable(leaf[:count, episode]))
     return Watched(
