@@ -115,8 +115,8 @@ def halves(clean):
             "validation ('clean') has 3 features and 5 classes, and data ('named') 3 features and 4 classes",
         ),
         (fewer_features, "validation ('clean') has 2 features and 4 classes, and data ('named') 3 features"),
-        (from_one, "the labels of validation reach from 1 to 4; number its 4 classes from 0 to 3"),
-        (halves, "the labels of validation are of type float64, and not whole numbers"),
+        (from_one, "Data set 'clean': the labels count from 1 to 4, and must count the classes from 0"),
+        (halves, "Data set 'clean': the labels hold fractions"),
         (
             lambda clean: clean.rows(np.arange(2)),
             "3 agents with 1 validation samples each need 3, and of these there are 2",
@@ -144,7 +144,7 @@ def test_numbers_that_do_not_fit_get_a_sentence(options, sentence):
 
 
 def test_labels_of_the_data_are_looked_at_too():
-    with pytest.raises(ValueError, match="the labels of data reach from 1 to 4"):
+    with pytest.raises(ValueError, match="the labels count from 1 to 4"):
         data_cleaning(from_one(named(280)), 3, batch_size=4)
 
 

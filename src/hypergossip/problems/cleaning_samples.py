@@ -10,30 +10,8 @@ from hypergossip.data import Dataset, partition
 from hypergossip.problems.division import Rows, pair
 
 
-def with_checked_labels(dataset: Dataset, name: str) -> Dataset:
-    """Returns a data set with its labels as int32.
-
-    Args:
-        dataset: The data set; its labels are whole numbers of any type.
-        name: What it is called in an error.
-
-    Raises:
-        ValueError: If the labels are no whole numbers from 0 to classes - 1.
-    """
-    labels = np.asarray(dataset.labels)
-    advice = f"number its {dataset.classes} classes from 0 to {dataset.classes - 1}"
-    if labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"the labels of {name} are of type {labels.dtype}, and not whole numbers; {advice}, as "
-            "numpy.unique(labels, return_inverse=True)[1] does."
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() < dataset.classes:
-        raise ValueError(f"the labels of {name} reach from {labels.min()} to {labels.max()}; {advice}.")
-    return dataset._replace(labels=labels.astype(np.int32))
-
-
 def checked_validation(validation: Any, data: Dataset) -> Dataset:
-    """Returns validation samples of one's own, their labels as int32.
+    """Returns validation samples of one's own.
 
     Args:
         validation: What was given as such.
@@ -54,7 +32,7 @@ def checked_validation(validation: Any, data: Dataset) -> Dataset:
             f"validation ({validation.name!r}) has {numbers(validation)}, and data ({data.name!r}) {numbers(data)}; "
             "both are samples of one task, so give the same features and the same number of classes."
         )
-    return with_checked_labels(validation, "validation")
+    return validation
 
 
 def check_share(corrupted: float | int, wrong: list[Bool[np.ndarray, " _"]]) -> None:

@@ -15,10 +15,11 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
-from hypergossip.data import Dataset, hold_out, load
+from hypergossip.data import Dataset, hold_out
+from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
-from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart, with_checked_labels
+from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
 from hypergossip.problems.division import divide
 from hypergossip.problems.hyperparameter import cross_entropy
 
@@ -140,7 +141,7 @@ def data_cleaning(
         DataUnavailable: If the files of the data set are nowhere to be had.
     """
     share = _check_options(weights, share, corrupted, sources, scale, regularization)
-    dataset = with_checked_labels(load(data, data_dir) if isinstance(data, str) else data, "data")
+    dataset = read(data, data_dir)
     rest, test = hold_out(dataset, HELD_OUT, seed)
     clean = rest if validation is None else checked_validation(validation, dataset)
     division = agents, samples, dirichlet, batch_size or 1, seed
