@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Unrolled,
     )
     from hypergossip.loop import NotFinite
+    from hypergossip.metrics.selection import MeasurementWarning
     from hypergossip.preflight import PreflightWarning
     from hypergossip.problem import Problem
     from hypergossip.result import Result, load
@@ -100,6 +101,7 @@ _PLACES = {
         "Unrolled",
     ),
     "hypergossip.loop": ("NotFinite",),
+    "hypergossip.metrics.selection": ("MeasurementWarning",),
     "hypergossip.preflight": ("PreflightWarning",),
     "hypergossip.problem": ("Problem",),
     "hypergossip.result": ("Result", "load"),
@@ -138,6 +140,7 @@ __all__ = [
     "ITDBiO",
     "Interact",
     "Interrupted",
+    "MeasurementWarning",
     "MiniBatchNeumann",
     "Neumann",
     "NotFinite",

@@ -150,7 +150,8 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
     names = run.measured.figures
     if problem.losses:
-        shown = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
+        found = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
+        shown = {name: found[name] for name in names}  # JAX sorts a dictionary's keys
         _warn_of_residuals(carry, shown)
     else:
         shown = {name: value for name, value in fetch(disagreement(*spaces, x, y))._asdict().items() if name in names}

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.metrics import MeasurementWarning
 from small_problems import logistic
 
 RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)
@@ -34,10 +33,10 @@ SADDLE = lambda x, y, b: y[0] ** 2 - y[1] ** 2 + jnp.sum(x * y)  # Newton's meth
 def test_what_was_not_reached_is_not_a_number(lower, share):
     if share == "both":
         method = hg.Slam(0.01, 0.01, 1.0, 1.0, CG)
-        with pytest.warns(MeasurementWarning) as told:
+        with pytest.warns(hg.MeasurementWarning) as told:
             rows = hg.solve(method, made(lower, share=share), RING, rounds=2, observe_every=1, check=False).history
     else:
-        with pytest.warns(MeasurementWarning, match="round 0: the lower solution .* was not reached") as told:
+        with pytest.warns(hg.MeasurementWarning, match="round 0: the lower solution .* was not reached") as told:
             rows = history(made(lower))
     assert len(told) == 1
     assert rows[list(DEPENDENT)].isna().any(axis=1).all()
@@ -62,7 +61,7 @@ def test_seeds_are_judged_apart():
     kept = []
     for x in start:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MeasurementWarning)
+            warnings.simplefilter("ignore", hg.MeasurementWarning)
             result = hg.solve(hg.DSGD(0.01, 0.01, CG), problem, RING, rounds=0, x0=x, y0=np.ones((3, 2)), check=False)
         kept.append(result.history["metric"].notna().all())
     assert kept == [False, True]  # y* is 0, at the kink, and 2.5
@@ -84,7 +83,7 @@ def test_a_gradient_without_a_value_at_zero_is_measured():
 
 
 def test_check_hypergradient_says_the_same():
-    with pytest.warns(MeasurementWarning, match="check_hypergradient: the lower solution was not reached"):
+    with pytest.warns(hg.MeasurementWarning, match="check_hypergradient: the lower solution was not reached"):
         found = hg.check_hypergradient(made(KINK), CG, draws=1)
     assert np.isnan(found.relative_error)
     assert found.lower_residual > 1e-6

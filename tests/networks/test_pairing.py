@@ -156,7 +156,13 @@ class Signals:
 
     def reset(self, seed=None, options=None):
         self.agents = self.possible_agents[:]
-        return {agent: np.zeros(1, np.float32) for agent in self.agents}, {}
+        return self._all(np.zeros(1, np.float32)), self._all({})
+
+    def step(self, actions):
+        return self._all(np.zeros(1, np.float32)), self._all(0.0), self._all(False), self._all(False), self._all({})
+
+    def _all(self, value):
+        return dict.fromkeys(self.agents, value)
 
 
 def test_a_game_s_agents_have_their_names():

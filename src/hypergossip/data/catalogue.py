@@ -65,7 +65,7 @@ def read(data: Any, data_dir: Path | str | None = None) -> Dataset:
         DataUnavailable: as for `load`.
     """
     if isinstance(data, Dataset):
-        return data
+        return Dataset(*data)  # what `_replace` has put into it is looked at, too
     if not isinstance(data, str):
         raise ValueError(
             f"data is of type {type(data).__name__}: give one of the names {', '.join(_ENTRIES)}, or your own as "

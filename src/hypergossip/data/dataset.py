@@ -75,10 +75,6 @@ class Dataset(_Fields):
             )
         return super().__new__(cls, name, features, labels, int(classes), tuple(shape), int(test_samples))
 
-    def _replace(self, /, **changes: Any) -> "Dataset":
-        """The data set with other fields, looked at as those of a new one are."""
-        return Dataset(**(self._asdict() | changes))
-
     def rows(self, indices: Int[np.ndarray, " _"]) -> "Dataset":
         """The samples of these `indices`, without a published test set of their own."""
         return self._replace(features=self.features[indices], labels=self.labels[indices], test_samples=0)

@@ -62,6 +62,10 @@ class DifferencedOracles:
         """As the oracles'."""
         return self.oracles.lower_gradient(x, y, key)
 
+    def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """As the oracles'."""
+        return self.oracles.lower_gradients(x, y, key)
+
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
         """Returns v -> d2yy g v from two lower gradients."""
         return self._difference(lambda y: self.oracles.lower_gradient(x, y, key), y)

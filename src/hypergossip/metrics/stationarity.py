@@ -178,8 +178,7 @@ def chosen_figures(names: tuple[str, ...], oracles: Any, upper: Space, lower: Sp
         y: (runs, agents, q).
 
     Returns:
-        Name -> (runs,), in the order of the names.
+        Name -> (runs,).
     """
     with jax.enable_x64(True):
-        measured = _figures(names, oracles, upper, lower, x, y)
-        return {name: measured[name] for name in names}  # JAX sorts a dictionary's keys
+        return _figures(names, oracles, upper, lower, x, y)

@@ -32,7 +32,7 @@ def checked_validation(validation: Any, data: Dataset) -> Dataset:
             f"validation ({validation.name!r}) has {numbers(validation)}, and data ({data.name!r}) {numbers(data)}; "
             "both are samples of one task, so give the same features and the same number of classes."
         )
-    return validation
+    return Dataset(*validation)  # what `_replace` has put into it is looked at, too
 
 
 def check_share(corrupted: float | int, wrong: list[Bool[np.ndarray, " _"]]) -> None:
