@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jaxtyping
 import matplotlib
 import pytest
 
@@ -25,6 +26,12 @@ def real_data() -> Path:
         if place and Path(place).is_dir():
             return Path(place)
     pytest.skip("the real data files are neither in $HYPERGOSSIP_DATA nor in ../shared/data")
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library as users run it, without the types that the tests check before a function is entered."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 LONG = ("test_users_compiler.py", "test_processes.py", "test_readme.py", "test_sinusoids.py")  # files

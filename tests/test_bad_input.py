@@ -87,19 +87,11 @@ CASES = {
     "a whole number as y0": (lambda: make(y0=0), ["lower starting point", "floating"]),
     "a vector for a loss": (
         lambda: make(f=lambda x, y, batch: (batch["A"] @ y - batch["b"]) ** 2),
-        ["upper loss", "shape (2,)", "mean over the batch"],
+        ["upper loss", f"shape ({SAMPLES},)", "mean over the batch"],
     ),
     "a whole number for a loss": (
         lambda: make(g=lambda x, y, batch: jnp.asarray(3)),
         ["lower loss", "int", "floating scalar"],
-    ),
-    "a sum where agents are unlike": (
-        lambda: make(
-            g=lambda x, y, batch: jnp.sum((batch["A"] @ y - batch["b"]) ** 2) + jnp.sum((y - x) ** 2),
-            upper_data=agents_list(),
-            lower_data=agents_list(),
-        ),
-        ["lower loss of two samples", "mean over its batch", "jnp.mean"],
     ),
     "nonsense for share": (lambda: make(share="all"), ["share is 'all'", '"upper", "lower", "both"']),
     "an unknown level for share": (lambda: make(share={"x": True}), ["share is {'x': True}"]),

@@ -11,6 +11,7 @@ from hypergossip.algorithm import Algorithm
 from hypergossip.configuration import Configuration, Part, Raw, Source, StopRules
 from hypergossip.leaf_steps import LEVELS, fitted
 from hypergossip.networks import Network
+from hypergossip.networks.pairing import paired
 from hypergossip.problem import Problem
 from hypergossip.registry import find, nearest
 from hypergossip.schedules import PowerDecay, SquaredStep
@@ -26,7 +27,7 @@ class Experiment(NamedTuple):
     Attributes:
         algorithms: Label -> algorithm.
         problem: The problem.
-        network: The network.
+        network: The network, in the problem's order.
         engine: Where to run.
         stop: When to stop before the rounds are over, or None.
     """
@@ -61,7 +62,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
             raise ValueError(f"[methods.{label}] {error}{source.at('methods', label)}") from error
     rules = configuration.run.stop
     stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
-    return Experiment(algorithms, problem, network, engine, stop)
+    return Experiment(algorithms, problem, paired(problem, network), engine, stop)
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:

@@ -1,5 +1,6 @@
 """check_hypergradient: an estimator against finite differences of the true upper-level function l."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -7,20 +8,26 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Hypergradient
+from hypergossip.arguments import seed_number
 from hypergossip.compilation import compiled
+from hypergossip.float64 import to_float64
+from hypergossip.kinds import check_estimator, check_problem
 from hypergossip.leaf_steps import fitted
-from hypergossip.metrics.float64 import to_float64
-from hypergossip.metrics.lower_solution import average_shared, lower_solution
+from hypergossip.metrics.lower_solution import REACHED, solve_lower
+from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.problem import Problem
+from hypergossip.starting_point import measured_oracles
 
 
 class HypergradientCheck(NamedTuple):
     """What `check_hypergradient` found.
 
     Attributes:
-        relative_error: |estimate - truth| / |truth| over the directions tried; truth by finite differences of l.
+        relative_error: |estimate - truth| / |truth| over the directions tried; truth by finite differences of l. NaN
+            where the lower solution was not reached.
         standard_error: Of that figure, for estimators that draw numbers of their own; 0 for the others.
-        lower_residual: |dy g| at the lower solution used, relative to |dy g| at y = 0, the largest over agents.
+        lower_residual: |dy g| at the lower solution used, relative to |dy g| at y = 0, the largest over agents and
+            points.
         estimate: (directions,) the mean estimate along each direction.
         truth: (directions,) the derivative of l along it.
     """
@@ -54,21 +61,26 @@ def check_hypergradient(
         directions: Random directions; every coordinate where there are fewer.
         draws: Keys over which an estimate is averaged.
         step: Of the central differences, relative to the size of x or 1.
-        seed: Of directions and draws.
+        seed: Of directions and draws, below 2**32.
 
     Returns:
-        The errors, the derivatives along every direction, and the residual.
+        The errors, the derivatives along every direction, and the residual. Where the lower solution was not reached
+        there is one `MeasurementWarning`.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared, as l is a function of one x; or a step does not fit.
+        ValueError: If the problem's x is not wholly shared (l is a function of one x), an argument is of another kind,
+            or a step does not fit.
     """
+    check_problem(problem)
+    check_estimator(estimator)
+    seed = seed_number(seed)
     if not all(problem.upper.shared):
         raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
     estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
     size = problem.upper.size
     with jax.enable_x64(True):
-        oracles, y0 = to_float64((problem.oracles, problem.y0))
+        oracles, y0 = to_float64((measured_oracles(problem), problem.y0))
         full = oracles.full
         if x is None:
             point = np.asarray(problem.x0, np.float64) + 0.1 * random.standard_normal(size)
@@ -80,27 +92,34 @@ def check_hypergradient(
         any_key = jax.random.key(0)
 
         @compiled()
-        def value(full: Any, x: Any, y0: Any) -> Any:
-            y = lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
-            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), y))
+        def value(full: Any, x: Any, y0: Any) -> tuple[Any, Any]:
+            y, residual = solve_lower(full, problem.lower, everywhere(x), everywhere(y0))
+            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), y)), residual
 
         @compiled()
         def estimates(full: Any, x: Any, y0: Any, keys: Any) -> tuple[Any, Any]:
-            y = lower_solution(full, problem.lower, everywhere(x), everywhere(y0))
+            y, residual = solve_lower(full, problem.lower, everywhere(x), everywhere(y0))
             each = lambda key: jnp.mean(
                 jax.vmap(lambda a, x, y: estimator(a, x, y, key)[0])(full, everywhere(x), y), axis=0
             )
-            gradient = lambda y: jax.vmap(lambda a, x, y: a.lower_gradient(x, y, any_key))(full, everywhere(x), y)
-            size = lambda y: jnp.max(jnp.linalg.norm(average_shared(problem.lower, gradient(y)), axis=1))
-            return jax.lax.map(each, keys), size(y) / size(0 * y)
+            return jax.lax.map(each, keys), residual
 
         width = step * max(1.0, float(np.linalg.norm(point)))
         ends = [(value(full, point + width * v, y0), value(full, point - width * v, y0)) for v in chosen]
-        truth = np.array([(above - below) / (2 * width) for above, below in ends])
+        truth = np.array([(above - below) / (2 * width) for (above, _), (below, _) in ends])
         samples, residual = estimates(full, point, y0, jax.random.split(jax.random.key(seed), draws))
         along = np.asarray(samples) @ chosen.T
-        residual = float(residual)
+        residual = float(np.max([residual, *(end[1] for pair in ends for end in pair)]))
+    if not residual <= REACHED:
+        warnings.warn(
+            f"check_hypergradient: the lower solution was not reached (relative residual {residual:.2g}, wanted "
+            f"{REACHED:g}), so there is no truth to compare with. The lower level is likely not strongly convex, or "
+            "not smooth.",
+            MeasurementWarning,
+            stacklevel=2,
+        )
     mean = along.mean(axis=0)
     scale = max(float(np.linalg.norm(truth)), np.finfo(float).tiny)
     spread = float(np.linalg.norm(along.std(axis=0, ddof=1))) / np.sqrt(draws) if draws > 1 else 0.0
-    return HypergradientCheck(float(np.linalg.norm(mean - truth)) / scale, spread / scale, residual, mean, truth)
+    error = float(np.linalg.norm(mean - truth)) / scale if residual <= REACHED else float("nan")
+    return HypergradientCheck(error, spread / scale, residual, mean, truth)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,21 +33,32 @@ class Saved(NamedTuple):
     leaves: list[np.ndarray]
     spent: Cost
     rows: dict[str, np.ndarray]
-    configuration: dict[str, Any]
+    configuration: Mapping[str, Any]
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint is damaged, or of another configuration."""
 
 
-def digest(tree: Any) -> str:
-    """Returns a fingerprint of a pytree of arrays: values, shapes and types."""
-    total = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        array = np.ascontiguousarray(leaf)
-        total.update(f"{array.shape}{array.dtype}".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()[:16]
+class Digest:
+    """A fingerprint of pytrees of arrays: values, shapes and types."""
+
+    def __init__(self) -> None:
+        """Begins with nothing."""
+        self._total = hashlib.sha256()
+
+    def add(self, tree: Any) -> "Digest":
+        """Adds the arrays of a tree, in order, and returns itself."""
+        for leaf in jax.tree.leaves(tree):
+            array = np.ascontiguousarray(leaf)
+            self._total.update(f"{array.shape}{array.dtype}".encode())
+            self._total.update(array.tobytes())
+        return self
+
+    @property
+    def text(self) -> str:
+        """The fingerprint of what was added so far."""
+        return self._total.hexdigest()[:16]
 
 
 def write(folder: Path | str, saved: Saved) -> Path:
@@ -62,7 +74,7 @@ def write(folder: Path | str, saved: Saved) -> Path:
         "seconds": saved.seconds,
         "leaves": len(saved.leaves),
         "columns": list(saved.rows),
-        "configuration": saved.configuration,
+        "configuration": dict(saved.configuration),
     }
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     path, temporary = folder / FILE, folder / f".{FILE}.{os.getpid()}"
@@ -108,9 +120,11 @@ def read(folder: Path | str) -> Saved:
     return Saved(about["round"], about["seconds"], leaves, spent, rows, about["configuration"])
 
 
-def check_same(configuration: dict[str, Any], saved: Saved, folder: Path | str) -> None:
+def check_same(configuration: Mapping[str, Any], saved: Saved, folder: Path | str) -> None:
     """Raises `CheckpointError` naming what differs between a run and a checkpoint."""
-    different = [name for name, value in configuration.items() if saved.configuration.get(name) != value]
+    # The data are a part of the problem; by themselves they are for a run that goes on from a result.
+    names = [name for name in configuration if name != "data"]
+    different = [name for name in names if saved.configuration.get(name) != configuration[name]]
     if different:
         name = different[0]
         raise CheckpointError(

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import jaxlib.version
 
-# jaxlib 0.10.2 on CPU multiplies a batched matrix by a constant matrix of equal entries wrongly, when it fuses the
-# product with its neighbours: a loss with `A @ jnp.zeros(...)` in it gives numbers that are not even near. Products
-# that are not fused are right, and as fast (benchmarks/step.py). tests/test_compilation.py tells whether another
-# version needs the same.
+# jaxlib 0.10.2 on CPU multiplies a matrix by one of equal entries (zeros, or a number broadcast) wrongly where it fuses
+# the product with its neighbours and the matrix is large: the logarithm of the softmax of `A @ jnp.zeros((784, 10))`,
+# and its derivatives, are not even near in more than half of all compilations, for a batch of matrices and for a
+# single one. Products that are not fused are right, and as fast (benchmarks/step.py). tests/test_compilation.py shows
+# the fault on the versions listed here, and tells whether another one needs the same.
 AFFECTED = ("0.10.2",)
 UNFUSED = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 OPTIONS = UNFUSED if jaxlib.version.__version__ in AFFECTED else None
@@ -17,6 +18,11 @@ OPTIONS = UNFUSED if jaxlib.version.__version__ in AFFECTED else None
 
 def compiled(*static: str) -> Callable[[Callable], Any]:
     """Compiles a pure function of arrays by `jax.jit`, without what the installed version is known to compile wrongly.
+
+    What holds a user's function is compiled by this alone, also where it is called only once: operations that are
+    called one by one are right, but within them loops, branches (`jax.lax.scan`, `map`, `cond`) and functions that the
+    user has compiled are programs of their own, compiled with the fault. Inside a program that is compiled by this
+    they are a part of it; JAX refuses options for a program inside another, so that this one must be the outermost.
 
     Args:
         static: Names of arguments that shape the program.

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hypergossip.arguments import seed_number
 from hypergossip.registry import nearest
-from hypergossip.toml_text import line_of
+from hypergossip.toml_text import line_of, read_utf8
 
 Raw = dict[str, Any]
 
@@ -90,7 +91,7 @@ class RunSection(Section):
 
     Attributes:
         rounds: Communication rounds of each method.
-        seed: The first seed.
+        seed: The first seed, from 0 to 2**32 - 1.
         seeds: How many seeds run side by side: seed, seed + 1, ...
         observe_every: Rounds between two rows of the history; about twenty rows if absent.
         stop: A tolerance on the metric, or a table of metric, seconds, samples.
@@ -171,12 +172,10 @@ def read(path: Path) -> tuple[Raw, Source]:
         ValueError: If it is not there, is no text, or is not TOML; the sentence names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_utf8(path)
         return tomllib.loads(text), Source(path.name, text)
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); check the path.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; a configuration is a TOML file.") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(
             f"{path} is not valid TOML: {error}; strings want quotes, and each option a line of its own."
@@ -236,7 +235,8 @@ def validate(raw: Raw, source: Source) -> Configuration:
     """Returns the configuration.
 
     Raises:
-        ValueError: If an option is unknown, missing or wrong: one sentence with its section, name and line.
+        ValueError: If an option is unknown, missing or wrong, or a seed is too large: one sentence with its
+            section, name and line.
     """
     for label in raw["methods"] if isinstance(raw.get("methods"), dict) else ():
         if not _LABEL.fullmatch(label):
@@ -245,11 +245,17 @@ def validate(raw: Raw, source: Source) -> Configuration:
                 f"only{source.at('methods', label)}."
             )
     try:
-        return Configuration.model_validate(raw)
+        configuration = Configuration.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
         raise ValueError(_sentence((unknown or problems)[0], raw, source)) from None
+    for name, section in (("run", configuration.run), ("tune", configuration.tune)):
+        try:
+            seed_number(section.seed, section.seeds)
+        except ValueError as error:
+            raise ValueError(f"[{name}] {error}{source.at(name, 'seed')}") from None
+    return configuration
 
 
 def _sentence(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.engine import Engine
 from hypergossip.engines.lifting import Placed, Spaces
+from hypergossip.naming import agent_label
 
 CHUNK_SECONDS = 0.3  # the longest time between two looks at the clock, the signals and the numbers
 FIRST_CHUNK = 16
@@ -28,6 +29,7 @@ class Program(NamedTuple):
         placed: The problem on its network.
         spaces: The spaces of x and y.
         keys: (runs,) the runs' keys.
+        names: The agents' names, or None.
     """
 
     engine: Engine
@@ -36,6 +38,7 @@ class Program(NamedTuple):
     placed: Placed
     spaces: Spaces
     keys: Any
+    names: tuple[str, ...] | None = None
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1 and waits for them."""
@@ -115,11 +118,21 @@ def _explain(program: Program, state: Any, good: int, bad: int) -> str:
             others = int((~flags[run]).sum()) - 1
             quantity = jax.tree_util.keystr(path).lstrip(".")
             seed = f" of run {run}" if flags.shape[0] > 1 else ""
+            who, still = agent_label(int(agent), program.names), "not" if good == 0 else "no longer"
+            if good == 0:
+                why = (
+                    "In the first round nothing has moved yet: a gradient or product on its batch is likely not finite "
+                    "at the starting point (a label out of range, a logarithm of zero, 0/0, the norm of a zero vector)"
+                )
+            else:
+                why = (
+                    "The steps are likely too large for the losses (halve them), or a loss is undefined where the "
+                    "iterates went (a logarithm or a root of something negative)"
+                )
             return (
-                f"round {good}{seed}: {quantity} of agent {agent} is no longer finite"
-                f"{f', and of {others} more agents' if others else ''}. The steps are likely too large for the losses "
-                "(halve them), or a loss is undefined where the iterates went (a logarithm or a root of something "
-                "negative); Debug() runs the round again without compilation."
+                f"round {good}{seed}: {quantity} of {who} is {still} finite"
+                f"{f', and of {others} more agents' if others else ''}. {why}; Debug() runs the round again without "
+                "compilation."
             )
     return f"round {good}: something is no longer finite."
 

@@ -14,8 +14,7 @@ from jaxtyping import Array, Float
 from hypergossip.algorithm import Count, Lower, Sample, Upper
 from hypergossip.pytree import register_pytree
 from hypergossip.space import Space
-
-Loss = Callable[[Any, Any, Any], Any]  # (x, y, batch) -> scalar; x and y are the user's pytrees
+from hypergossip.whole_data import Loss, Whole, whole_loss
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,14 @@ class Form:
     """What all agents have in common: losses, shapes and the way of drawing. Static in compiled programs.
 
     Attributes:
-        upper: f(x, y, batch), a mean over the batch.
-        lower: g(x, y, batch), a mean over the batch, strongly convex in y.
+        upper: f(x, y, batch).
+        lower: g(x, y, batch), strongly convex in y.
         upper_space: The space of x.
         lower_space: The space of y.
         batch_size: Samples a key draws; None: every sample.
         sampling: "iid" (each sample drawn alone, with replacement) or "blocks" (a random contiguous block, cyclic, of
             data shuffled once: as unbiased, and one slice instead of a gather).
-        samples: Rows of the upper and of the lower data, the largest agent's.
-        ragged: Do agents hold different numbers of samples?
+        whole: How the upper and the lower loss are called on all rows of an agent.
         projection: The user's projection of x onto a set, or None.
     """
 
@@ -41,8 +39,7 @@ class Form:
     lower_space: Space
     batch_size: int | None
     sampling: str
-    samples: tuple[int, int]
-    ragged: bool
+    whole: tuple[Whole, Whole]
     projection: Callable[[Any], Any] | None
 
 
@@ -127,32 +124,19 @@ class AutodiffOracles:
         return self.form.upper_space.unravel(x), self.form.lower_space.unravel(y)
 
     def _upper(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
-        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.samples[0], key)
+        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.whole[0], key)
 
     def _lower(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
-        return self._loss(self.form.lower, self.lower_data, self.lower_count, self.form.samples[1], key)
+        return self._loss(self.form.lower, self.lower_data, self.lower_count, self.form.whole[1], key)
 
-    def _loss(self, loss: Loss, data: Any, count: Any, rows: int, key: Sample) -> Callable:
+    def _loss(self, loss: Loss, data: Any, count: Any, whole: Whole, key: Sample) -> Callable:
         """Returns the loss on the key's batch, as a function of the user's x and y."""
         form = self.form
-
-        def on(batch: Any) -> Callable:
-            return lambda x, y: loss(x, y, batch)
-
-        if form.batch_size is not None:
-            return on(draw(data, key, count, form.batch_size, form.sampling))
-        own = jax.tree.map(lambda leaf: leaf[:rows], data)
-        if not form.ragged:
-            return on(own)
-
-        # Agents of unlike size are padded to one shape. A loss is a mean over its batch, so the mean over the real
-        # rows is a weighted sum of the losses of single rows (`Problem` verifies this at construction).
-        def over_real_rows(x: Any, y: Any) -> Float[Array, ""]:
-            single = jax.vmap(lambda row: on(jax.tree.map(lambda leaf: leaf[None], row))(x, y))(own)
-            real = jnp.arange(rows, dtype=count.dtype) < count
-            return jnp.sum(jnp.where(real, single, 0.0)) / count.astype(single.dtype)
-
-        return over_real_rows
+        if form.batch_size is None:
+            # For blocks the first rows follow the last one again.
+            return whole_loss(loss, whole, jax.tree.map(lambda leaf: leaf[: whole.sizes[-1]], data), count)
+        batch = draw(data, key, count, form.batch_size, form.sampling)
+        return lambda x, y: loss(x, y, batch)
 
 
 def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:

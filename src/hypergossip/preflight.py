@@ -11,38 +11,21 @@ from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
+from hypergossip.engines.lifting import mix_through
+from hypergossip.float64 import to_float64
 from hypergossip.leaf_steps import fitted
-from hypergossip.metrics.float64 import to_float64
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
 from hypergossip.problem import Problem
 from hypergossip.space import Space
+from hypergossip.starting_point import check_finite, check_influence, measure_start, measured_oracles, normalised
 from hypergossip.step_bounds import check_signs
 
-POWER_ITERATIONS = 24
-BATCHES = 4
 FINITE_DIFFERENCE = 1e-4
 
 
 class PreflightWarning(UserWarning):
     """A run that may work, with a setting that is likely to hurt."""
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Returns a whole number that a user gave.
-
-    Args:
-        name: What it is, for the message.
-        value: What was given.
-        least: The smallest that makes sense.
-
-    Raises:
-        ValueError: If it is none, or below the least.
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value < least or float(value) != int(value):
-        raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
-    return int(value)
 
 
 def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
@@ -57,7 +40,9 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
         ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
     """
     fit = fitted(algorithm, problem.upper, problem.lower)
-    for text in concerns(fit, facts(problem, network)):
+    known = facts(problem, network)
+    check_products(fit, problem)
+    for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
 
 
@@ -66,23 +51,60 @@ def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
     return [*check_signs(algorithm), *algorithm.check(known)]
 
 
+def check_products(algorithm: Algorithm, problem: Problem) -> None:
+    """Raises ValueError where an algorithm asks for second derivatives that do not exist."""
+    if not problem.losses or problem.twice_differentiable:
+        return
+
+    def one_round(agent: Any, x: Any, y: Any) -> Any:
+        key = jax.random.key(0)
+        mix = mix_through((problem.upper, problem.lower), lambda vector, call: vector)
+        return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
+
+    try:
+        jax.eval_shape(one_round, problem.agent(0), problem.x0, problem.y0)
+    except Exception as error:
+        raise ValueError(
+            f"{type(algorithm).__name__} asks for second derivatives of the lower loss, which can be differentiated "
+            "only once. Take an estimator whose products are differences of gradients, such as "
+            "HessianFree(ConjugateGradient(10)), or give the loss's own function a derivative rule that can be "
+            "differentiated (jax.custom_jvp)."
+        ) from error
+
+
 def facts(problem: Problem, network: Any) -> Facts:
-    """Gathers what an algorithm needs for its check.
+    """Gathers what an algorithm needs for its check, and warns (`PreflightWarning`) of variables without influence.
 
     Raises:
-        ValueError: If the sizes do not fit or the lower level is not strongly convex.
+        ValueError: If the sizes do not fit, something is not finite at the start, or the lower level is not strongly
+            convex.
     """
     check_sizes(problem, network)
     shared = any(problem.upper.shared), any(problem.lower.shared)
     if not problem.losses:
         return Facts(*shared, network=network, lower_curvature=(0.0, 0.0), upper_curvature=lambda: 0.0)
-    smallest, largest = lower_curvature(problem)
+    start = measure_start(problem)
+    check_finite(problem, start)
+    for text in check_influence(problem, start):
+        warnings.warn(text, PreflightWarning, stacklevel=4)
+    if not problem.twice_differentiable:
+        warnings.warn(
+            "the lower loss cannot be differentiated twice: its curvature, y* and M_t are computed from differences of "
+            "its gradient, and so must be the algorithm's products (HessianFree).",
+            PreflightWarning,
+            stacklevel=4,
+        )
+    smallest, largest = start.smallest, start.largest
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
+        # c |y|^2 adds 2 c to every curvature.
+        least, most = float(smallest[agent]), float(largest[agent])
+        enough = max(-1.2 * least, 0.01 * most) / 2  # the smallest curvature may lie somewhat below the one found
         raise ValueError(
-            f"the lower level of agent {agent} is not strongly convex at the starting point: its curvature along some "
-            f"direction is {float(smallest[agent]):.3g} (largest {float(largest[agent]):.3g}). Its solution is not "
-            "unique; add a regulariser such as 0.01 * |y|^2 to the lower loss."
+            f"the lower level of {problem.agent_label(agent)} is not strongly convex at the starting point: its "
+            f"curvature along some direction is {least:.3g} (largest {most:.3g}), so that its solution is not unique. "
+            f"Add a regulariser c |y|^2 to the lower loss, c above {enough:.2g}; or run it at your own risk with "
+            "check=False: what depends on y* is then measured only where a minimum is found."
         )
     return Facts(
         *shared,
@@ -106,46 +128,14 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     Power iteration on the whole data, and for the largest on a few batches too; the smallest is a Rayleigh quotient,
     so never below the truth.
     """
-    with jax.enable_x64(True):
-        smallest, largest = _lower_curvature(problem.oracles, problem.identities, problem.x0, problem.y0)
-        return np.asarray(smallest), np.asarray(largest)
-
-
-@compiled()
-def _lower_curvature(oracles: Any, identities: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    oracles, x, y = to_float64((oracles, x, y))
-    direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
-
-    def largest(product: Any) -> Any:
-        def iterate(_: Any, v: Any) -> Any:
-            return _normalised(product(v), v)
-
-        v = lax.fori_loop(0, POWER_ITERATIONS, iterate, direction / jnp.linalg.norm(direction))
-        return jnp.vdot(v, product(v))
-
-    def of_agent(agent: Any, identity: Any) -> tuple[Any, Any]:
-        H = agent.full.hessian_product(x, y, jax.random.key(0))
-        top = largest(H)
-        # The power iteration finds the eigenvalue of largest magnitude; a negative one is the smallest already.
-        shift = jnp.abs(top)
-        bottom = jnp.minimum(top, shift - largest(lambda v: shift * v - H(v)))
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(1), identity), BATCHES)
-        batches = lax.map(lambda key: largest(agent.hessian_product(x, y, key)), keys)
-        return bottom, jnp.maximum(shift, jnp.max(batches))
-
-    return jax.vmap(of_agent)(oracles, identities)
-
-
-def _normalised(Hv: Any, v: Any) -> Any:
-    """Returns Hv at length one, or v where Hv is zero."""
-    norm = jnp.linalg.norm(Hv)
-    return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
+    start = measure_start(problem)
+    return start.smallest, start.largest
 
 
 def upper_curvature(problem: Problem) -> float:
     """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
     with jax.enable_x64(True):
-        return float(_upper_curvature(problem.oracles, problem.upper, problem.lower, problem.x0, problem.y0))
+        return float(_upper_curvature(measured_oracles(problem), problem.upper, problem.lower, problem.x0, problem.y0))
 
 
 @compiled("upper", "lower")
@@ -168,7 +158,7 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
     def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         v, _ = carry
         Hv = difference(v)
-        return _normalised(Hv, v), jnp.vdot(v, Hv)
+        return normalised(Hv, v), jnp.vdot(v, Hv)
 
     v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
     return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])

@@ -70,6 +70,7 @@ _BUILT_IN = {
             "random_regular",
             "small_world",
             "from_edges",
+            "from_file",
             "from_mixing",
         )
     },

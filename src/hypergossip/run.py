@@ -1,26 +1,30 @@
 """One run, or several side by side: where it stands, how a row of its history is measured, how it is packed."""
 
-import re
+import warnings
 import zlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip import checkpoint
 from hypergossip.algorithm import Algorithm, Cost
-from hypergossip.checkpoint import Saved
+from hypergossip.checkpoint import Digest, Saved
 from hypergossip.engines.engine import Engine
+from hypergossip.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
 from hypergossip.leaf_steps import fitted
 from hypergossip.loop import Program
 from hypergossip.metrics import ledger
+from hypergossip.metrics.lower_solution import REACHED
 from hypergossip.metrics.observations import observations
-from hypergossip.metrics.stationarity import figures
+from hypergossip.metrics.selection import Measured, MeasurementWarning, read_measure
+from hypergossip.metrics.stationarity import chosen_figures
 from hypergossip.metrics.together import disagreement, observations_together
 from hypergossip.preflight import check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
+from hypergossip.starting_point import measured_oracles
 
 
 class Run(NamedTuple):
@@ -32,13 +36,20 @@ class Run(NamedTuple):
         numbers: (runs,) the seed of each run.
         sent: (agents,) bytes that each agent sends in a round.
         configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
+        measured: What a row of the history holds.
     """
 
     program: Program
     problem: Problem
     numbers: np.ndarray
     sent: np.ndarray
-    configuration: dict[str, Any]
+    configuration: Mapping[str, Any]
+    measured: Measured
+
+    @property
+    def seeded(self) -> bool:
+        """Were seeds asked for, so that everything has an axis of them?"""
+        return self.configuration["seeds"] is not None
 
 
 class Carry(NamedTuple):
@@ -60,7 +71,15 @@ class Carry(NamedTuple):
 
 
 def begin(
-    engine: Engine, algorithm: Algorithm, swept: bool, problem: Problem, network: Any, numbers: np.ndarray, seeds: Any
+    engine: Engine,
+    algorithm: Algorithm,
+    swept: bool,
+    problem: Problem,
+    network: Any,
+    numbers: np.ndarray,
+    seeds: Any,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+    measure: Any = True,
 ) -> tuple[Run, Carry]:
     """Places a problem on its network and starts every agent.
 
@@ -72,56 +91,45 @@ def begin(
         network: The network.
         numbers: (runs,) the seed of each run.
         seeds: What the user asked for: a number of seeds, or None.
+        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
+        measure: See `read_measure`.
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
     runs, agents = len(numbers), problem.agents
-    configuration = {
-        "algorithm": _without_addresses(str(algorithm)),
-        "problem": checkpoint.digest((problem.oracles, problem.identities, problem.x0, problem.y0)),
-        "losses": _losses_digest(problem),
-        "shared": str((problem.upper.shared, problem.lower.shared)),
-        "network": checkpoint.digest((network.mixing.data, network.mixing.indices, network.mixing.indptr)),
-        "seed": int(numbers[0]),
-        "seeds": seeds,
-        "precision": str(problem.x0.dtype),
-    }
+    configuration = Fingerprint(
+        {
+            "algorithm": without_addresses(str(algorithm)),
+            "shared": str((problem.upper.shared, problem.lower.shared)),
+            "seed": int(numbers[0]),
+            "seeds": seeds,
+            "precision": str(problem.x0.dtype),
+        },
+        {
+            "data": lambda: data_digest(problem),
+            "problem": lambda: problem_digest(problem),
+            "losses": lambda: losses_digest(problem),
+            "network": lambda: Digest().add((network.mixing.data, network.mixing.indices, network.mixing.indptr)).text,
+            "start": lambda: None if start is None else Digest().add(start).text,
+        },
+    )
     _check_alike(engine, configuration)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(numbers))
+    keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
     placed = engine.place(problem, network)
-    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys)
-    everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.size))
-    state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
+    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys, problem.names)
+    everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
+    x, y = (problem.x0, problem.y0) if start is None else start
+    state = engine.start(algorithm, swept, placed, everywhere(x), everywhere(y), keys)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), state)
     sent = ledger.bytes_per_round(algorithm, program.spaces, one, network.degrees)
-    run = Run(program, problem, numbers, sent, configuration)
+    run = Run(program, problem, numbers, sent, configuration, read_measure(measure, problem))
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
-def _without_addresses(text: str) -> str:
-    """Takes out what differs from process to process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
-
-
-@jax.jit
-def _everything(agent: Any, x: Any, y: Any, key: Any) -> Any:
-    return (
-        agent.upper_loss(x, y, key),
-        agent.upper_gradients(x, y, key),
-        agent.lower_gradient(x, y, key),
-        agent.project(x),
-    )
-
-
-def _losses_digest(problem: Problem) -> str:
-    """Fingerprints what one agent computes: losses, batch size, way of sampling, projection, constants within."""
-    program = _everything.trace(problem.agent(0), problem.x0, problem.y0, jax.random.key(0)).jaxpr
-    text = np.frombuffer(_without_addresses(str(program)).encode(), np.uint8)
-    return checkpoint.digest((text, program.consts))
-
-
-def _check_alike(engine: Engine, configuration: dict[str, Any]) -> None:
+def _check_alike(engine: Engine, configuration: Mapping[str, Any]) -> None:
     """Raises ValueError where the processes have not made the same run."""
+    if len(engine.tell(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
+        return
     told = engine.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
     for name, values in zip(configuration, told.T, strict=True):
         if (values != values[0]).any():
@@ -140,19 +148,38 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     problem, fetch = run.problem, run.program.engine.fetch
     x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
     oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
-    measured = figures(oracles, *spaces, x, y) if problem.losses else disagreement(*spaces, x, y)
-    shown = fetch(measured)._asdict()
-    if not any(problem.lower.shared):
-        del shown["lower_consensus_error"]
-    own = fetch(observations(tuple(problem.observe.items()), *spaces, x, y))
-    if problem.together:
-        own |= fetch(observations_together(tuple(problem.together.items()), oracles, x, y))
+    names = run.measured.figures
+    if problem.losses:
+        shown = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
+        _warn_of_residuals(carry, shown)
+    else:
+        shown = {name: value for name, value in fetch(disagreement(*spaces, x, y))._asdict().items() if name in names}
+    own = fetch(observations(run.measured.observe, *spaces, x, y)) if run.measured.observe else {}
+    if run.measured.together:
+        own |= fetch(observations_together(run.measured.together, oracles, x, y))
     costs = ledger.columns(carry.spent, run.sent, carry.round)
     row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs}
     if taken := row.keys() & own.keys():
         raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
     row |= own
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
+
+
+def _warn_of_residuals(carry: Carry, row: dict[str, Any]) -> None:
+    """Warns in the first row in which something could not be measured."""
+    residual = row.get("relative_residual")
+    solved = lambda row: np.all(np.asarray(row.get("relative_residual", 0.0)) <= REACHED)
+    # Where the point itself is not finite, the run ends with a sentence of its own.
+    finite = np.isfinite(np.asarray(row.get("consensus_error", 0.0))).all()
+    if residual is not None and finite and not solved(row) and all(map(solved, carry.rows)):
+        warnings.warn(
+            f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
+            f"{float(np.max(residual)):.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower "
+            "level is likely not strongly convex where the iterates are, or not smooth. The column relative_residual "
+            "says how well it was solved in every row.",
+            MeasurementWarning,
+            stacklevel=4,
+        )
 
 
 def pack(run: Run, carry: Carry) -> Saved:
@@ -173,7 +200,7 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
         saved: What was packed.
 
     Raises:
-        ValueError: If the state is of another algorithm or size.
+        ValueError: If the state is of another algorithm or size, or was computed on other data.
     """
     leaves, structure = jax.tree.flatten(carry.state)
     here = [(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -185,6 +212,13 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
             f"({theirs}), agents, seeds, dimensions or precision are not those of this run ({ours}). Go on with the "
             "same ones, or begin anew."
         )
+    # A result that version 0.1.0 saved has no digest of the data alone.
+    if saved.configuration.get("data", run.configuration["data"]) != run.configuration["data"]:
+        raise ValueError(
+            "the result to go on from was computed on other data: shapes and algorithm are the same, the agents' "
+            "samples are not. Go on with the problem that it is of, or begin anew at its points on purpose, by "
+            "solve(..., x0=result.x, y0=result.y) without start."
+        )
     state = run.program.engine.restore(run.program.placed, jax.tree.unflatten(structure, saved.leaves))
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
@@ -195,9 +229,8 @@ def result(run: Run, carry: Carry) -> Result:
     """Returns what `solve` returns."""
     saved = pack(run, carry)
     state = run.program.engine.fetch(carry.state)
-    seeded = run.configuration["seeds"] is not None
     trees = []
     for space, points in ((run.problem.upper, state.x), (run.problem.lower, state.y)):
         tree = jax.tree.map(np.asarray, jax.vmap(jax.vmap(space.unravel))(jnp.asarray(points)))
-        trees.append(tree if seeded else jax.tree.map(lambda leaf: leaf[0], tree))
-    return Result(trees[0], trees[1], frame(saved.rows, seeded), saved)
+        trees.append(tree if run.seeded else jax.tree.map(lambda leaf: leaf[0], tree))
+    return Result(trees[0], trees[1], frame(saved.rows, run.seeded), saved)

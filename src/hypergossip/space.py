@@ -11,6 +11,8 @@ from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Vector
 
+POINTS = {"upper": "x0", "lower": "y0"}
+
 
 @dataclass(frozen=True)
 class Space:
@@ -44,14 +46,16 @@ class Space:
         if not leaves:
             raise ValueError(f"the {level} starting point has no arrays; give at least one.")
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            where = f"{POINTS[level]}{jax.tree_util.keystr(path)}" if path else "the array"
             if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
-                where = jax.tree_util.keystr(path) or "the array"
                 raise ValueError(
                     f"the {level} starting point must be floating: {where} has type {jnp.asarray(leaf).dtype}. "
                     "Write 0.0 for 0, or convert it with .astype(float)."
                 )
             if not np.isfinite(leaf).all():
-                raise ValueError(f"the {level} starting point holds NaN or infinity; start from finite numbers.")
+                raise ValueError(
+                    f"the {level} starting point holds NaN or infinity, in {where}; start from finite numbers."
+                )
         try:
             mask = jax.tree.broadcast(shared, tree)
         except ValueError:
@@ -63,6 +67,17 @@ class Space:
         if not all(isinstance(flag, bool | np.bool_) for flag in flags):
             raise ValueError(f"share: the {level} level wants True or False a leaf, not {flags}.")
         return Space(structure, tuple(jnp.shape(leaf) for leaf in leaves), tuple(map(bool, flags)))
+
+    @property
+    def paths(self) -> list[str]:
+        """What a user writes behind the tree's name for each leaf, such as "['features']"; "" for a lone array."""
+        numbered = jax.tree.unflatten(self.structure, range(len(self.shapes)))
+        return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(numbered)]
+
+    def entries(self, leaf: int) -> slice:
+        """Returns where a leaf's entries are in the flat vector."""
+        start = sum(map(prod, self.shapes[:leaf]))
+        return slice(start, start + prod(self.shapes[leaf]))
 
     @property
     def size(self) -> int:
@@ -90,6 +105,42 @@ class Space:
     def ravel(self, tree: Any) -> Vector:
         """Returns the tree as one flat vector."""
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+    def ravel_agents(self, tree: Any, agents: int, dtype: Any, name: str) -> Float[np.ndarray, "agents entries"]:
+        """Returns a tree that a user gave, leaves (agents, ...), as one flat vector an agent.
+
+        Args:
+            tree: What was given.
+            agents: The number of agents.
+            dtype: The floating type wanted.
+            name: What it is, for the messages.
+
+        Raises:
+            ValueError: If the structure, a shape or a type does not fit, or a number is not finite.
+        """
+        if jax.tree.structure(tree) != self.structure:
+            raise ValueError(
+                f"{name} has the structure {jax.tree.structure(tree)}, and the problem's own {name} {self.structure}; "
+                "give the same, every leaf with a leading axis of agents."
+            )
+        rows = []
+        for (path, leaf), shape in zip(jax.tree_util.tree_leaves_with_path(tree), self.shapes, strict=True):
+            where, wanted = f"{name}{jax.tree_util.keystr(path)}", (agents, *shape)
+            if jnp.shape(leaf) != wanted:
+                raise ValueError(
+                    f"{where} has shape {jnp.shape(leaf)}; give {wanted}, a start of every agent. A start that all "
+                    f"agents have in common is the {name} of the problem."
+                )
+            array = np.asarray(leaf)
+            if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+                raise ValueError(f"{where} has type {array.dtype}; give real numbers.")
+            with np.errstate(over="ignore"):
+                array = array.astype(dtype)
+            if not np.isfinite(array).all():
+                agent = int(np.argwhere(~np.isfinite(array))[0, 0])
+                raise ValueError(f"{where} of agent {agent} is NaN or infinite in {dtype}; start from finite numbers.")
+            rows.append(array.reshape(agents, -1))
+        return np.concatenate(rows, axis=1)
 
     def unravel(self, vector: Vector) -> Any:
         """Returns the flat vector as the user's tree."""

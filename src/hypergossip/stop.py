@@ -19,7 +19,8 @@ class Stop:
         metric: A tolerance on M_t, in every run of several seeds.
         seconds: Compiled running time, compilation and observation apart.
         samples: Samples drawn per agent.
-        function: A function of a row (column -> value, or an array over seeds), true to stop.
+        function: A function of a row (a dict: column -> number, or array over seeds where there are `seeds`), true to
+            stop.
     """
 
     metric: float | int | None = None
@@ -38,6 +39,16 @@ class Stop:
     def at_time(self, seconds: float) -> bool:
         """Is the time over?"""
         return self.seconds is not None and seconds >= self.seconds
+
+
+def plain_row(row: Mapping[str, np.ndarray], seeded: bool) -> dict[str, Any]:
+    """Returns a row of the history as a user's function gets it, a dict of its own that it may change.
+
+    Args:
+        row: Column -> (runs,).
+        seeded: Were seeds asked for? Values are arrays over them then, and Python's own numbers otherwise.
+    """
+    return {name: np.array(values) if seeded else values[0].item() for name, values in row.items()}
 
 
 def read_stop(stop: Any) -> Stop:

@@ -1,11 +1,37 @@
-"""TOML as text: written from plain values, and searched for the line of an option (the standard library only reads)."""
+"""TOML as text: decoded, written from plain values, and searched for the line of an option (the library parses)."""
 
+import codecs
+import io
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_utf8(path: Path) -> str:
+    """Returns a file's text: UTF-8, with or without a byte order mark, its lines ended as on any system.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no UTF-8 text; the sentence names the line.
+    """
+    raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw:
+        raise ValueError(f"{path} is not UTF-8 text (it looks like UTF-16); save it as UTF-8.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path} is not UTF-8 text (line {line}); a configuration is a TOML file, which is saved as UTF-8."
+        ) from None
+    return io.StringIO(text, newline=None).read()
 
 
 def write_toml(tables: Mapping[str, Any]) -> str:

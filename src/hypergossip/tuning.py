@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.algorithm import Algorithm
+from hypergossip.arguments import seed_number, whole_number
+from hypergossip.callbacks import own_errors
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
+from hypergossip.kinds import check_kinds
 from hypergossip.leaf_steps import fitted
-from hypergossip.preflight import PreflightWarning, concerns, facts, whole_number
+from hypergossip.networks.pairing import paired
+from hypergossip.preflight import PreflightWarning, concerns, facts
 from hypergossip.problem import Problem
 from hypergossip.run import begin, measure
 
@@ -59,12 +63,13 @@ def tune(
     Args:
         algorithm: The algorithm; what the grid does not name stays.
         problem: The problem.
-        network: The network.
+        network: The network, paired with the problem as by `solve`.
         grid: Hyper-parameter -> values. A dot goes into a part, or to a leaf: "lower_step.scale",
             "hypergradient.lipschitz", "upper_step.c" of a step with a value for each leaf.
         rounds: Rounds of every run.
         seeds: Runs a point.
-        seed: The first of them; far from the seeds of a report, so that nothing is tuned on what it is judged by.
+        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
+            judged by.
         score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
         largest: Is the largest score the best (an accuracy), and not the smallest?
         extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
@@ -76,12 +81,15 @@ def tune(
         The best algorithm and the table.
 
     Raises:
-        ValueError: If the grid names what is not there or cannot be swept, or every point diverged.
+        ValueError: If an argument is of another kind, the grid names what is not there or cannot be swept, or every
+            point diverged.
     """
+    check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
-    seed, extend = whole_number("seed", seed, 0), whole_number("extend", extend, 0)
+    seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
     if not grid or any(len(values) == 0 for values in grid.values()):
         raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
+    network = paired(problem, network)
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
     axes = {name: [float(value) for value in values] for name, values in grid.items()}
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):
@@ -148,7 +156,8 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
     about = facts(plan.problem, plan.network)
     notes = [_refusal(candidate, plan.problem, about) for candidate in candidates]
     runs = [(k, s) for k, note in enumerate(notes) if not note for s in range(plan.seed, plan.seed + plan.seeds)]
-    scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
+    with own_errors(plan.problem.oracles):
+        scores = _score(plan, [candidates[k] for k, _ in runs], [s for _, s in runs]) if runs else np.zeros(0)
     return _rows(grid, points, notes, runs, scores, plan.largest)
 
 

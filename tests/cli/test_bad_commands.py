@@ -25,6 +25,17 @@ BAD = {
     "a label that is no folder": (("[methods.tracking]", '[methods."../up"]'), ("'../up'", "folder")),
     "unlike numbers of agents": (("noise = 0.1", "noise = 0.1\nagents = 4"), ("3 agents", "4")),
     "not TOML": (("seeds = 2", "seeds = "), ("not valid TOML", "line 11")),
+    "a long seed": (("seeds = 2", "seed = 4294967296"), ("[run] seed is 4294967296", "below 2**32", "line 11")),
+    "a longer seed": (("seeds = 2", f"seed = {2**100}"), ("[run] seed is", "below 2**32", "line 11")),
+    "a long last seed": (
+        ("seeds = 2", "seed = 4294967295\nseeds = 2"),
+        ("[run] seed is 4294967295", "the last of 2 is 4294967296", "line 11"),
+    ),
+    "a seed below zero": (("seeds = 2", "seed = -1"), ("[run] seed = -1", "greater than or equal to 0", "line 11")),
+    "a long seed to tune by": (
+        ("rounds = 20\nseeds = 2", "rounds = 20\nseed = 4294967296"),
+        ("[tune] seed is 4294967296", "below 2**32"),
+    ),
     "unknown precision": (("seeds = 2", 'precision = "float16"'), ("precision = 'float16'", "'float32' or 'float64'")),
     "unknown stop rule": (("seeds = 2", "stop = { metrics = 1 }"), ("'metrics'", "'metric'", "line 11")),
 }
@@ -53,12 +64,42 @@ def test_a_bad_file_gets_one_sentence_and_writes_nothing(tmp_path, case):
         (("--problem", "hyperparameter", "--set", "problem.data=irises"), "'irises'"),
         (("--data-dir", "somewhere"), "no option 'data_dir'"),
         (("--rounds", "-1"), "rounds = -1"),
+        (("--seed", 2**32), "[run] seed is 4294967296"),
+        (("--seed", "4294967295", "--seeds", "2"), "the last of 2 is 4294967296"),
         (("--engine", "simulatd"), "'simulated'"),
     ],
 )
 def test_a_bad_option_gets_one_sentence(experiment, tmp_path, arguments, part):
     sentence = refused(call("compare", "--config", experiment, "--out", tmp_path / "out", *arguments))
     assert part in sentence, sentence
+
+
+UNREADABLE = {
+    "UTF-16 with a mark": (EXPERIMENT.encode("utf-16"), "looks like UTF-16"),
+    "UTF-16 without one": (EXPERIMENT.encode("utf-16-be"), "looks like UTF-16"),
+    "Latin-1": (EXPERIMENT.replace("D-SGD", "Größe").encode("latin-1"), "not UTF-8 text (line 14)"),
+    "bytes": (bytes(range(1, 256)), "not UTF-8 text (line 2)"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_is_no_utf_8_text_gets_one_sentence(tmp_path, case):
+    content, part = UNREADABLE[case]
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    assert part in refused(call("compare", "--config", path, "--out", tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("mark", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"\xef\xbb\xbf", b"\r\n"), (b"", b"\r\n")])
+def test_a_byte_order_mark_and_other_line_ends_leave_the_numbers_of_the_lines(tmp_path, mark, end):
+    path = tmp_path / "bad.toml"
+    content = EXPERIMENT.replace("[problem]\nname", "[problem]\nnome", 1).encode()
+    path.write_bytes(mark + content.replace(b"\n", end))
+    sentence = refused(call("compare", "--config", path, "--out", tmp_path / "out"))
+    assert "[problem] lacks the option 'name'" in sentence
+    assert "line 1)" in sentence
+    path.write_bytes(mark + content.replace(b"seeds = 2", b"seeds = ", 1).replace(b"\n", end))
+    assert "line 11" in refused(call("compare", "--config", path, "--out", tmp_path / "out"))
 
 
 def test_a_batch_larger_than_the_data(tmp_path, experiment):

@@ -10,6 +10,7 @@ from calling import call, refused
 
 import hypergossip as hg
 from hypergossip.cli.sentences import sentences
+from hypergossip.configuration import read
 
 
 def test_compare_writes_a_folder_that_can_be_read(finished):
@@ -49,6 +50,17 @@ def test_the_command_line_is_the_library(finished):
     result = hg.solve(algorithm, problem, hg.networks.ring(3), rounds=40, seeds=2, observe_every=10, check=False)
     kept = hg.load(finished / "methods" / "D-SGD")
     np.testing.assert_array_equal(kept.x, result.x)
+
+
+def test_a_file_with_a_byte_order_mark_is_the_file_without_it(experiment, tmp_path):
+    marked = tmp_path / experiment.name
+    marked.write_bytes(b"\xef\xbb\xbf" + experiment.read_bytes())
+    assert read(marked) == read(experiment)
+    result = call("run", "--config", marked, "--method", "D-SGD", "--rounds", 0, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    kept = tmp_path / "run" / "config.toml"
+    kept.write_bytes(b"\xef\xbb\xbf" + kept.read_bytes())  # an editor may leave one
+    assert call("resume", tmp_path / "run", "--rounds", 1).exit_code == 0
 
 
 def test_run_takes_one_method_and_options_override_the_file(experiment, tmp_path):

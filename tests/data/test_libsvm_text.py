@@ -13,6 +13,11 @@ def test_values_empty_lines_of_features_and_spacing():
     assert labels.tolist() == [1, -1, 2.5]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_label():
+    features, labels = parse_libsvm(b"\xef\xbb\xbf+1 1:0.5\n", 1)
+    assert (features.tolist(), labels.tolist()) == ([[0.5]], [1])
+
+
 def test_random_sparse_rows_survive_a_round_trip():
     generator = np.random.default_rng(3)
     dense = (generator.integers(-4, 5, (200, 17)) * (generator.random((200, 17)) < 0.3)).astype(np.float32)

@@ -96,6 +96,12 @@ def test_both_refuse_alike(folder: Path, name: str, said: str) -> None:
     assert said in second
 
 
+def test_rows_are_told_in_the_leading_process_and_its_failure_ends_both(folder: Path) -> None:
+    assert [(folder / f"told.{i}").read_text() for i in range(2)] == ["[0, 6]", "[]"]
+    assert (folder / "failed.0").read_text() == "the logger is gone"
+    assert (folder / "failed.1").read_text().startswith("on_row or stop failed in process 0 at round 6;")
+
+
 @pytest.mark.parametrize("name", run.SIGNALLED)
 def test_a_signal_ends_both_with_a_checkpoint(folder: Path, name: str, tmp_path: Path) -> None:
     first, second = ((folder / f"interrupted.{name}.{i}").read_text() for i in range(2))

@@ -19,7 +19,7 @@ def main(port: str, number: int, folder: Path) -> None:
         """Writes the sentence of what an action raises into a file of this process."""
         try:
             action()
-        except (ValueError, hg.CheckpointError, hg.NotFinite, hg.Interrupted) as error:
+        except (ValueError, RuntimeError, hg.NotFinite, hg.Interrupted) as error:
             (folder / f"{name}.{number}").write_text(str(error))
 
     for agents in run.AGENTS:
@@ -34,6 +34,16 @@ def main(port: str, number: int, folder: Path) -> None:
     said("unlike", lambda: run.solve(agents, engine=hg.Sharded(), seed=number))
     elsewhere = folder / f"{agents}" if number == 0 else folder / "nowhere"
     said("elsewhere", lambda: run.solve(agents, engine=hg.Sharded(), checkpoint=elsewhere))
+
+    told: list[int] = []
+
+    def failing(row: dict) -> None:
+        told.append(int(row["round"][0]))
+        if told[-1] == 6:
+            raise ValueError("the logger is gone")
+
+    said("failed", lambda: run.solve(agents, engine=hg.Sharded(), on_row=failing))
+    (folder / f"told.{number}").write_text(str(told))
 
     for name in run.SIGNALLED:
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from small import SMALL
 
-from hypergossip.experiments.findings import MET, NOT_MET, UNDECIDED, alike, findings, last, late, ratio
+from hypergossip.experiments.catalogue import find, names
+from hypergossip.experiments.findings import MET, NOT_JUDGED, NOT_MET, UNDECIDED, alike, findings, last, late, ratio
 from hypergossip.experiments.reproduction import Claim
 
 
@@ -43,7 +45,7 @@ def test_the_interval_covers_as_often_as_it_says():
 
 def test_claims_are_met_or_not_or_not_decided():
     calm, loud = (case.name for case in SMALL.cases)
-    low, high = history(np.full((6, 3), 1.0)), history(np.full((6, 3), 4.0))
+    low, high = history(np.full((6, 5), 1.0)), history(np.full((6, 5), 4.0))
     claims = (Claim("DIAMOND", "D-SGD", "metric", 1 / 3), Claim("D-SGD", "DIAMOND", "metric", 1.0, (calm,), True))
     found = findings(
         replace(SMALL, claims=claims), {calm: {"DIAMOND": low, "D-SGD": high}, loud: {"DIAMOND": high, "D-SGD": low}}
@@ -51,17 +53,67 @@ def test_claims_are_met_or_not_or_not_decided():
     assert [(one.ratio, one.verdict) for one in found] == [(0.25, MET), (4.0, MET), (4.0, NOT_MET)]
     assert "at most a third of that of D-SGD" in found[0].claim
     assert "over the last fifth of the rounds is no smaller than that of DIAMOND" in found[1].claim
-    # Two seeds of three say yes: the median does, and some of the redrawn ones do not.
-    torn = history(np.tile([1.0, 1.0, 9.0], (6, 1)))
+    # Three seeds of five say yes: the median does, and some of the redrawn ones do not.
+    torn = history(np.tile([1.0, 1.0, 1.0, 9.0, 9.0], (6, 1)))
     close = Claim("DIAMOND", "D-SGD", "metric", 1 / 3)
     (one,) = findings(replace(SMALL, cases=SMALL.cases[:1], claims=(close,)), {calm: {"DIAMOND": torn, "D-SGD": high}})
     assert (one.ratio, one.verdict) == (0.25, UNDECIDED)
     assert one.low <= 1 / 3 <= one.high
-    # Two seeds cannot be resampled: the value decides.
-    pair = {"DIAMOND": low[low["seed"] < 2], "D-SGD": high[high["seed"] < 2]}
-    (one,) = findings(replace(SMALL, cases=SMALL.cases[:1], claims=(close,)), {calm: pair})
-    assert (np.isnan(one.low), one.verdict) == (True, MET)
     assert findings(replace(SMALL, claims=claims), {calm: {"DIAMOND": low}, loud: {}}) == []
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4])
+def test_fewer_than_five_seeds_give_no_verdict(seeds):
+    """However clear the values are; the claims are true of them, and false the other way round."""
+    name = SMALL.cases[0].name
+    low, high = history(np.full((6, seeds), 1.0)), history(np.full((6, seeds), 4.0))
+    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
+    for pair in ({"DIAMOND": low, "D-SGD": high}, {"DIAMOND": high, "D-SGD": low}):
+        (one,) = findings(experiment, {name: pair})
+        assert (one.verdict, np.isnan(one.low)) == (NOT_JUDGED, seeds < 3)
+    assert alike("9 agents", "metric", 0.05, {"a": np.ones(seeds), "b": np.ones(seeds)}).verdict == NOT_JUDGED
+
+
+def test_a_quick_run_gives_no_verdict_however_many_its_seeds():
+    name = SMALL.cases[0].name
+    histories = {name: {"DIAMOND": history(np.full((6, 10), 1.0)), "D-SGD": history(np.full((6, 10), 4.0))}}
+    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
+    for quick, verdict in ((False, MET), (True, NOT_JUDGED)):
+        (one,) = findings(experiment, histories, quick)
+        assert (one.ratio, one.low, one.high, one.verdict) == (0.25, 0.25, 0.25, verdict)
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_experiments_quick_run_has_a_verdict_and_ten_seeds_have_one(name):
+    """By the seeds alone already; the histories are proportional, so that ten of them decide everything."""
+    experiment = find(name)
+    few, many = experiment.quick["run.seeds"], experiment.run["seeds"]
+    labels = list(experiment.methods or experiment.stated)
+    columns = {experiment.compared, *(claim.column for claim in experiment.claims)}
+
+    def judged(seeds):
+        table = history(np.tile(np.arange(1.0, seeds + 1), (6, 1)))
+        tables = {
+            label: table.assign(**dict.fromkeys(columns, table["metric"] * (1 + k))) for k, label in enumerate(labels)
+        }
+        found = findings(experiment, {case.name: tables for case in experiment.cases})
+        assert found
+        return {one.verdict for one in found}
+
+    assert judged(few) == {NOT_JUDGED}
+    assert NOT_JUDGED not in judged(many)
+
+
+def test_what_has_no_interval_gets_no_verdict():
+    """Values that are no numbers, and ratios to zero."""
+    name = SMALL.cases[0].name
+    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
+    ones, zeros, missing = (history(np.full((6, 5), value)) for value in (1.0, 0.0, np.nan))
+    for pair in ({"DIAMOND": missing, "D-SGD": ones}, {"DIAMOND": zeros, "D-SGD": zeros}):
+        (one,) = findings(experiment, {name: pair})
+        assert one.verdict == NOT_JUDGED
+    (one,) = findings(experiment, {name: {"DIAMOND": zeros, "D-SGD": ones}})
+    assert (one.ratio, one.verdict) == (0.0, MET)
 
 
 def test_lines_are_alike_within_a_bound():

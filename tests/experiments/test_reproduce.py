@@ -1,5 +1,6 @@
 """An experiment's folder: its stages, its numbers byte for byte, going on with it, and what is refused."""
 
+import html
 import shutil
 import tomllib
 from dataclasses import replace
@@ -15,6 +16,7 @@ from hypergossip.experiments import folder as disk
 from hypergossip.experiments import reproduce, stages
 from hypergossip.experiments.catalogue import find, names
 from hypergossip.experiments.comparison import Spent
+from hypergossip.experiments.reproduction import Claim
 from hypergossip.experiments.telling import tell
 from hypergossip.report import html_page, markdown_page
 from hypergossip.report.story import Text
@@ -172,11 +174,49 @@ def test_the_report_says_what_was_run_and_where_it_differs(ended):
     web = html_page.write(story, ended.folder).read_text()
     assert "DIAMOND is best." in web
     quick = tell(replace(SMALL, left_out=("the third",)), ended.records, True)
-    assert "quick run" in quick.summary
     told = "".join(block.markdown for block in quick.blocks if isinstance(block, Text))
     assert "`run.rounds` = 60" in told  # what was run, and not what a quick run has
     assert "Left out: the third." in told
-    assert "**not met**" in quick.summary
+
+
+@pytest.mark.parametrize(
+    ("quick", "why"),
+    [
+        (True, "a quick run is too short for a verdict."),
+        (False, "a verdict needs at least 5 seeds, and 3 were run."),
+    ],
+)
+def test_a_run_that_is_too_small_for_a_verdict_gives_none_on_either_page(ended, tmp_path, quick, why):
+    """Three claims, of which some are true of these runs and some are not."""
+    story = tell(SMALL, ended.records, quick)
+    told = ["0 of 3 of the paper's claims are judged", why, "not judged"]
+    for page in (markdown_page.write(story, tmp_path), html_page.write(story, tmp_path)):
+        text = html.unescape(page.read_text())
+        assert all(words in text for words in told)
+        assert not any(verdict in text for verdict in ("claims are met", "not met", "not decided", "is met", "| met |"))
+        assert "<td>met" not in text
+    assert story.summary.startswith("**A quick run**") == quick
+
+
+def test_a_summary_counts_claims_without_a_verdict_apart(ended):
+    """One of the two cases has what was measured, the other is not a number."""
+    calm, loud = ended.records
+    broken = {label: history.assign(metric=np.nan) for label, history in loud.outcome.histories.items()}
+    many = [
+        record._replace(
+            outcome=record.outcome._replace(histories={label: _twice(table) for label, table in tables.items()}),
+            raw={**record.raw, "run": {**record.raw["run"], "seeds": 6}},
+        )
+        for record, tables in ((calm, calm.outcome.histories), (loud, broken))
+    ]
+    claims = (Claim("DIAMOND", "D-SGD", "metric", 1e9),)
+    summary = tell(replace(SMALL, claims=claims), many, False).summary
+    assert "1 of 2 of the paper's claims is met (1 not judged): what was measured is not a number" in summary
+
+
+def _twice(history):
+    """The same seeds once more, by other numbers."""
+    return pd.concat([history, history.assign(seed=history["seed"] + 3)])
 
 
 def test_every_experiment_of_the_catalogue_can_be_made():

@@ -189,7 +189,7 @@ def test_edges_may_come_from_any_iterable():
     [
         (networkx.DiGraph([(0, 1), (1, 0), (1, 2)]), r"directed: agents 1 and 2 join one way only\..*to_undirected"),
         (networkx.DiGraph([(0, 1), (1, 0)]), r"directed\..*to_undirected"),
-        (networkx.Graph([("a", "b"), ("c", "d"), ("d", "e")]), "agents 0 and 1 are cut off"),
+        (networkx.Graph([("a", "b"), ("c", "d"), ("d", "e")]), "agents 'a' and 'b' are cut off"),
         (networkx.Graph([(0, 1), (1, 1)]), "Self-loops at agent 1"),
         (networkx.MultiGraph([(0, 1), (0, 1)]), "between agents 0 and 1 comes 2 times"),
         (networkx.Graph(), "no nodes"),

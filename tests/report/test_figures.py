@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.text import Annotation
 
 import hypergossip
 from hypergossip import networks
 from hypergossip.problems.quadratic import quadratic
-from hypergossip.report import figures, panels, style
+from hypergossip.report import figures, network_picture, panels, style
 
 
 def lines(axes):
@@ -245,6 +247,33 @@ def test_the_picture_has_every_agent_and_edge(network):
     assert network.name in words
     if network.agents > 1:
         assert f"{network.lambda_:.3f}" in words
+
+
+def written_at(axes):
+    """What stands at or below each agent, by place."""
+    return {tuple(np.round(text.xy, 9)): text.get_text() for text in axes.texts if isinstance(text, Annotation)}
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (("NL", "DE", "FR", "it", "x"), ("NL", "DE", "FR", "it", "x")),
+        (("Paris", "a$b$", "O\nslo", "x" * 40, 7), ("Paris", "a$b$", "O slo", "x" * 17 + "…", "7")),
+        (None, ("0", "1", "2", "3", "4")),
+    ],
+)
+def test_agents_have_their_names(names, shown):
+    network = replace(networks.star(5), names=names)
+    axes = figures.network_figure(network).axes[0]
+    (agents,) = [artist for artist in axes.collections if isinstance(artist, PathCollection)]
+    places = [tuple(np.round(place, 9)) for place in np.asarray(agents.get_offsets())]
+    assert written_at(axes) == dict(zip(places, shown, strict=True))
+    np.testing.assert_array_equal(network_picture.layout(network), network_picture.layout(networks.star(5)))
+
+
+def test_the_picture_of_a_network_named_by_a_file_is_written(tmp_path):
+    network = replace(networks.path(3), name="a$b$_x", names=("$x$", "<b>", "\\alpha"))
+    assert figures.network(network, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_edges_are_as_wide_as_their_weights():

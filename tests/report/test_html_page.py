@@ -177,6 +177,18 @@ def test_agents_and_groups_are_told(read):
     np.testing.assert_allclose(sum(corrupted["y"][1:-1]), 1)
 
 
+def test_a_chart_of_a_network_tells_the_names():
+    network = networks.from_edges(3, [("Oslo", "<Bern>"), ("<Bern>", "NL")], names=["Oslo", "<Bern>", "NL"])
+    chart = charts.network(network)
+    told = [text for trace in chart["data"] for text in trace.get("hovertext", ())]
+    assert [text for text in told if text.startswith("agents ")] == [
+        "agents 'Oslo' and '&lt;Bern&gt;': weight 0.3333",
+        "agents '&lt;Bern&gt;' and 'NL': weight 0.3333",
+    ]
+    assert any(text.startswith("agent 'NL': 1 neighbour, own weight 0.6667") for text in told)
+    assert chart["data"][-1]["text"] == ["Oslo", "&lt;Bern&gt;", "NL"]
+
+
 def test_tables_are_the_console_s(read):
     cells = read.text[read.text.index("Table 1.") :]
     assert cells.index("A") < cells.index("0.9000") < cells.index("a|b") < cells.index("B") < cells.index("0.8000")
@@ -188,7 +200,8 @@ def test_tables_are_the_console_s(read):
 
 def test_nothing_a_story_says_is_run_or_loaded(make, folder, page):
     wicked = {telling.WICKED: make(), "</script><img src=http://a.b/c>": make()}
-    network = Network(networks.ring(4).mixing, telling.WICKED, telling.WICKED)
+    names = (telling.WICKED, "<b>b</b>", "</script>", "d")
+    network = Network(networks.ring(4).mixing, telling.WICKED, telling.WICKED, names=names)
     story = Story(
         telling.WICKED,
         telling.WICKED,

@@ -1,5 +1,6 @@
 """a9a, the census-income data of DIAMOND's hyper-parameter experiment (Fig. 4), and the text format it comes in."""
 
+from codecs import BOM_UTF8
 from functools import partial
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def parse_libsvm(
     """Read the LIBSVM text format, one sample a line as `label index:value index:value ...`, all lines at once.
 
     Args:
-        text: the whole file; every line ends in a line feed, indices count from 1 and absent features are 0.
+        text: the whole file, with or without a UTF-8 byte order mark; every line ends in a line feed, indices count
+            from 1 and absent features are 0.
         features: the width of the result, which the text itself need not show.
 
     Returns:
@@ -66,6 +68,7 @@ def parse_libsvm(
     Raises:
         ValueError: the text is not in this format, or an index lies outside 1 to `features`.
     """
+    text = text.removeprefix(BOM_UTF8)
     numbers = np.array(text.replace(b":", b" ").split(), dtype=np.float64)
     characters = np.frombuffer(text, np.uint8)
     line_ends = np.flatnonzero(characters == ord("\n"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypergossip.data.a9a import load_a9a
 from hypergossip.data.bundled import load_breast_cancer, load_digits
@@ -51,3 +51,24 @@ def load(name: str, data_dir: Path | str | None = None) -> Dataset:
     if name not in _ENTRIES:
         raise ValueError(f"There is no data set {name!r}: choose one of {', '.join(_ENTRIES)}.")
     return _ENTRIES[name].read(None if data_dir is None else Path(data_dir).expanduser())
+
+
+def read(data: Any, data_dir: Path | str | None = None) -> Dataset:
+    """Load a data set by its name, or take one as it is.
+
+    Args:
+        data: one of `names()`, or a `Dataset`.
+        data_dir: as for `load`.
+
+    Raises:
+        ValueError: it is neither, or there is none of this name.
+        DataUnavailable: as for `load`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(data, str):
+        raise ValueError(
+            f"data is of type {type(data).__name__}: give one of the names {', '.join(_ENTRIES)}, or your own as "
+            "hypergossip.data.Dataset(name, features, labels, classes)."
+        )
+    return load(data, data_dir)

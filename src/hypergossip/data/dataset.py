@@ -1,18 +1,32 @@
 """A labelled data set in memory, its split into parts, and its standardisation."""
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float, Int, Int32
+
+from hypergossip.data.arrays import read_features, read_labels
+from hypergossip.data.seeding import generator
 
 
-class Dataset(NamedTuple):
+class _Fields(NamedTuple):
+    name: str
+    features: Float[np.ndarray, "samples features"]
+    labels: Int32[np.ndarray, " samples"]
+    classes: int
+    shape: tuple[int, ...]
+    test_samples: int
+
+
+class Dataset(_Fields):
     """A classification data set.
 
     Attributes:
         name: the name by which it was loaded; its parts keep it.
-        features: one row a sample, shape (samples, features), float32, in the units that the loader states.
+        features: one row a sample, shape (samples, features), in the units that the loader states; float32, or whatever
+            floating type was given.
         labels: shape (samples,), int32, from 0 to classes - 1.
         classes: how many classes there are; a part may lack some of them.
         shape: of a sample that is an image, (rows, columns, channels), the order in which its features lie; () where
@@ -20,12 +34,50 @@ class Dataset(NamedTuple):
         test_samples: how many samples, the last ones, are the published test set; 0 where there is none.
     """
 
-    name: str
-    features: Float32[np.ndarray, "samples features"]
-    labels: Int32[np.ndarray, " samples"]
-    classes: int
-    shape: tuple[int, ...] = ()
-    test_samples: int = 0
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        name: str,
+        features: Any,
+        labels: Any,
+        classes: int | np.integer,
+        shape: Sequence[int] = (),
+        test_samples: int | np.integer = 0,
+    ) -> "Dataset":
+        """Make a data set of what a user has.
+
+        Args:
+            name: how to call it.
+            features: (samples, features), finite real numbers.
+            labels: (samples,), whole numbers from 0 to classes - 1 of whatever type; or one-hot rows, (samples,
+                classes).
+            classes: how many classes there are.
+            shape: of a sample that is an image, (rows, columns, channels).
+            test_samples: how many samples, the last ones, are the test set; 0: it is drawn by those who need one.
+
+        Raises:
+            ValueError: the features are no finite numbers, the labels are others, or the sizes do not fit.
+        """
+        owner = f"Data set {name!r}"
+        for what, number, least in (("classes", classes, 1), ("test_samples", test_samples, 0)):
+            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+                raise ValueError(f"{owner}: {what} is {number!r}; give a whole number, at least {least}.")
+        features, labels = read_features(features, owner), read_labels(labels, int(classes), owner)
+        if len(features) != len(labels):
+            raise ValueError(
+                f"{owner} has features of {len(features)} samples and labels of {len(labels)}: give one label a sample."
+            )
+        if shape and math.prod(shape) != features.shape[1]:
+            raise ValueError(
+                f"{owner} has {features.shape[1]} features a sample, and images of shape {tuple(shape)} have "
+                f"{math.prod(shape)}: give (rows, columns, channels), or () where samples are no images."
+            )
+        return super().__new__(cls, name, features, labels, int(classes), tuple(shape), int(test_samples))
+
+    def _replace(self, /, **changes: Any) -> "Dataset":
+        """The data set with other fields, looked at as those of a new one are."""
+        return Dataset(**(self._asdict() | changes))
 
     def rows(self, indices: Int[np.ndarray, " _"]) -> "Dataset":
         """The samples of these `indices`, without a published test set of their own."""
@@ -41,13 +93,14 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
     Args:
         dataset: what to split.
         fractions: the share of each part, positive, with a sum of at most one.
-        seed: a non-negative integer; equal seeds give equal splits.
+        seed: a whole number, at least 0; equal seeds give equal splits.
 
     Returns:
         One data set a fraction, disjoint, in the order of the fractions.
 
     Raises:
-        ValueError: a fraction is not positive, the sum exceeds one, or a part would be empty.
+        ValueError: a fraction is not positive, the sum exceeds one, a part would be empty, or the seed is no whole
+            number.
     """
     ends = np.cumsum(np.asarray(fractions, np.float64))
     if not len(fractions) or not min(fractions) > 0 or not ends[-1] <= 1 + 1e-9:
@@ -62,7 +115,7 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
             f"A part of the split {tuple(fractions)} would be empty, since data set {dataset.name!r} has only "
             f"{samples} samples: give larger fractions or more data."
         )
-    order = np.random.default_rng(seed).permutation(samples)
+    order = generator(seed).permutation(samples)
     parts = np.split(order, cuts)[: len(cuts)]
     return tuple(map(dataset.rows, parts))
 
@@ -79,12 +132,17 @@ def hold_out(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> tuple[Da
         The rest and the test set. A published one is cut off without copying the features.
 
     Raises:
-        ValueError: the fraction leaves one of the two empty.
+        ValueError: the fraction or the published test set leaves one of the two empty.
     """
     count = dataset.test_samples
     if not count:
         rest, test = split(dataset, (1 - fraction, fraction), seed)
         return rest, test
+    if count >= len(dataset.labels):
+        raise ValueError(
+            f"Data set {dataset.name!r} has {len(dataset.labels)} samples and test_samples = {count}: give fewer, or 0 "
+            "where there is no published test set."
+        )
     whole = dataset._replace(test_samples=0)
     return (
         whole._replace(features=dataset.features[:-count], labels=dataset.labels[:-count]),

@@ -1,13 +1,17 @@
 """Which agent holds which samples."""
 
 import math
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
+
+from hypergossip.data.arrays import class_labels
+from hypergossip.data.seeding import generator
 
 
 def partition(
-    labels: Int[np.ndarray, " samples"],
+    labels: Any,
     agents: int,
     seed: int = 0,
     dirichlet: float | int | None = None,
@@ -27,9 +31,9 @@ def partition(
     and the shares of all other agents are as they were drawn.
 
     Args:
-        labels: the class of each sample, shape (samples,).
+        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text.
         agents: how many agents there are.
-        seed: a non-negative integer; equal seeds give equal partitions.
+        seed: a whole number, at least 0; equal seeds give equal partitions.
         dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
             whole; None divides evenly.
         minimum: the least number of samples of an agent, at least 1.
@@ -38,8 +42,14 @@ def partition(
         The indices of each agent's samples, disjoint and in random order.
 
     Raises:
-        ValueError: there are too few samples for the agents, or a parameter is out of range.
+        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels name no
+            classes.
     """
+    labels = class_labels(labels, "The labels")
+    if labels.ndim == 2:
+        raise ValueError(
+            f"The labels have shape {labels.shape}: give one label a sample, such as np.argmax(labels, axis=1)."
+        )
     samples = len(labels)
     if agents < 1 or minimum < 1:
         raise ValueError(
@@ -51,24 +61,24 @@ def partition(
             f"{samples} samples cannot give {agents} agents at least {minimum} each: "
             "use fewer agents, a smaller minimum or more data."
         )
-    generator = np.random.default_rng(seed)
+    random = generator(seed)
     if dirichlet is None:
         used = samples - samples % agents
-        return list(generator.permutation(samples)[:used].reshape(agents, -1))
+        return list(random.permutation(samples)[:used].reshape(agents, -1))
     if not (dirichlet > 0 and math.isfinite(dirichlet)):
         raise ValueError(
             f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
             "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
         )
-    owner = _draw_owners(np.asarray(labels), agents, float(dirichlet), generator)
-    _raise_to_minimum(owner, agents, minimum, generator)
-    order = generator.permutation(samples)
+    owner = _draw_owners(labels, agents, float(dirichlet), random)
+    _raise_to_minimum(owner, agents, minimum, random)
+    order = random.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]
     return np.split(by_owner, np.cumsum(np.bincount(owner, minlength=agents))[:-1])
 
 
 def _draw_owners(
-    labels: Int[np.ndarray, " samples"], agents: int, dirichlet: float, generator: np.random.Generator
+    labels: Shaped[np.ndarray, " samples"], agents: int, dirichlet: float, generator: np.random.Generator
 ) -> Int[np.ndarray, " samples"]:
     """The agent of each sample, class by class."""
     owner = np.empty(len(labels), np.int64)

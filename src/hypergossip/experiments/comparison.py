@@ -217,6 +217,7 @@ def summarize(
             "weights": network.weights,
             "seed": network.seed,
             "agents": network.agents,
+            "names": None if network.names is None else [str(name) for name in network.names],
             "lambda": network.lambda_,
         },
         "rounds": run.rounds,

@@ -11,7 +11,8 @@ from hypergossip.experiments.reproduction import Case, Claim, Reproduction
 from hypergossip.report.histories import LAST_FIFTH, means_from
 
 RESAMPLES, LEVEL = 10_000, 0.95
-MET, NOT_MET, UNDECIDED = "met", "not met", "not decided"
+LEAST_SEEDS = 5  # of a verdict: medians of fewer seeds say little, and their intervals less
+MET, NOT_MET, UNDECIDED, NOT_JUDGED = "met", "not met", "not decided", "not judged"
 
 Histories = Mapping[str, pd.DataFrame]  # label -> history with a seed column
 
@@ -25,8 +26,8 @@ class Finding(NamedTuple):
         ratio: Measured; or the difference.
         low: The lower end of its interval (`LEVEL`); NaN where there are too few seeds to resample.
         high: The upper end.
-        verdict: `MET` or `NOT_MET` where the whole interval says so (the value, where there is none); `UNDECIDED` where
-            the bound lies within it.
+        verdict: `MET` or `NOT_MET` where the whole interval says so; `UNDECIDED` where the bound lies within it;
+            `NOT_JUDGED` in a quick run, with fewer than `LEAST_SEEDS` seeds, and where there is no interval.
         measure: "ratio" or "difference".
         ours: Is it a bound of ours, and not a claim of the paper?
     """
@@ -84,17 +85,19 @@ def ratio(
 def _resampled(lines: np.ndarray, measure: Callable[[np.ndarray], Any]) -> tuple[float, float, float]:
     """A measure of the lines' medians over the seeds, (lines, seeds) -> (lines, ...), and its interval."""
     seeds = lines.shape[1]
-    value = float(measure(np.median(lines, axis=1)))
-    if seeds < 3:
-        return value, float("nan"), float("nan")
-    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
-    low, high = np.quantile(measure(np.median(lines[:, drawn], axis=2)), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a rival that ends at 0, there is no ratio
+        value = float(measure(np.median(lines, axis=1)))
+        if seeds < 3:
+            return value, float("nan"), float("nan")
+        drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+        low, high = np.quantile(measure(np.median(lines[:, drawn], axis=2)), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return value, float(low), float(high)
 
 
-def _verdict(found: tuple[float, float, float], bound: float, largest: bool = False) -> str:
-    value, low, high = found
-    kept = {bool(end >= bound if largest else end <= bound) for end in ((value,) if np.isnan(low) else (low, high))}
+def _verdict(found: tuple[float, float, float], seeds: int, bound: float, largest: bool = False) -> str:
+    if seeds < LEAST_SEEDS or np.isnan(found).any():
+        return NOT_JUDGED
+    kept = {bool(end >= bound if largest else end <= bound) for end in found[1:]}
     return UNDECIDED if len(kept) == 2 else MET if True in kept else NOT_MET
 
 
@@ -110,7 +113,8 @@ def of_claim(claim: Claim, case: Case, histories: Histories) -> Finding | None:
     when = "over the last fifth of the rounds" if claim.largest else "at the end"
     when = "over the whole run" if claim.whole else when
     text = f"{words(claim.column)} of {claim.method} {when} is {bound} that of {claim.rival}"
-    verdict, measure = _verdict(found, claim.bound, claim.largest), "difference" if claim.difference else "ratio"
+    verdict = _verdict(found, len(one), claim.bound, claim.largest)
+    measure = "difference" if claim.difference else "ratio"
     return Finding(case.full_title, text, *found, verdict, measure, claim.ours)
 
 
@@ -139,18 +143,21 @@ def alike(group: str, column: str, within: float, lines: Mapping[str, np.ndarray
         lines: Title of a case -> (seeds,) values.
     """
     # Which line is the largest is drawn anew with the seeds, or the interval would reach below one.
-    found = _resampled(np.stack(list(lines.values())), lambda medians: medians.max(axis=0) / medians.min(axis=0))
+    values = np.stack(list(lines.values()))
+    found = _resampled(values, lambda medians: medians.max(axis=0) / medians.min(axis=0))
     names, percent = ", ".join(lines), f"{100 * within:.0f} %"
     text = f"the mean of {words(column)} over the last fifth of the rounds differs by at most {percent} between {names}"
-    return Finding(group, text, *found, _verdict(found, 1 + within), ours=True)  # papers say "hardly" and no number
+    verdict = _verdict(found, values.shape[1], 1 + within)
+    return Finding(group, text, *found, verdict, ours=True)  # papers say "hardly" and no number
 
 
-def findings(experiment: Reproduction, histories: Mapping[str, Histories]) -> list[Finding]:
+def findings(experiment: Reproduction, histories: Mapping[str, Histories], quick: bool = False) -> list[Finding]:
     """Returns what was measured of every claim.
 
     Args:
         experiment: The experiment.
         histories: Name of a case -> label -> history.
+        quick: Are they of a quick run, whose rounds are too few to judge a claim by, however many its seeds?
     """
     found = []
     for case in experiment.cases:
@@ -169,4 +176,4 @@ def findings(experiment: Reproduction, histories: Mapping[str, Histories]) -> li
                 }
                 if len(lines) > 1:
                     found.append(alike(group or experiment.title, experiment.compared, experiment.alike, lines))
-    return found
+    return [one._replace(verdict=NOT_JUDGED) for one in found] if quick else found

@@ -13,6 +13,7 @@ import pandas as pd
 from jax.tree_util import Partial
 
 from hypergossip.building import build
+from hypergossip.compilation import compiled
 from hypergossip.configuration import Raw, validate
 from hypergossip.experiments import folder as disk
 from hypergossip.experiments import stages
@@ -22,7 +23,7 @@ from hypergossip.experiments.stages import Ran, Tell, Tuned
 from hypergossip.networks import Network
 from hypergossip.problem import Problem
 from hypergossip.result import load
-from hypergossip.toml_text import write_toml
+from hypergossip.toml_text import read_utf8, write_toml
 
 ASKED, CASES, FIGURES = "reproduction.toml", "cases", "figures"
 HISTORY, TIMING, TUNING = "history.csv", "timing.csv", "tuning.csv"
@@ -90,7 +91,7 @@ def prepare(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
 
 def _asked_before(marker: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(marker.read_text(encoding="utf-8"))
+        return tomllib.loads(read_utf8(marker))
     except ValueError as error:
         raise ValueError(
             f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "
@@ -215,7 +216,7 @@ def of_agents(problem: Problem, observation: str, x: Any, y: Any) -> np.ndarray:
     return np.asarray(_of_agents(function if isinstance(function, Partial) else Partial(function), x, y))
 
 
-@jax.jit
+@compiled()
 def _of_agents(function: Partial, x: Any, y: Any) -> Any:
     return jax.lax.map(lambda seed: jax.vmap(function)(*seed), (x, y))
 

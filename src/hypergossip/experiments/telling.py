@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.experiments import passages
-from hypergossip.experiments.findings import MET, NOT_MET, UNDECIDED, Finding, Histories, findings, words
+from hypergossip.experiments.findings import (
+    LEAST_SEEDS,
+    MET,
+    NOT_JUDGED,
+    NOT_MET,
+    UNDECIDED,
+    Finding,
+    Histories,
+    findings,
+    words,
+)
 from hypergossip.experiments.reproduce import FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
 from hypergossip.experiments.reproduction import Reproduction
 from hypergossip.report.histories import errors, leading, rounds_shown
@@ -43,14 +53,14 @@ def tell(
         played: Name of a case of a game -> a picture of an episode, in the folder already.
     """
     histories = {record.case.name: record.outcome.histories for record in records}
-    measured = findings(experiment, histories)
+    measured = findings(experiment, histories, quick)
     blocks: list[Block] = [_first_figure(experiment, records)]
     blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
     blocks += [Heading("What was run"), Text(experiment.choices)]
     blocks += [Text(passages.amounts(experiment, records, quick))]
     blocks += [Heading("Where they differ, and why"), Text(experiment.differences)]
     if measured:
-        blocks += [Heading("What came of the claims"), Table(_table(measured), _of_findings(measured, records))]
+        blocks += [Heading("What came of the claims"), Table(_table(measured), _of_findings(measured, records, quick))]
     if any(record.stated for record in records):
         blocks += [Heading("The stated steps"), Text(STATED_WORDS), Table(passages.stated(records), STATED_CAPTION)]
     if any(record.tunings for record in records):
@@ -119,7 +129,7 @@ def _rounds_in_words(talks: str) -> str:
 
 def _summary(measured: list[Finding], records: list[Record], quick: bool) -> str:
     lines = ["**A quick run**, to see that everything works: far too short to judge any method by."] if quick else []
-    lines += [_counted(measured)] if measured else []
+    lines += [_counted(measured, _why_not_judged(records, quick))] if measured else []
     lines += ["\n".join(f"- **{one.case}**: {one.claim}. {_verdict(one)}" for one in measured)]
     failed = {f"{label} in {record.case.full_title}" for record in records for label in record.outcome.failures}
     if failed:
@@ -127,16 +137,34 @@ def _summary(measured: list[Finding], records: list[Record], quick: bool) -> str
     return "\n\n".join(filter(None, lines))
 
 
-def _counted(measured: list[Finding]) -> str:
-    """How many claims are met: the paper's, and the bounds that we hold it to."""
+def _counted(measured: list[Finding], why: str) -> str:
+    """How many claims are met: the paper's, and the bounds that we hold it to; or why none of them is judged."""
     told = []
     for ours, whose in ((False, "the paper's claims"), (True, "our own bounds and expectations")):
         verdicts = [one.verdict for one in measured if one.ours == ours]
-        if verdicts:
-            others = [f"{verdicts.count(other)} {other}" for other in (NOT_MET, UNDECIDED) if other in verdicts]
+        if set(verdicts) == {NOT_JUDGED}:
+            told.append(f"0 of {len(verdicts)} of {whose} are judged")
+        elif verdicts:
+            others = [
+                f"{verdicts.count(other)} {other}" for other in (NOT_MET, UNDECIDED, NOT_JUDGED) if other in verdicts
+            ]
             more = f" ({', '.join(others)})" if others else ""
             told.append(f"{verdicts.count(MET)} of {len(verdicts)} of {whose} {_are(verdicts.count(MET))} met{more}")
-    return f"{'; '.join(told)}."
+    return f"{'; '.join(told)}{f': {why}' if _not_judged(measured) else ''}."
+
+
+def _not_judged(measured: list[Finding]) -> bool:
+    return any(one.verdict == NOT_JUDGED for one in measured)
+
+
+def _why_not_judged(records: list[Record], quick: bool) -> str:
+    """Why there are claims without a verdict."""
+    if quick:
+        return "a quick run is too short for a verdict"
+    seeds = records[0].raw["run"]["seeds"]
+    if seeds < LEAST_SEEDS:
+        return f"a verdict needs at least {LEAST_SEEDS} seeds, and {seeds} {'was' if seeds == 1 else 'were'} run"
+    return "what was measured is not a number in some of the seeds"
 
 
 def _are(number: int) -> str:
@@ -158,13 +186,17 @@ def _table(measured: list[Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["case", "claim", "claimed by", named, "verdict"]).set_index("case")
 
 
-def _of_findings(measured: list[Finding], records: list[Record]) -> str:
+def _of_findings(measured: list[Finding], records: list[Record], quick: bool) -> str:
     seeds = records[0].raw["run"]["seeds"]
     kinds = " or ".join(f"{measure}s" for measure in _measures(measured)).capitalize()
-    return (
-        f"{kinds} of medians over {seeds} seeds; in brackets 95 % of them with the seeds drawn anew, with replacement. "
-        "A claim is not decided where the bound lies within the brackets."
-    )
+    told = f"{kinds} of medians over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    if not all(np.isnan(one.low) for one in measured):
+        told += "; in brackets 95 % of them with the seeds drawn anew, with replacement"
+    if any(one.verdict != NOT_JUDGED for one in measured):
+        told += ". A claim is not decided where the bound lies within the brackets"
+    if _not_judged(measured):
+        told += f". Where a claim is not judged: {_why_not_judged(records, quick)}"
+    return f"{told}."
 
 
 def _measures(measured: list[Finding]) -> list[str]:

@@ -1,7 +1,7 @@
 """Approximate implicit differentiation: d2yy g z = dy f by conjugate gradients (Pedregosa 2016; Grazzi et al. 2020)."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,25 @@ from hypergossip.hypergradients.implicit import Adjoint, implicit
 Inner = Callable[[Any, Any], Any]
 
 
-def solve_positive(
+class Solved(NamedTuple):
+    """What `conjugate_gradients` returns.
+
+    Attributes:
+        z: The solution.
+        taken: The number of products taken.
+        residual2: |A z - b|^2, as the recursion has it.
+        positive: Was v' A v positive along every direction v taken, as for a positive definite A it is?
+    """
+
+    z: Any
+    taken: Count
+    residual2: Any
+    positive: Any
+
+
+def conjugate_gradients(
     product: Callable[[Any], Any], target: Any, iterations: int, tolerance: Any, inner: Inner = jnp.vdot
-) -> tuple[Any, Count]:
+) -> Solved:
     """Solves A z = b for a symmetric positive definite A, from z = 0, by conjugate gradients (Hestenes & Stiefel 1952).
 
     Args:
@@ -26,25 +42,41 @@ def solve_positive(
         inner: The inner product; an array's own, unless the array is spread over a network.
 
     Returns:
-        z, and the number of products taken.
+        The solution, and how well it was reached.
     """
     limit = tolerance**2 * inner(target, target)
 
     def unfinished(carry: tuple) -> Any:
-        _, _, _, residual2, taken = carry
+        _, _, _, residual2, taken, _ = carry
         return (taken < iterations) & (residual2 > limit)
 
     def body(carry: tuple) -> tuple:
-        z, r, d, residual2, taken = carry
+        z, r, d, residual2, taken, positive = carry
         Ad = product(d)
-        step = residual2 / inner(d, Ad)
+        curvature = inner(d, Ad)
+        step = residual2 / curvature
         z, r = z + step * d, r - step * Ad
         before, residual2 = residual2, inner(r, r)
-        return z, r, r + residual2 / before * d, residual2, taken + 1
+        return z, r, r + residual2 / before * d, residual2, taken + 1, positive & (curvature > 0)
 
-    start = (jnp.zeros_like(target), target, target, inner(target, target), jnp.zeros((), jnp.int32))
-    z, *_, taken = lax.while_loop(unfinished, body, start)
-    return z, taken
+    start = (jnp.zeros_like(target), target, target, inner(target, target), jnp.zeros((), jnp.int32), jnp.asarray(True))
+    z, _, _, residual2, taken, positive = lax.while_loop(unfinished, body, start)
+    return Solved(z, taken, residual2, positive)
+
+
+def solve_positive(
+    product: Callable[[Any], Any], target: Any, iterations: int, tolerance: Any, inner: Inner = jnp.vdot
+) -> tuple[Any, Count]:
+    """Returns the solution of `conjugate_gradients` and the number of products taken.
+
+    Args:
+        product: v -> A v.
+        target: b, an array.
+        iterations: At most so many products.
+        tolerance: Stops at |A z - b| <= tolerance |b|.
+        inner: The inner product.
+    """
+    return conjugate_gradients(product, target, iterations, tolerance, inner)[:2]
 
 
 @register

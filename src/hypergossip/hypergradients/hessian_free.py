@@ -21,8 +21,10 @@ from hypergossip.algorithm import (
     register,
 )
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
+from hypergossip.pytree import register_pytree
 
 
+@register_pytree()
 @dataclass(frozen=True)
 class DifferencedOracles:
     """Oracles whose products are central differences of gradients, everything else as it was.

@@ -3,6 +3,7 @@
 from hypergossip.metrics.ledger import payload
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.observations import observations
+from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.metrics.stationarity import Figures, figures, hypergradients
 
-__all__ = ["Figures", "figures", "hypergradients", "lower_solution", "observations", "payload"]
+__all__ = ["Figures", "MeasurementWarning", "figures", "hypergradients", "lower_solution", "observations", "payload"]

@@ -1,22 +1,37 @@
 """The lower level's exact solution y* on the whole data, personal or shared over the network."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hypergossip.hypergradients.conjugate_gradient import Inner, solve_positive
+from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
 from hypergossip.space import Space
 
 RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
+REACHED = 1e-6  # relative: what is solved less well is not measured
+ROUND_OFF = 1e-12  # a residual below this is none, whatever it is relative to
 NEWTON_STEPS = 50
 LINEAR_ITERATIONS = 2000
 
 
-def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp.vdot) -> Any:
+class Reached(NamedTuple):
+    """A solution, and how well it solves what it should.
+
+    Attributes:
+        solution: (agents, q).
+        residual: The largest relative residual over the agents; infinite where an agent's Hessian was found not to be
+            positive definite.
+    """
+
+    solution: Any
+    residual: Any
+
+
+def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp.vdot) -> tuple[Any, Any]:
     """Minimises a strongly convex function by Newton's method with conjugate gradients and a line search.
 
     Steps are halved until the gradient shrinks: along a Newton direction its norm always does at first, so no loss
@@ -29,10 +44,14 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
         inner: The inner product.
 
     Returns:
-        The minimiser, to a gradient of `RESIDUAL` times that at zero.
+        The minimiser, to a gradient of `RESIDUAL` times that at zero, and its relative residual: more than `RESIDUAL`
+        where the function is not strongly convex, or has a kink.
     """
-    at_zero = gradient(jnp.zeros_like(start))
+    r = gradient(start)
+    residual2, at_zero = inner(r, r), gradient(jnp.zeros_like(start))
     scale = inner(at_zero, at_zero)
+    # Zero may be special: a norm has no gradient there.
+    scale = jnp.where(jnp.isfinite(scale), scale, residual2)
 
     def unfinished(carry: tuple) -> Any:
         _, _, residual2, steps, moved = carry
@@ -60,8 +79,14 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
         keep = lambda new, old: jnp.where(moved, new, old)
         return keep(y_new, y), keep(r_new, r), keep(new2, residual2), steps + 1, moved
 
-    r = gradient(start)
-    return lax.while_loop(unfinished, body, (start, r, inner(r, r), 0, jnp.asarray(True)))[0]
+    y, _, residual2, _, _ = lax.while_loop(unfinished, body, (start, r, residual2, 0, jnp.asarray(True)))
+    return y, relative(residual2, scale)
+
+
+def relative(residual2: Any, scale2: Any) -> Any:
+    """Returns a residual relative to a scale, from their squares; 0 where it is round-off."""
+    ratio = jnp.sqrt(residual2 / jnp.where(scale2 > 0, scale2, 1.0))
+    return jnp.where(residual2 <= ROUND_OFF**2, 0.0, ratio)
 
 
 def average_shared(space: Space, vectors: Float[Array, "agents entries"]) -> Float[Array, "agents entries"]:
@@ -71,7 +96,19 @@ def average_shared(space: Space, vectors: Float[Array, "agents entries"]) -> Flo
 
 
 def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:
-    """Returns y* for every agent, (agents, q).
+    """Returns y* for every agent, (agents, q); `solve_lower` says how well it was reached, too.
+
+    Args:
+        oracles: Every agent's oracles without sampling.
+        space: The space of y.
+        x: Every agent's x.
+        y: Where to start.
+    """
+    return solve_lower(oracles, space, x, y).solution
+
+
+def solve_lower(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Reached:
+    """Solves the lower level of every agent.
 
     Personal entries minimise the agent's own g_i(x_i, .), shared ones the network's mean 1/n sum_i g_i(x_i, .).
 
@@ -91,16 +128,19 @@ def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: F
 
     if not any(space.shared):
         personal = lambda agent, x, y: newton(lambda y: gradient(agent, x, y), lambda y, v: product(agent, x, y, v), y)
-        return jax.vmap(personal)(oracles, x, y)
-    return newton(
-        lambda y: average_shared(space, jax.vmap(gradient)(oracles, x, y)),
-        lambda y, v: average_shared(space, jax.vmap(product)(oracles, x, y, v)),
-        average_shared(space, y),
+        solution, residual = jax.vmap(personal)(oracles, x, y)
+        return Reached(solution, jnp.max(residual))
+    return Reached(
+        *newton(
+            lambda y: average_shared(space, jax.vmap(gradient)(oracles, x, y)),
+            lambda y, v: average_shared(space, jax.vmap(product)(oracles, x, y, v)),
+            average_shared(space, y),
+        )
     )
 
 
-def adjoint_solution(oracles: Any, space: Space, x: Any, y: Any, target: Float[Array, "agents q"]) -> Any:
-    """Solves d2yy g z = target for every agent, with the network's mean Hessian where y is shared; (agents, q).
+def adjoint_solution(oracles: Any, space: Space, x: Any, y: Any, target: Float[Array, "agents q"]) -> Reached:
+    """Solves d2yy g z = target for every agent, with the network's mean Hessian where y is shared.
 
     Args:
         oracles: Every agent's oracles without sampling.
@@ -114,10 +154,14 @@ def adjoint_solution(oracles: Any, space: Space, x: Any, y: Any, target: Float[A
     def product(agent: Any, x: Any, y: Any, v: Any) -> Any:
         return agent.hessian_product(x, y, key)(v)
 
+    def solve(product: Callable, target: Any) -> tuple[Any, Any]:
+        solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL)
+        residual = relative(solved.residual2, jnp.vdot(target, target))
+        return solved.z, jnp.where(solved.positive, residual, jnp.inf)
+
     if not any(space.shared):
-        personal = lambda agent, x, y, b: solve_positive(
-            agent.hessian_product(x, y, key), b, LINEAR_ITERATIONS, RESIDUAL
-        )[0]
-        return jax.vmap(personal)(oracles, x, y, target)
+        personal = lambda agent, x, y, b: solve(agent.hessian_product(x, y, key), b)
+        solution, residual = jax.vmap(personal)(oracles, x, y, target)
+        return Reached(solution, jnp.max(residual))
     network = lambda v: average_shared(space, jax.vmap(product)(oracles, x, y, v))
-    return solve_positive(network, average_shared(space, target), LINEAR_ITERATIONS, RESIDUAL)[0]
+    return Reached(*solve(network, average_shared(space, target)))

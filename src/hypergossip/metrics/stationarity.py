@@ -8,8 +8,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.compilation import compiled
-from hypergossip.metrics.float64 import to_float64
-from hypergossip.metrics.lower_solution import adjoint_solution, average_shared, lower_solution
+from hypergossip.float64 import to_float64
+from hypergossip.metrics.lower_solution import REACHED, Reached, adjoint_solution, average_shared, solve_lower
 from hypergossip.space import Space
 
 # Runs measured side by side share every pass over the data, which is what measuring costs; more would cost memory.
@@ -26,6 +26,8 @@ class Figures(NamedTuple):
         metric: Their sum, M_t.
         upper_loss: mean_i f_i(x_i, y_i).
         lower_consensus_error: sum_i |y_i - ybar|^2 over shared entries.
+        relative_residual: The largest relative residual of what was solved for them: y* and the adjoint. Where one of
+            these is above `lower_solution.REACHED`, what depends on it is NaN.
     """
 
     stationarity: Any
@@ -34,6 +36,7 @@ class Figures(NamedTuple):
     metric: Any
     upper_loss: Any
     lower_consensus_error: Any
+    relative_residual: Any
 
 
 def hypergradients(
@@ -52,19 +55,35 @@ def hypergradients(
         x: Where, for every agent.
         y: The lower solution there.
     """
+    return solve_hypergradients(oracles, upper, lower, x, y).solution
+
+
+def solve_hypergradients(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Reached:
+    """Returns `hypergradients`, and the relative residual of the adjoint behind them.
+
+    Args:
+        oracles: Every agent's oracles without sampling.
+        upper: The space of x.
+        lower: The space of y.
+        x: (agents, p).
+        y: (agents, q) the lower solution there.
+    """
     key = jax.random.key(0)
     fx, fy = jax.vmap(lambda agent, x, y: agent.upper_gradients(x, y, key))(oracles, x, y)
     agents = x.shape[0]
     if any(lower.shared) and not any(upper.shared):
 
-        def own(i: Any) -> Any:
+        def own(i: Any) -> tuple[Any, Any]:
             target = jnp.zeros_like(fy).at[i].set(lower.replace(fy[i], agents * lower.select(fy[i])))
-            return adjoint_solution(oracles, lower, x, y, target)[i]
+            solved = adjoint_solution(oracles, lower, x, y, target)
+            return solved.solution[i], solved.residual
 
-        z = lax.map(own, jnp.arange(agents))
+        z, residuals = lax.map(own, jnp.arange(agents))
+        residual = jnp.max(residuals)
     else:
-        z = adjoint_solution(oracles, lower, x, y, fy)
-    return fx - jax.vmap(lambda agent, x, y, z: agent.jacobian_product(x, y, key)(z))(oracles, x, y, z)
+        z, residual = adjoint_solution(oracles, lower, x, y, fy)
+    terms = fx - jax.vmap(lambda agent, x, y, z: agent.jacobian_product(x, y, key)(z))(oracles, x, y, z)
+    return Reached(terms, residual)
 
 
 def figures_of_run(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
@@ -83,24 +102,27 @@ def figures_of_run(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> 
     full = oracles.full
     x_average = average_shared(upper, x)
     if any(lower.shared):
-        own_solution = solution = lower_solution(full, lower, x, y)
+        own_solution, own_residual = solution, residual = solve_lower(full, lower, x, y)
     else:
         # With personal lower levels grad l(xbar) needs y* at xbar, too; a shared one has the same y* in both. One after
         # the other in one loop, which is half the program to compile.
-        def solve(start: Any, x: Any) -> tuple[Any, Any]:
-            solution = lower_solution(full, lower, x, start)
-            return solution, solution
+        def solve(start: Any, x: Any) -> tuple[Any, Reached]:
+            reached = solve_lower(full, lower, x, start)
+            return reached.solution, reached
 
-        _, (own_solution, solution) = lax.scan(solve, y, jnp.stack([x, x_average]))
-    gradients = hypergradients(full, upper, lower, x_average, solution)
-    stationarity = mean_square(upper, gradients)
+        _, both = lax.scan(solve, y, jnp.stack([x, x_average]))
+        (own_solution, own_residual), (solution, residual) = (jax.tree.map(lambda v, k=k: v[k], both) for k in (0, 1))
+    gradients, adjoint_residual = solve_hypergradients(full, upper, lower, x_average, solution)
+    if_solved = lambda value, *residuals: jnp.where(jnp.max(jnp.stack(residuals)) <= REACHED, value, jnp.nan)
+    stationarity = if_solved(mean_square(upper, gradients), residual, adjoint_residual)
     consensus_error = jnp.sum((x - x_average) ** 2)
-    lower_error = jnp.sum((own_solution - y) ** 2)
+    lower_error = if_solved(jnp.sum((own_solution - y) ** 2), own_residual)
     key = jax.random.key(0)
     upper_loss = jnp.mean(jax.vmap(lambda agent, x, y: agent.upper_loss(x, y, key))(full, x, y))
     lower_consensus_error = jnp.sum((y - average_shared(lower, y)) ** 2)
     metric = stationarity + consensus_error + lower_error
-    return Figures(stationarity, consensus_error, lower_error, metric, upper_loss, lower_consensus_error)
+    residuals = jnp.max(jnp.stack([own_residual, residual, adjoint_residual]))
+    return Figures(stationarity, consensus_error, lower_error, metric, upper_loss, lower_consensus_error, residuals)
 
 
 def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Array, ""]:
@@ -109,10 +131,15 @@ def mean_square(space: Space, gradients: Float[Array, "agents p"]) -> Float[Arra
     return jnp.mean(jnp.sum(average**2, axis=1))
 
 
-@compiled("upper", "lower")
-def _figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
+@compiled("names", "upper", "lower")
+def _figures(names: tuple[str, ...], oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> dict[str, Any]:
     oracles, x, y = to_float64((oracles, x, y))
-    return lax.map(lambda point: figures_of_run(oracles, upper, lower, *point), (x, y), batch_size=side_by_side(len(x)))
+
+    def of_run(point: tuple[Any, Any]) -> dict[str, Any]:
+        measured = figures_of_run(oracles, upper, lower, *point)._asdict()
+        return {name: measured[name] for name in names}  # what is not asked for is not computed
+
+    return lax.map(of_run, (x, y), batch_size=side_by_side(len(x)))
 
 
 def side_by_side(runs: int) -> int:
@@ -136,5 +163,23 @@ def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures
     Returns:
         The figures, each (runs,) on the device.
     """
+    return Figures(**chosen_figures(Figures._fields, oracles, upper, lower, x, y))
+
+
+def chosen_figures(names: tuple[str, ...], oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> dict[str, Any]:
+    """Measures some of the `Figures` alone.
+
+    Args:
+        names: Which.
+        oracles: Every agent's oracles, leaves (agents, ...).
+        upper: The space of x.
+        lower: The space of y.
+        x: (runs, agents, p).
+        y: (runs, agents, q).
+
+    Returns:
+        Name -> (runs,), in the order of the names.
+    """
     with jax.enable_x64(True):
-        return _figures(oracles, upper, lower, x, y)
+        measured = _figures(names, oracles, upper, lower, x, y)
+        return {name: measured[name] for name in names}  # JAX sorts a dictionary's keys

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from hypergossip.compilation import compiled
-from hypergossip.metrics.float64 import to_float64
+from hypergossip.float64 import to_float64
 from hypergossip.metrics.lower_solution import average_shared
 from hypergossip.space import Space
 

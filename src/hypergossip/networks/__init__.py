@@ -1,5 +1,6 @@
 """Networks: who talks (graphs), how much (weights), how fast (spectrum)."""
 
+from hypergossip.networks.files import from_file, read_graph
 from hypergossip.networks.given import from_edges, from_mixing, from_networkx
 from hypergossip.networks.graphs import complete, exponential, grid, hypercube, path, ring, single, star, torus
 from hypergossip.networks.network import Network
@@ -13,12 +14,14 @@ __all__ = [
     "erdos_renyi",
     "exponential",
     "from_edges",
+    "from_file",
     "from_mixing",
     "from_networkx",
     "grid",
     "hypercube",
     "path",
     "random_regular",
+    "read_graph",
     "ring",
     "single",
     "small_world",

@@ -1,6 +1,7 @@
 """From a list of edges to a network: the one way that every constructor goes."""
 
 import operator
+from collections.abc import Hashable
 
 import numpy as np
 from jaxtyping import Int
@@ -11,7 +12,13 @@ from hypergossip.networks.weights import mixing_matrix
 
 
 def assemble(
-    agents: int, edges: Int[np.ndarray, "edges 2"], name: str, weights: str, seed: int | None = None
+    agents: int,
+    edges: Int[np.ndarray, "edges 2"],
+    name: str,
+    weights: str,
+    seed: int | None = None,
+    names: tuple[Hashable, ...] | None = None,
+    advice: str = "Add edges between the parts.",
 ) -> Network:
     """The network with these edges.
 
@@ -21,13 +28,15 @@ def assemble(
         name: what people call the network.
         weights: see `mixing_matrix`.
         seed: the seed whose draw was kept.
+        names: the agents' names, or None.
+        advice: what to do where the graph is not connected.
 
     Raises:
         ValueError: the graph is not connected (the sentence names a small part), or the weights' name is unknown.
     """
     adjacency = adjacency_matrix(agents, edges)
-    check_connected(adjacency)
-    return Network(mixing=mixing_matrix(adjacency, weights), name=name, weights=weights, seed=seed)
+    check_connected(adjacency, names, advice)
+    return Network(mixing_matrix(adjacency, weights), name, weights, seed, names)
 
 
 def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_array:

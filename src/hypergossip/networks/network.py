@@ -1,6 +1,6 @@
 """A network: who talks to whom, with what weight, and how fast that averages."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array, eye_array, triu
 from scipy.sparse.csgraph import connected_components, shortest_path
 
+from hypergossip.networks.naming import called, listed, read_names
 from hypergossip.networks.spectrum import agents_of, algebraic_connectivity, largest_eigenvalue
 from hypergossip.networks.weights import graph_laplacian
 
@@ -29,24 +30,30 @@ class Network:
         name: what people call it, such as "erdos_renyi(9, 0.3)".
         weights: the name of the weights, such as "metropolis"; "given" where the matrix was given.
         seed: the seed whose draw was kept, None for a graph that is not random.
+        names: the agents' names, in their order, where somebody gave them: the nodes of a NetworkX graph or of a file.
+            None where agents are known by their numbers alone. ``dataclasses.replace(network, names=...)`` gives
+            names, other names or, by None, none.
 
     Raises:
         TypeError: `mixing` is not a `scipy.sparse.csr_array` of float64.
-        ValueError: `mixing` is not square, finite, symmetric, doubly stochastic or connected, or its lambda is not
-            below 1; the sentence names the agents at fault.
+        ValueError: `mixing` is not square, finite, symmetric, doubly stochastic or connected, its lambda is not below
+            1, or `names` are not one for each agent, all different; the sentence names the agents at fault.
     """
 
     mixing: csr_array
     name: str
     weights: str
     seed: int | None = None
+    names: tuple[Hashable, ...] | None = None
 
     def __post_init__(self) -> None:
         matrix = self.mixing
         if not isinstance(matrix, csr_array) or matrix.dtype != np.float64:
             raise TypeError("A network's mixing must be a csr_array of float64 (SciPy); from_mixing converts others.")
-        check_doubly_stochastic(matrix)
-        check_connected(self._adjacency)
+        if self.names is not None:
+            object.__setattr__(self, "names", read_names(self.names, agents_of(matrix)))  # the dataclass is frozen
+        check_doubly_stochastic(matrix, self.names)
+        check_connected(self._adjacency, self.names)
         _check_averages(self)
 
     @property
@@ -107,7 +114,7 @@ class Network:
             order: a permutation, shape (agents,): the new agent k is the old agent order[k].
 
         Returns:
-            A network with mixing `W[order][:, order]` and the same name, weights and seed.
+            A network with mixing `W[order][:, order]`, every agent's own name, and the same name, weights and seed.
 
         Raises:
             ValueError: `order` is not a permutation of the agents.
@@ -120,19 +127,22 @@ class Network:
             )
         mixing = csr_array(self.mixing[permutation][:, permutation])
         mixing.sort_indices()
-        return Network(mixing=mixing, name=self.name, weights=self.weights, seed=self.seed)
+        names = None if self.names is None else tuple(self.names[old] for old in permutation)
+        return Network(mixing=mixing, name=self.name, weights=self.weights, seed=self.seed, names=names)
 
     def to_networkx(self) -> Any:
-        """A `networkx.Graph` with nodes 0 to agents - 1 and the mixing weight W_ij as each edge's "weight"."""
+        """A `networkx.Graph` with the mixing weight W_ij as each edge's "weight".
+
+        Its nodes are the agents' names, in agents' order, or 0 to agents - 1 where they have none.
+        """
         import networkx  # here, because it takes longer to load than all the rest of this folder
 
         graph = networkx.Graph(name=self.name)
-        graph.add_nodes_from(range(self.agents))
+        nodes = range(self.agents) if self.names is None else self.names
+        graph.add_nodes_from(nodes)
         upper = triu(self.mixing, k=1, format="csr").tocoo()
-        nonzero = upper.data != 0
-        graph.add_weighted_edges_from(
-            zip(upper.row[nonzero].tolist(), upper.col[nonzero].tolist(), upper.data[nonzero].tolist(), strict=True)
-        )
+        entries = zip(upper.row.tolist(), upper.col.tolist(), upper.data.tolist(), strict=True)
+        graph.add_weighted_edges_from((nodes[i], nodes[j], weight) for i, j, weight in entries if weight != 0)
         return graph
 
     @cached_property
@@ -148,21 +158,15 @@ class Network:
         return csr_array(eye_array(self.agents) - self.mixing)
 
 
-def listed(agents: Sequence[int] | Sequence[float]) -> str:
-    """Agents in words, at most five: "agent 3", "agents 1, 4 and 7", "agents 0, 1, 2, 3, 4 and 95 more"."""
-    numbers = [f"{agent:g}" if isinstance(agent, float) else str(agent) for agent in agents]
-    if len(numbers) == 1:
-        return f"agent {numbers[0]}"
-    if len(numbers) > 5:
-        return f"agents {', '.join(numbers[:5])} and {len(numbers) - 5} more"
-    return f"agents {', '.join(numbers[:-1])} and {numbers[-1]}"
-
-
-def check_connected(adjacency: csr_array) -> None:
+def check_connected(
+    adjacency: csr_array, names: Sequence[Any] | None = None, advice: str = "Add edges between the parts."
+) -> None:
     """Raises a ValueError that names the agents of the smallest component unless the graph is connected.
 
     Args:
         adjacency: shape (agents, agents), symmetric, nonzero on the edges.
+        names: the agents' names, or None.
+        advice: what the sentence ends with.
     """
     components, label = connected_components(adjacency, directed=False)
     if components == 1:
@@ -170,16 +174,17 @@ def check_connected(adjacency: csr_array) -> None:
     smallest = np.flatnonzero(label == np.argmin(np.bincount(label)))
     noun = "is" if len(smallest) == 1 else "are"
     raise ValueError(
-        f"The network is not connected: {listed(smallest.tolist())} {noun} cut off from the others "
-        f"({components} separate parts). Add edges between the parts."
+        f"The network is not connected: {listed(smallest.tolist(), names)} {noun} cut off from the others "
+        f"({components} separate parts). {advice}"
     )
 
 
-def check_doubly_stochastic(matrix: csr_array) -> None:
+def check_doubly_stochastic(matrix: csr_array, names: Sequence[Any] | None = None) -> None:
     """Raises a ValueError that names the agents at fault unless the matrix is a symmetric, doubly stochastic one.
 
     Args:
         matrix: any shape, float64.
+        names: the agents' names, or None.
     """
     agents = agents_of(matrix)
     if agents == 0 or matrix.shape != (agents, agents):
@@ -188,20 +193,20 @@ def check_doubly_stochastic(matrix: csr_array) -> None:
     bad = np.flatnonzero(~np.isfinite(entries.data))
     if bad.size:
         i, j = int(entries.row[bad[0]]), int(entries.col[bad[0]])
-        raise ValueError(f"{_pair(i, j)}: W[{i},{j}]={entries.data[bad[0]]} is not finite.")
+        raise ValueError(f"{_pair(i, j, names)}: W[{i},{j}]={entries.data[bad[0]]} is not finite.")
     difference = csr_array(matrix - matrix.T).tocoo()
     if difference.nnz and np.abs(difference.data).max() > TOLERANCE:
         worst = np.abs(difference.data).argmax()
         i, j = sorted((int(difference.row[worst]), int(difference.col[worst])))
         raise ValueError(
-            f"agents {i} and {j}: W[{i},{j}]={matrix[i, j]:.10g} but W[{j},{i}]={matrix[j, i]:.10g}; "
+            f"{_pair(i, j, names)}: W[{i},{j}]={matrix[i, j]:.10g} but W[{j},{i}]={matrix[j, i]:.10g}; "
             f"mixing must be symmetric."
         )
     sums = matrix.sum(axis=1)
     off = np.flatnonzero(np.abs(sums - 1.0) > TOLERANCE)
     if off.size:
         raise ValueError(
-            f"{listed(off.tolist())}: row and column {off[0]} of W sum to {sums[off[0]]:.12g} and not to 1; "
+            f"{listed(off.tolist(), names)}: row and column {off[0]} of W sum to {sums[off[0]]:.12g} and not to 1; "
             f"rescale the weights, in float64."
         )
 
@@ -219,20 +224,20 @@ def _check_averages(network: Network) -> None:
         side = shortest_path(network._adjacency, unweighted=True, indices=0) % 2
         i, j = network.edges.T
         if (side[i] != side[j]).all():
+            one, other = (listed(np.flatnonzero(side == k).tolist(), network.names) for k in (0, 1))
             raise ValueError(
-                f"Between {listed(np.flatnonzero(side == 0).tolist())} on one side and "
-                f"{listed(np.flatnonzero(side == 1).tolist())} on the other, values are swapped and never averaged: no "
-                f"weight joins agents of one side, and lambda is 1. Use (I + W) / 2."
+                f"Between {one} on one side and {other} on the other, values are swapped and never averaged: no weight "
+                f"joins agents of one side, and lambda is 1. Use (I + W) / 2."
             )
     elif not network.lambda_ < 1.0 - 1e-12:
         entries = network.mixing.tocoo()
         worst = int(entries.data.argmin())
         i, j = int(entries.row[worst]), int(entries.col[worst])
         raise ValueError(
-            f"{_pair(i, j)}: W[{i},{j}]={data.min():.10g} is too negative: lambda is not below 1, so mixing does not "
-            f"average. Use smaller weights, or a named choice such as 'metropolis'."
+            f"{_pair(i, j, network.names)}: W[{i},{j}]={data.min():.10g} is too negative: lambda is not below 1, "
+            f"so mixing does not average. Use smaller weights, or a named choice such as 'metropolis'."
         )
 
 
-def _pair(i: int, j: int) -> str:
-    return f"agent {i}" if i == j else f"agents {i} and {j}"
+def _pair(i: int, j: int, names: Sequence[Any] | None) -> str:
+    return f"agent {called(i, names)}" if i == j else f"agents {called(i, names)} and {called(j, names)}"

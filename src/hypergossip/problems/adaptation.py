@@ -6,7 +6,6 @@ MAML: Finn, Abbeel & Levine 2017. ANIL: Raghu, Raghu, Bengio & Vinyals 2020. iMA
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -70,8 +69,6 @@ class Adaptation:
         start = self.unadapted(x)
         return lax.scan(one, (start, start), None, length=self.steps)[0][0]
 
-    # Compiled, as are g's: `Problem` tries them once by themselves, and operation by operation that takes seconds.
-    @partial(jax.jit, static_argnums=0)
     def upper_loss(self, x: Layers, y: Layers, batch: Shots) -> Float[Array, ""]:
         """f: the mean over the tasks of the error on the query shots.
 
@@ -82,7 +79,6 @@ class Adaptation:
         """
         return jnp.mean(jax.vmap(self._error, (None, 0, 1))(x, y, batch))
 
-    @partial(jax.jit, static_argnums=0)
     def lower_loss(self, x: Layers, y: Layers, batch: Shots) -> Float[Array, ""]:
         """g: a sum over the tasks, so that its curvature does not depend on how many they are.
 

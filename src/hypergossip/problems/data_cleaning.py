@@ -15,8 +15,11 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
-from hypergossip.data import Dataset, hold_out, load
+from hypergossip.data import Dataset, hold_out
+from hypergossip.data.catalogue import read
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
+from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
 from hypergossip.problems.division import divide
 from hypergossip.problems.hyperparameter import cross_entropy
 
@@ -24,7 +27,8 @@ HELD_OUT = 0.2  # of the samples, where no test set is published
 SHARES = {"sample": ("lower", "both"), "source": ("upper", "lower", "both")}  # by what is weighed; the default first
 
 # Features (samples, p) and labels (samples,). Of training samples also "entry" (samples,), the entry of x that weighs
-# each, and for the pictures, read by no loss, "index" (samples,), its place among its agent's, and "corrupted".
+# each, and for the pictures, read by no loss, "index" (samples,), its place among its agent's, and, where labels were
+# replaced, "corrupted".
 Batch = dict[str, Any]
 
 
@@ -64,6 +68,7 @@ def data_cleaning(
     *,
     weights: str = "sample",
     share: str | None = None,
+    validation: Dataset | None = None,
     corrupted: float | int = 0.4,
     sources: int = 8,
     scale: float | int | None = None,
@@ -97,6 +102,11 @@ def data_cleaning(
     `corrupted`. Validation and test labels stay as they are. The held-out test samples are the published test set, or
     a fifth of the samples, drawn by the seed. Features are not rescaled.
 
+    For labels that are noisy already: ``corrupted=0`` touches none, and `validation` takes the clean samples that one
+    has, so that none of `data` are held out for validation. Nobody knows then which labels are wrong: the history has
+    neither weight_clean nor weight_corrupted, and `sample_weights` alone tells whom x trusts. The test samples are of
+    `data`, and as noisy; a `Dataset` whose last `test_samples` are clean has a clean test.
+
     The history gains test_accuracy (a share of 1) and test_loss (in nats), the means over agents of their own models'
     on all test samples, and weight_clean and weight_corrupted, the mean weights of clean and of corrupted training
     samples (not for one's own logits of unlike numbers of samples). `corruption` and `sample_weights` say it sample by
@@ -107,33 +117,42 @@ def data_cleaning(
         agents: n.
         weights: "sample" or "source".
         share: "lower", "both" or "upper", as above; None: the first that is named there.
-        corrupted: A share of 1, above 0 and below 1.
+        validation: Clean validation samples of the features and classes of `data`, all of which are dealt to the
+            agents at random, equally many to each; None: they are taken from `data`.
+        corrupted: A share of 1, at least 0 and below 1; 0: the labels stay as they are.
         sources: How many there are, at least 2; of no consequence to weights="sample".
         scale: A logit is this many times an entry of x. None: the root of the number of entries, so that ``|x|^2`` is
             the mean square of the logits and the steps of both levels are of one size, which methods with one penalty
             for both (`Slam`) need. 1: the logits themselves, as the papers have it; upper steps are then to be larger
             by the number of entries.
         regularization: Positive.
-        samples: Training and validation samples of an agent, such as (500, 500); None: all there are, half for each.
+        samples: Training and validation samples of an agent, such as (500, 500); None: all there are, half for each
+            (with `validation`: all of either).
         dirichlet: None: every agent has as many as any other. A number: labels and sizes are unlike, drawn by this
-            concentration (`hypergossip.data.partition`), `samples` being their mean.
+            concentration (`hypergossip.data.partition`), `samples` being their mean; those of `validation` stay equal.
         batch_size: Samples a key draws; None: every sample, a deterministic oracle.
         sampling: As for `hypergossip.Problem`.
         seed: Of the division among agents, of the wrong labels, and of a test set that is not published.
         data_dir: A folder to look in first for data sets that come in files.
 
     Raises:
-        ValueError: If a name is unknown, a number makes no sense, or the samples are too few.
+        ValueError: If a name is unknown, a number makes no sense, labels are not those of the classes, `validation`
+            does not fit `data`, or the samples are too few.
         DataUnavailable: If the files of the data set are nowhere to be had.
     """
     share = _check_options(weights, share, corrupted, sources, scale, regularization)
-    dataset = load(data, data_dir) if isinstance(data, str) else data
+    dataset = read(data, data_dir)
     rest, test = hold_out(dataset, HELD_OUT, seed)
-    training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, batch_size or 1, seed)
+    clean = rest if validation is None else checked_validation(validation, dataset)
+    division = agents, samples, dirichlet, batch_size or 1, seed
+    if validation is None:
+        training_rows, validation_rows = divide(rest.labels, *division)
+    else:
+        training_rows, validation_rows = divide_apart(rest.labels, clean.labels, *division)
     counts = [len(rows) for rows in training_rows]
     own = weights == "sample" and share == "lower"
     begins = [0] * agents if own or weights == "source" else np.cumsum([0, *counts[:-1]]).tolist()
-    random = np.random.default_rng([seed, 3])
+    random = generator(seed, 3)
     training = []
     for rows, begin in zip(training_rows, begins):
         index = np.arange(len(rows), dtype=np.int32)
@@ -144,16 +163,18 @@ def data_cleaning(
             entry, wrong = _of_sources(index, sources, source_rates(sources, corrupted))
         other = random.integers(1, dataset.classes, len(rows))
         labels = np.where(wrong, (rest.labels[rows] + other) % dataset.classes, rest.labels[rows]).astype(np.int32)
-        given = {"features": rest.features[rows], "labels": labels}
-        training.append({**given, "entry": entry, "index": index, "corrupted": wrong})
+        told = {"corrupted": wrong} if corrupted else {}
+        training.append({"features": rest.features[rows], "labels": labels, "entry": entry, "index": index, **told})
+    if corrupted:
+        check_share(corrupted, [own["corrupted"] for own in training])
     entries = sources if weights == "source" else max(counts) if own else sum(counts)
     loss = TrainingLoss(float(np.sqrt(entries) if scale is None else scale), float(regularization))
     # One's own logits are those of one's own samples, which lie alike where agents hold equally many.
-    weighed = training if not own else training[:1] if len(set(counts)) == 1 else []
+    weighed = [] if not corrupted else training if not own else training[:1] if len(set(counts)) == 1 else []
     return Problem(
         validation_loss,
         loss,
-        upper_data=[{"features": rest.features[rows], "labels": rest.labels[rows]} for rows in validation_rows],
+        upper_data=[{"features": clean.features[rows], "labels": clean.labels[rows]} for rows in validation_rows],
         lower_data=training,
         x0=np.zeros(entries),
         y0=np.zeros((dataset.features.shape[1], dataset.classes)),
@@ -174,7 +195,15 @@ def corruption(problem: Problem) -> Bool[np.ndarray, "agents samples"]:
     """Returns which training samples of a `data_cleaning` problem have a wrong label, in the order of the samples.
 
     For weights="sample" it is the order of an agent's logits in x. Beyond an agent's own samples it is False.
+
+    Raises:
+        ValueError: If the problem was made with ``corrupted=0``: which of its labels are wrong is not known.
     """
+    if "corrupted" not in problem.oracles.lower_data:
+        raise ValueError(
+            "this problem's labels are as they were given (corrupted=0), so which of them are wrong is not known; "
+            "sample_weights tells how far every sample is trusted."
+        )
     return _by_sample(problem, np.asarray(problem.oracles.lower_data["corrupted"]), False)
 
 
@@ -217,8 +246,11 @@ def _check_options(
         )
     if share is not None and share not in SHARES[weights]:
         raise ValueError(f'share is {share!r}; write "upper", "lower" or "both".')
-    if not 0 < corrupted < 1:
-        raise ValueError(f"corrupted is {corrupted}; give a share of the labels above 0 and below 1, such as 0.4.")
+    if not 0 <= corrupted < 1:
+        raise ValueError(
+            f"corrupted is {corrupted}; give a share of the labels below 1, such as 0.4, or 0 for labels that are "
+            "noisy already."
+        )
     if sources < 2:
         raise ValueError(f"sources is {sources}; give at least 2, of which one can be trusted more than the other.")
     if not regularization > 0:

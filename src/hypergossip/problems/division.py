@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from hypergossip.data import partition
+from hypergossip.data.seeding import generator
 
 Rows = list[Any]  # of each agent the indices of its samples, (samples,)
 
@@ -38,7 +39,7 @@ def divide(
         ValueError: If the samples are too few, or `samples` is no pair of numbers.
     """
     half = len(labels) // (2 * max(agents, 1))
-    train, validate = (half, half) if samples is None else _pair(samples)
+    train, validate = (half, half) if samples is None else pair(samples)
     wanted = train + validate
     if agents * wanted > len(labels) or not wanted:
         raise ValueError(
@@ -58,14 +59,15 @@ def divide(
             )
         # With all there is, what does not divide evenly among the agents is divided too.
         count = len(labels) if samples is None else agents * wanted
-        drawn = np.random.default_rng([seed, 2]).permutation(len(labels))[:count]
+        drawn = generator(seed, 2).permutation(len(labels))[:count]
         minimum = -(-least * wanted // min(train, validate))
         owned = [drawn[rows] for rows in partition(labels[drawn], agents, seed, dirichlet, minimum)]
     cuts = [len(rows) * train // wanted for rows in owned]
     return [rows[:cut] for rows, cut in zip(owned, cuts)], [rows[cut:] for rows, cut in zip(owned, cuts)]
 
 
-def _pair(samples: Sequence[int]) -> tuple[int, int]:
+def pair(samples: Sequence[int]) -> tuple[int, int]:
+    """Returns the numbers of training and of validation samples of an agent; raises ValueError if they are none."""
     given = list(samples) if isinstance(samples, Iterable) else []
     whole = [number for number in given if isinstance(number, int | np.integer) and not isinstance(number, bool)]
     if len(given) != 2 or len(whole) != 2 or min(whole) < 1:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from hypergossip.data import Dataset, load, partition, split
+from hypergossip.data import Dataset, partition, split
+from hypergossip.data.catalogue import read
 from hypergossip.problem import Problem
 
 FRACTIONS = (0.4, 0.4, 0.2)  # training, validation, test
@@ -74,7 +75,7 @@ def hyperparameter(
         ValueError: If the name is unknown, or the samples are too few for the agents or the batch.
         DataUnavailable: If the files of the data set are nowhere to be had.
     """
-    dataset = load(data, data_dir) if isinstance(data, str) else data
+    dataset = read(data, data_dir)
     train, validation, test = split(dataset, FRACTIONS, seed)
     if dirichlet is None:
         training = _even(train, agents, seed)

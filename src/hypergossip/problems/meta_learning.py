@@ -13,7 +13,9 @@ from jax import lax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
-from hypergossip.data import Dataset, hold_out, load, standardize, standardize_images
+from hypergossip.data import Dataset, hold_out, standardize, standardize_images
+from hypergossip.data.catalogue import read
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem
 from hypergossip.problems.division import Rows, divide
 from hypergossip.problems.representations import Layers, Representation, choose, linear
@@ -131,7 +133,7 @@ def meta_learning(
     """
     if not regularization > 0:
         raise ValueError(f"regularization is {regularization}; it must be positive, or y has no unique solution.")
-    dataset = load(data, data_dir) if isinstance(data, str) else data
+    dataset = read(data, data_dir)
     network = choose(representation, widths, activation, initialization, dataset.shape)
     rest, test = hold_out(dataset, HELD_OUT, seed)
     training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, batch_size or 1, seed)
@@ -140,7 +142,7 @@ def meta_learning(
         rest.rows(np.concatenate(training_rows)), rest.rows(np.concatenate(validation_rows)), test
     )
     f, g = _cross_entropy(network, 0.0), _cross_entropy(network, float(regularization))
-    x0 = network.initial(np.random.default_rng([seed, 1]), dataset.features.shape[1])
+    x0 = network.initial(generator(seed, 1), dataset.features.shape[1])
     held_out = {"images": jnp.asarray(test.features), "labels": jnp.asarray(test.labels)}
 
     return Problem(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Count, Lower, Sample, Upper, Vector
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem, Share
 from hypergossip.pytree import register_pytree
 
@@ -137,7 +138,7 @@ def quadratic(
     Returns:
         The problem; `solution` has its closed form. Curvatures lie between 1 and 4 at both levels.
     """
-    random = np.random.default_rng(seed)
+    random = generator(seed)
     curvature = unlike if unlike_curvature is None else unlike_curvature
     p, q = upper_dimension, lower_dimension
 

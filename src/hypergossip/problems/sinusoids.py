@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem, Share
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 from hypergossip.problems.representations import layer_sizes
@@ -98,7 +99,7 @@ def held_out(tasks: int = 100, shots: int = 10, seed: int = 0) -> HeldOut:
         shots: K, of the support of each.
         seed: The problem's.
     """
-    random = np.random.default_rng([seed, 1])
+    random = generator(seed, 1)
     drawn = Tasks(*(leaf[0] for leaf in draw_tasks(random, 1, tasks)))
     return HeldOut(drawn, drawn.shots(random, shots), drawn.shots(random, QUERIES))
 
@@ -242,7 +243,7 @@ def sinusoids(
     if least < 1:
         raise ValueError(f"agents, tasks, shots and held_out_tasks must all be at least 1; one of them is {least}.")
 
-    random = np.random.default_rng(seed)
+    random = generator(seed)
     owned = draw_tasks(random, agents, tasks, unlike)
     support, query = owned.shots(random, shots), owned.shots(random, shots)
     x0 = Network(activation).initial(random, layer_sizes("widths", widths))

@@ -4,6 +4,7 @@ Colours that depend on the reader's scheme, light or dark, are names that page.j
 "@paper" and "@band". Numbers are rounded to six figures, which no eye can tell from all of them, to keep pages small.
 """
 
+import html
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from hypergossip.networks.network import Network
 from hypergossip.report import panels, style
-from hypergossip.report.network_picture import LARGEST_DRAWN, LARGEST_NUMBERED, edges, layout, widths
+from hypergossip.report.network_picture import LARGEST_DRAWN, LARGEST_NUMBERED, edges, labels, layout, widths, within
 from hypergossip.report.pictures import Drawn
 from hypergossip.report.prose import letters
 from hypergossip.report.spreads import Bins, Strip, range_in_words
@@ -72,8 +73,9 @@ def network(network: Network) -> Chart | None:
     """Returns a network with edges as wide as their weights, or nothing where there are too many agents to draw."""
     if network.agents > LARGEST_DRAWN:
         return None
-    places = layout(network)
+    places, words = layout(network), labels(network)
     i, j, weights = edges(network)
+    names = [str(a) if network.names is None else html.escape(repr(words[a]), False) for a in range(network.agents)]
     traces = []
     shown = np.round(widths(weights) * PIXELS, 1) if weights.size else weights
     for width, negative in sorted({(float(w), bool(v < 0)) for w, v in zip(shown, weights, strict=True)}):
@@ -83,20 +85,20 @@ def network(network: Network) -> Chart | None:
         traces.append(_trace(across, along, mode="lines", line=line, hoverinfo="skip"))
     if 0 < weights.size <= EDGES_TOLD:
         middle = (places[i] + places[j]) / 2
-        told = [f"agents {a} and {b}: weight {w:.4g}" for a, b, w in zip(i, j, weights, strict=True)]
+        told = [f"agents {names[a]} and {names[b]}: weight {w:.4g}" for a, b, w in zip(i, j, weights, strict=True)]
         unseen = {"size": 12, "opacity": 0}
         traces.append(
             _trace(_numbers(middle[:, 0]), _numbers(middle[:, 1]), mode="markers", marker=unseen) | _told(told)
         )
     own, few = network.mixing.diagonal(), network.agents <= LARGEST_NUMBERED
-    told = [
-        f"agent {a}: {_counted(d)}, own weight {w:.4g}" for a, (d, w) in enumerate(zip(network.degrees.tolist(), own))
-    ]
+    told = [f"agent {a}: {_counted(d)}, own weight {w:.4g}" for a, d, w in zip(names, network.degrees.tolist(), own)]
     disc = {"size": float(np.clip(150 / math.sqrt(network.agents), 7, 26)), "line": {"color": "@ink", "width": 1.2}}
     agents = _trace(_numbers(places[:, 0]), _numbers(places[:, 1]), mode="markers+text" if few else "markers")
     agents |= _told(told) | {"marker": disc | {"color": "@paper" if few else "@faint"}}
     if few:
-        agents |= {"text": [str(a) for a in range(network.agents)], "textfont": {"size": 11, "color": "@ink"}}
+        agents |= {"text": [html.escape(word, False) for word in words], "textfont": {"size": 11, "color": "@ink"}}
+        if not within(words):
+            agents |= {"textposition": "bottom center", "cliponaxis": False}
     low, high = places.min(axis=0), places.max(axis=0)
     margin = 0.07 * max(float((high - low).max()), 0.5)
     across, up = ({"visible": False, "range": _numbers(np.array(ends))} for ends in zip(low - margin, high + margin))

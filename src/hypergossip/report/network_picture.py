@@ -1,10 +1,13 @@
 """A picture of a network: agents, edges as wide as their weights, and how fast it mixes."""
 
+from typing import Any
+
 import networkx
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
 from scipy.sparse import triu
 
 from hypergossip.networks.network import Network
@@ -13,6 +16,8 @@ from hypergossip.report import style
 LARGEST_DRAWN = 300
 NAMED = {"metropolis": "Metropolis", "laplacian": "Laplacian"}  # after people
 LARGEST_NUMBERED = 40
+LONGEST_WITHIN = 3  # characters of a name that a disc has room for
+LONGEST_NAME = 18  # characters of a name that are drawn
 WIDTHS = (0.4, 2.6)  # points, of the lightest and the heaviest edge
 
 
@@ -20,14 +25,15 @@ def draw(network: Network, axes: Axes) -> None:
     """Draws a network, its name, its weights and its lambda.
 
     Edges are as wide as their weight's magnitude (the lightest never thinner than can be seen), dashed where a weight
-    is negative. A network of more than 300 agents is told in a sentence instead.
+    is negative. Up to 40 agents have their names, or their numbers where nobody named them; names too long for their
+    discs stand below. A network of more than 300 agents is told in a sentence instead.
 
     Args:
         network: The network.
         axes: Where to draw; its frame is taken off.
     """
     style.without_frame(axes)
-    axes.set_title(network.name)
+    axes.set_title(network.name, parse_math=False)  # the name of a file, perhaps
     if network.agents > LARGEST_DRAWN:
         axes.text(
             0.5, 0.5, f"{facts(network)}\n\nToo large to draw.", ha="center", va="center", transform=axes.transAxes
@@ -36,6 +42,8 @@ def draw(network: Network, axes: Axes) -> None:
     places = layout(network)
     _draw_edges(network, places, axes)
     _draw_agents(places, axes)
+    if network.agents <= LARGEST_NUMBERED:
+        _write_labels(labels(network), places, axes)
     axes.text(0.5, -0.05, facts(network), ha="center", va="top", transform=axes.transAxes, color=style.INK)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.12)
@@ -47,7 +55,7 @@ def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
     Kamada & Kawai, "An algorithm for drawing general undirected graphs" (1989), begun from the graph's slowest modes,
     which unfolds grids and tori that a circle would tangle. The same network always gives the same picture.
     """
-    graph = network.to_networkx()
+    graph = networkx.convert_node_labels_to_integers(network.to_networkx())
     if network.agents < 3:
         return np.array([[i, 0.0] for i in range(network.agents)])
     hops = dict(networkx.all_pairs_shortest_path_length(graph))
@@ -98,11 +106,29 @@ def _draw_agents(places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
         zorder=2,
         clip_on=False,
     )
-    if agents <= LARGEST_NUMBERED:
-        for agent, (across, up) in enumerate(places):
-            axes.text(
-                across, up, str(agent), ha="center", va="center_baseline", fontsize=7.5 if agents <= 20 else 6, zorder=3
-            )
+
+
+def labels(network: Network) -> list[str]:
+    """Returns what agents are called in a picture: their names, shortened where they are long, or their numbers."""
+    if network.names is None:
+        return [str(agent) for agent in range(network.agents)]
+    names = [" ".join(str(name).split()) for name in network.names]
+    return [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+
+
+def within(words: list[str]) -> bool:
+    """Do all of these labels fit into the agents' discs?"""
+    return max(map(len, words)) <= LONGEST_WITHIN
+
+
+def _write_labels(words: list[str], places: Float[np.ndarray, "agents 2"], axes: Axes) -> None:
+    look: dict[str, Any] = {"ha": "center", "zorder": 3, "fontsize": 7.5 if len(words) <= 20 else 6}
+    if within(words):
+        look |= {"xytext": (0, 0), "va": "center_baseline"}
+    else:  # over edges, which a halo keeps from crossing the letters
+        look |= {"xytext": (0, -9), "va": "top", "path_effects": [withStroke(linewidth=2, foreground="white")]}
+    for word, place in zip(words, places.tolist(), strict=True):
+        axes.annotate(word, place, textcoords="offset points", parse_math=False, **look)
 
 
 def facts(network: Network) -> str:

@@ -1,5 +1,6 @@
 """Games that several agents play at once, and actor-critic on them as a bilevel problem."""
 
+from hypergossip.problems.actor_critic.environment_answers import EnvironmentFailure
 from hypergossip.problems.actor_critic.foreign import from_parallel
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.learning import actor_critic
@@ -13,6 +14,7 @@ from hypergossip.problems.actor_critic.zoo import cooperative_navigation, pursui
 
 __all__ = [
     "Convolutional",
+    "EnvironmentFailure",
     "FullyConnected",
     "Game",
     "Module",

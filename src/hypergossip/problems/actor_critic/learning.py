@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.arguments import LARGEST_SEED, seed_number
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem, Share
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
@@ -92,7 +94,7 @@ def actor_critic(
     Samples are environment steps.
 
     Args:
-        game: The game, such as `navigation` or `pursuit`.
+        game: The game, such as `navigation` or `pursuit`. Its `names`, where it has any, are the agents' names.
         actor: The policy's network, from what an agent sees to a logit an action; `FullyConnected` if absent.
         critic: The critic's, from the global state to one value; likewise.
         reward_model: A network from the global state (flattened) and everybody's actions to the network's mean reward,
@@ -106,7 +108,7 @@ def actor_critic(
             ones "critic" and "reward_model". ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}``
             shares one layer of the policy.
         test_episodes: Episodes of the return in the history.
-        seed: Of the initial networks, the same for every agent, and of the test episodes.
+        seed: Of the initial networks, the same for every agent, and of the test episodes; below 2**32.
 
     Raises:
         ValueError: If a number or a name makes no sense.
@@ -125,7 +127,8 @@ def actor_critic(
     first = jax.eval_shape(game.reset, jax.random.key(0))
     observation = jax.eval_shape(game.observe, first).shape[1:]
     whole = jax.eval_shape(game.global_state, first).shape
-    random = np.random.default_rng([seed, 2])
+    seed = seed_number(seed)
+    random = generator(seed, 2)
     x0 = actor.initial(random, whole if sees == "global_state" else observation, game.actions)
     y0 = {"critic": critic.initial(random, whole, 1)}
     if model is not None:
@@ -137,5 +140,7 @@ def actor_critic(
     )  # of shapes alone: what is shared is the problem's
     form = GameForm(game, actor, critic, model, sees, episodes, float(discount), float(trace), float(entropy), *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
-    returns = Returns(form, test_episodes, seed + 10**6)
-    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together={"return": returns}, losses=False)
+    returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
+    names = getattr(game, "names", None)  # a game of someone else's agents has theirs
+    together = {"return": returns}
+    return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)

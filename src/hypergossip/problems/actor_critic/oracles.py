@@ -113,6 +113,10 @@ class GameOracles:
         """How many play."""
         return self.form.game.agents
 
+    def raised(self) -> Exception | None:
+        """Returns what the game's own Python code raised last; None where it has none, or has raised nothing."""
+        return getattr(self.form.game, "raised", lambda: None)()
+
     def within(self, everybody: Everybody) -> "GameOracles":
         """Returns the oracles in the game."""
         return replace(self, everybody=everybody)

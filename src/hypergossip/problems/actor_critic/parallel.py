@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from hypergossip.arguments import seed_number
 from hypergossip.compilation import compiled
 from hypergossip.problems.actor_critic.game import Game
 
@@ -57,7 +58,7 @@ def _environment_class() -> type:
             self.metadata = {"name": type(game).__name__.lower(), "render_modes": [], "is_parallelizable": True}
             self.possible_agents = [f"agent_{i}" for i in range(game.agents)]
             self.agents: list[str] = []
-            self._key, self._state = jax.random.key(seed), None
+            self._key, self._state = jax.random.key(seed_number(seed)), None
             _, observations, whole = jax.eval_shape(_begin, game, self._key)
             box = lambda like: spaces.Box(-np.inf, np.inf, like.shape, like.dtype)
             one = jax.ShapeDtypeStruct(observations.shape[1:], observations.dtype)
@@ -74,7 +75,7 @@ def _environment_class() -> type:
 
         def reset(self, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
             if seed is not None:
-                self._key = jax.random.key(seed)
+                self._key = jax.random.key(seed_number(seed))
             self._key, key = jax.random.split(self._key)
             self._state, observations, self._whole = _begin(self.game, key)
             self.agents = self.possible_agents[:]
@@ -127,7 +128,7 @@ def as_parallel(game: Game, seed: int = 0) -> Environment:
 
     Args:
         game: The game.
-        seed: Where the episodes' randomness begins when `reset` is given no seed.
+        seed: Where the episodes' randomness begins when `reset` is given no seed; below 2**32.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.

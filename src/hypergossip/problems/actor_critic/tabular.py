@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hypergossip.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.data.seeding import generator
 from hypergossip.problem import Problem, Share
 from hypergossip.pytree import register_pytree
 
@@ -47,7 +48,7 @@ def networked_process(
         discount: In [0, 1).
         seed: Of all random numbers.
     """
-    random = np.random.default_rng(seed)
+    random = generator(seed)
     joint = actions**agents
     transitions = random.random((states, joint, states)) + 1e-5
     rewards = 4 * random.random((agents, states, joint))
@@ -238,7 +239,7 @@ def tabular(
     """
     agents, states, joint = process.rewards.shape
     actions = round(joint ** (1 / agents))
-    drawn = np.eye(states) if features is None else np.random.default_rng(seed).standard_normal((states, features))
+    drawn = np.eye(states) if features is None else generator(seed).standard_normal((states, features))
     alike = lambda tree: jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (agents, *leaf.shape)), tree)
     oracles = TabularOracles(
         jnp.arange(agents), alike(process), process.rewards, alike(jnp.asarray(drawn, process.start.dtype)), horizon

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.callbacks import own_errors
+from hypergossip.compilation import compiled
 from hypergossip.problem import Problem
 from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.game import Game
@@ -66,7 +68,8 @@ def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
         )
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
-    states, seen = _replayed(returns, problem.oracles, policies)
+    with own_errors(problem.oracles):
+        states, seen = jax.block_until_ready(_replayed(returns, problem.oracles, policies))
     steps = int(seen.alive[:, episode].sum())
     one = lambda leaf, count: np.asarray(_readable(leaf[:count, episode]))
     return Watched(
@@ -81,7 +84,7 @@ def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
     """The states, leaves (steps + 1, episodes, ...), by playing the same actions from the same first states again."""
     game = returns.form.game
 
-    @jax.jit
+    @compiled()
     def run(oracles: Any, x: Any) -> tuple[Any, Episodes]:
         seen = returns.play(oracles, x)
         first = jax.vmap(game.reset)(jax.random.split(returns.world_key, returns.episodes))

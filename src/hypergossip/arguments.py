@@ -1,0 +1,48 @@
+"""Whole numbers and seeds that a user gives."""
+
+from typing import Any
+
+import numpy as np
+
+LARGEST_SEED = 2**32 - 1  # a key holds 32 bits of a seed; of a larger one it would keep the last 32
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Returns a whole number that a user gave.
+
+    Args:
+        name: What it is, for the message.
+        value: What was given.
+        least: The smallest that makes sense.
+
+    Raises:
+        ValueError: If it is none, or below the least.
+    """
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    finite = number and (isinstance(value, int) or np.isfinite(value))  # NumPy has no answer for a long int
+    if not finite or value < least or value != int(value):
+        raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
+    return int(value)
+
+
+def seed_number(value: Any, seeds: int = 1, name: str = "seed") -> int:
+    """Returns the seed of a JAX key, the first of several where several follow one another.
+
+    Args:
+        value: What was given.
+        seeds: How many follow one another: seed, seed + 1, ...
+        name: What it is, for the message.
+
+    Raises:
+        ValueError: If it is no whole number from 0 to 2**32 - 1, or the last of several is beyond.
+    """
+    seed = whole_number(name, value, 0)
+    last = seed + seeds - 1
+    if last > LARGEST_SEED:
+        several = f", and the last of {seeds} is {last}" if seeds > 1 else ""
+        raise ValueError(
+            f"{name} is {seed}{several}; a seed is a whole number from 0 to {LARGEST_SEED}, below 2**32. Draw one by "
+            "secrets.randbits(32), or make one of a longer number by "
+            "int(numpy.random.SeedSequence(number).generate_state(1)[0])."
+        )
+    return seed

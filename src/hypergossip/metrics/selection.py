@@ -1,0 +1,60 @@
+"""Which columns a row of the history has."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from hypergossip.metrics.stationarity import Figures
+from hypergossip.metrics.together import Disagreement
+from hypergossip.problem import Problem
+
+Named = tuple[tuple[str, Callable[..., Any]], ...]
+SOLVED = ("stationarity", "lower_error", "metric")  # for these y* is computed
+
+
+class MeasurementWarning(UserWarning):
+    """Something could not be measured; its columns are NaN."""
+
+
+class Measured(NamedTuple):
+    """What is measured for a row, beside what the run has cost.
+
+    Attributes:
+        figures: Names of `Figures`, or of `Disagreement` where the problem has no losses.
+        observe: The problem's observations of one agent, names and functions.
+        together: Its observations of the whole network, likewise.
+    """
+
+    figures: tuple[str, ...]
+    observe: Named
+    together: Named
+
+
+def read_measure(measure: Any, problem: Problem) -> Measured:
+    """Returns what is measured.
+
+    Args:
+        measure: True for all columns; False for the problem's own observations alone; or the names of those wanted.
+        problem: The problem.
+
+    Raises:
+        ValueError: If a name is none that the problem has.
+    """
+    there = list(Figures._fields if problem.losses else Disagreement._fields)
+    if not any(problem.lower.shared):
+        there.remove("lower_consensus_error")
+    own = tuple(problem.observe.items()), tuple(problem.together.items())
+    if isinstance(measure, bool):
+        return Measured(tuple(there) if measure else (), *own)
+    names = (measure,) if isinstance(measure, str) else tuple(measure) if isinstance(measure, tuple | list) else None
+    known = [*there, *problem.observe, *problem.together]
+    wrong = [measure] if names is None else [name for name in names if name not in known]
+    if names is None or wrong:
+        raise ValueError(
+            f"measure: {wrong[0]!r} is not measured here; give True, False, or names among {', '.join(known)}."
+        )
+    if problem.losses and set(names) & set(SOLVED):
+        names = (*names, "relative_residual")
+    return Measured(
+        tuple(name for name in there if name in names),
+        *(tuple((name, function) for name, function in level if name in names) for level in own),
+    )

@@ -1,0 +1,37 @@
+"""The agents' names, as users give them, and how a message calls an agent."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def read_names(names: Iterable[Any] | None, agents: int) -> tuple[str, ...] | None:
+    """Returns the names as texts, None where there are none.
+
+    Args:
+        names: One for each agent, in agents' order, or None.
+        agents: The number of agents.
+
+    Raises:
+        ValueError: If there are not as many as agents, or two read alike.
+    """
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise ValueError(f"names is the text {names!r}; give a sequence with one name for each agent.")
+    texts = tuple(map(str, names))
+    if len(texts) != agents:
+        raise ValueError(f"names has {len(texts)} names for {agents} agents; give each agent one.")
+    if len(set(texts)) < agents:
+        twice = next(text for place, text in enumerate(texts) if text in texts[:place])
+        raise ValueError(f"names has {twice!r} more than once; give every agent a name of its own.")
+    return texts
+
+
+def agent_label(agent: int, names: Sequence[str] | None) -> str:
+    """Returns "agent 3", or "agent 3 ('Paris')" where agents have names.
+
+    Args:
+        agent: Its number.
+        names: Every agent's name, or None.
+    """
+    return f"agent {agent}" if names is None else f"agent {agent} ({names[agent]!r})"

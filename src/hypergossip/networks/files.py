@@ -1,0 +1,219 @@
+"""Who talks: graphs in files, as NetworkX, other programs and people write them."""
+
+import bz2
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from hypergossip.networks.edge_lists import read_edge_list
+from hypergossip.networks.given import of_graph
+from hypergossip.networks.naming import repetitions
+from hypergossip.networks.network import Network
+
+PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompress}
+
+
+def from_file(path: Any, weights: str = "metropolis", format: str | None = None, label: str | None = None) -> Network:
+    """The network in a file: GraphML, GML, node-link JSON, or a list of edges with two names a line.
+
+    Agents have the nodes' names and are in the file's order; nodes that are the numbers 0 to n - 1 are in the order of
+    the numbers. Attributes, edge weights among them, are not looked at.
+
+    Args:
+        path: the file, a text or a `pathlib.Path`; it may be packed (.gz, .bz2). A relative path starts from the
+            working directory.
+        weights: see `mixing_matrix`.
+        format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is what
+            `networkx.node_link_data` returns, its edges called "edges" or, as before NetworkX 3.6, "links". In a list
+            of edges names are separated by tabs, commas, semicolons or blanks; "#" begins a comment, and a line
+            "source,target" is a heading.
+        label: the nodes' attribute that has their names, such as "name"; "id": what identifies them in the file. None:
+            "label" in GML, where nodes have one, and "id" otherwise.
+
+    Raises:
+        ValueError: the file is missing, damaged, empty or of no known format, names are missing or repeat, or the graph
+            is directed, not connected, or has a self-loop or parallel edges; the sentence says which nodes and what to
+            do.
+    """
+    graph = read_graph(path, format, label)
+    where = f", where graph = hypergossip.networks.read_graph({str(path)!r})"
+    try:
+        return of_graph(graph, _bare(Path(path)).stem, weights, where)
+    except ValueError as error:
+        raise ValueError(f"{Path(path).name}: {error}") from None
+
+
+def read_graph(path: Any, format: str | None = None, label: str | None = None) -> Any:
+    """The NetworkX graph in a file, for what must be mended before `from_networkx` takes it.
+
+    Args:
+        path: as for `from_file`.
+        format: likewise.
+        label: likewise.
+
+    Returns:
+        A `networkx.Graph`, directed or with parallel edges where the file's is.
+
+    Raises:
+        ValueError: the file is missing, damaged or of no known format, or names are missing or repeat.
+    """
+    if not isinstance(path, str | Path):
+        raise ValueError(f"path is {path!r}; give the name of a file, such as 'networks/abilene.graphml'.")
+    path = Path(path).expanduser()
+    kind = _kind(path, format)
+    content = _content(path)
+    try:
+        graph = kind.read(content)
+    except Exception as error:  # readers raise whatever they stumble over
+        reason = " ".join(str(error).split()).removesuffix(".") or type(error).__name__
+        raise ValueError(f"{path.name} cannot be read as {kind.title}: {reason}.") from error
+    return _as_simple_as_it_is(_labelled(graph, kind, label, path.name))
+
+
+class _Kind(NamedTuple):
+    """A format.
+
+    Attributes:
+        title: What people call it.
+        endings: Of its files.
+        read: From a file's bytes to a NetworkX graph whose nodes are the file's identifiers.
+        label: The attribute that has the nodes' names, where all of them have it.
+    """
+
+    title: str
+    endings: tuple[str, ...]
+    read: Callable[[bytes], Any]
+    label: str = "id"
+
+
+def _kind(path: Path, format: str | None) -> _Kind:
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format is {format!r}; choose one of {', '.join(FORMATS)}.")
+    if format is not None:
+        return FORMATS[format]
+    ending = _bare(path).suffix.lower()
+    for kind in FORMATS.values():
+        if ending in kind.endings:
+            return kind
+    endings = ", ".join(ending for kind in FORMATS.values() for ending in kind.endings)
+    raise ValueError(
+        f"{path.name} ends in none of {endings}; say what it is by format, one of {', '.join(map(repr, FORMATS))}."
+    )
+
+
+def _bare(path: Path) -> Path:
+    """The path without the ending of what packed it."""
+    return path.with_suffix("") if path.suffix.lower() in PACKED else path
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error.strerror}); a relative path starts from the working directory."
+        ) from None
+    if unpack := PACKED.get(path.suffix.lower()):
+        try:
+            content = unpack(content)
+        except Exception as error:  # a damaged one raises OSError, EOFError, ValueError or zlib.error
+            raise ValueError(f"{path.name} cannot be unpacked: {error}.") from error
+    if not content.strip():
+        raise ValueError(f"{path.name} is empty.")
+    return content
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8; save the file in this encoding") from None
+
+
+def _graphml(content: bytes) -> Any:
+    import networkx
+
+    graph = networkx.read_graphml(io.BytesIO(content))
+    elements = ElementTree.fromstring(content).iter()
+    declared = {element.get("id") for element in elements if element.tag.rpartition("}")[2] == "node"}
+    return _only(graph, declared)
+
+
+def _gml(content: bytes) -> Any:
+    import networkx
+
+    text = _text(content)
+    try:
+        return networkx.parse_gml(text, label="id")
+    except networkx.NetworkXError as error:
+        if not (str(error).startswith("edge #") and "is duplicated" in str(error)):
+            raise
+    # Many files have parallel edges without the line that NetworkX asks for; with it, `of_graph` can name them.
+    return networkx.parse_gml(re.sub(r"^(\s*graph\s*\[)", r"\1 multigraph 1 ", text, count=1, flags=re.M), label="id")
+
+
+def _node_link(content: bytes) -> Any:
+    import networkx
+
+    data = json.loads(content)
+    key = next((key for key in ("edges", "links") if isinstance(data, dict) and key in data), None)
+    if key is None or "nodes" not in data:
+        raise ValueError("it has no 'nodes' and 'edges' (or 'links'), as networkx.node_link_data(graph) has")
+    data = {"directed": False, **data, "multigraph": True}  # otherwise an edge that comes twice would be one
+    declared = set(networkx.node_link_graph({**data, key: []}, edges=key))
+    return _only(networkx.node_link_graph(data, edges=key), declared)
+
+
+def _edges(content: bytes) -> Any:
+    import networkx
+
+    return networkx.MultiGraph(read_edge_list(_text(content)))
+
+
+def _as_simple_as_it_is(graph: Any) -> Any:
+    """The same graph as one without parallel edges, where there are none."""
+    import networkx
+
+    simple = networkx.DiGraph(graph) if graph.is_directed() else networkx.Graph(graph)
+    return simple if simple.number_of_edges() == graph.number_of_edges() else graph
+
+
+def _only(graph: Any, declared: set[Any]) -> Any:
+    """The graph, if it has no nodes but these: NetworkX makes a node of whatever an edge names."""
+    if unknown := [node for node in graph if node not in declared]:
+        raise ValueError(f"an edge names {unknown[0]!r}, which is none of its nodes")
+    return graph
+
+
+FORMATS = {
+    "graphml": _Kind("GraphML", (".graphml", ".xml"), _graphml),
+    "gml": _Kind("GML", (".gml",), _gml, "label"),
+    "json": _Kind("node-link JSON", (".json",), _node_link),
+    "edges": _Kind("a list of edges", (".edgelist", ".edges", ".txt", ".csv", ".tsv"), _edges),
+}
+
+
+def _labelled(graph: Any, kind: _Kind, label: str | None, file: str) -> Any:
+    """The graph with the values of an attribute as its nodes."""
+    import networkx
+
+    wanted = kind.label if label is None else label
+    values = {} if wanted == "id" else networkx.get_node_attributes(graph, wanted)
+    if wanted == "id" or (label is None and not values):
+        return graph
+    there = f"{file}: label = {wanted!r} gives no names"
+    advice = "label = 'id' takes what identifies the nodes in the file."
+    if missing := [node for node in graph if node not in values]:
+        has = sorted({str(name) for _, attributes in graph.nodes(data=True) for name in attributes})
+        others = f" (they have {', '.join(map(repr, has))})" if has and not values else ""
+        raise ValueError(f"{there}: {len(missing)} of {len(graph)} nodes have no {wanted!r}{others}; {advice}")
+    if repeated := repetitions(values.values()):
+        count = sum(str(value) == repeated[0] for value in values.values())
+        more = f", and {len(repeated) - 1} more of the names repeat" if len(repeated) > 1 else ""
+        raise ValueError(f"{there}: {count} nodes are called {repeated[0]!r}{more}; {advice}")
+    return networkx.relabel_nodes(graph, values)

@@ -1,0 +1,58 @@
+"""Which node of a network is which agent of a problem: by name where both have names, by position otherwise."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypergossip.networks.naming import MOST_NAMED
+from hypergossip.networks.network import Network
+
+
+def paired(problem: Any, network: Network) -> Network:
+    """Returns the network in the problem's order.
+
+    They are paired by name where both sides have names that somebody gave. Names are compared as text. Where a network
+    has no names, and the problem's names are the numbers 0 to n - 1, the network's numbers are its names. Otherwise
+    node k is agent k.
+
+    Args:
+        problem: what has agents; its `names` are one for each of them, in their order, or None.
+        network: who talks to whom.
+
+    Returns:
+        The network itself where nothing moves.
+
+    Raises:
+        ValueError: both have names, and these are not the same; the sentence says which are missing where.
+    """
+    if problem.names is None:
+        return network
+    wanted = [str(name) for name in problem.names]
+    if network.names is None:
+        there = [str(agent) for agent in range(network.agents)]
+        if set(there) != set(wanted):
+            return network
+    else:
+        there = [str(name) for name in network.names]
+    if set(there) != set(wanted):
+        raise ValueError(_unlike(there, wanted))
+    if there == wanted:
+        return network
+    place = {name: k for k, name in enumerate(there)}
+    moved = network.relabelled([place[name] for name in wanted])
+    return moved if network.names is not None else replace(moved, names=tuple(wanted))
+
+
+def _unlike(there: list[str], wanted: list[str]) -> str:
+    """The sentence about names that are not the same on both sides."""
+    sides = (("problem", wanted, set(there)), ("network", there, set(wanted)))
+    alone = [(side, [name for name in names if name not in others]) for side, names, others in sides]
+    only = ", and ".join(f"only the {side} has {_shown(names)}" for side, names in alone if names)
+    return (
+        f"The problem's agents and the network's nodes have different names: {only}. Give both the same names, or pair "
+        "them by position: dataclasses.replace(network, names=None)."
+    )
+
+
+def _shown(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:MOST_NAMED]))
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"

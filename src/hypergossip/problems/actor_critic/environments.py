@@ -1,0 +1,201 @@
+"""Environments at play, found by what was played in them."""
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hypergossip.problems.actor_critic.environment_answers import Answer, Form, failing, read_reset, read_step
+from hypergossip.problems.actor_critic.environment_making import (
+    checked_maker,
+    checked_whole,
+    make_one,
+    name_of,
+    names_of,
+    read_whole,
+    spaces_of,
+)
+from hypergossip.problems.actor_critic.environment_seed import SEED, Parts, check_seed, moves
+from hypergossip.problems.actor_critic.parallel import Environment
+
+
+class Environments:
+    """Only a memory: with or without it, an environment stands where the seed and the actions say.
+
+    Attributes:
+        names: Of the agents.
+        first_action: The number of the environment's first action.
+        actions: How many there are.
+        observation: The shape of what an agent sees.
+        whole: The shape of the global state.
+        failure: What an environment raised last, or what was wrong with its answer; None where nothing was.
+    """
+
+    def __init__(self, make: Any, horizon: int, whole: Any, most: int) -> None:
+        """Makes two environments and tries them.
+
+        Args:
+            make: A user's function that makes one.
+            horizon: Steps of an episode at most.
+            whole: A user's function of an environment, its global state; None for everybody's observations.
+            most: How many are kept.
+
+        Raises:
+            ValueError: If they are not what `from_parallel` takes.
+        """
+        checked_whole(whole)
+        self._make, self._whole, self._most = checked_maker(make), whole, most
+        self._live: OrderedDict[tuple[int, bytes], Environment] = OrderedDict()  # the longest unused first
+        self._idle: list[Environment] = []
+        self._lock = threading.Lock()  # the devices of one process call from threads of their own
+        self.failure: Exception | None = None
+        close = weakref.finalize(self, _close, self._live, self._idle)
+        try:
+            self._try(horizon)
+        except Exception:
+            close()
+            raise
+
+    def _try(self, horizon: int) -> None:
+        """Learns names and shapes from two environments, and holds one against the other."""
+        first = make_one(self._make)
+        self._idle.append(first)
+        self.names = names_of(first)
+        self.first_action, self.actions, self.observation = spaces_of(first, self.names)
+        self._form, self.whole = Form(self.names, self.observation), None
+        self.whole = self._begin(first, SEED)[1].shape
+        second = make_one(self._make)
+        if _innermost(second) is _innermost(first):
+            raise ValueError(
+                f"the function that makes the environment returns the same {name_of(first)} in every call, and several "
+                "episodes are played side by side; let it make a new one, such as "
+                "lambda: simple_spread_v3.parallel_env(N=3)."
+            )
+        self._idle.append(second)
+        check_seed(first, second, partial(self._episode, moves(len(self.names), self.actions, horizon)))
+        if len(self._idle) > self._most:
+            _close({}, [self._idle.pop()])
+
+    def _episode(self, moves: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
+        """What is seen in an episode of these actions."""
+        observations, whole = self._begin(environment, SEED)
+        yield {"observations": observations, "global state": whole}
+        for time, actions in enumerate(moves, start=1):
+            answer, whole = self._play(environment, SEED, time, actions)
+            yield {"observations": answer.observations, "global state": whole, "rewards": answer.rewards}
+            if answer.terminated or answer.truncated:
+                return
+
+    def reset(self, dtype: Any, seeds: Any) -> tuple[np.ndarray, ...]:
+        """Begins episodes.
+
+        Args:
+            dtype: Of the floats that are returned.
+            seeds: Of the episodes, (...).
+
+        Returns:
+            Their observations and global states.
+        """
+        return self._together(np.asarray(seeds), dtype, lambda k, seed: self._reset(seed))
+
+    def step(self, dtype: Any, seeds: Any, times: Any, histories: Any, actions: Any, over: Any) -> tuple:
+        """Plays a step of episodes.
+
+        Args:
+            dtype: Of the floats that are returned.
+            seeds: Of the episodes, (...).
+            times: Steps played in each, (...).
+            histories: Everybody's actions in them, (..., horizon, agents).
+            actions: Everybody's next ones, (..., agents).
+            over: Which of the episodes are, (...).
+
+        Returns:
+            Observations, global states, rewards, terminated and truncated.
+        """
+        times, histories, actions, over = map(np.asarray, (times, histories, actions, over))
+        play = lambda k, seed: self._nothing() if over[k] else self._step(seed, histories[k][: times[k]], actions[k])
+        return self._together(np.asarray(seeds), dtype, play)
+
+    def _together(self, seeds: np.ndarray, dtype: Any, play: Callable[[tuple, int], tuple]) -> tuple[np.ndarray, ...]:
+        """What `play` answers for every index of the batch, floats in this dtype."""
+        with self._lock:
+            try:
+                answers = [play(k, int(seeds[k])) for k in np.ndindex(seeds.shape)]
+            except Exception as error:
+                self.failure = error  # a compiled program tells it as text alone
+                raise
+        parts = [np.stack(part).reshape((*seeds.shape, *part[0].shape)) for part in zip(*answers, strict=True)]
+        return tuple(part if part.dtype == bool else part.astype(dtype) for part in parts)
+
+    def _reset(self, seed: int) -> tuple:
+        environment = self._live.pop((seed, b""), None)
+        environment = self._free() if environment is None else environment
+        seen = self._begin(environment, seed)
+        self._live[seed, b""] = environment
+        return seen
+
+    def _step(self, seed: int, past: np.ndarray, actions: np.ndarray) -> tuple:
+        environment = self._live.pop((seed, past.tobytes()), None)
+        if environment is None:
+            environment = self._free()
+            with failing(environment, seed, 0):
+                environment.reset(seed=seed)
+            for time, earlier in enumerate(past, start=1):
+                with failing(environment, seed, time):
+                    environment.step(self._named(earlier))
+        answer, whole = self._play(environment, seed, len(past) + 1, actions)
+        if answer.terminated or answer.truncated:
+            self._idle.append(environment)
+        else:
+            self._live[seed, np.concatenate([past, actions[None]]).tobytes()] = environment
+        flags = np.array(answer.terminated), np.array(answer.truncated)
+        return answer.observations, whole, answer.rewards, *flags
+
+    def _begin(self, environment: Environment, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Everybody's observations and the global state, after a reset."""
+        with failing(environment, seed, 0):
+            answer = environment.reset(seed=seed)
+        observations = read_reset(environment, self._form, answer)
+        return observations, self._global_state(environment, observations)
+
+    def _play(self, environment: Environment, seed: int, time: int, actions: np.ndarray) -> tuple[Answer, np.ndarray]:
+        """What a step leads to, and the global state after it."""
+        with failing(environment, seed, time):
+            told = environment.step(self._named(actions))
+        answer = read_step(environment, self._form, told, time)
+        return answer, self._global_state(environment, answer.observations)
+
+    def _global_state(self, environment: Environment, observations: np.ndarray) -> np.ndarray:
+        return observations.ravel() if self._whole is None else read_whole(environment, self._whole, self.whole)
+
+    def _nothing(self) -> tuple:
+        """What comes after an episode's end; it means nothing, but loops of a fixed length ask for it."""
+        agents, no = len(self.names), np.array(False)
+        return np.zeros((agents, *self.observation)), np.zeros(self.whole or ()), np.zeros(agents), no, no
+
+    def _free(self) -> Environment:
+        if self._idle:
+            return self._idle.pop()
+        return make_one(self._make) if len(self._live) < self._most else self._live.popitem(last=False)[1]
+
+    def _named(self, actions: np.ndarray) -> dict:
+        return {name: self.first_action + int(action) for name, action in zip(self.names, actions, strict=True)}
+
+
+def _innermost(environment: Environment) -> Environment:
+    """The environment within its wrappers."""
+    return getattr(environment, "unwrapped", environment)
+
+
+def _close(live: Any, idle: list) -> None:
+    """Closes environments that nobody plays any more."""
+    for environment in (*live.values(), *idle):
+        with suppress(Exception):
+            environment.close()
+    live.clear()
+    idle.clear()

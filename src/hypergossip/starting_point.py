@@ -1,0 +1,191 @@
+"""The problem at its starting point: what is not finite, what has no influence, and how curved the lower level is."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from hypergossip.compilation import compiled
+from hypergossip.float64 import to_float64
+from hypergossip.hypergradients.hessian_free import differenced
+from hypergossip.problem import Problem
+
+POWER_ITERATIONS = 24
+BATCHES = 4
+CAUSES = (
+    "Usual causes: a label that is no column of the logits, the logarithm or a root of zero, 0/0 in a mean over no "
+    "samples, or the norm of a vector that is zero (write the sum of squares instead)."
+)
+
+
+class Start(NamedTuple):
+    """What is measured of every agent at the starting point, on all its rows and in float64.
+
+    Attributes:
+        upper_loss: (agents,) f.
+        lower_loss: (agents,) g.
+        fx: (agents, p) dx f.
+        fy: (agents, q) dy f.
+        gy: (agents, q) dy g.
+        mixed: (agents, p) d2xy g times a random vector.
+        curved: (agents, q) d2yy g times it.
+        smallest: (agents,) the smallest curvature of g in y: a Rayleigh quotient, so never below the truth.
+        largest: (agents,) the largest, on a few batches too.
+    """
+
+    upper_loss: Any
+    lower_loss: Any
+    fx: Any
+    fy: Any
+    gy: Any
+    mixed: Any
+    curved: Any
+    smallest: Any
+    largest: Any
+
+
+def measured_oracles(problem: Problem, oracles: Any = None) -> Any:
+    """Returns the oracles that are measured with: the problem's, or differences where second derivatives do not exist.
+
+    Args:
+        problem: The problem.
+        oracles: Its oracles, where an engine has put them; the problem's own if absent.
+    """
+    oracles = problem.oracles if oracles is None else oracles
+    return oracles if problem.twice_differentiable else differenced(oracles)
+
+
+def measure_start(problem: Problem) -> Start:
+    """Measures a problem that has losses at its starting point; leaves on the host."""
+    return _measure(problem, problem.x0, problem.y0)
+
+
+def _measure(problem: Problem, x: Any, y: Any) -> Start:
+    with jax.enable_x64(True):
+        samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
+        found = _start(measured_oracles(problem), problem.identities, x, y, samples)
+        return jax.tree.map(np.asarray, found)
+
+
+@compiled("samples")
+def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Start:
+    oracles, x, y = to_float64((oracles, x, y))
+    direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
+    direction = direction / jnp.linalg.norm(direction)
+    key = jax.random.key(0)
+
+    def extreme(product: Any, shift: Any) -> Any:
+        """The curvature that is largest in magnitude once it is subtracted from a shift."""
+
+        def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+            v, _ = carry
+            Av = jnp.where(shift > 0, shift * v - product(v), product(v))
+            return normalised(Av, v), jnp.vdot(v, Av)
+
+        return lax.fori_loop(0, POWER_ITERATIONS + 1, iterate, (direction, jnp.zeros_like(shift)))[1]
+
+    def of_agent(agent: Any, identity: Any) -> Start:
+        full = agent.full
+        with_values = getattr(full, "oracles", full)  # what differences are taken of
+        fx, fy = full.upper_gradients(x, y, key)
+        H = full.hessian_product(x, y, key)
+
+        def both_ends(shift: Any, _: Any) -> tuple[Any, Any]:
+            # Power iteration finds the curvature of largest magnitude; a negative one is the smallest already.
+            found = extreme(H, shift)
+            return jnp.abs(found), found
+
+        _, (top, below) = lax.scan(both_ends, jnp.zeros_like(y[0]), length=2)
+        smallest, largest = jnp.minimum(top, jnp.abs(top) - below), jnp.abs(top)
+        if samples:
+            keys = jax.random.split(jax.random.fold_in(jax.random.key(1), identity), BATCHES)
+            batches = lax.map(lambda key: extreme(agent.hessian_product(x, y, key), jnp.zeros_like(y[0])), keys)
+            largest = jnp.maximum(largest, jnp.max(batches))
+        return Start(
+            full.upper_loss(x, y, key),
+            with_values.lower_loss(x, y, key) if hasattr(with_values, "lower_loss") else jnp.zeros_like(y[0]),
+            fx,
+            fy,
+            full.lower_gradient(x, y, key),
+            full.jacobian_product(x, y, key)(direction),
+            H(direction),
+            smallest,
+            largest,
+        )
+
+    return jax.vmap(of_agent)(oracles, identities)
+
+
+def normalised(Hv: Any, v: Any) -> Any:
+    """Returns Hv at length one, or v where Hv is zero."""
+    norm = jnp.linalg.norm(Hv)
+    return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
+
+
+def check_finite(problem: Problem, start: Start) -> None:
+    """Raises ValueError where a loss, a gradient or a curvature is not finite at the starting point."""
+    quantities = (
+        ("the upper loss", start.upper_loss),
+        ("the lower loss", start.lower_loss),
+        ("the gradient of the upper loss in x", start.fx),
+        ("the gradient of the upper loss in y", start.fy),
+        ("the gradient of the lower loss in y", start.gy),
+        ("the curvature of the lower loss in y", np.concatenate([start.curved, start.largest[:, None]], axis=1)),
+        ("the mixed second derivative of the lower loss", start.mixed),
+    )
+    for name, values in quantities:
+        finite = np.isfinite(values).reshape(len(values), -1)
+        wrong = np.flatnonzero(~finite.all(axis=1))
+        if len(wrong):
+            others = f", and of {len(wrong) - 1} more agents," if len(wrong) > 1 else ""
+            value = np.asarray(values)[wrong[0]].ravel()[~finite[wrong[0]]][0]
+            kind = "NaN" if np.isnan(value) else "infinite"
+            raise ValueError(
+                f"{name} of {problem.agent_label(int(wrong[0]))}{others} is {kind} at the starting point, on all its "
+                f"samples. {CAUSES}"
+            )
+
+
+def check_influence(problem: Problem, start: Start) -> list[str]:
+    """Finds leaves of x and y on which nothing depends, at the start and at a generic point beside it.
+
+    Returns:
+        A warning for every leaf of x whose hypergradient is zero.
+
+    Raises:
+        ValueError: If the lower loss does not depend on a leaf of y, which then has no solution.
+    """
+    if not any(_silent(problem, start)[level] for level in (0, 1)):
+        return []
+    random = np.random.default_rng(0)
+    moved = [v + 0.1 * random.standard_normal(v.shape) for v in (np.asarray(problem.x0), np.asarray(problem.y0))]
+    beside = _measure(problem, *moved)
+    upper, lower = _silent(problem, beside)
+    upper, lower = upper & _silent(problem, start)[0], lower & _silent(problem, start)[1]
+    if lower:
+        names = " and ".join(f"y{problem.lower.paths[k]}" for k in sorted(lower))
+        raise ValueError(
+            f"the lower loss does not depend on {names}: its derivative there is zero, so that the lower level has no "
+            "unique solution. What is to stay as it is belongs into the data or into the loss itself, not into y."
+        )
+    why = {
+        True: "neither the upper loss nor the lower solution depends on it",
+        False: "the upper loss depends on it neither directly nor through y",
+    }
+    unused = np.abs(beside.fx) + np.abs(beside.mixed) == 0
+    return [
+        f"x{problem.upper.paths[k]} has no influence: {why[bool(unused[:, problem.upper.entries(k)].all())]}, so its "
+        "hypergradient is zero everywhere and it stays where it starts."
+        for k in sorted(upper)
+    ]
+
+
+def _silent(problem: Problem, start: Start) -> tuple[set[int], set[int]]:
+    """The leaves of x with a hypergradient of zero, and those of y that the lower loss does not see, by number."""
+    through_y = start.mixed if np.abs(start.fy).sum() > 0 else np.zeros_like(start.mixed)
+    x = np.abs(start.fx).sum(axis=0) + np.abs(through_y).sum(axis=0)
+    y = np.abs(start.gy).sum(axis=0) + np.abs(start.curved).sum(axis=0)
+    find = lambda space, sums: {k for k in range(len(space.shapes)) if not sums[space.entries(k)].any()}
+    return find(problem.upper, x), find(problem.lower, y)

@@ -1,0 +1,206 @@
+"""Losses of the kinds that users bring: f(y, batch) on rows "a" (rows, 3) with classes "c" (rows,), y (3, 2)."""
+
+import jax
+import jax.numpy as jnp
+
+RARE = (1.0, 9.0)
+
+
+def logits(y, b):
+    return b["a"] @ y
+
+
+def nll(y, b):
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits(y, b)), b["c"][:, None], axis=1)[:, 0]
+
+
+def mean(y, b):
+    return jnp.mean(nll(y, b))
+
+
+def total(y, b):
+    return jnp.sum(nll(y, b))
+
+
+def class_weighted(y, b):
+    weight = jnp.asarray(RARE)[b["c"]]
+    return jnp.sum(weight * nll(y, b)) / jnp.sum(weight)
+
+
+def masked(y, b):
+    seen = (b["c"] == 1).astype(y.dtype)
+    return jnp.sum(seen * nll(y, b)) / jnp.sum(seen)
+
+
+def batch_normalised(y, b):
+    h = logits(y, b)
+    return jnp.mean(jax.nn.relu((h - h.mean(0)) / jnp.sqrt(h.var(0) + 1e-2)) ** 2)
+
+
+def contrastive(y, b):
+    z = logits(y, b)
+    z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
+    itself = jnp.eye(z.shape[0], dtype=bool)
+    likelihood = jax.nn.log_softmax(jnp.where(itself, -jnp.inf, z @ z.T))
+    positive = (b["c"][:, None] == b["c"][None]) & ~itself
+    return -jnp.sum(jnp.where(positive, likelihood, 0.0)) / jnp.sum(positive, dtype=y.dtype)
+
+
+def info_nce(y, b):
+    z = logits(y, b)
+    return -jnp.mean(jnp.diag(jax.nn.log_softmax(z @ z.T)))
+
+
+def own_column(y, b):
+    z = logits(y, b)
+    return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z @ z.T), jnp.arange(z.shape[0])[:, None], axis=1))
+
+
+def mean_of_classes(y, b):
+    sums, counts = jnp.zeros(2, y.dtype).at[b["c"]].add(nll(y, b)), jnp.zeros(2, y.dtype).at[b["c"]].add(1.0)
+    return jnp.mean(sums / counts)
+
+
+def worst_class(y, b):
+    return jnp.sum(jnp.full(2, -1e3, y.dtype).at[b["c"]].max(nll(y, b)))
+
+
+def median(y, b):
+    return jnp.median(logits(y, b)[:, 0])
+
+
+def quantile(y, b):
+    return jnp.quantile(logits(y, b)[:, 0], 0.3)
+
+
+def worst(y, b):
+    return jnp.max(nll(y, b)) + jnp.min(logits(y, b)) + jnp.prod(logits(y, b)[:, 0])
+
+
+def cox(y, b):
+    risk = logits(y, b)[:, 0][jnp.argsort(-b["a"][:, 0])]
+    return jnp.mean(jnp.log(jnp.cumsum(jnp.exp(risk))) - risk)
+
+
+def backwards(y, b):
+    return jnp.mean(jax.lax.cumsum(logits(y, b)[:, 0], reverse=True) ** 2)
+
+
+def autoregressive(y, b):
+    return jnp.mean((logits(y, b)[1:] - logits(y, b)[:-1]) ** 2)
+
+
+def ends(y, b):
+    return jnp.sum(logits(y, b)[0] ** 2) + jnp.sum(logits(y, b)[-1] ** 3)
+
+
+def recurrent(y, b):
+    cell = lambda h, row: (jnp.tanh(h + row @ y), jnp.sum(h))
+    last, outputs = jax.lax.scan(cell, jnp.zeros(2, y.dtype), b["a"])
+    return jnp.sum(last) + jnp.mean(outputs)
+
+
+def recurrent_backwards(y, b):
+    return jnp.sum(
+        jax.lax.scan(lambda h, row: (jnp.tanh(h + row @ y), None), jnp.ones(2, y.dtype), b["a"], reverse=True)[0]
+    )
+
+
+def iterated(y, b):
+    more = lambda i, s: s + jnp.sum(jnp.tanh(s * logits(y, b))) / b["a"].shape[0]
+    return jax.lax.fori_loop(0, 3, more, jnp.ones((), y.dtype))
+
+
+def searched(y, b):
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(logits(y, b))))
+    halve = lambda s: s / 2 + 0 * jnp.mean(jax.lax.stop_gradient(logits(y, b)))
+    return jax.lax.while_loop(lambda s: s > 0.01 * b["a"].shape[0], halve, largest) * mean(y, b)
+
+
+def branching(y, b):
+    z = logits(y, b)
+    return jax.lax.cond(jnp.mean(z) > 0, lambda z: jnp.mean(z**2), lambda z: jnp.mean(jnp.exp(z)), z)
+
+
+def of_single_rows(y, b):
+    return jnp.mean(jax.vmap(lambda row, label: jnp.sum((row @ y)[label] ** 2))(b["a"], b["c"]))
+
+
+def flattened(y, b):
+    return jnp.mean(jnp.abs(logits(y, b).reshape(-1)) ** 1.5)
+
+
+def correlated(y, b):
+    z = logits(y, b) - logits(y, b).mean(0)
+    covariance = z.T @ z / (z.shape[0] - 1)
+    return jnp.sum(covariance**2) + jnp.linalg.slogdet(covariance + jnp.eye(2, dtype=y.dtype))[1]
+
+
+def area_under_curve(y, b):
+    score, positive = logits(y, b)[:, 0], b["c"] == 1
+    pairs = positive[:, None] & ~positive[None]
+    return jnp.sum(jnp.where(pairs, jax.nn.sigmoid(score[None] - score[:, None]), 0.0)) / jnp.sum(pairs, dtype=y.dtype)
+
+
+def own_derivatives(y, b):
+    z = logits(y, b)
+    return jnp.mean(jnp.logaddexp(z, 0.0) + jax.nn.silu(z) + jax.nn.softplus(z) + jax.nn.gelu(z) + jax.nn.relu(z))
+
+
+def checkpointed(y, b):
+    return jnp.mean(jax.checkpoint(lambda z: jnp.tanh(jnp.sin(z)))(logits(y, b)) ** 2)
+
+
+def by_einsum(y, b):
+    return jnp.einsum("ni,ij,nj->", b["a"], y, b["a"][:, :2]) ** 2 / b["a"].shape[0]
+
+
+def convolutional(y, b):
+    images = b["a"][:, None, :, None] * jnp.ones((1, 1, 3, 4), y.dtype)
+    seen = jax.lax.conv(images, jnp.ones((2, 1, 2, 2), y.dtype) * y[0, 0], (1, 1), "SAME")
+    pooled = jax.lax.reduce_window(seen, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    return jnp.mean(pooled**2) + mean(y, b)
+
+
+def within_jit(y, b):
+    return jax.jit(class_weighted)(y, b)
+
+
+MASKED = [
+    mean, total, class_weighted, masked, batch_normalised, contrastive, info_nce, own_column, mean_of_classes,
+    worst_class, median, quantile, worst, cox, backwards, autoregressive, ends, recurrent, recurrent_backwards,
+    iterated, searched, branching, of_single_rows, flattened, correlated, area_under_curve, own_derivatives,
+    checkpointed, by_einsum, convolutional, within_jit,
+]  # fmt: skip
+
+
+def by_length(y, b):
+    return jnp.sum(nll(y, b)) / len(b["a"])
+
+
+def by_size(y, b):
+    return mean(y, b) if b["a"].shape[0] > 6 else total(y, b)
+
+
+def transposed(y, b):
+    return jnp.sum(logits(y, b).T.reshape(-1)[:4] ** 2)
+
+
+def dropped(y, b):
+    kept = jax.random.bernoulli(jax.random.key(0), 0.5, b["a"].shape)
+    return jnp.mean((jnp.where(kept, b["a"], 0.0) @ y) ** 2)
+
+
+@jax.custom_vjp
+def _outside(z):
+    return jnp.mean(z**2)
+
+
+_outside.defvjp(lambda z: (_outside(z), z), lambda z, g: (2 * g * z / z.size,))
+
+
+def own_vjp(y, b):
+    return _outside(logits(y, b))
+
+
+NOT_MASKED = [by_length, by_size, transposed, dropped, own_vjp]

@@ -1,0 +1,155 @@
+"""The agents' names: kept by every way to a network, and used by every sentence about it."""
+
+from dataclasses import replace
+
+import networkx
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from hypergossip import networks
+
+CITIES = ("Paris", "Rome", "Oslo", "Bern")
+ROADS = [("Oslo", "Bern"), ("Rome", "Bern"), ("Paris", "Bern"), ("Rome", "Paris")]
+
+
+def pairs(network):
+    """The edges as pairs of names."""
+    return {frozenset(network.names[agent] for agent in edge) for edge in network.edges.tolist()}
+
+
+def weights(network):
+    """(name, name) -> W."""
+    matrix = network.mixing.toarray()
+    return {(a, b): matrix[i, j] for i, a in enumerate(network.names) for j, b in enumerate(network.names)}
+
+
+@pytest.fixture
+def roads():
+    return networks.from_networkx(networkx.Graph(ROADS))
+
+
+def test_nodes_are_names_and_edges_join_them(roads):
+    assert roads.names == ("Oslo", "Bern", "Rome", "Paris")
+    assert pairs(roads) == set(map(frozenset, ROADS))
+    degree = {name: sum(name in road for road in ROADS) for name in CITIES}
+    for a, b in ROADS:
+        assert weights(roads)[a, b] == pytest.approx(1 / (1 + max(degree[a], degree[b])), abs=1e-15)
+
+
+def test_relabelled_takes_the_names_along(roads):
+    moved = roads.relabelled([3, 1, 0, 2])
+    assert moved.names == ("Paris", "Bern", "Oslo", "Rome")
+    assert weights(moved) == weights(roads)
+
+
+def test_there_and_back_with_names(roads):
+    graph = roads.to_networkx()
+    assert list(graph) == list(roads.names)
+    assert {frozenset(edge) for edge in graph.edges} == pairs(roads)
+    assert all(weight == weights(roads)[a, b] for a, b, weight in graph.edges(data="weight"))
+    for again in (
+        networks.from_networkx(graph),
+        networks.from_edges(4, ROADS, names=roads.names),
+        networks.from_mixing(roads.mixing, names=roads.names),
+        replace(networks.from_mixing(roads.mixing), names=roads.names),
+    ):
+        assert again.names == roads.names
+        np.testing.assert_array_equal(again.mixing.toarray(), roads.mixing.toarray())
+
+
+def test_names_keep_their_kind():
+    lattice = networkx.grid_2d_graph(2, 3)
+    assert networks.from_networkx(lattice).names == tuple(lattice)
+    assert set(networks.from_networkx(lattice).to_networkx()) == {(i, j) for i in range(2) for j in range(3)}
+    assert networks.from_networkx(networkx.Graph([(10, 30), (30, 20)])).names == (10, 30, 20)
+    assert networks.from_edges(3, [(10, 30), ("30", 20)], names=[10, 20, 30]).edges.tolist() == [[0, 2], [1, 2]]
+
+
+def test_numbers_are_no_names_and_decide_the_order():
+    assert networks.from_networkx(networkx.Graph([(2, 0), (0, 1)])).names is None
+    assert networks.ring(4).names is networks.from_edges(2, [(0, 1)]).names is None
+    texts = networks.from_networkx(networkx.Graph([("2", "0"), ("0", "1")]))  # as read_graphml gives them
+    assert texts.names == ("0", "1", "2")
+    assert texts.edges.tolist() == [[0, 1], [0, 2]]
+    many = networks.from_networkx(networkx.relabel_nodes(networkx.path_graph(12), str))
+    assert many.edges.tolist() == [[i, i + 1] for i in range(11)]  # and not in the order of "0", "1", "10", "11", "2"
+
+
+GRAPHS = {
+    "a loop": (networkx.Graph([*ROADS, ("Rome", "Rome")]), r"Self-loops at agent 'Rome': graph\.remove_edges_from\("),
+    "two loops": (networkx.Graph([*ROADS, ("Rome", "Rome"), ("Oslo", "Oslo")]), r"agents 'Oslo' and 'Rome':"),
+    "a parallel edge": (
+        networkx.MultiGraph([*ROADS, ("Bern", "Rome")]),
+        r"between agents 'Bern' and 'Rome' comes 2 times; .*so networkx\.Graph\(graph\) keeps one",
+    ),
+    "parallel edges": (
+        networkx.MultiGraph([*ROADS, *ROADS, *ROADS[:1]]),
+        r"'Oslo' and 'Bern' comes 3 times, and 3 more pairs are joined more than once",
+    ),
+    "one way": (
+        networkx.DiGraph([*ROADS, *(road[::-1] for road in ROADS[1:])]),
+        r"agents 'Oslo' and 'Bern' join one way only\. .*pass graph\.to_undirected\(\)",
+    ),
+    "one way, parallel": (networkx.MultiDiGraph(ROADS), r"'Oslo' and 'Bern' join one way .*networkx\.Graph\(graph\)"),
+    "parts": (
+        networkx.Graph([*ROADS, ("Lima", "Quito")]),
+        r"agents 'Lima' and 'Quito' are cut off from the others \(2 .*graph\.subgraph\(max\(networkx\.connected_comp",
+    ),
+    "a part of one": (networkx.Graph({"a": ["b"], "c": []}), r"not connected: agent 'c' is cut off"),
+    "alike": (networkx.Graph([(1, "1"), ("1", "a")]), "The name '1' stands for more than one agent"),
+}
+
+
+@pytest.mark.parametrize("case", GRAPHS)
+def test_graphs_are_refused_with_the_names_and_the_remedy(case):
+    graph, words = GRAPHS[case]
+    with pytest.raises(ValueError, match=words):
+        networks.from_networkx(graph)
+
+
+def test_what_is_advised_mends_it():
+    graph = networkx.MultiGraph([*ROADS, *ROADS, ("Rome", "Rome"), ("Lima", "Quito")])
+    graph.remove_edges_from(networkx.selfloop_edges(graph))
+    graph = networkx.Graph(graph)
+    graph = graph.subgraph(max(networkx.connected_components(graph), key=len))
+    assert pairs(networks.from_networkx(graph)) == set(map(frozenset, ROADS))
+    directed = networkx.DiGraph(ROADS).to_undirected()
+    assert pairs(networks.from_networkx(directed)) == set(map(frozenset, ROADS))
+
+
+@pytest.mark.parametrize(
+    ("edges", "names", "words"),
+    [
+        (
+            [*ROADS, ("Rome", "Pariss")],
+            CITIES,
+            r"no agent 'Pariss', as in the edge \('Rome', 'Pariss'\): .*'Paris', 'R",
+        ),
+        ([(0, 1)], CITIES, "no agent '0', as in"),
+        ([*ROADS, ("Rome",)], CITIES, r"pairs of agents; got \('Rome',\)"),
+        (["ab"], ["a", "b", "c", "d"], "pairs of agents; got 'ab'"),
+        ([*ROADS, ("Paris", "Rome")], CITIES, "agents 'Paris' and 'Rome' comes 2 times; .*give each pair once"),
+        ([*ROADS, ("Oslo", "Oslo")], CITIES, "Self-loops at agent 'Oslo': leave them out"),
+        (ROADS[1:], CITIES, "agent 'Oslo' is cut off"),
+        (ROADS, CITIES[:3], "3 names for 4 agents"),
+        (ROADS, [*CITIES[:3], "Paris"], "name 'Paris' stands for more than one"),
+        (ROADS, "abcd", "the text 'abcd'"),
+        (ROADS, [*CITIES[:3], []], r"\[\] cannot be an agent's name"),
+        (ROADS, None, r"got an edge \('Oslo', 'Bern'\)\. To join agents by name, give all 4 names"),
+    ],
+)
+def test_edges_between_names_are_refused_by_name(edges, names, words):
+    with pytest.raises(ValueError, match=words):
+        networks.from_edges(4, edges, names=names)
+
+
+def test_sentences_about_a_matrix_use_the_names(roads):
+    matrix = roads.mixing.toarray()
+    matrix[0, 1] += 0.1
+    with pytest.raises(ValueError, match=r"^agents 'Oslo' and 'Bern': W\[0,1\]=0\.35 but W\[1,0\]=0\.25"):
+        networks.from_mixing(matrix, names=roads.names)
+    with pytest.raises(ValueError, match=r"^Between agent 'a' on one side and agent 'b' on the other"):
+        networks.Network(csr_array(np.array([[0.0, 1.0], [1.0, 0.0]])), "mine", "mine", names=("a", "b"))
+    with pytest.raises(ValueError, match="2 names for 4 agents"):
+        replace(roads, names=("a", "b"))

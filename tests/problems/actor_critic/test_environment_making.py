@@ -1,0 +1,130 @@
+"""What makes no parallel environment, numbers and global states that are none, and errors of an environment's own."""
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete
+from mpe2 import simple_spread_v3
+from plain_environment import HORIZON, LATE, Plain, changed, played, refused
+
+import hypergossip as hg
+from hypergossip.callbacks import own_errors
+from hypergossip.problems.actor_critic import EnvironmentFailure, FullyConnected, actor_critic, from_parallel
+from hypergossip.problems.actor_critic.watch import watch
+
+
+def needs(size, /, colour):
+    return Plain()
+
+
+class Alone(gymnasium.Env):
+    observation_space, action_space = Box(0, 1, (2,)), Discrete(3)
+
+
+ONLY = Plain()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: simple_spread_v3.env(N=2), "a turn-based environment, simple_spread_v3, .*use parallel_env"),
+        (simple_spread_v3.env, "a turn-based environment, simple_spread_v3, .*use parallel_env"),
+        (simple_spread_v3.parallel_env(N=2), "was given one of type .*; write `lambda: ...` before the call"),
+        (simple_spread_v3, "was given a module; write `lambda: ...` before the call"),
+        (None, "was given one of type NoneType; write `lambda: ...`"),
+        (lambda: None, "returns None; let it return the environment"),
+        (lambda: Plain, "returns 'Plain' without calling it; add parentheses"),
+        (lambda: simple_spread_v3.parallel_env, "without calling it; add parentheses"),
+        (needs, "needs, needs size and colour, .*write lambda: needs"),
+        (Alone, "makes the gymnasium environment Alone, of a single agent"),
+        (dict, "makes one of type dict, which has no possible_agents and no reset"),
+        (lambda: ONLY, "returns the same plain in every call, .* let it make a new one"),
+    ],
+)
+def test_what_makes_no_parallel_environment(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        from_parallel(make, horizon=HORIZON)
+
+
+@pytest.mark.parametrize("horizon", [25, 25.0, np.int64(25)])
+def test_a_horizon_is_a_whole_number(horizon):
+    game = from_parallel(Plain, horizon=horizon)
+    assert (game.horizon, type(game.horizon)) == (25, int)
+
+
+@pytest.mark.parametrize("value", ["25", 25.5, None, True, 0, -1])
+def test_what_is_no_whole_number_is_refused(value):
+    refused(f"horizon is {value!r} and live 64; take at least 1 for both, as whole numbers", Plain, horizon=value)
+    refused(f"horizon is 15 and live {value!r}; take at least 1 for both, as whole numbers", Plain, live=value)
+
+
+def test_a_global_state_that_is_not_there():
+    error = refused("whole, the global state of plain, ended with ", Plain, whole=Plain.state)
+    assert type(error.__cause__).__name__ in str(error)  # PettingZoo's own
+    refused("leave whole out", Plain, whole=lambda environment: environment.status())
+    refused("whole is 'observations'; give a function of an environment", Plain, whole="observations")
+    refused("whole returns for plain no numbers, but type object", Plain, whole=lambda environment: None)
+    refused("the shape (2,), and (1,) before", Plain, whole=lambda environment: np.zeros(1 + environment.t))
+
+
+def test_environments_that_are_refused_are_closed():
+    Plain.closed = 0
+    refused("have nothing for agent 'a'", changed(rewards=lambda self: {}))
+    assert Plain.closed == 2
+
+
+def breaks(time):
+    def rewards(self):
+        if self.t == time:
+            raise KeyError("wheel")
+        return Plain.rewards(self)
+
+    return changed(rewards=rewards)
+
+
+def test_what_an_environment_raises_is_told_with_its_step_and_seed():
+    sentence = (
+        "the environment plain raised KeyError at step 3 of the episode that began with reset(seed=20231): 'wheel'"
+    )
+    error = refused(sentence, breaks(3), EnvironmentFailure)
+    assert isinstance(error.__cause__, KeyError)
+    refused("plain raised TypeError at the reset", changed(reset=lambda self: None), EnvironmentFailure)
+
+
+@pytest.fixture(scope="module")
+def breaking():
+    """A game whose environment breaks late, and its problem."""
+    small = FullyConnected((2,))
+    game = from_parallel(breaks(LATE), horizon=HORIZON)
+    return game, actor_critic(game, actor=small, critic=small, reward_model=False, episodes=1, test_episodes=1)
+
+
+WITHIN = (
+    rf"^the environment plain raised KeyError at step {LATE} of the episode that began with reset\(seed=\d+\): 'wheel'$"
+)
+
+
+def test_what_it_raises_within_a_run_is_no_text_of_jaxs(breaking):
+    _, problem = breaking
+    slam = hg.Slam(0.1, 0.05, 1.0, 1.0, hg.Direct())
+    with pytest.raises(EnvironmentFailure, match=WITHIN) as caught:
+        hg.solve(slam, problem, hg.networks.complete(2), rounds=1)
+    assert isinstance(caught.value.__cause__, KeyError)
+    policies = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem.upper.unravel(problem.x0))
+    with pytest.raises(EnvironmentFailure, match=WITHIN):
+        watch(problem, policies)
+
+
+def test_an_error_of_another_program_stays_what_it_is(breaking):
+    game, problem = breaking
+    with pytest.raises(Exception, match="wheel"):
+        played(game)
+
+    def fail(_):
+        raise ValueError("something else")
+
+    shape = jax.ShapeDtypeStruct((), float)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"), own_errors(problem.oracles):
+        jax.block_until_ready(jax.jit(lambda x: jax.pure_callback(fail, shape, x))(1.0))

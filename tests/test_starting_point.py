@@ -1,0 +1,211 @@
+"""What is refused or warned of at the starting point, by the name of the loss, the agent and the leaf."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+
+RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)
+RANDOM = np.random.default_rng(0)
+DATA = {"a": RANDOM.standard_normal((3, 6, 2)), "t": RANDOM.standard_normal((3, 6))}
+
+
+def fit(y, b):
+    return jnp.mean((b["a"] @ y - b["t"]) ** 2)
+
+
+def near(x, y):
+    return jnp.sum((y - x) ** 2)
+
+
+def made(upper, lower, *, data=DATA, x0=0.0, y0=0.0, **options):
+    start = lambda value: np.full(2, value) if np.isscalar(value) else value
+    levels = {"upper_data": data, "lower_data": data} | options
+    return hg.Problem(upper, lower, x0=start(x0), y0=start(y0), **levels)
+
+
+def run(problem, algorithm=None, **options):
+    return hg.solve(algorithm or hg.DSGD(0.1, 0.1, CG), problem, RING, rounds=1, **options)
+
+
+def spoiled(agent):
+    """Labels of which an agent's are too large for the three columns; a gather outside them is NaN."""
+    classes = np.tile([0, 1, 2, 0, 1, 2], (3, 1))
+    classes[agent] += 1
+    return DATA | {"c": classes.astype(np.int32)}
+
+
+def nll(y, b):
+    table = jnp.concatenate([b["a"] @ y[:, None], b["a"]], axis=1)
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(table), b["c"][:, None], axis=1))
+
+
+NORM = lambda v: jnp.linalg.norm(v) ** 2
+NOT_FINITE = {
+    "label": (
+        lambda x, y, b: nll(y, b) + jnp.sum(x**2),
+        lambda x, y, b: fit(y, b) + near(x, y),
+        "the upper loss of agent 1 is NaN",
+    ),
+    "lower label": (
+        lambda x, y, b: fit(y, b),
+        lambda x, y, b: nll(y, b) + near(x, y),
+        "the lower loss of agent 1 is NaN",
+    ),
+    "log": (
+        lambda x, y, b: fit(y, b) + jnp.sum(jnp.log(x)),
+        lambda x, y, b: near(x, y),
+        "the upper loss of agent 0, and of 2 more agents, is infinite",
+    ),
+    "norm above": (
+        lambda x, y, b: fit(y, b) + NORM(x),
+        lambda x, y, b: near(x, y),
+        "the gradient of the upper loss in x of agent 0, and of 2 more agents, is NaN",
+    ),
+    "norm of y above": (
+        lambda x, y, b: NORM(y) + jnp.sum(x),
+        lambda x, y, b: fit(y, b) + near(x, y),
+        "the gradient of the upper loss in y of agent 0",
+    ),
+    "norm below": (
+        lambda x, y, b: fit(y, b),
+        lambda x, y, b: fit(y, b) + NORM(y - x),
+        "the gradient of the lower loss in y of agent 0",
+    ),
+    "root": (
+        lambda x, y, b: fit(y, b),
+        lambda x, y, b: near(x, y) + jnp.sum(jnp.abs(y) ** 1.5),
+        "the curvature of the lower loss in y of agent 0",
+    ),
+    "mixed": (
+        lambda x, y, b: fit(y, b),
+        lambda x, y, b: near(0, y) + jnp.sum(jnp.sqrt(x) * y),
+        "the mixed second derivative of the lower loss of agent 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_FINITE)
+def test_what_is_not_finite_at_the_start_is_refused_by_name(name):
+    upper, lower, words = NOT_FINITE[name]
+    problem = made(upper, lower, data=spoiled(1) if "label" in name else DATA)
+    with pytest.raises(ValueError, match=f"{words}.* at the starting point, on all its samples. Usual causes: a label"):
+        run(problem)
+
+
+def test_a_label_outside_a_batch_is_seen_too():
+    """All rows are looked at: two of the batch may be good ones."""
+    data = spoiled(0)
+    data["c"][0] = [0, 1, 2, 0, 1, 3]
+    problem = made(
+        lambda x, y, b: nll(y, b) + jnp.sum(x**2), lambda x, y, b: fit(y, b) + near(x, y), data=data, batch_size=1
+    )
+    with pytest.raises(ValueError, match="the upper loss of agent 0 is NaN"):
+        run(problem)
+
+
+def test_an_agents_name_is_told():
+    problem = made(
+        lambda x, y, b: nll(y, b) + jnp.sum(x**2),
+        lambda x, y, b: fit(y, b) + near(x, y),
+        data=spoiled(2),
+        names=["a", "b", "c"],
+    )
+    with pytest.raises(ValueError, match=r"the upper loss of agent 2 \('c'\) is NaN"):
+        run(problem)
+
+
+def test_in_the_first_round_the_steps_are_not_blamed():
+    problem = made(lambda x, y, b: fit(y, b) + NORM(x), lambda x, y, b: fit(y, b) + near(x, y))
+    with pytest.raises(hg.NotFinite, match="round 0: x of agent 0 is not finite") as told:
+        run(problem, check=False, measure=False)
+    assert "nothing has moved yet" in str(told.value)
+    assert "steps" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "words"),
+    [
+        (
+            lambda x, y, b: fit(y, b),
+            lambda x, y, b: fit(y, b) + near(0, y),
+            r"x has no influence: neither the upper loss nor the lower solution depends on it",
+        ),
+        (
+            lambda x, y, b: fit(y, b),
+            lambda x, y, b: fit(y, b) + near(0, y) + jnp.sum(x**2),
+            "x has no influence: neither",
+        ),
+        (
+            lambda x, y, b: jnp.mean(b["t"]),
+            lambda x, y, b: fit(y, b) + near(x, y),
+            "x has no influence: the upper loss depends on it neither directly nor through y",
+        ),
+        (
+            lambda x, y, b: fit(jax.lax.stop_gradient(y), b),
+            lambda x, y, b: fit(y, b) + near(x, y),
+            "x has no influence: the upper",
+        ),
+    ],
+    ids=["absent", "apart from y", "constant", "stopped"],
+)
+def test_an_x_without_influence_is_warned_of(upper, lower, words):
+    with pytest.warns(hg.PreflightWarning, match=words):
+        result = run(made(upper, lower, x0=1.0))
+    np.testing.assert_array_equal(result.x, 1.0)
+
+
+def test_only_the_leaf_without_influence_is_named():
+    problem = made(
+        lambda x, y, b: fit(y, b),
+        lambda x, y, b: fit(y, b) + near(x["used"], y),
+        x0={"used": np.ones(2), "unused": np.ones(3)},
+    )
+    with pytest.warns(hg.PreflightWarning, match=r"x\['unused'\] has no influence") as told:
+        run(problem)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "x0"),
+    [
+        (
+            lambda x, y, b: fit(y, b),
+            lambda x, y, b: fit(y, b) + near(x**2, y),
+            0.0,
+        ),  # x = 0 is a stationary point of it
+        (lambda x, y, b: jnp.sum(y**2), lambda x, y, b: near(x, y) + jnp.sum(y**4), 0.0),  # so is y
+        (lambda x, y, b: jnp.sum(x**2) + 0 * jnp.sum(y), lambda x, y, b: near(0, y), 0.0),  # a direct influence alone
+    ],
+    ids=["even in x", "even in y", "direct"],
+)
+def test_a_stationary_start_is_not_taken_for_no_influence(upper, lower, x0):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(made(upper, lower, x0=x0))
+
+
+def test_a_frozen_leaf_of_y_is_named_and_no_regulariser_advised():
+    frozen = lambda y, b: jnp.mean((b["a"] @ y["w"] * jax.lax.stop_gradient(y["scale"]) - b["t"]) ** 2)
+    problem = made(
+        lambda x, y, b: frozen(y, b),
+        lambda x, y, b: frozen(y, b) + near(x, y["w"]),
+        y0={"w": np.zeros(2), "scale": np.ones(())},
+    )
+    with pytest.raises(ValueError, match=r"the lower loss does not depend on y\['scale'\]") as told:
+        run(problem)
+    assert "regulariser" not in str(told.value)
+
+
+@pytest.mark.parametrize("curvature", [-0.3, 0.0], ids=["negative", "flat"])
+def test_the_regulariser_that_is_advised_is_enough(curvature):
+    bent = lambda y: jnp.sum(jnp.array([2.0, curvature / 2]) * y**2)
+    lower = lambda c: lambda x, y, b: bent(y) + jnp.sum(x * y) + c * jnp.sum(y**2)
+    with pytest.raises(ValueError, match=r"not strongly convex .* c above .* check=False") as told:
+        run(made(lambda x, y, b: fit(y, b), lower(0.0)))
+    advised = float(str(told.value).split("c above ")[1].split(";")[0])
+    run(made(lambda x, y, b: fit(y, b), lower(1.01 * advised)))

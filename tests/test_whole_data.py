@@ -1,0 +1,156 @@
+"""The whole-data loss is the user's own function on the agent's own rows, whatever the loss and the numbers of rows."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from hypergossip.whole_data import MOST_SHAPES
+from masking import losses
+
+RING = hg.networks.ring(3)
+
+
+def agent(rows, seed):
+    random = np.random.default_rng(seed)
+    return {"a": random.standard_normal((rows, 3)), "c": random.permutation(np.arange(rows) % 2).astype(np.int32)}
+
+
+def problem(loss, sizes, **options):
+    """Unequal agents with one loss at both levels, y near x in the lower one."""
+    data = [agent(rows, seed) for seed, rows in enumerate(sizes)]
+    lower = lambda x, y, b: loss(y, b) + 2 * jnp.sum((y - x) ** 2)
+    zero = np.zeros((3, 2))
+    return (
+        data,
+        lower,
+        hg.Problem(lambda x, y, b: loss(y, b), lower, upper_data=data, lower_data=data, x0=zero, y0=zero, **options),
+    )
+
+
+def somewhere(seed=0):
+    x, y, v = 0.5 * np.random.default_rng(seed).standard_normal((3, 3, 2))
+    return jnp.asarray(x), jnp.asarray(y), jnp.asarray(v)
+
+
+KINDS = [
+    (losses.class_weighted, (6, 9, 4), "masked"),
+    (losses.batch_normalised, (6, 9, 4), "masked"),
+    (losses.by_size, (6, 9, 4), "sizes"),
+    (losses.own_vjp, (6, 9, 4, 4), "sizes"),
+    (losses.dropped, (6, 9, 4), "sizes"),
+    (losses.by_length, range(2, 12), "mean"),
+    (losses.class_weighted, range(2, 12), "masked"),
+    (losses.class_weighted, (7, 7, 7), "equal"),
+]
+
+
+@pytest.mark.parametrize(("loss", "sizes", "kind"), KINDS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_every_agents_oracles_are_those_of_its_own_rows(loss, sizes, kind):
+    data, lower, made = problem(loss, sizes)
+    assert made.oracles.form.whole[0].kind == made.oracles.form.whole[1].kind == kind
+    key = jax.random.key(0)
+    x, y, v = somewhere()
+    flat = made.upper.ravel(x), made.lower.ravel(y), made.lower.ravel(v)
+
+    def of_agent(oracles, x, y, v):
+        full = oracles.full
+        return (
+            full.upper_loss(x, y, key),
+            full.lower_loss(x, y, key),
+            full.upper_gradients(x, y, key),
+            full.lower_gradient(x, y, key),
+            full.jacobian_product(x, y, key)(v),
+            *([] if loss is losses.own_vjp else [full.hessian_product(x, y, key)(v)]),
+        )
+
+    def of_own_rows(own):
+        gradient = lambda y: jax.grad(lower, 1)(x, y, own)
+        return (
+            loss(y, own),
+            lower(x, y, own),
+            (jnp.zeros(6), jax.grad(loss)(y, own).ravel()),
+            gradient(y).ravel(),
+            -4 * flat[2],
+            *([] if loss is losses.own_vjp else [jax.jvp(gradient, (y,), (v,))[1].ravel()]),
+        )
+
+    together = jax.jit(jax.vmap(of_agent, (0, None, None, None)))(made.oracles, *flat)
+    alone = [jax.jit(of_own_rows)(jax.tree.map(jnp.asarray, rows)) for rows in data]
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *alone)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11), together, stacked)
+
+
+def test_a_single_agent_calls_the_loss_itself():
+    """The check is not made at zero, where this loss is the mean of its rows whatever their classes."""
+    data, lower, made = problem(losses.class_weighted, (6, 9))
+    x, y, _ = somewhere()
+    ours = made.agent(0).full.lower_loss(x.ravel(), y.ravel(), jax.random.key(0))
+    np.testing.assert_allclose(ours, lower(x, y, jax.tree.map(jnp.asarray, data[0])), rtol=1e-14)
+    assert abs(float(losses.class_weighted(y, data[0]) - losses.mean(y, data[0]))) > 1e-2
+
+
+def test_a_mask_in_one_agents_data_is_seen():
+    """With the rows of one agent alone, the masked mean would pass for a mean over rows."""
+    data = [agent(rows, seed) | {"m": np.ones(rows)} for seed, rows in enumerate((4, 6, 5))]
+    data[2]["m"][-2:] = 0.0
+    loss = lambda y, b: jnp.sum(b["m"] * losses.nll(y, b)) / jnp.sum(b["m"])
+    lower = lambda x, y, b: loss(y, b) + 0.5 * jnp.sum((y - x) ** 2)
+    zero = np.zeros((3, 2))
+    made = hg.Problem(lambda x, y, b: loss(y, b), lower, upper_data=data, lower_data=data, x0=zero, y0=zero)
+    _, y, _ = somewhere()
+    full = jax.jit(lambda oracles: oracles.full.upper_loss(made.x0, y.ravel(), jax.random.key(0)))
+    for i, rows in enumerate(data):
+        np.testing.assert_allclose(full(made.agent(i)), loss(y, jax.tree.map(jnp.asarray, rows)), rtol=1e-12)
+
+
+def test_what_cannot_be_called_on_so_many_sizes_is_refused_with_the_reason():
+    sizes = range(2, 3 + MOST_SHAPES)
+    with pytest.raises(
+        ValueError, match="the upper loss cannot be called on agents that hold 9 different numbers"
+    ) as told:
+        problem(losses.dropped, sizes)
+    assert "'random_bits'" in str(told.value)
+    assert "at most 8 different numbers" in str(told.value)
+
+
+@pytest.mark.parametrize("engine", [hg.Sharded(devices=2), hg.Debug()], ids=lambda e: type(e).__name__)
+def test_engines_agree_on_unequal_agents_with_class_weights(engine):
+    method = hg.DSGD(0.1, 0.1, hg.ConjugateGradient(20))
+    _, _, personal = problem(losses.class_weighted, (6, 9, 4))
+    run = lambda engine: hg.solve(method, personal, RING, rounds=2, engine=engine, check=False, measure=False)
+    ours, theirs = run(engine), run(hg.Simulated())
+    np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(ours.y, theirs.y, rtol=1e-10, atol=1e-12)
+
+
+def test_the_same_arrays_for_both_levels_are_held_once():
+    data = [agent(5, 0), agent(7, 1)]
+    loss = lambda x, y, b: losses.mean(y, b) + jnp.sum((y - x) ** 2)
+    zero = np.zeros((3, 2))
+    one = hg.Problem(loss, loss, upper_data=data, lower_data=data, x0=zero, y0=zero)
+    assert one.oracles.upper_data["a"] is one.oracles.lower_data["a"]
+    other = hg.Problem(loss, loss, upper_data=data, lower_data=[agent(5, 2), agent(7, 3)], x0=zero, y0=zero)
+    assert other.oracles.upper_data["a"] is not other.oracles.lower_data["a"]
+
+
+def test_one_large_agent_among_small_ones_is_told():
+    of = lambda rows: {"a": np.zeros((rows, 50), np.float32)}
+    loss = lambda x, y, b: jnp.mean((b["a"] @ y) ** 2) + jnp.sum((y - x) ** 2)
+    make = lambda large: hg.Problem(
+        loss,
+        loss,
+        upper_data=[of(large), *(of(10) for _ in range(63))],
+        lower_data=[of(10) for _ in range(64)],
+        x0=np.zeros(50),
+        y0=np.zeros(50),
+        batch_size=4,
+    )
+    with pytest.warns(UserWarning, match=r"upper_data: 2\.1 MB are given, .* the 10,000 samples of agent 0"):
+        make(10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(100)
