@@ -109,7 +109,7 @@ def test_the_bound_is_where_the_iteration_begins_to_grow(algorithm, name, share,
     for factor, grows in ((0.99, False), (1.01, True)):
         tried = replace(algorithm, **{name: factor * BOUND})
         assert bool(concerns(tried, known)) is grows
-        _, late = movement(tried, problem, field)
+        early, late = movement(tried, problem, field)
         assert (late > 1e3 * early) if grows else (late < 1e-2 * early)
 
 
