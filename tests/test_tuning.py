@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +59,7 @@ def test_what_diverges_comes_last_and_is_counted(problem):
     assert list(tuning.table["lower_step"]) == [0.2, 5.0, 9.0]
     assert list(tuning.table["diverged"]) == [0, 2, 2]
     assert np.isinf(tuning.table["score"].iloc[1:]).all()
-    with pytest.raises(ValueError, match="diverged; take smaller steps"):
+    with pytest.raises(ValueError, match=r"diverged, .* take smaller steps"):
         hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [5.0, 7.0, 9.0]}, rounds=600, seeds=2)
 
 
@@ -144,3 +145,22 @@ def test_points_that_are_known_are_not_run_again(problem, tuning):
     pd.testing.assert_frame_equal(ours[run], theirs[run], rtol=1e-6)
     with pytest.raises(ValueError, match="known has no column lower_step"):
         hg.tune(ALGORITHM, problem, NETWORK, grid=grid, rounds=40, known=known.drop(columns="lower_step"))
+
+
+def test_a_score_that_cannot_be_measured_gets_advice():
+    """The lower level has a kink where its minimum is."""
+    data = {"t": np.random.default_rng(0).standard_normal((3, 4, 2))}
+    problem = hg.Problem(
+        lambda x, y, b: jnp.mean((y - b["t"]) ** 2) + jnp.sum((x - 1) ** 2),
+        lambda x, y, b: jnp.sum(jnp.abs(y - x - 1)) + 0.05 * jnp.sum(y**2),
+        upper_data=data,
+        lower_data=data,
+        x0=np.zeros(2),
+        y0=np.full(2, 0.3),
+    )
+    options = {"grid": {"upper_step": [0.01, 0.03, 0.1]}, "rounds": 3, "seeds": 1}
+    call = lambda score: hg.tune(hg.DSGD(0.1, 0.01, hg.Direct()), problem, hg.networks.ring(3), score=score, **options)
+    with pytest.raises(ValueError, match=r"its metric could not be measured: .* such as upper_loss"):
+        call("metric")
+    with pytest.warns(hg.PreflightWarning, match="the largest of the grid"):
+        assert call("upper_loss").best.upper_step == 0.1

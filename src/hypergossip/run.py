@@ -26,6 +26,8 @@ from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 from hypergossip.starting_point import measured_oracles
 
+DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
+
 
 class Run(NamedTuple):
     """What does not change.
@@ -152,7 +154,7 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     if problem.losses:
         found = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
         shown = {name: found[name] for name in names}  # JAX sorts a dictionary's keys
-        _warn_of_residuals(carry, shown)
+        _warn_of_residuals(run, carry, shown)
     else:
         shown = {name: value for name, value in fetch(disagreement(*spaces, x, y))._asdict().items() if name in names}
     own = fetch(observations(run.measured.observe, *spaces, x, y)) if run.measured.observe else {}
@@ -166,20 +168,24 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 
 
-def _warn_of_residuals(carry: Carry, row: dict[str, Any]) -> None:
+def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
     """Warns in the first row in which something could not be measured."""
-    residual = row.get("relative_residual")
-    solved = lambda row: np.all(np.asarray(row.get("relative_residual", 0.0)) <= REACHED)
-    # Where the point itself is not finite, the run ends with a sentence of its own.
-    finite = np.isfinite(np.asarray(row.get("consensus_error", 0.0))).all()
-    if residual is not None and finite and not solved(row) and all(map(solved, carry.rows)):
+    reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
+    if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
+        return
+    # A run that diverges ends with a sentence of its own.
+    levels = (carry.state.x, carry.state.y)
+    near = run.program.engine.fetch([(jnp.abs(v) < DIVERGED).all(axis=tuple(range(1, v.ndim))) for v in levels])
+    unsolved = np.logical_and(*near) & ~reached(row)
+    if unsolved.any():
+        worst = float(np.max(row["relative_residual"][unsolved]))
         warnings.warn(
             f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
-            f"{float(np.max(residual)):.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower "
-            "level is likely not strongly convex where the iterates are, or not smooth. The column relative_residual "
-            "says how well it was solved in every row.",
+            f"{worst:.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower level is likely "
+            "not strongly convex where the iterates are, or not smooth. The column relative_residual says how well it "
+            "was solved in every row.",
             MeasurementWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -18,6 +18,7 @@ from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
 from hypergossip.leaf_steps import fitted
+from hypergossip.metrics.selection import MeasurementWarning, columns, read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.preflight import PreflightWarning, concerns, facts
 from hypergossip.problem import Problem
@@ -146,7 +147,11 @@ def _scored(plan: _Plan, grid: Mapping[str, list[float]], known: pd.DataFrame | 
     if not np.isfinite(table["score"].iloc[0]):
         if all(table["note"] != ""):
             raise ValueError(f"every point of the grid is refused; the first one: {rows[points[0]]['note']}")
-        raise ValueError("every point of the grid diverged; take smaller steps (a tenth) and tune again.")
+        raise ValueError(
+            f"every point of the grid diverged, or its {plan.score} could not be measured: take smaller steps (a "
+            "tenth) and tune again, or, where the lower level is not strongly convex, a score that does not depend on "
+            "its solution, such as upper_loss."
+        )
     return table
 
 
@@ -164,17 +169,21 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
 def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.ndarray:
     """The score of every run."""
     swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *candidates)
-    run, carry = begin(plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds)
+    measured = columns(read_measure(True, plan.problem))
+    names = (plan.score,) if plan.score in measured else ()  # the others would only take time
+    numbered = np.array(numbers), plan.seeds
+    run, carry = begin(plan.engine, swept, True, plan.problem, plan.network, *numbered, measure=names)
     scores = []
     for look in LOOKS:
         last = max(carry.round, round(look * plan.rounds))
         state, _ = run.program.advance(carry.state, carry.round, last)
         carry = carry._replace(state=state, round=last)
-        row = measure(run, carry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MeasurementWarning)  # a grid holds points that diverge
+            row = measure(run, carry)
         if plan.score not in row:
-            raise ValueError(
-                f"score is {plan.score!r}, which is no column of the history; choose one of {', '.join(row)}."
-            )
+            known = ", ".join(dict.fromkeys([*measured, *row]))
+            raise ValueError(f"score is {plan.score!r}, which is no column of the history; choose one of {known}.")
         scores.append(row[plan.score])
     return np.mean(scores, axis=0)
 

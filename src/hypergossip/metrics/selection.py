@@ -29,6 +29,11 @@ class Measured(NamedTuple):
     together: Named
 
 
+def columns(measured: Measured) -> list[str]:
+    """Returns the names of what is measured."""
+    return [*measured.figures, *(name for name, _ in measured.observe), *(name for name, _ in measured.together)]
+
+
 def read_measure(measure: Any, problem: Problem) -> Measured:
     """Returns what is measured.
 
