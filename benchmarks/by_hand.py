@@ -40,21 +40,21 @@ def jax_diamond(problem: Any, mixing: np.ndarray, rounds: int, batch: int, setti
     def hypergradient(x, y, key, up, low):
         k_up, k_low, k_depth = jax.random.split(key, 3)
         k = jax.random.randint(k_depth, (), 0, K)
-        fx, fy = jax.grad(f, (0, 1))(x, y, take(k_up, up, form.samples[0]))
+        fx, fy = jax.grad(f, (0, 1))(x, y, take(k_up, up, form.whole[0].sizes[-1]))
 
         def factor(j, v):
-            data = take(jax.random.fold_in(k_low, j), low, form.samples[1])
+            data = take(jax.random.fold_in(k_low, j), low, form.whole[1].sizes[-1])
             return v - jax.jvp(lambda y: jax.grad(g, 1)(x, y, data), (y,), (v,))[1] / L
 
         z = jax.lax.fori_loop(1, k + 1, factor, fy)
-        data = take(jax.random.fold_in(k_low, 0), low, form.samples[1])
+        data = take(jax.random.fold_in(k_low, 0), low, form.whole[1].sizes[-1])
         return fx - K / L * jax.vjp(lambda x: jax.grad(g, 1)(x, y, data), x)[1](z)[0]
 
     def directions(x, y, x_prev, y_prev, p, v, eta, gamma, key, up, low):
         k_up, k_low = jax.random.split(key)
         xs, ys = jnp.stack([x, x_prev]), jnp.stack([y, y_prev])
         G = jax.vmap(lambda x, y: hypergradient(x, y, k_up, up, low))(xs, ys)
-        data = take(k_low, low, form.samples[1])
+        data = take(k_low, low, form.whole[1].sizes[-1])
         h = jax.vmap(lambda x, y: jax.grad(g, 1)(x, y, data))(xs, ys)
         return G[0] + (1 - eta) * (p - G[1]), h[0] + (1 - gamma) * (v - h[1])
 
