@@ -209,3 +209,21 @@ def test_the_regulariser_that_is_advised_is_enough(curvature):
         run(made(lambda x, y, b: fit(y, b), lower(0.0)))
     advised = float(str(told.value).split("c above ")[1].split(";")[0])
     run(made(lambda x, y, b: fit(y, b), lower(1.01 * advised)))
+
+
+def test_the_start_of_every_agent_is_looked_at():
+    """The problem's own start is fine, and that of agent 2 is not."""
+    problem = made(lambda x, y, b: fit(y, b) + jnp.sum(jnp.log(x)), lambda x, y, b: fit(y, b) + near(x, y), x0=1.0)
+    x0 = np.ones((3, 2))
+    run(problem, x0=x0)
+    x0[2, 1] = -1.0
+    with pytest.raises(ValueError, match="the upper loss of agent 2 is NaN at the starting point"):
+        run(problem, x0=x0)
+
+
+def test_leaves_without_entries_are_no_matter():
+    loss = lambda x, y, b: fit(y["w"], b) + near(x["w"], y["w"])
+    empty = {"w": np.ones(2), "none": np.zeros((0, 2))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(made(loss, loss, x0=empty, y0=empty))

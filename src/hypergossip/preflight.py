@@ -28,19 +28,20 @@ class PreflightWarning(UserWarning):
     """A run that may work, with a setting that is likely to hurt."""
 
 
-def preflight(algorithm: Algorithm, problem: Problem, network: Any) -> None:
+def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any = None) -> None:
     """Refuses a run that cannot work, and warns (`PreflightWarning`) of one that is likely not to.
 
     Args:
         algorithm: The algorithm that will run.
         problem: On this problem.
         network: Over this network.
+        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
 
     Raises:
         ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
     """
     fit = fitted(algorithm, problem.upper, problem.lower)
-    known = facts(problem, network)
+    known = facts(problem, network, start)
     check_products(fit, problem)
     for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
@@ -72,8 +73,13 @@ def check_products(algorithm: Algorithm, problem: Problem) -> None:
         ) from error
 
 
-def facts(problem: Problem, network: Any) -> Facts:
+def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
     """Gathers what an algorithm needs for its check, and warns (`PreflightWarning`) of variables without influence.
+
+    Args:
+        problem: The problem.
+        network: The network.
+        start: As for `preflight`.
 
     Raises:
         ValueError: If the sizes do not fit, something is not finite at the start, or the lower level is not strongly
@@ -83,9 +89,9 @@ def facts(problem: Problem, network: Any) -> Facts:
     shared = any(problem.upper.shared), any(problem.lower.shared)
     if not problem.losses:
         return Facts(*shared, network=network, lower_curvature=(0.0, 0.0), upper_curvature=lambda: 0.0)
-    start = measure_start(problem)
-    check_finite(problem, start)
-    for text in check_influence(problem, start):
+    found = measure_start(problem, start)
+    check_finite(problem, found)
+    for text in check_influence(problem, found):
         warnings.warn(text, PreflightWarning, stacklevel=4)
     if not problem.twice_differentiable:
         warnings.warn(
@@ -94,7 +100,7 @@ def facts(problem: Problem, network: Any) -> Facts:
             PreflightWarning,
             stacklevel=4,
         )
-    smallest, largest = start.smallest, start.largest
+    smallest, largest = found.smallest, found.largest
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
         # c |y|^2 adds 2 c to every curvature.

@@ -73,8 +73,7 @@ def solve(
             the row: the rows after the last checkpoint come again when the run is gone on with ("round" tells), those
             that it holds do not. What the function raises ends the run.
         x0: Where every agent starts, a pytree like the problem's x0 whose leaves have a leading axis (agents, ...), the
-            same in every seed; all agents start at the problem's x0 if absent. The checks before the run look at the
-            problem's.
+            same in every seed; all agents start at the problem's x0 if absent.
         y0: Likewise.
         start: A result to go on from, of the same algorithm (other numbers are allowed), data and seeds.
         stop: A tolerance on the metric, a function of a row, or `Stop`.
@@ -111,7 +110,7 @@ def solve(
         raise ValueError("stop: the tolerance is one on the metric, which measure leaves out; measure it, too.")
     network = paired(problem, network)
     if check:
-        preflight(algorithm, problem, network)
+        preflight(algorithm, problem, network, own)
     numbers = seed + np.arange(seeds or 1)
     with own_errors(problem.oracles):
         run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, own, measure)

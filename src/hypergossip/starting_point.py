@@ -57,13 +57,19 @@ def measured_oracles(problem: Problem, oracles: Any = None) -> Any:
     return oracles if problem.twice_differentiable else differenced(oracles)
 
 
-def measure_start(problem: Problem) -> Start:
-    """Measures a problem that has losses at its starting point; leaves on the host."""
-    return _measure(problem, problem.x0, problem.y0)
+def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Start:
+    """Measures a problem that has losses at its starting point; leaves on the host.
+
+    Args:
+        problem: The problem.
+        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
+    """
+    return _measure(problem, *((problem.x0, problem.y0) if start is None else start))
 
 
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
     with jax.enable_x64(True):
+        x, y = (np.broadcast_to(np.asarray(v), (problem.agents, np.shape(v)[-1])) for v in (x, y))
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
         found = _start(measured_oracles(problem), problem.identities, x, y, samples)
         return jax.tree.map(np.asarray, found)
@@ -72,7 +78,7 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
 @compiled("samples")
 def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Start:
     oracles, x, y = to_float64((oracles, x, y))
-    direction = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
+    direction = jax.random.normal(jax.random.key(0), y.shape[1:], y.dtype)
     direction = direction / jnp.linalg.norm(direction)
     key = jax.random.key(0)
 
@@ -86,7 +92,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
 
         return lax.fori_loop(0, POWER_ITERATIONS + 1, iterate, (direction, jnp.zeros_like(shift)))[1]
 
-    def of_agent(agent: Any, identity: Any) -> Start:
+    def of_agent(agent: Any, identity: Any, x: Any, y: Any) -> Start:
         full = agent.full
         with_values = getattr(full, "oracles", full)  # what differences are taken of
         fx, fy = full.upper_gradients(x, y, key)
@@ -115,7 +121,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
             largest,
         )
 
-    return jax.vmap(of_agent)(oracles, identities)
+    return jax.vmap(of_agent)(oracles, identities, x, y)
 
 
 def normalised(Hv: Any, v: Any) -> Any:
@@ -152,7 +158,7 @@ def check_influence(problem: Problem, start: Start) -> list[str]:
     """Finds leaves of x and y on which nothing depends, at the start and at a generic point beside it.
 
     Returns:
-        A warning for every leaf of x whose hypergradient is zero.
+        A warning for every leaf of x whose hypergradient is zero at both.
 
     Raises:
         ValueError: If the lower loss does not depend on a leaf of y, which then has no solution.
@@ -177,7 +183,7 @@ def check_influence(problem: Problem, start: Start) -> list[str]:
     unused = np.abs(beside.fx) + np.abs(beside.mixed) == 0
     return [
         f"x{problem.upper.paths[k]} has no influence: {why[bool(unused[:, problem.upper.entries(k)].all())]}, so its "
-        "hypergradient is zero everywhere and it stays where it starts."
+        "hypergradient is zero at the start and near it, and it stays where it starts."
         for k in sorted(upper)
     ]
 
@@ -187,5 +193,7 @@ def _silent(problem: Problem, start: Start) -> tuple[set[int], set[int]]:
     through_y = start.mixed if np.abs(start.fy).sum() > 0 else np.zeros_like(start.mixed)
     x = np.abs(start.fx).sum(axis=0) + np.abs(through_y).sum(axis=0)
     y = np.abs(start.gy).sum(axis=0) + np.abs(start.curved).sum(axis=0)
-    find = lambda space, sums: {k for k in range(len(space.shapes)) if not sums[space.entries(k)].any()}
+    find = lambda space, sums: {
+        k for k in range(len(space.shapes)) if sums[space.entries(k)].size and not sums[space.entries(k)].any()
+    }
     return find(problem.upper, x), find(problem.lower, y)
