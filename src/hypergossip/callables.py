@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 
@@ -52,3 +53,14 @@ def check_functions(functions: Any, name: str, arguments: tuple[str, ...]) -> No
         )
     for key, function in functions.items():
         check_function(function, f"{name}[{key!r}]", arguments)
+
+
+def own_function(function: Any) -> Any:
+    """Returns a method as a function that equals no other, since its object may have changed by the next time.
+
+    Compiled programs are found again by the functions within; two methods of one object are equal, whatever it holds.
+
+    Args:
+        function: What a user gave.
+    """
+    return partial(function) if inspect.ismethod(function) else function

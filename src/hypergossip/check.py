@@ -10,7 +10,7 @@ import numpy as np
 from hypergossip.algorithm import Hypergradient
 from hypergossip.arguments import seed_number
 from hypergossip.compilation import compiled
-from hypergossip.float64 import to_float64
+from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.kinds import check_estimator, check_problem
 from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import REACHED, solve_lower
@@ -79,7 +79,7 @@ def check_hypergradient(
     estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
     size = problem.upper.size
-    with jax.enable_x64(True):
+    with in_float64(calls_python(problem.oracles)):
         oracles, y0 = to_float64((measured_oracles(problem), problem.y0))
         full = oracles.full
         if x is None:
@@ -107,7 +107,9 @@ def check_hypergradient(
         width = step * max(1.0, float(np.linalg.norm(point)))
         ends = [(value(full, point + width * v, y0), value(full, point - width * v, y0)) for v in chosen]
         truth = np.array([(above - below) / (2 * width) for (above, _), (below, _) in ends])
-        samples, residual = estimates(full, point, y0, jax.random.split(jax.random.key(seed), draws))
+        samples, residual = jax.block_until_ready(
+            estimates(full, point, y0, jax.random.split(jax.random.key(seed), draws))
+        )
         along = np.asarray(samples) @ chosen.T
         residual = float(np.max([residual, *(end[1] for pair in ends for end in pair)]))
     if not residual <= REACHED:

@@ -1,5 +1,7 @@
 """Measuring is done in float64, whatever the precision of the run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -19,3 +21,29 @@ def to_float64(tree: Any) -> Any:
         return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(cast, tree)
+
+
+@contextmanager
+def in_float64(calls_python: bool = False) -> Iterator[None]:
+    """Switches 64 bits on for what runs within, which must be waited for within.
+
+    Args:
+        calls_python: Do the programs call Python functions back? These run in threads of their own, for which JAX's
+            switch of one thread does not hold: the process's is switched, too.
+    """
+    before = bool(jax.config.read("jax_enable_x64"))
+    switched = calls_python and not before
+    if switched:
+        jax.config.update("jax_enable_x64", True)
+    try:
+        with jax.enable_x64(True):
+            yield
+    finally:
+        if switched:
+            jax.config.update("jax_enable_x64", False)
+
+
+def calls_python(oracles: Any) -> bool:
+    """Do these oracles' losses call Python functions back?"""
+    form = getattr(getattr(oracles, "oracles", oracles), "form", None)
+    return getattr(form, "calls_python", False)

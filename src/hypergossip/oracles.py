@@ -31,6 +31,7 @@ class Form:
             data shuffled once: as unbiased, and one slice instead of a gather).
         whole: How the upper and the lower loss are called on all rows of an agent.
         projection: The user's projection of x onto a set, or None.
+        calls_python: Does a loss call a Python function back?
     """
 
     upper: Loss
@@ -41,6 +42,7 @@ class Form:
     sampling: str
     whole: tuple[Whole, Whole]
     projection: Callable[[Any], Any] | None
+    calls_python: bool = False
 
 
 @register_pytree("form")

@@ -12,7 +12,7 @@ from jax import lax
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.compilation import compiled
 from hypergossip.engines.lifting import mix_through
-from hypergossip.float64 import to_float64
+from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.stationarity import hypergradients
@@ -100,7 +100,7 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
             PreflightWarning,
             stacklevel=4,
         )
-    smallest, largest = found.smallest, found.largest
+    smallest, largest = found.smallest, np.maximum(found.largest, found.of_batches)
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
         # c |y|^2 adds 2 c to every curvature.
@@ -135,12 +135,12 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     so never below the truth.
     """
     start = measure_start(problem)
-    return start.smallest, start.largest
+    return start.smallest, np.maximum(start.largest, start.of_batches)
 
 
 def upper_curvature(problem: Problem) -> float:
     """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
-    with jax.enable_x64(True):
+    with in_float64(calls_python(problem.oracles)):
         return float(_upper_curvature(measured_oracles(problem), problem.upper, problem.lower, problem.x0, problem.y0))
 
 

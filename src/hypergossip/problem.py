@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypergossip.algorithm import LossOracles, Oracles, Vector
-from hypergossip.callables import check_function, check_functions
+from hypergossip.callables import check_function, check_functions, own_function
 from hypergossip.naming import agent_label, read_names
 from hypergossip.oracles import AutodiffOracles, Form
 from hypergossip.problem_data import count_rows, read_data, read_start
@@ -120,8 +120,8 @@ class Problem:
             )
         x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
-        check_loss("upper", upper, upper_rows[0], x0, y0)
-        check_loss("lower", lower, lower_rows[0], x0, y0)
+        upper, lower = map(own_function, (upper, lower))
+        python = check_loss("upper", upper, upper_rows[0], x0, y0), check_loss("lower", lower, lower_rows[0], x0, y0)
         form = Form(
             upper=upper,
             lower=lower,
@@ -130,10 +130,11 @@ class Problem:
             batch_size=None if batch_size is None else int(batch_size),
             sampling=sampling,
             whole=(
-                choose_whole("upper", upper, upper_rows, counts[0], x0, y0),
-                choose_whole("lower", lower, lower_rows, counts[1], x0, y0),
+                choose_whole("upper", upper, upper_rows, counts[0], x0, y0, python[0]),
+                choose_whole("lower", lower, lower_rows, counts[1], x0, y0, python[1]),
             ),
             projection=project,
+            calls_python=any(python),
         )
         repeat = form.batch_size - 1 if form.batch_size and sampling == "blocks" else 0
         stacked = stack(upper_rows, repeat, "upper_data")

@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from hypergossip.compilation import compiled
-from hypergossip.float64 import to_float64
+from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.hypergradients.hessian_free import differenced
 from hypergossip.problem import Problem
 
@@ -32,7 +32,8 @@ class Start(NamedTuple):
         mixed: (agents, p) d2xy g times a random vector.
         curved: (agents, q) d2yy g times it.
         smallest: (agents,) the smallest curvature of g in y: a Rayleigh quotient, so never below the truth.
-        largest: (agents,) the largest, on a few batches too.
+        largest: (agents,) the largest.
+        of_batches: (agents,) the largest found on a few batches; 0 where none are drawn.
     """
 
     upper_loss: Any
@@ -44,6 +45,7 @@ class Start(NamedTuple):
     curved: Any
     smallest: Any
     largest: Any
+    of_batches: Any
 
 
 def measured_oracles(problem: Problem, oracles: Any = None) -> Any:
@@ -68,7 +70,7 @@ def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Sta
 
 
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
-    with jax.enable_x64(True):
+    with in_float64(calls_python(problem.oracles)):
         x, y = (np.broadcast_to(np.asarray(v), (problem.agents, np.shape(v)[-1])) for v in (x, y))
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
         found = _start(measured_oracles(problem), problem.identities, x, y, samples)
@@ -105,10 +107,11 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
 
         _, (top, below) = lax.scan(both_ends, jnp.zeros_like(y[0]), length=2)
         smallest, largest = jnp.minimum(top, jnp.abs(top) - below), jnp.abs(top)
+        of_batches = jnp.zeros_like(largest)
         if samples:
             keys = jax.random.split(jax.random.fold_in(jax.random.key(1), identity), BATCHES)
             batches = lax.map(lambda key: extreme(agent.hessian_product(x, y, key), jnp.zeros_like(y[0])), keys)
-            largest = jnp.maximum(largest, jnp.max(batches))
+            of_batches = jnp.max(batches)
         return Start(
             full.upper_loss(x, y, key),
             with_values.lower_loss(x, y, key) if hasattr(with_values, "lower_loss") else jnp.zeros_like(y[0]),
@@ -119,6 +122,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
             H(direction),
             smallest,
             largest,
+            of_batches,
         )
 
     return jax.vmap(of_agent)(oracles, identities, x, y)
@@ -152,6 +156,13 @@ def check_finite(problem: Problem, start: Start) -> None:
                 f"{name} of {problem.agent_label(int(wrong[0]))}{others} is {kind} at the starting point, on all its "
                 f"samples. {CAUSES}"
             )
+    wrong = np.flatnonzero(~np.isfinite(start.of_batches))
+    if len(wrong):
+        label = problem.agent_label(int(wrong[0]))
+        raise ValueError(
+            f"the curvature of the lower loss in y of {label} is not finite at the starting point on a batch, and finite "
+            "on all its samples: in a mean over those that count, a batch in which none does is 0/0. Take a larger batch_size, or divide by no less than one."
+        )
 
 
 def check_influence(problem: Problem, start: Start) -> list[str]:

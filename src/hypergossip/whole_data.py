@@ -19,7 +19,7 @@ from jax import lax
 from jax.core import Tracer
 
 from hypergossip.compilation import compiled
-from hypergossip.float64 import to_float64
+from hypergossip.float64 import in_float64, to_float64
 from hypergossip.masking import CannotMask, on_own_rows
 
 Tree = Any
@@ -75,7 +75,7 @@ def mean_of_rows(loss: Loss, data: Tree, count: Any) -> Callable[[Any, Any], Any
     return mean
 
 
-def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
+def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
     """Traces a loss on the data of agent 0, and refuses what no later message could explain.
 
     Args:
@@ -85,6 +85,9 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
         x0: One agent's starting point.
         y0: Likewise.
 
+    Returns:
+        Does the loss call a Python function back?
+
     Raises:
         ValueError: If the loss returns no floating scalar.
     """
@@ -93,7 +96,7 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
     )
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), (x0, y0, agent))
     try:
-        value = jax.eval_shape(loss, *shapes)
+        program, value = jax.make_jaxpr(loss, return_shape=True)(*shapes)
     except Exception as error:
         named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
         given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
@@ -102,9 +105,12 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> None:
     if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
         told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
         raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")
+    return "callback" in str(program)
 
 
-def choose_whole(name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence[int], x0: Tree, y0: Tree) -> Whole:
+def choose_whole(
+    name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence[int], x0: Tree, y0: Tree, python: bool = False
+) -> Whole:
     """Returns how a level's loss is called on all rows of every agent.
 
     Args:
@@ -114,6 +120,7 @@ def choose_whole(name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence
         counts: Each agent's number of rows.
         x0: One agent's starting point.
         y0: Likewise.
+        python: Does the loss call a Python function back?
 
     Raises:
         ValueError: If agents hold too many different numbers of rows for a loss that can be called in one shape only.
@@ -121,18 +128,22 @@ def choose_whole(name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence
     sizes = tuple(sorted(set(map(int, counts))))
     if len(sizes) == 1:
         return Whole("equal", sizes)
-    chosen = [counts.index(sizes[k]) for k in sorted({0, len(sizes) // 2, len(sizes) - 1})]
+    own = lambda *arguments: loss(*arguments)  # compiled for this problem alone, and hashable whatever the loss is
+    few = len(sizes) <= MOST_SHAPES
+    chosen = [counts.index(size) for size in (sizes if few else (sizes[0], sizes[len(sizes) // 2], sizes[-1]))]
     try:
-        if _is_right(loss, on_own_rows, agents, chosen, sizes[-1], x0, y0):
+        if _is_right(own, on_own_rows, agents, chosen, sizes[-1], x0, y0, python):
             return Whole("masked", sizes)
         obstacle = "its program, run on padded rows, gave another number than the loss itself"
     except CannotMask as why:
         obstacle = str(why)
-    if len(sizes) <= MOST_SHAPES:
+    except Exception as error:  # of the user's function, or of JAX: the ways below call the loss as it is
+        obstacle = f"its program on padded rows cannot be differentiated ({type(error).__name__})"
+    if few:
         return Whole("sizes", sizes)
     spread = np.unique(np.linspace(0, len(sizes) - 1, MOST_SHAPES).astype(int))
     single = lambda loss, x, y, batch, own: mean_of_rows(loss, batch, own)(x, y)
-    if _is_right(loss, single, agents, [counts.index(sizes[k]) for k in spread], sizes[-1], x0, y0):
+    if _is_right(own, single, agents, [counts.index(sizes[k]) for k in spread], sizes[-1], x0, y0, python):
         return Whole("mean", sizes)
     raise ValueError(
         f"the {name} loss cannot be called on agents that hold {len(sizes)} different numbers of samples: it is not a "
@@ -142,16 +153,23 @@ def choose_whole(name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence
 
 
 def _is_right(
-    loss: Loss, call: Callable, agents: Sequence[Tree], chosen: Sequence[int], rows: int, x0: Tree, y0: Tree
+    loss: Loss,
+    call: Callable,
+    agents: Sequence[Tree],
+    chosen: Sequence[int],
+    rows: int,
+    x0: Tree,
+    y0: Tree,
+    python: bool,
 ) -> bool:
     """Does a way of calling a loss on padded rows agree with the loss on these agents' own, in value and gradients?"""
     random = np.random.default_rng(0)
     start = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (x0, y0))
     moved = jax.tree.map(lambda v: v + 0.1 * (1 + abs(v)) * random.standard_normal(v.shape), start)
-    with jax.enable_x64(True):
+    with in_float64(python):
         own = [to_float64(jax.tree.map(jnp.asarray, agents[i])) for i in chosen]
         for x, y in (start, moved):
-            ours, theirs = _both(loss, call, rows, x, y, own)
+            ours, theirs = jax.block_until_ready(_both(loss, call, rows, x, y, own))
             for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
                 size = float(np.max(np.abs(np.nan_to_num(other)), initial=1e-3))
                 if not np.allclose(one, other, rtol=0, atol=AGREEMENT * size, equal_nan=True):
@@ -161,10 +179,11 @@ def _is_right(
 
 @compiled("loss", "call", "rows")
 def _both(loss: Loss, call: Callable, rows: int, x: Tree, y: Tree, own: list[Tree]) -> tuple[list, list]:
-    """Returns value and gradients of a loss called on padded rows, and on unpadded ones, for every agent."""
-    of = lambda function: jax.value_and_grad(function, (0, 1))(x, y)
+    """Returns a loss called on padded rows, and on unpadded ones, for every agent; gradients of the first and last."""
+    derived = lambda function: jax.value_and_grad(function, (0, 1))(x, y)
     ours, theirs = [], []
-    for data in own:
+    for k, data in enumerate(own):
+        of = derived if k in (0, len(own) - 1) else lambda function: function(x, y)  # derivatives take long to compile
         count = jax.tree.leaves(data)[0].shape[0]
         padded = jax.tree.map(lambda leaf, count=count: leaf[np.arange(rows) % count], data)
         real = lax.optimization_barrier(jnp.asarray(count))  # not known while compiling, as in a run

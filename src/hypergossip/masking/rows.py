@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 ROWS = "n"
-_DIMENSION = re.compile(rf"(?:(\d+)\*)?{ROWS}(?: ([+-]) (\d+))?")
+_TERM = re.compile(rf"(?:(\d+)\*)?{ROWS}(?:\^(\d+))?|(\d+)")
 
 
 class CannotMask(Exception):
@@ -29,10 +29,7 @@ class Rows:
 
     def size(self, dimension: Any) -> int:
         """Returns a dimension of the padded arrays."""
-        if is_fixed(dimension):
-            return int(dimension)
-        times, more = _affine(dimension)
-        return times * self.padded + more
+        return int(dimension) if is_fixed(dimension) else evaluate(dimension, self.padded)
 
     def shape(self, dimensions: Sequence[Any]) -> tuple[int, ...]:
         """Returns a shape of the padded arrays."""
@@ -40,10 +37,7 @@ class Rows:
 
     def real(self, dimension: Any) -> Any:
         """Returns a dimension of the agent's own arrays."""
-        if is_fixed(dimension):
-            return int(dimension)
-        times, more = _affine(dimension)
-        return times * self.own + more
+        return int(dimension) if is_fixed(dimension) else evaluate(dimension, self.own)
 
     def mask(self, value: Any, aval: Any, axes: Sequence[int], fill: Any) -> Any:
         """Returns a value without its padding.
@@ -72,10 +66,14 @@ def row_axes(aval: Any) -> tuple[int, ...]:
     return tuple(axis for axis, dimension in enumerate(getattr(aval, "shape", ())) if not is_fixed(dimension))
 
 
-def _affine(dimension: Any) -> tuple[int, int]:
-    """Reads ``c n + d`` as (c, d)."""
-    match = _DIMENSION.fullmatch(str(dimension))
-    if match is None:
-        raise CannotMask(f"an array has {dimension} entries along an axis, for {ROWS} rows")
-    times, sign, more = match.groups()
-    return int(times or 1), int(f"{sign or '+'}{more or 0}")
+def evaluate(dimension: Any, rows: Any) -> Any:
+    """Returns a polynomial of the number of rows, as JAX writes it: ``2*n^2 - n + 3``."""
+    total = 0
+    for sign, term in re.findall(r"(^|[+-])\s*([^+-]+)", str(dimension).replace(" ", "")):
+        match = _TERM.fullmatch(term)
+        if match is None:
+            raise CannotMask(f"an array has {dimension} entries along an axis, for {ROWS} rows")
+        times, power, constant = match.groups()
+        value = int(constant) if constant else int(times or 1) * rows ** int(power or 1)
+        total = total - value if sign == "-" else total + value
+    return total

@@ -175,14 +175,38 @@ def _sort(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
     return _with(equation.primitive, [first, *arguments[1:]], equation.params, is_stable=True)
 
 
-def _take(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    sizes = rows.shape(equation.params["slice_sizes"])
-    return _with(equation.primitive, arguments, equation.params, slice_sizes=sizes)
+def _gather(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
+    """Holds an index of rows against the agent's own number of them, as without padding."""
+    operand, indices = arguments
+    parameters = equation.params
+    aval, sizes, mode = equation.invars[0].aval, parameters["slice_sizes"], parameters["mode"]
+    for place, axis in enumerate(parameters["dimension_numbers"].start_index_map):
+        if axis in row_axes(aval):
+            last = jnp.asarray(rows.real(aval.shape[axis]) - rows.real(sizes[axis])).astype(indices.dtype)
+            own = indices[..., place]
+            if mode == lax.GatherScatterMode.FILL_OR_DROP:
+                kept = jnp.where(own > last, jnp.asarray(operand.shape[axis], indices.dtype), own)
+            else:  # clamped, whether that was asked for or promised not to be needed
+                kept = jnp.clip(own, 0, last)
+            indices = indices.at[..., place].set(kept)
+    return _with(equation.primitive, [operand, indices], parameters, slice_sizes=rows.shape(sizes))
+
+
+def _dynamic_slice(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
+    operand, *starts = arguments
+    aval, sizes = equation.invars[0].aval, equation.params["slice_sizes"]
+    for axis in row_axes(aval):
+        last = jnp.asarray(rows.real(aval.shape[axis]) - rows.real(sizes[axis]))
+        starts[axis] = jnp.minimum(starts[axis], last.astype(jnp.asarray(starts[axis]).dtype))
+    return _with(equation.primitive, [operand, *starts], equation.params, slice_sizes=rows.shape(sizes))
 
 
 def _scatter(fill: Callable[[Any], Any]) -> Rule:
     def scatter(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
         operand, places, updates = arguments
+        drops = equation.params["mode"] == lax.GatherScatterMode.FILL_OR_DROP
+        if not drops:
+            _refuse_rows(equation, equation.params["dimension_numbers"].scatter_dims_to_operand_dims)
         aval = equation.invars[2].aval
         updates = rows.mask(updates, aval, range(updates.ndim), fill(aval.dtype))
         return _with(equation.primitive, [operand, places, updates], equation.params)
@@ -203,8 +227,8 @@ RULES: dict[str, Rule] = {
     p.concatenate_p.name: _along("dimension"),
     "split": _along("axis"),
     p.pad_p.name: _pad,
-    p.dynamic_slice_p.name: _take,
-    p.gather_p.name: _take,
+    p.dynamic_slice_p.name: _dynamic_slice,
+    p.gather_p.name: _gather,
     p.scatter_add_p.name: _scatter(_zero),
     p.scatter_mul_p.name: _scatter(_one),
     p.scatter_max_p.name: _scatter(_lowest),

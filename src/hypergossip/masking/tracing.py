@@ -38,19 +38,32 @@ def on_own_rows(loss: Callable, x: Any, y: Any, batch: Any, own: Any) -> Any:
         (jnp.shape(leaf) if k < fixed else jnp.shape(leaf)[1:], jnp.asarray(leaf).dtype, k >= fixed)
         for k, leaf in enumerate(leaves)
     )
-    program = _traced(loss, structure, kinds, bool(jax.config.read("jax_enable_x64")))
+    program = _traced(_Itself(loss), structure, kinds, bool(jax.config.read("jax_enable_x64")))
     (value,) = run(program, leaves, Rows(rows.pop(), own))
     return value
 
 
+class _Itself:
+    """A function that equals nothing but itself, whether or not it is hashable."""
+
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return id(self.function)
+
+
 @lru_cache(maxsize=64)
-def _traced(loss: Callable, structure: Any, kinds: tuple, x64: bool) -> ClosedJaxpr:
+def _traced(loss: _Itself, structure: Any, kinds: tuple, x64: bool) -> ClosedJaxpr:
     """Traces a loss with a symbolic number of rows; `x64` only tells the entries of the cache apart."""
     (n,) = jax.export.symbolic_shape(ROWS)
     shapes = [jax.ShapeDtypeStruct((n, *shape) if row else shape, dtype) for shape, dtype, row in kinds]
     try:
         # A symbolic number is an array of whole numbers where a plain one is Python's, so it mixes with floats less.
         with jax.numpy_dtype_promotion("standard"):
-            return jax.make_jaxpr(lambda *leaves: loss(*jax.tree.unflatten(structure, leaves)))(*shapes)
+            return jax.make_jaxpr(lambda *leaves: loss.function(*jax.tree.unflatten(structure, leaves)))(*shapes)
     except Exception as error:
         raise CannotMask(f"it needs its number of rows while it is traced ({type(error).__name__})") from error

@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.compilation import compiled
-from hypergossip.float64 import to_float64
+from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.metrics.lower_solution import REACHED, Reached, adjoint_solution, average_shared, solve_lower
 from hypergossip.space import Space
 
@@ -180,5 +180,7 @@ def chosen_figures(names: tuple[str, ...], oracles: Any, upper: Space, lower: Sp
     Returns:
         Name -> (runs,).
     """
-    with jax.enable_x64(True):
-        return _figures(names, oracles, upper, lower, x, y)
+    python = calls_python(oracles)
+    with in_float64(python):
+        measured = _figures(names, oracles, upper, lower, x, y)
+        return jax.block_until_ready(measured) if python else measured
