@@ -71,7 +71,24 @@ def test_the_sentence():
         hg.solve(hg.SOBA(0.1, 1.0, 0.1), problem, network, rounds=0)
     (warning,) = caught
     assert "SOBA: lower_step = 1 is beyond 2/L with L about 4; below 0.5 would do." in str(warning.message)
-    assert "diverges" in str(warning.message)
+    assert "where the curvature stays so, gradient descent diverges." in str(warning.message)
+
+
+def test_beyond_the_bound_at_the_start_gradient_descent_may_still_settle():
+    """A logistic curvature falls from its start at zero: a step beyond 2/L is warned of, and converges all the same."""
+    random = np.random.default_rng(0)
+    a = random.standard_normal((4, 200, 5))
+    data = {"a": a, "c": (a[..., 0] + 0.1 * random.standard_normal((4, 200)) > 0) * 2.0 - 1}
+    fit = lambda y, b: jnp.mean(jax.nn.softplus(-b["c"] * (b["a"] @ y)))
+    lower = lambda x, y, b: fit(y, b) + 0.01 * jnp.sum((y - x) ** 2)
+    start = np.zeros(5)
+    problem = hg.Problem(lambda x, y, b: fit(y, b), lower, upper_data=data, lower_data=data, x0=start, y0=start)
+    algorithm, known = hg.DSGD(0.0, 8.0, hg.Direct()), facts(problem, NETWORK)
+    assert known.lower_curvature[1] > 2 / 8.0
+    (text,) = concerns(algorithm, known)
+    assert "lower_step = 8 is beyond 2/L" in text
+    assert "where the curvature stays so, gradient descent diverges." in text
+    assert max(movement(algorithm, problem, "y")) < 1e-12
 
 
 def stiff(share="upper"):
@@ -142,7 +159,7 @@ def test_schedules_are_looked_at_where_they_begin_and_where_they_settle():
         return " ".join(told(hg.DSGD(0.1, step, EXACT), known()))
 
     assert "lower_step begins at 0.8, beyond 2/L" in text(hg.PowerDecay(0.8))
-    assert "diverges until it has decayed" in text(hg.PowerDecay(0.8))
+    assert "diverges until the step has decayed" in text(hg.PowerDecay(0.8))
     assert "begins at 3, beyond 2/L" in text(hg.PowerDecay(3.0, 1.0, 0.1))
     assert "decayed" not in text(hg.PowerDecay(3.0, 1.0, 0.1))
     assert "= 0.6 is beyond" in text(hg.Constant(0.6))
