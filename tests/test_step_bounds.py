@@ -169,6 +169,29 @@ def test_schedules_are_looked_at_where_they_begin_and_where_they_settle():
     assert told(hg.BSA(0.1, hg.PowerDecay(0.49), EXACT), known()) == []
 
 
+@every_method()
+@pytest.mark.parametrize("name", ["lower_step", "adjoint_step"])
+def test_every_method_sees_a_step_that_grows_beyond_its_bound(method, name):
+    if not hasattr(method.algorithm, name) or isinstance(getattr(method.algorithm, "hypergradient", None), hg.Unrolled):
+        return
+    bound = bound_of(method)
+    warm_up = lambda after: jax.tree_util.Partial(lambda r: jnp.where(r < 5, 0.5, after) * bound)
+    check = lambda step: told(replace(method.algorithm, **{name: step}), known(method.share))
+    assert check(warm_up(0.9)) == []
+    (text,) = check(warm_up(1.5))
+    assert f"{name} reaches {1.5 * bound:.3g} after 100 rounds, " in text or "Take at most" in text
+    (text,) = check(hg.PowerDecay(1.01 * bound))
+    assert f"{name} begins at {1.01 * bound:.3g}, " in text
+
+
+def test_the_largest_of_the_leaves_is_named_by_the_methods_with_bounds_of_their_own():
+    problem = stiff("both")
+    for make in (lambda step: hg.Slam(0.01, step, 0.5, 0.2, EXACT), lambda step: hg.MDAC(0.01, step, EXACT)):
+        algorithm = fitted(make({"hard": 0.1, "soft": 0.9}), problem.upper, problem.lower)
+        (text,) = concerns(algorithm, facts(problem, NETWORK))
+        assert "lower_step.soft = 0.9 may be unstable" in text
+
+
 def test_without_losses_there_is_no_curvature_to_hold_a_step_against():
     assert told(hg.CAC(0.1, 1e3, hg.Direct()), known("both", largest=0.0)) == []
 

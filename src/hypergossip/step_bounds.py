@@ -74,10 +74,10 @@ def beyond_curvature(
 ) -> list[str]:
     """Holds the steps of the lower level, or of its adjoint, against 2 / L, L its largest curvature at the start.
 
-    Gradient steps of size s on a quadratic are stable if and only if s < 2 / L, and with a step D for each entry if and only if the
-    largest eigenvalue of D^(1/2) (d2yy g) D^(1/2) is below 2: surely not where the smallest entry of D is not below
-    2 / L, and perhaps not where the largest is not. On another loss they may still stay bounded, as its curvature may
-    fall on the way: hence a warning, and one that says so.
+    Gradient steps of size s on a quadratic are stable if and only if s < 2 / L, and with a step D for each entry if
+    and only if the largest eigenvalue of D^(1/2) (d2yy g) D^(1/2) is below 2: surely not where the smallest entry of D
+    is not below 2 / L, and perhaps not where the largest is not. On another loss they may stay bounded all the same,
+    as its curvature may fall on the way: hence a warning, and one that says so.
 
     Args:
         name: The method, for the message.
