@@ -238,29 +238,3 @@ def test_a_start_beyond_32_bits_is_refused_and_other_types_are_taken():
         problem = hg.Problem(loose, loose, upper_data=rows, lower_data=rows, x0=start, y0=np.zeros(P))
         np.testing.assert_array_equal(problem.x0, [1.0, 2.0])
         assert problem.x0.dtype == np.float64
-
-
-def agent(samples=SAMPLES):
-    return {"A": np.ones((samples, P))}
-
-
-COLLECTIONS = {
-    "a generator": (lambda: (agent() for _ in range(3)), ["iterator", "a list of one pytree an agent"]),
-    "agents by number": (lambda: {i: agent() for i in range(3)}, ["keys are numbers", "list(data.values())"]),
-    "a tuple of agents": (lambda: tuple(agent() for _ in range(3)), ["a tuple of 3 pytrees", "give a list"]),
-    "agents by name": (lambda: {"a": agent(), "b": agent(5)}, ["[4, 5] agents", "list(data.values())"]),
-    "a list in a dict": (lambda: {"A": [np.ones(SAMPLES)] * 3}, ["no samples", "a list of one pytree an agent"]),
-    "nothing": (lambda: {}, ["no arrays"]),
-    "a number": (lambda: 3.0, ["no agents", "(agents, samples, ...)"]),
-    "an agent of nothing": (lambda: [agent(), {}, agent()], ["agent 1", "no arrays"]),
-    "an array of agents": (lambda: np.array([agent() for _ in range(3)]), ["array of dicts", "list of pytrees"]),
-    "text": (lambda: "digits.csv", ["upper_data holds text"]),
-}
-
-
-@pytest.mark.parametrize("name", COLLECTIONS)
-def test_other_collections_of_agents_are_told_what_to_be(name):
-    call, words = COLLECTIONS[name]
-    text = refused(lambda: make(upper_data=call()))
-    assert text.startswith("upper_data"), text
-    assert all(word in text for word in words), text

@@ -106,12 +106,17 @@ def _is_sparse(leaf: Any) -> bool:
 
 
 def _is_list_of_scalars(node: Any) -> bool:
-    """Is it a list of numbers or text, however deep? Its entries cannot be leaves, which have samples."""
+    """Is it a list of numbers or text, however deep? Its entries cannot be leaves, which have samples.
+
+    Numbers are Python's, NumPy's, and arrays without an axis, as the entries of a JAX array are.
+    """
     while type(node) in (list, tuple) and node:
         node = node[0]
         if isinstance(node, bool | int | float | complex | str | bytes | np.generic):
             return True
-    return False
+    if not isinstance(node, np.ndarray | jax.Array) or isinstance(node, Tracer) or node.ndim:
+        return False
+    return not jnp.issubdtype(node.dtype, jax.dtypes.prng_key)
 
 
 def _wrong_class(leaf: Any) -> str:
