@@ -56,6 +56,13 @@ def is_one_leaf(node: Any) -> bool:
     return _is_sparse(node) or _is_list_of_scalars(node) or isinstance(node, Iterator)
 
 
+def is_text(leaf: Any) -> bool:
+    """Is a leaf text, or an array of text?"""
+    if not isinstance(leaf, np.ndarray):
+        return isinstance(leaf, str | bytes)
+    return leaf.dtype.kind in "UST" or (leaf.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in leaf.flat))
+
+
 def in_range(array: np.ndarray) -> bool:
     """Returns whether all numbers of an array are finite and fit the type in which JAX will hold them."""
     if array.dtype.kind == "c":

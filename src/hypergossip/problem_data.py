@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.leaves import in_range, is_one_leaf, out_of_range, read_leaf
+from hypergossip.leaves import in_range, is_one_leaf, is_text, out_of_range, read_leaf
 
 Tree = Any
 
@@ -93,6 +93,10 @@ def read_start(tree: Tree, name: str) -> Tree:
     names = _Names(name, tree, is_leaf=None)
 
     def read(k: int, leaf: Any) -> np.ndarray | jax.Array:
+        if is_text(leaf):
+            raise ValueError(
+                f"{names(k)} is text, and a start holds numbers that are learnt; keep text and options in the loss."
+            )
         array = read_leaf(leaf, partial(names, k))
         if array.dtype.kind == "c":
             raise ValueError(f"{names(k)} is complex; give the real and the imaginary part as two leaves.")
