@@ -57,7 +57,7 @@ CASES = {
     ),
     "samples differ between the leaves": (
         lambda: make(upper_data=data() | {"b": np.zeros((AGENTS, 5))}),
-        ["[5, 6] samples", "equally many"],
+        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "equally many"],
     ),
     "no axis of samples": (
         lambda: make(upper_data=data() | {"b": np.zeros(AGENTS)}),

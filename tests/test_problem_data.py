@@ -209,7 +209,8 @@ STARTS = {
     "a function": ({"w": np.zeros(P), "activation": jax.nn.relu}, ["y0['activation']", "function", "in the loss"]),
     "a module": (equinox.nn.MLP(1, 1, 1, 1, key=jax.random.key(0)), ["y0.activation", "equinox.partition"]),
     "objects": ({"w": np.full(P, 0.5, object)}, ["y0['w']", "dtype object", ".astype(float)"]),
-    "text": ({"w": np.zeros(P), "name": "relu"}, ["y0['name']", "text"]),
+    "text": ({"w": np.zeros(P), "name": "relu"}, ["y0['name'] is text", "in the loss"]),
+    "an array of text": ({"w": np.zeros(P), "names": np.array(["a", "b"], object)}, ["y0['names'] is text", "options"]),
     "complex": ({"w": np.zeros(P, complex)}, ["y0['w']", "complex", "two leaves"]),
     "sparse": ({"w": scipy.sparse.csr_array(np.eye(2))}, ["y0['w']", "sparse", ".toarray()"]),
     "random keys": ([np.zeros(P), jax.random.key(0)], ["y0[1]", "random keys"]),
@@ -238,29 +239,3 @@ def test_a_start_beyond_32_bits_is_refused_and_other_types_are_taken():
         problem = hg.Problem(loose, loose, upper_data=rows, lower_data=rows, x0=start, y0=np.zeros(P))
         np.testing.assert_array_equal(problem.x0, [1.0, 2.0])
         assert problem.x0.dtype == np.float64
-
-
-def agent(samples=SAMPLES):
-    return {"A": np.ones((samples, P))}
-
-
-COLLECTIONS = {
-    "a generator": (lambda: (agent() for _ in range(3)), ["iterator", "a list of one pytree an agent"]),
-    "agents by number": (lambda: {i: agent() for i in range(3)}, ["keys are numbers", "list(data.values())"]),
-    "a tuple of agents": (lambda: tuple(agent() for _ in range(3)), ["a tuple of 3 pytrees", "give a list"]),
-    "agents by name": (lambda: {"a": agent(), "b": agent(5)}, ["[4, 5] agents", "list(data.values())"]),
-    "a list in a dict": (lambda: {"A": [np.ones(SAMPLES)] * 3}, ["no samples", "a list of one pytree an agent"]),
-    "nothing": (lambda: {}, ["no arrays"]),
-    "a number": (lambda: 3.0, ["no agents", "(agents, samples, ...)"]),
-    "an agent of nothing": (lambda: [agent(), {}, agent()], ["agent 1", "no arrays"]),
-    "an array of agents": (lambda: np.array([agent() for _ in range(3)]), ["array of dicts", "list of pytrees"]),
-    "text": (lambda: "digits.csv", ["upper_data holds text"]),
-}
-
-
-@pytest.mark.parametrize("name", COLLECTIONS)
-def test_other_collections_of_agents_are_told_what_to_be(name):
-    call, words = COLLECTIONS[name]
-    text = refused(lambda: make(upper_data=call()))
-    assert text.startswith("upper_data"), text
-    assert all(word in text for word in words), text

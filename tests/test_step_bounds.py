@@ -71,7 +71,24 @@ def test_the_sentence():
         hg.solve(hg.SOBA(0.1, 1.0, 0.1), problem, network, rounds=0)
     (warning,) = caught
     assert "SOBA: lower_step = 1 is beyond 2/L with L about 4; below 0.5 would do." in str(warning.message)
-    assert "diverges" in str(warning.message)
+    assert "where the curvature stays so, gradient descent diverges." in str(warning.message)
+
+
+def test_beyond_the_bound_at_the_start_gradient_descent_may_still_settle():
+    """A logistic curvature falls from its start at zero: a step beyond 2/L is warned of, and converges all the same."""
+    random = np.random.default_rng(0)
+    a = random.standard_normal((4, 200, 5))
+    data = {"a": a, "c": (a[..., 0] + 0.1 * random.standard_normal((4, 200)) > 0) * 2.0 - 1}
+    fit = lambda y, b: jnp.mean(jax.nn.softplus(-b["c"] * (b["a"] @ y)))
+    lower = lambda x, y, b: fit(y, b) + 0.01 * jnp.sum((y - x) ** 2)
+    start = np.zeros(5)
+    problem = hg.Problem(lambda x, y, b: fit(y, b), lower, upper_data=data, lower_data=data, x0=start, y0=start)
+    algorithm, known = hg.DSGD(0.0, 8.0, hg.Direct()), facts(problem, NETWORK)
+    assert known.lower_curvature[1] > 2 / 8.0
+    (text,) = concerns(algorithm, known)
+    assert "lower_step = 8 is beyond 2/L" in text
+    assert "where the curvature stays so, gradient descent diverges." in text
+    assert max(movement(algorithm, problem, "y")) < 1e-12
 
 
 def stiff(share="upper"):
@@ -142,7 +159,7 @@ def test_schedules_are_looked_at_where_they_begin_and_where_they_settle():
         return " ".join(told(hg.DSGD(0.1, step, EXACT), known()))
 
     assert "lower_step begins at 0.8, beyond 2/L" in text(hg.PowerDecay(0.8))
-    assert "diverges until it has decayed" in text(hg.PowerDecay(0.8))
+    assert "diverges until the step has decayed" in text(hg.PowerDecay(0.8))
     assert "begins at 3, beyond 2/L" in text(hg.PowerDecay(3.0, 1.0, 0.1))
     assert "decayed" not in text(hg.PowerDecay(3.0, 1.0, 0.1))
     assert "= 0.6 is beyond" in text(hg.Constant(0.6))
@@ -150,6 +167,29 @@ def test_schedules_are_looked_at_where_they_begin_and_where_they_settle():
     assert "reaches 0.693 after 100 rounds, beyond 2/L" in text(growing)
     assert text(hg.PowerDecay(0.49)) == text(hg.Constant(0.49)) == ""
     assert told(hg.BSA(0.1, hg.PowerDecay(0.49), EXACT), known()) == []
+
+
+@every_method()
+@pytest.mark.parametrize("name", ["lower_step", "adjoint_step"])
+def test_every_method_sees_a_step_that_grows_beyond_its_bound(method, name):
+    if not hasattr(method.algorithm, name) or isinstance(getattr(method.algorithm, "hypergradient", None), hg.Unrolled):
+        return
+    bound = bound_of(method)
+    warm_up = lambda after: jax.tree_util.Partial(lambda r: jnp.where(r < 5, 0.5, after) * bound)
+    check = lambda step: told(replace(method.algorithm, **{name: step}), known(method.share))
+    assert check(warm_up(0.9)) == []
+    (text,) = check(warm_up(1.5))
+    assert f"{name} reaches {1.5 * bound:.3g} after 100 rounds, " in text or "Take at most" in text
+    (text,) = check(hg.PowerDecay(1.01 * bound))
+    assert f"{name} begins at {1.01 * bound:.3g}, " in text
+
+
+def test_the_largest_of_the_leaves_is_named_by_the_methods_with_bounds_of_their_own():
+    problem = stiff("both")
+    for make in (lambda step: hg.Slam(0.01, step, 0.5, 0.2, EXACT), lambda step: hg.MDAC(0.01, step, EXACT)):
+        algorithm = fitted(make({"hard": 0.1, "soft": 0.9}), problem.upper, problem.lower)
+        (text,) = concerns(algorithm, facts(problem, NETWORK))
+        assert "lower_step.soft = 0.9 may be unstable" in text
 
 
 def test_without_losses_there_is_no_curvature_to_hold_a_step_against():

@@ -56,6 +56,13 @@ def is_one_leaf(node: Any) -> bool:
     return _is_sparse(node) or _is_list_of_scalars(node) or isinstance(node, Iterator)
 
 
+def is_text(leaf: Any) -> bool:
+    """Is a leaf text, or an array of text?"""
+    if not isinstance(leaf, np.ndarray):
+        return isinstance(leaf, str | bytes)
+    return leaf.dtype.kind in "UST" or (leaf.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in leaf.flat))
+
+
 def in_range(array: np.ndarray) -> bool:
     """Returns whether all numbers of an array are finite and fit the type in which JAX will hold them."""
     if array.dtype.kind == "c":
@@ -106,12 +113,17 @@ def _is_sparse(leaf: Any) -> bool:
 
 
 def _is_list_of_scalars(node: Any) -> bool:
-    """Is it a list of numbers or text, however deep? Its entries cannot be leaves, which have samples."""
+    """Is it a list of numbers or text, however deep? Its entries cannot be leaves, which have samples.
+
+    Numbers are Python's, NumPy's, and arrays without an axis, as the entries of a JAX array are.
+    """
     while type(node) in (list, tuple) and node:
         node = node[0]
         if isinstance(node, bool | int | float | complex | str | bytes | np.generic):
             return True
-    return False
+    if not isinstance(node, np.ndarray | jax.Array) or isinstance(node, Tracer) or node.ndim:
+        return False
+    return not jnp.issubdtype(node.dtype, jax.dtypes.prng_key)
 
 
 def _wrong_class(leaf: Any) -> str:

@@ -13,7 +13,7 @@ from hypergossip.algorithm import LossOracles, Oracles, Vector
 from hypergossip.callables import check_function, check_functions, own_function
 from hypergossip.naming import agent_label, read_names
 from hypergossip.oracles import AutodiffOracles, Form
-from hypergossip.problem_data import count_rows, read_data, read_start
+from hypergossip.problem_data import count_rows, read_data, read_start, refuse_unlike_levels
 from hypergossip.space import Space
 from hypergossip.stacking import same_arrays, stack
 from hypergossip.whole_data import Loss, check_loss, choose_whole
@@ -79,7 +79,7 @@ class Problem:
                 once, with all of them: a loss need not be a mean over samples.
             lower: g(x, y, batch) -> scalar, likewise, strongly convex in y.
             upper_data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...),
-                where agents hold different numbers of samples.
+                where agents hold different numbers of samples. A tuple is a pytree, such as (support, query).
             lower_data: Likewise.
             x0: One agent's starting point; every agent starts there.
             y0: Likewise.
@@ -106,12 +106,11 @@ class Problem:
         upper_share, lower_share = _read_share(share)
         upper_rows = read_data(upper_data, "upper_data")
         lower_rows = read_data(lower_data, "lower_data")
-        if len(upper_rows) != len(lower_rows):
-            raise ValueError(
-                f"upper_data has {len(upper_rows)} agents and lower_data {len(lower_rows)}; "
-                "the first axis of every leaf (or the list) runs over the agents and must be the same in both."
-            )
-        counts = [[count_rows(agent) for agent in level] for level in (upper_rows, lower_rows)]
+        refuse_unlike_levels((upper_data, upper_rows), (lower_data, lower_rows))
+        counts = [
+            [count_rows(agent, name, i) for i, agent in enumerate(rows)]
+            for name, rows in (("upper_data", upper_rows), ("lower_data", lower_rows))
+        ]
         smallest = min(map(min, counts))
         if batch_size is not None and not 0 < batch_size <= smallest:
             raise ValueError(

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.leaves import in_range, is_one_leaf, out_of_range, read_leaf
+from hypergossip.leaves import in_range, is_one_leaf, is_text, out_of_range, read_leaf
 
 Tree = Any
 
 INSIDE = " A list within a pytree is several leaves; for one array an agent give a list of one pytree an agent."
+ROWS = " A list of arrays is several leaves; for an array whose rows these are write np.stack(rows)."
+MOST_NAMED = 6  # leaves that a message lists
 LISTED = " If its keys are agents, give a list of one pytree an agent: list(data.values())."
 
 
@@ -35,16 +37,46 @@ def read_data(data: Tree, name: str) -> list[Tree]:
     return [jax.tree.unflatten(structure, agent) for agent in agents]
 
 
-def count_rows(agent: Tree) -> int:
+def refuse_unlike_levels(upper: tuple[Tree, list[Tree]], lower: tuple[Tree, list[Tree]]) -> None:
+    """Raises ValueError where the two levels have different numbers of agents.
+
+    Args:
+        upper: The level's data as given, and as `read_data` returns them.
+        lower: Likewise.
+    """
+    counts = {"upper_data": len(upper[1]), "lower_data": len(lower[1])}
+    if len(set(counts.values())) == 1:
+        return
+    # A tuple is a pytree, such as (support, query), unless the other level says that it has one entry an agent.
+    for name, (given, _), (other, rows) in (("upper_data", upper, lower), ("lower_data", lower, upper)):
+        agents = {len(rows), len(other) if _is_tuple_of_trees(other) else len(rows)}
+        if _is_tuple_of_trees(given) and len(given) in agents:
+            raise ValueError(name + _of_tuple(given))
+    raise ValueError(
+        f"upper_data has {counts['upper_data']} agents and lower_data {counts['lower_data']}; "
+        "the first axis of every leaf (or the list) runs over the agents and must be the same in both."
+    )
+
+
+def count_rows(agent: Tree, name: str = "data", i: int = 0) -> int:
     """Returns an agent's number of samples.
+
+    Args:
+        agent: The agent's pytree of arrays, leaves (samples, ...).
+        name: What its level is called, for the error.
+        i: Which agent it is, likewise.
 
     Raises:
         ValueError: If its leaves have different numbers.
     """
-    counts = {leaf.shape[0] for leaf in jax.tree.leaves(agent)}
-    if len(counts) != 1:
-        raise ValueError(f"one agent's leaves have {sorted(counts)} samples; features and labels must be equally many.")
-    return counts.pop()
+    leaves = jax.tree.leaves(agent)
+    if len({leaf.shape[0] for leaf in leaves}) != 1:
+        told = _told_lengths([leaf.shape[0] for leaf in leaves], _Names(name, agent, is_leaf=None))
+        raise ValueError(
+            f"{name}, agent {i}: the leaves have different numbers of samples ({told}); features and labels must be "
+            f"equally many.{ROWS if _has_list(agent) else ''}"
+        )
+    return leaves[0].shape[0]
 
 
 def read_start(tree: Tree, name: str) -> Tree:
@@ -61,6 +93,10 @@ def read_start(tree: Tree, name: str) -> Tree:
     names = _Names(name, tree, is_leaf=None)
 
     def read(k: int, leaf: Any) -> np.ndarray | jax.Array:
+        if is_text(leaf):
+            raise ValueError(
+                f"{names(k)} is text, and a start holds numbers that are learnt; keep text and options in the loss."
+            )
         array = read_leaf(leaf, partial(names, k))
         if array.dtype.kind == "c":
             raise ValueError(f"{names(k)} is complex; give the real and the imaginary part as two leaves.")
@@ -111,10 +147,14 @@ def _read_stacked(data: Tree, name: str) -> tuple[list[list[np.ndarray]], Any]:
     leaves = [read_leaf(leaf, partial(names, k)) for k, leaf in enumerate(given)]
     if not leaves:
         raise ValueError(f"{name} has no arrays; give at least one.")
-    sizes = {leaf.shape[0] if leaf.ndim else 0 for leaf in leaves}
+    lengths = [leaf.shape[0] if leaf.ndim else 0 for leaf in leaves]
+    sizes = set(lengths)
+    if _is_tuple_of_trees(data) and (len(sizes) != 1 or any(leaf.ndim < 2 for leaf in leaves)):
+        raise ValueError(name + _of_tuple(data))
     if len(sizes) != 1:
         raise ValueError(
-            f"{name}: the leaves have {sorted(sizes)} agents; every leaf needs the shape (agents, samples, ...)."
+            f"{name}: the leaves have {sorted(sizes)} agents ({_told_lengths(lengths, names)}); every leaf needs the "
+            "shape (agents, samples, ...)."
             + (LISTED if isinstance(data, dict) and _one_structure(data.values()) else "")
         )
     agents = sizes.pop()
@@ -146,7 +186,10 @@ def _read_list(data: list[Tree], name: str) -> tuple[list[list[np.ndarray]], Any
         if not given:
             raise ValueError(f"{name}, agent {i}: no arrays; give every agent at least one.")
         if own != structure:
-            raise ValueError(f"{name}: the agents' pytrees have different structures; give every agent the same keys.")
+            raise ValueError(
+                f"{name}: the pytrees of agents 0 and {i} have different structures; give every agent the same keys."
+                + (ROWS if _has_list(data[i]) else "")
+            )
         for k, leaf in enumerate(agents[-1]):
             if leaf.ndim == 0 or leaf.shape[0] == 0:
                 raise ValueError(f"{names(k, i)}: shape {leaf.shape} has no samples; every agent needs at least one.")
@@ -183,11 +226,33 @@ def _refuse_other_collections(data: Any, name: str) -> None:
             f"{name} is a dict whose keys are numbers; for one pytree an agent give a list, such as "
             "list(data.values()), and for leaves (agents, samples, ...) name them by strings."
         )
-    if type(data) is tuple and _one_structure(data):
-        raise ValueError(
-            f"{name} is a tuple of {len(data)} pytrees of one structure; for one pytree an agent give a list, and for "
-            "leaves (agents, samples, ...) a dict."
-        )
+
+
+def _is_tuple_of_trees(data: Any) -> bool:
+    """Is it a tuple of pytrees of one structure: perhaps one an agent, perhaps such as (support, query)?"""
+    return type(data) is tuple and _one_structure(data)
+
+
+def _of_tuple(data: tuple[Tree, ...]) -> str:
+    """Says what to do with a tuple of one pytree an agent, as the end of a sentence."""
+    return (
+        f" is a tuple of {len(data)} pytrees of one structure whose leaves are not (agents, samples, ...) for the same "
+        "agents; for one pytree an agent give a list, list(data)."
+    )
+
+
+def _has_list(tree: Tree) -> bool:
+    """Is there a list of several leaves in a pytree?"""
+    several = lambda node: type(node) is list and not is_one_leaf(node)
+    return any(map(several, jax.tree.leaves(tree, is_leaf=lambda node: several(node) or is_one_leaf(node))))
+
+
+def _told_lengths(lengths: list[int], names: _Names) -> str:
+    """Returns such as "upper_data['a'] 5, upper_data['t'] 6": of many leaves one of each length."""
+    shown = range(len(lengths))
+    if len(lengths) > MOST_NAMED:
+        shown = sorted(lengths.index(length) for length in set(lengths))[:MOST_NAMED]
+    return ", ".join(f"{names(k)} {lengths[k]}" for k in shown)
 
 
 def _one_structure(trees: Any) -> bool:

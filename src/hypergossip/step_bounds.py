@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from math import floor, log10
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,20 +21,69 @@ def extremes(step: StepSize, round: int) -> tuple[float, float]:
     return min(float(value.min()) for value in values), max(float(value.max()) for value in values)
 
 
+class Reach(NamedTuple):
+    """How large a step is in round 0 and after `SETTLED` rounds.
+
+    Attributes:
+        leaf: The name of the leaf whose step is the largest, or "" where there is one for all leaves.
+        begins: That leaf's largest value in round 0.
+        ends: Its largest value in round `SETTLED`.
+        least: What no leaf's step is below, in the one of the two rounds where this is larger.
+    """
+
+    leaf: str
+    begins: float
+    ends: float
+    least: float
+
+    @property
+    def largest(self) -> float:
+        """The larger of its two values."""
+        return max(self.begins, self.ends)
+
+    def told(self, what: str, bound: float, constant: str, varying: str) -> str:
+        """Returns the beginning of a sentence on a step beyond a bound: its name, and its value there.
+
+        Args:
+            what: What the step is called.
+            bound: What it is beyond.
+            constant: How the sentence goes on where the step is the same in both rounds.
+            varying: How it goes on where it is not.
+        """
+        name = dotted(what, self.leaf)
+        if self.begins == self.ends:
+            return f"{name} = {self.begins:.3g}{constant}"
+        if self.begins < bound:
+            return f"{name} reaches {self.ends:.3g} after {SETTLED} rounds{varying}"
+        return f"{name} begins at {self.begins:.3g}{varying}"
+
+
+def reach(step: StepSize) -> Reach:
+    """Returns how large a step is where it begins and where it settles, for the leaf where it is the largest."""
+    first, settled = (values_at(step, round) for round in (0, SETTLED))
+    leaf = max(first, key=lambda leaf: max(first[leaf].max(), settled[leaf].max()))
+    least = max(extremes(step, round)[0] for round in (0, SETTLED))
+    return Reach(leaf, float(first[leaf].max()), float(settled[leaf].max()), least)
+
+
 def beyond_curvature(
-    name: str, facts: Facts, steps: Mapping[str, StepSize], outcome: tuple[str, str] = ("diverges", "may diverge")
+    name: str,
+    facts: Facts,
+    steps: Mapping[str, StepSize],
+    outcome: tuple[str, str] = ("gradient descent diverges", "gradient descent may diverge"),
 ) -> list[str]:
     """Holds the steps of the lower level, or of its adjoint, against 2 / L, L its largest curvature at the start.
 
-    Gradient steps of size s are stable if and only if s < 2 / L, and with a step D for each entry if and only if the
-    largest eigenvalue of D^(1/2) (d2yy g) D^(1/2) is below 2: surely not where the smallest entry of D is not below
-    2 / L, and perhaps not where the largest is not.
+    Gradient steps of size s on a quadratic are stable if and only if s < 2 / L, and with a step D for each entry if
+    and only if the largest eigenvalue of D^(1/2) (d2yy g) D^(1/2) is below 2: surely not where the smallest entry of D
+    is not below 2 / L, and perhaps not where the largest is not. On another loss they may stay bounded all the same,
+    as its curvature may fall on the way: hence a warning, and one that says so.
 
     Args:
         name: The method, for the message.
         facts: What is known before the run.
         steps: What the step is called -> the step.
-        outcome: What a step beyond the bound does, and what it may do, for the message.
+        outcome: What happens beyond the bound, and what may happen, for the message.
 
     Returns:
         A warning for every step that begins, or arrives within `SETTLED` rounds, at or above 2 / L.
@@ -44,24 +93,16 @@ def beyond_curvature(
         return []
     warnings, bound = [], 2 / largest
     for what, step in steps.items():
-        first, settled = (values_at(step, round) for round in (0, SETTLED))
-        leaf = max(first, key=lambda leaf: max(first[leaf].max(), settled[leaf].max()))
-        begins, ends = float(first[leaf].max()), float(settled[leaf].max())
-        if max(begins, ends) < bound:
+        reached = reach(step)
+        if reached.largest < bound:
             continue
-        if begins == ends:
-            told = f"= {begins:.3g} is beyond"
-        elif begins < bound:
-            told = f"reaches {ends:.3g} after {SETTLED} rounds, beyond"
-        else:
-            told = f"begins at {begins:.3g}, beyond"
-        everywhere = " for every leaf" if leaf else ""
-        surely = max(extremes(step, round)[0] for round in (0, SETTLED)) >= bound
-        meanwhile = " until it has decayed" if ends < bound else ""
+        everywhere = " for every leaf" if reached.leaf else ""
+        happens = outcome[0] if reached.least >= bound else outcome[1]
+        meanwhile = " until the step has decayed" if reached.ends < bound else ""
         warnings.append(
-            f"{name}: {dotted(what, leaf)} {told} 2/L with L about {largest:.3g}; below {rounded_down(bound):.2g} "
-            f"would do{everywhere}. L is the lower level's largest curvature at the start, and a step beyond 2/L "
-            f"{outcome[0] if surely else outcome[1]}{meanwhile}."
+            f"{name}: {reached.told(what, bound, ' is', ',')} beyond 2/L with L about {largest:.3g}; below "
+            f"{rounded_down(bound):.2g} would do{everywhere}. L is the lower level's largest curvature at the start; "
+            f"where the curvature stays so, {happens}{meanwhile}."
         )
     return warnings
 

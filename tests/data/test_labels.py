@@ -70,6 +70,11 @@ WRONG = {
     "from one": (lambda: of(NUMBERS + 1), ["from 1 to 3", "labels - 1"]),
     "too few classes": (lambda: of(NUMBERS, 2), ["label 2 (sample 2)", "classes = 2", "classes = 3"]),
     "gaps": (lambda: of(10 * NUMBERS), ["label 20 (sample 2)", "np.unique"]),
+    "far too few classes": (lambda: of(np.arange(N), 2), ["label 11 (sample 11)", "give classes = 12"]),
+    "a mark of what has no label": (
+        lambda: of(np.where(NUMBERS == 1, 255, NUMBERS), 21),
+        ["label 255 (sample 1)", "classes = 21", "leave these out", "labels < 21", "mask"],
+    ),
     "negative": (lambda: of(NUMBERS - 2), ["label -2 (sample 0)", "below 0"]),
     "fractions": (lambda: of(HALF), ["fractions (2.5, sample 2)", "hypergossip.Problem"]),
     "NaN": (lambda: of(MISSING), ["NaN", "sample 5", "leave out"]),
@@ -133,7 +138,7 @@ def test_a_partition_needs_only_to_tell_classes_apart(labels):
 
 
 def test_features_are_floating_and_otherwise_as_they_were():
-    for given, kind in ((np.uint8, np.float32), (bool, np.float32), (np.int64, np.float64), (np.float16, np.float16)):
+    for given, kind in ((np.uint8, np.float32), (bool, np.float32), (np.int64, np.float32), (np.float16, np.float16)):
         values = (FEATURES > 0).astype(given)
         seen = of(NUMBERS, features=values).features
         assert seen.dtype == kind

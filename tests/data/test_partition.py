@@ -82,6 +82,20 @@ def test_the_seed_alone_decides(parameter: float | None):
     assert not all(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
 
 
+def test_an_even_partition_only_counts_its_samples():
+    samples = 61
+    expected = partition(balanced_labels(samples, 4), 3, seed=7)
+    random = np.random.default_rng(0)
+    with_gaps = [None, *random.standard_normal(samples - 1)]
+    for targets in (random.standard_normal(samples), random.standard_normal((samples, 2)), with_gaps, range(samples)):
+        for mine, theirs in zip(partition(targets, 3, seed=7), expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    with pytest.raises(ValueError, match="The labels hold fractions"):
+        partition(random.standard_normal(samples), 3, seed=7, dirichlet=1.0)
+    with pytest.raises(ValueError, match="The labels are of type int and have no entries"):
+        partition(samples, 3)
+
+
 def test_impossible_partitions_are_refused():
     labels = balanced_labels(10, 2)
     for parameter in (None, 0.5):

@@ -88,6 +88,6 @@ def test_lower_steps_that_diverge_are_refused():
             wrong.check(known)
     decaying = hg.ITDBiO(0.1, hg.PowerDecay(2.5 / top, 1.0, 1 / 3), inner_steps=3)
     (warning,) = decaying.check(known)
-    assert "until it has decayed" in warning
+    assert "until the step has decayed" in warning
     with pytest.raises(ValueError, match=r"ITDBiO.*diverge"):
         hg.ITDBiO(0.1, 2.5 / top, inner_steps=3).check(known)

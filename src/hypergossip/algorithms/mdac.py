@@ -10,7 +10,7 @@ from jax import lax
 
 from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
 from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import extremes
+from hypergossip.step_bounds import reach
 
 
 class State(NamedTuple):
@@ -86,14 +86,15 @@ class MDAC:
         """
         if self.inner_steps < 1:
             raise ValueError(f"MDAC: inner_steps = {self.inner_steps}; take at least one critic step a round.")
-        warnings, (least, beta) = self.hypergradient.check(facts), extremes(self.lower_step, 0)
-        least = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
-        bound = (1 + least) / max(facts.lower_curvature[1], 1e-300)
-        if beta >= bound:
-            likely = "is likely to" if least >= bound else "may"  # one leaf's value, where each has its own
+        warnings, reached = self.hypergradient.check(facts), reach(self.lower_step)
+        smallest = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
+        bound = (1 + smallest) / max(facts.lower_curvature[1], 1e-300)
+        if reached.largest >= bound:
+            likely = "is likely to" if reached.least >= bound else "may"  # one leaf's value, where each has its own
             warnings = [
                 *warnings,
-                f"MDAC: lower_step = {beta:.3g} {likely} be unstable: it mixes and steps at once, so for the "
-                f"curvature found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do.",
+                f"MDAC: {reached.told('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and "
+                f"steps at once, so for the curvature found at the start it should stay below {bound:.3g}; "
+                f"{0.5 * bound:.2g} would do.",
             ]
         return warnings

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
 from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import extremes
+from hypergossip.step_bounds import extremes, reach
 
 
 class State(NamedTuple):
@@ -88,7 +88,7 @@ class Slam:
 
 
 def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, bool, Callable[[], float]]]) -> list[str]:
-    """Holds every step of a primal-dual method against step ((1 + 2 gamma) rho mu_max + 2 l) < 4, in round 0.
+    """Holds every step of a primal-dual method against step ((1 + 2 gamma) rho mu_max + 2 l) < 4.
 
     Along an eigenvector of I - W with eigenvalue mu a round is the recursion v+ = (2 - a - b) v - (1 - a) v_prev with
     a = step (l + rho gamma mu) and b = step rho mu, which is stable if and only if 2 a + b < 4 (equations.md). With
@@ -100,17 +100,18 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
         levels: The name of each step; is its variable shared?; its curvature l, which may be expensive.
 
     Returns:
-        A warning for every step that an estimate of the curvature finds too large.
+        A warning for every step that an estimate of the curvature finds too large, or that grows beyond the bound.
 
     Raises:
-        ValueError: If gamma or rho is not positive, or the network's part alone makes a step too large.
+        ValueError: If gamma or rho is not positive, or the network's part alone makes a step too large in round 0.
     """
     name, warnings = type(method).__name__, []
     gamma, rho = float(method.gamma), float(method.rho)
     if not (gamma > 0 and rho > 0):
         raise ValueError(f"{name}: gamma = {method.gamma} and rho = {method.rho}; both must be positive, such as 1.0.")
     for step, shared, curvature in levels:
-        least, value = extremes(getattr(method, step), 0)
+        value = getattr(method, step)
+        least, reached = extremes(value, 0)[0], reach(value)
         penalty = (1 + 2 * gamma) * rho * (1 - facts.network.smallest_eigenvalue) if shared else 0.0
         if least * penalty >= 4:
             raise ValueError(
@@ -118,11 +119,11 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
                 f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
             )
         total = penalty + 2 * curvature()
-        if value * total >= 4:
+        if reached.largest * total >= 4:
             bound = 4 / total
-            likely = "is likely to" if least * total >= 4 else "may"  # one leaf's value, where each has its own
+            likely = "is likely to" if reached.least * total >= 4 else "may"  # one leaf's value, where each has its own
             warnings.append(
-                f"{name}: {step} = {value:.3g} {likely} be unstable: for the curvature found at the start "
-                f"it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
+                f"{name}: {reached.told(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
+                f"found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
             )
     return warnings

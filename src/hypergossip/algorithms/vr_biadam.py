@@ -125,5 +125,5 @@ class VRBiAdam:
                 "take a positive regularization such as 1e-3, decay in [0, 1), and interpolation in (0, 1]."
             )
         step = lambda t: extremes(self.lower_step, t)[1] * float(at(self.interpolation, t)) / max(1.0, rho)
-        outcome = ("may make y oscillate", "may make y oscillate")
+        outcome = ("y may oscillate", "y may oscillate")
         return self.hypergradient.check(facts) + beyond_curvature("VRBiAdam", facts, {"lower_step": step}, outcome)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int32, Shaped
 
+FAR = 2  # times the number of classes: a single value so far above the others is likely a mark, as 255 is
 NUMBERED = "`classes, numbers = np.unique(labels, return_inverse=True)` numbers them"
 
 
 def read_features(features: Any, owner: str) -> Float[np.ndarray, "samples features"]:
-    """Take features as they are where they are floating, and as floating numbers where they are others.
+    """Take features as they are where they are floating, and as float32 where they are others.
 
     Args:
         features: one row a sample.
@@ -30,7 +31,7 @@ def read_features(features: Any, owner: str) -> Float[np.ndarray, "samples featu
             f" and shape={(*array.shape[1:], 1)[:3]}" if array.ndim in (3, 4) else ""
         )
         raise ValueError(f"{owner}: the features have shape {array.shape}, not one row a sample: write {way}.")
-    array = array if array.dtype.kind == "f" else array.astype(np.result_type(array.dtype, np.float32))
+    array = array if array.dtype.kind == "f" else array.astype(np.float32)
     # Two passes without an array of flags; and no comparison with NaN is true.
     if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
         sample, feature = np.argwhere(~np.isfinite(array))[0]
@@ -129,6 +130,12 @@ def _misnumbered(labels: np.ndarray, low: int, high: int, classes: int) -> str:
         return (
             f"label {low} (sample {sample}) is below 0, and labels count the classes from 0: leave out samples without "
             f"a label; {NUMBERED}."
+        )
+    if high >= FAR * classes and (labels[labels >= classes] == high).all():
+        return (
+            f"label {high} (sample {sample}) is far above all others and classes = {classes}: if it marks samples "
+            f"without a label, leave these out (keep labels < {classes}), or mask them in a loss of your own; "
+            f"if labels have gaps, {NUMBERED}."
         )
     return (
         f"label {high} (sample {sample}) is not below classes = {classes}: give classes = {high + 1}, or number the "

@@ -31,7 +31,8 @@ def partition(
     and the shares of all other agents are as they were drawn.
 
     Args:
-        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text.
+        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text. An even
+            division only counts them, and takes anything with one entry a sample.
         agents: how many agents there are.
         seed: a whole number, at least 0; equal seeds give equal partitions.
         dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
@@ -42,15 +43,11 @@ def partition(
         The indices of each agent's samples, disjoint and in random order.
 
     Raises:
-        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels name no
-            classes.
+        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels of an
+            uneven division name no classes.
     """
-    labels = class_labels(labels, "The labels")
-    if labels.ndim == 2:
-        raise ValueError(
-            f"The labels have shape {labels.shape}: give one label a sample, such as np.argmax(labels, axis=1)."
-        )
-    samples = len(labels)
+    labels = labels if dirichlet is None else _one_class_each(labels)
+    samples = _count(labels)
     if agents < 1 or minimum < 1:
         raise ValueError(
             f"A partition among {agents} agents with at least {minimum} samples each is not possible: "
@@ -75,6 +72,26 @@ def partition(
     order = random.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]
     return np.split(by_owner, np.cumsum(np.bincount(owner, minlength=agents))[:-1])
+
+
+def _count(labels: Any) -> int:
+    """The number of samples."""
+    try:
+        return len(labels)
+    except TypeError as error:
+        raise ValueError(
+            f"The labels are of type {type(labels).__name__} and have no entries to count: give one label a sample."
+        ) from error
+
+
+def _one_class_each(labels: Any) -> Shaped[np.ndarray, " samples"]:
+    """The class of each sample, whole numbers or text."""
+    classes = class_labels(labels, "The labels")
+    if classes.ndim == 2:
+        raise ValueError(
+            f"The labels have shape {classes.shape}: give one label a sample, such as np.argmax(labels, axis=1)."
+        )
+    return classes
 
 
 def _draw_owners(

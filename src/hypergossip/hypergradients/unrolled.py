@@ -145,6 +145,6 @@ def check_unrolling(name: str, steps: int, lower_step: StepSize, checkpoints: in
     if least * largest >= 2:
         raise ValueError(
             f"{name}: lower_step = {least:.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
-            f"the start: its steps diverge. Take at most {1 / largest:.2g}."
+            f"the start: its steps diverge where the curvature stays so. Take at most {1 / largest:.2g}."
         )
     return beyond_curvature(name, facts, {"lower_step": lower_step})
