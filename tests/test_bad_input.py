@@ -93,6 +93,10 @@ CASES = {
         lambda: make(g=lambda x, y, batch: jnp.asarray(3)),
         ["lower loss", "int", "floating scalar"],
     ),
+    "names in no order": (
+        lambda: make(names={"Paris", "Rome", "Oslo"}),
+        ["names is a set", "order changes from process to process", "list"],
+    ),
     "nonsense for share": (lambda: make(share="all"), ["share is 'all'", '"upper", "lower", "both"']),
     "an unknown level for share": (lambda: make(share={"x": True}), ["share is {'x': True}"]),
     "a prefix that does not fit": (
