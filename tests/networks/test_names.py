@@ -158,6 +158,11 @@ def test_sentences_about_a_matrix_use_the_names(roads):
         replace(roads, names=("a", "b"))
 
 
+def test_a_number_for_names_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r"^The names are 4; give a sequence"):
+        networks.from_edges(4, ROADS, names=4)
+
+
 def test_collections_with_an_order_may_have_the_names(roads):
     graph = roads.to_networkx()
     for names in (graph.nodes, dict.fromkeys(CITIES), dict.fromkeys(CITIES).keys(), iter(CITIES), np.array(CITIES)):

@@ -24,8 +24,9 @@ def read_names(names: Iterable[Any] | None, agents: int) -> tuple[Hashable, ...]
             f"The names are a {type(names).__name__}, whose order changes from process to process; give a list with "
             "one name for each agent, in agents' order."
         )
-    if isinstance(names, str):
-        raise ValueError(f"The names are the text {names!r}; give a sequence with one name for each agent.")
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        what = "the text " if isinstance(names, str) else ""
+        raise ValueError(f"The names are {what}{names!r}; give a sequence with one name for each agent.")
     given = tuple(names)
     if len(given) != agents:
         raise ValueError(f"There are {len(given)} names for {agents} agents; give each agent one name.")
