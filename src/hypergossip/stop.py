@@ -26,7 +26,7 @@ class Stop:
     metric: float | int | None = None
     seconds: float | int | None = None
     samples: float | int | None = None
-    function: Callable[[Row], bool] | None = None
+    function: Callable[[Row], Any] | None = None
 
     def at_row(self, row: Row) -> bool:
         """Does this row of the history end the run?
