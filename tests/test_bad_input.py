@@ -93,6 +93,25 @@ CASES = {
         lambda: make(g=lambda x, y, batch: jnp.asarray(3)),
         ["lower loss", "int", "floating scalar"],
     ),
+    "names in no order": (
+        lambda: make(names={"Paris", "Rome", "Oslo"}),
+        ["names is a set", "order changes from process to process", "list"],
+    ),
+    "a list of numbers for x0": (
+        lambda: make(x0=[0.0, 0.0]),
+        ["upper loss fails on x0, a list of 2 numbers", "pytree of 2 scalars", "np.array([...])"],
+    ),
+    "a list of numbers inside y0": (
+        lambda: make(
+            lambda x, y, batch: upper(x, y["w"], batch),
+            lambda x, y, batch: lower(x, y["w"], batch),
+            y0={"w": (0.0, 0.0)},
+        ),
+        ["upper loss fails on y0['w'], a tuple of 2 numbers"],
+    ),
+    "a result to start at": (lambda: solve(x0=solve()), ["x0 is a Result", "x0=result.x", "start=result"]),
+    "a file for a checkpoint": (lambda: solve(checkpoint=__file__), ["checkpoint is", "is a file", "path of a folder"]),
+    "a folder inside a file": (lambda: solve(checkpoint=__file__ + "/runs"), ["test_bad_input.py is a file"]),
     "nonsense for share": (lambda: make(share="all"), ["share is 'all'", '"upper", "lower", "both"']),
     "an unknown level for share": (lambda: make(share={"x": True}), ["share is {'x': True}"]),
     "a prefix that does not fit": (
@@ -181,6 +200,20 @@ def test_shapes_that_do_not_fit_surface_with_jaxs_own_message_and_the_shapes(cha
     assert f"the {level} loss" in note
     assert "x0" in note
     assert "(2,)" in note
+
+
+def test_lists_of_numbers_are_pytrees_where_the_losses_take_them():
+    problem = make(
+        lambda x, y, batch: upper(jnp.stack(x), y, batch), lambda x, y, batch: lower(x[0], y, batch), x0=[0.0, 1.0]
+    )
+    assert problem.x0.tolist() == [0.0, 1.0]
+    with pytest.raises(AttributeError, match="wrong"):  # not because of the list
+        make(lambda x, y, batch: y.wrong, x0=[0.0, 0.0])
+
+
+def test_a_number_for_names_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r"names is 3; give a sequence with one name for each agent\."):
+        make(names=3)
 
 
 def test_an_error_of_the_users_own_is_not_swallowed():

@@ -72,6 +72,15 @@ def test_going_on_from_where_a_rule_holds_does_nothing(problem, whole, tmp_path)
     assert solve(problem, checkpoint=tmp_path).rounds == 200  # without the rule it goes on
 
 
+@pytest.mark.parametrize("rule", [lambda function: function, lambda function: hg.Stop(function=function)])
+def test_a_function_decides_for_all_seeds_together(problem, rule):
+    with pytest.raises(ValueError, match=r"returned an array of shape \(3,\), .* by \.all\(\) or \.any\(\)") as error:
+        solve(problem, seeds=3, rounds=20, stop=rule(lambda row: row["round"] >= 0))
+    assert "\n" not in str(error.value)
+    assert solve(problem, seeds=3, rounds=20, stop=rule(lambda row: (row["round"] >= 0).all())).rounds == 0
+    assert solve(problem, seeds=1, rounds=20, stop=rule(lambda row: row["round"] >= 0)).rounds == 0
+
+
 def test_what_is_no_rule_is_refused():
     for wrong in ("soon", True, [1]):
         with pytest.raises(ValueError, match="stop is"):

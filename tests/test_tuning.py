@@ -87,6 +87,12 @@ def test_the_largest_score_may_be_the_best(problem):
     [
         ({}, ["grid is empty"]),
         ({"lower_step": []}, ["grid is empty"]),
+        ({"lower_step": (value for value in ())}, ["grid is empty"]),
+        ({"lower_step": 0.1}, ["0.1 for 'lower_step'", "give a list of values"]),
+        ({"lower_step": "0.1"}, ["'0.1' for 'lower_step'", "give a list of values"]),
+        ({"lower_step": {"scale": [0.1]}}, ["{'scale': [0.1]} for 'lower_step'", "give a list of values"]),
+        ({"lower_step": [{"c": 0.1}]}, ["the value {'c': 0.1} for 'lower_step'", "give numbers", "by a dot"]),
+        ({"lower_step": [0.1, "fast"]}, ["the value 'fast' for 'lower_step'"]),
         ({"stepsize": [0.1]}, ["'stepsize'", "DSGD", "upper_step, lower_step, hypergradient"]),
         ({"upper_step.rate": [0.1]}, ["'upper_step.rate'", "PowerDecay", "scale, offset, power"]),
         ({"lower_step.scale": [0.1]}, ["'lower_step.scale'", "float", "no parts"]),

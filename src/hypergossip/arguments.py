@@ -1,4 +1,4 @@
-"""Whole numbers and seeds that a user gives."""
+"""Numbers and seeds that a user gives."""
 
 from typing import Any
 
@@ -23,6 +23,13 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if not finite or value < least or value != int(value):
         raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
     return int(value)
+
+
+def check_numbers(**values: Any) -> None:
+    """Raises ValueError where one of the arguments of these names is no real number."""
+    for name, value in values.items():
+        if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; give a number.")
 
 
 def seed_number(value: Any, seeds: int = 1, name: str = "seed") -> int:

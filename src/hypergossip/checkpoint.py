@@ -61,6 +61,22 @@ class Digest:
         return self._total.hexdigest()[:16]
 
 
+def check_folder(folder: Any, name: str) -> None:
+    """Raises ValueError where something is no path of a folder, there already or not.
+
+    Args:
+        folder: What was given.
+        name: What it is called.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise ValueError(f"{name} is {folder!r}; give the path of a folder.")
+    for place in (Path(folder), *Path(folder).parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ValueError(f"{name} is {str(folder)!r}, but {place} is a file; give the path of a folder.")
+            return
+
+
 def write(folder: Path | str, saved: Saved) -> Path:
     """Writes a checkpoint atomically and returns its path."""
     folder = Path(folder)

@@ -1,6 +1,6 @@
 """The agents' names, as users give them, and how a message calls an agent."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any
 
 
@@ -12,12 +12,19 @@ def read_names(names: Iterable[Any] | None, agents: int) -> tuple[str, ...] | No
         agents: The number of agents.
 
     Raises:
-        ValueError: If there are not as many as agents, or two read alike.
+        ValueError: If they are in no order, there are not as many as agents, or two read alike.
     """
     if names is None:
         return None
-    if isinstance(names, str):
-        raise ValueError(f"names is the text {names!r}; give a sequence with one name for each agent.")
+    # Views of a dict and a NetworkX graph's nodes are sets by type, but have an order.
+    if isinstance(names, Set) and not isinstance(names, Mapping | MappingView):
+        raise ValueError(
+            f"names is a {type(names).__name__}, whose order changes from process to process; give a list with one "
+            "name for each agent, in agents' order."
+        )
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        what = "the text " if isinstance(names, str) else ""
+        raise ValueError(f"names is {what}{names!r}; give a sequence with one name for each agent.")
     texts = tuple(map(str, names))
     if len(texts) != agents:
         raise ValueError(f"names has {len(texts)} names for {agents} agents; give each agent one.")

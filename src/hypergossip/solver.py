@@ -100,6 +100,8 @@ def solve(
     observe_every = None if observe_every is None else whole_number("observe_every", observe_every, 1)
     if on_row is not None and not callable(on_row):
         raise ValueError(f"on_row is {on_row!r}; give a function of a row (a dict: column -> value), such as print.")
+    if checkpoint is not None:
+        disk.check_folder(checkpoint, "checkpoint")
     own = _starting_points(problem, x0, y0, start)
     rules = read_stop(stop)
     if rules.metric is not None and not problem.losses:
@@ -208,6 +210,12 @@ def _starting_points(problem: Problem, x0: Any, y0: Any, start: Any) -> tuple[np
             f"start is of type {type(start).__name__}; give a Result that solve has returned, or that "
             "hypergossip.load reads from a folder. Points to start at are x0 and y0."
         )
+    for name, given, part in (("x0", x0, "x"), ("y0", y0, "y")):
+        if isinstance(given, Result):
+            raise ValueError(
+                f"{name} is a Result; give where its agents ended, {name}=result.{part}, or go on with the run itself "
+                "by start=result."
+            )
     if x0 is None and y0 is None:
         return None
     if start is not None:

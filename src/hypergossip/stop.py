@@ -26,19 +26,34 @@ class Stop:
     metric: float | int | None = None
     seconds: float | int | None = None
     samples: float | int | None = None
-    function: Callable[[Row], bool] | None = None
+    function: Callable[[Row], Any] | None = None
 
     def at_row(self, row: Row) -> bool:
-        """Does this row of the history end the run?"""
+        """Does this row of the history end the run?
+
+        Raises:
+            ValueError: If the function returned an array of several values, as a comparison of a column over seeds is.
+        """
         return bool(
             (self.metric is not None and np.all(np.asarray(row["metric"]) <= self.metric))
             or (self.samples is not None and np.all(np.asarray(row["samples"]) >= self.samples))
-            or (self.function is not None and self.function(row))
+            or (self.function is not None and _verdict(self.function(row)))
         )
 
     def at_time(self, seconds: float) -> bool:
         """Is the time over?"""
         return self.seconds is not None and seconds >= self.seconds
+
+
+def _verdict(value: Any) -> bool:
+    """Returns what a user's function has decided."""
+    shape = getattr(value, "shape", ())
+    if np.prod(shape) != 1:
+        raise ValueError(
+            f"stop: the function returned an array of shape {tuple(shape)}, since a row has one value a seed; return "
+            "one truth, by .all() or .any(), as in lambda row: (row['metric'] < 1e-3).all()."
+        )
+    return bool(value)
 
 
 def plain_row(row: Mapping[str, np.ndarray], seeded: bool) -> dict[str, Any]:
@@ -64,7 +79,7 @@ def read_stop(stop: Any) -> Stop:
     if isinstance(stop, int | float | np.number) and not isinstance(stop, bool):
         return Stop(metric=float(stop))
     if callable(stop):
-        return Stop(function=lambda row: bool(stop(row)))
+        return Stop(function=stop)
     raise ValueError(
         f"stop is {stop!r}; give a tolerance on the metric, a function of a row, or "
         "hypergossip.Stop(metric=..., seconds=..., samples=...)."

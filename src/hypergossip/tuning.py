@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -88,11 +88,9 @@ def tune(
     check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
     seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
-    if not grid or any(len(values) == 0 for values in grid.values()):
-        raise ValueError('the grid is empty; give values, as in grid={"upper_step": [0.03, 0.1, 0.3]}.')
+    axes = _axes(grid)
     network = paired(problem, network)
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
-    axes = {name: [float(value) for value in values] for name, values in grid.items()}
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):
         raise ValueError(f"known has no column {', '.join(sorted(absent))}; give the table of an earlier call of tune.")
     table = _scored(plan, axes, known)
@@ -103,6 +101,31 @@ def tune(
     winner = table.iloc[0]
     _warn_of_edges(axes, winner)
     return Tuning(with_values(algorithm, {name: winner[name] for name in axes}), table)
+
+
+def _axes(grid: Any) -> dict[str, list[float]]:
+    """Hyper-parameter -> values, as numbers."""
+    example = 'grid={"upper_step": [0.03, 0.1, 0.3]}'
+    if not isinstance(grid, Mapping):
+        raise ValueError(
+            f"the grid is of type {type(grid).__name__}; give a dict with a list of values, as in {example}."
+        )
+    axes = {}
+    for name, values in grid.items():
+        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+            raise ValueError(f"the grid has {values!r} for {name!r}; give a list of values, as in {example}.")
+        axes[name] = []
+        for value in values:
+            try:
+                axes[name].append(float(value))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"the grid has the value {value!r} for {name!r}; give numbers, as in {example}, and go into a "
+                    'part or to a leaf by a dot, as in "upper_step.scale".'
+                ) from None
+    if not axes or not all(axes.values()):
+        raise ValueError(f"the grid is empty; give values, as in {example}.")
+    return axes
 
 
 def beyond(grid: Mapping[str, Sequence[float]], best: Any) -> dict[str, list[float]] | None:

@@ -89,15 +89,17 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
         Does the loss call a Python function back?
 
     Raises:
-        ValueError: If the loss returns no floating scalar.
+        ValueError: If the loss returns no floating scalar, or needs a vector where a list of numbers is a pytree.
     """
     default = lambda of: (
         jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
     )
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), (x0, y0, agent))
+    abstract = lambda trees: jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, default(leaf.dtype)), trees)
     try:
-        program, value = jax.make_jaxpr(loss, return_shape=True)(*shapes)
+        program, value = jax.make_jaxpr(loss, return_shape=True)(*abstract((x0, y0, agent)))
     except Exception as error:
+        if advice := _about_lists({"x0": x0, "y0": y0}, lambda x, y: jax.eval_shape(loss, *abstract((x, y, agent)))):
+            raise ValueError(f"the {name} loss fails on {advice}") from error
         named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
         given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
         error.add_note(f"This was the {name} loss on the samples of agent 0; the shapes it was given: {given}.")
@@ -106,6 +108,32 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
         told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
         raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")
     return "callback" in str(program)
+
+
+def _about_lists(starts: dict[str, Tree], trace: Callable[[Tree, Tree], Any]) -> str:
+    """Returns what to write for lists of numbers in a starting point, if a loss could be traced with that; or ""."""
+
+    def is_list(node: Any) -> bool:
+        return type(node) in (list, tuple) and len(node) > 0 and all(np.shape(leaf) == () for leaf in node)
+
+    lists = {
+        name + jax.tree_util.keystr(path): node
+        for name, tree in starts.items()
+        for path, node in jax.tree_util.tree_leaves_with_path(tree, is_leaf=is_list)
+        if is_list(node)
+    }
+    if not lists:
+        return ""
+    arrays = jax.tree.map(lambda node: np.stack(node) if is_list(node) else node, starts, is_leaf=is_list)
+    try:
+        trace(*arrays.values())
+    except Exception:  # whatever it is, the first error is the one to tell
+        return ""
+    name, node = next(iter(lists.items()))
+    return (
+        f"{name}, a {type(node).__name__} of {len(node)} numbers, which is read as a pytree of {len(node)} scalars; "
+        "write np.array([...]) for one vector."
+    )
 
 
 def choose_whole(

@@ -211,5 +211,8 @@ def test_warnings_are_one_line_each(experiment, tmp_path, capsys):
     first = result.stderr.splitlines()[0]
     assert first.startswith("hypergossip: warning: [methods.tracking] Neumann: lipschitz = 3 does not bound")
     with sentences(debug=False):
-        warnings.warn("take care.", hg.PreflightWarning, stacklevel=1)
-    assert capsys.readouterr().err == "hypergossip: warning: take care.\n"
+        for kind in (hg.PreflightWarning, hg.MeasurementWarning, UserWarning):
+            with warnings.catch_warnings(action="always"):
+                warnings.warn(f"take care\nof {kind.__name__}.", kind, stacklevel=1)
+    kinds = ("PreflightWarning", "MeasurementWarning", "UserWarning")
+    assert capsys.readouterr().err == "".join(f"hypergossip: warning: take care of {kind}.\n" for kind in kinds)

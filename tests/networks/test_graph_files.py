@@ -76,34 +76,6 @@ def test_attributes_and_weights_are_not_looked_at(tmp_path, ending):
     assert joined(networks.from_file(path)) == pairs(GRAPH)
 
 
-LISTS = {
-    "blanks": "# cities\n\na b\nb   c # an edge\n\tc\td\n",
-    "numbers behind": "a b 1.5\nb c 2\nc d 1e-3",
-    "quotation marks": '"a" b\nb "c"\n c  d ',
-    "commas": "a, b\nb,c\nc , d\n",
-    "columns": "a,b,fibre,3\nb,c,copper,\nc,d,,",
-    "a heading": "Source,Target,Type\na,b,Undirected\nb,c,Undirected\nc,d,Undirected",
-    "a mark and carriage returns": "\ufefffrom;to\r\na;b\r\nb;c\r\nc;d\r\n",
-    "a quoted heading": '"source","target"\n"a","b"\n"b","c"\n"c","d"',
-    "a comment after a blank": "a b # north, south\nb c\nc d",
-}
-
-
-@pytest.mark.parametrize("case", LISTS)
-def test_lists_that_people_write(tmp_path, case):
-    path = tmp_path / "list.txt"
-    path.write_bytes(LISTS[case].encode())
-    network = networks.from_file(path)
-    assert network.names == ("a", "b", "c", "d")
-    assert network.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
-
-
-def test_names_in_lists_may_have_blanks_commas_and_number_signs(tmp_path):
-    for text in ('"New York, NY",Router #1', "New York, NY\tRouter #1", "New York, NY\tRouter #1\tx"):
-        network = networks.from_file(written(tmp_path, "list.csv", text))
-        assert network.names == ("New York, NY", "Router #1")
-
-
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
 @pytest.mark.parametrize("ending", ["graphml", "gml", "json", "csv"])
 def test_a_byte_order_mark_and_packing_change_nothing(tmp_path, ending, mark):
@@ -191,12 +163,20 @@ REFUSED = {
     "not UTF-8": ("a.csv", b"a,\xff", "cannot be read as a list of edges: byte 2 is not UTF-8; save"),
     "damaged packing": ("a.csv.gz", b"a,b", r"a\.csv\.gz cannot be unpacked: Not a gzipped file"),
     "short packing": ("a.csv.bz2", bz2.compress(b"a,b")[:-9], r"a\.csv\.bz2 cannot be unpacked"),
-    "one name": ("a.txt", "a b\nc\n", "line 2 has one name and an edge has two: 'c'"),
-    "one name and a comma": ("a.csv", "a,b\n\nb,\n", "line 3 has one name"),
-    "names with blanks": (
-        "a.txt",
-        "New York Chicago\n",
-        "line 1 has more than two names: 'New York Chicago'; put names",
+    "ends of other names": (
+        "a.json",
+        '{"nodes": [{"id": 1}, {"id": 2}], "edges": [{"from": 1, "to": 2}]}',
+        r"""the edge {"from": 1, "to": 2} has no 'source' and 'target', as networkx\.node_link_data""",
+    ),
+    "edges as pairs": (
+        "a.json",
+        '{"nodes": [{"id": 1}, {"id": 2}], "edges": [[1, 2]]}',
+        r"edge \[1, 2\] has no 'source'",
+    ),
+    "nodes as plain names": (
+        "a.json",
+        '{"nodes": ["a", "b"], "edges": [{"source": "a", "target": "b"}]}',
+        r"""the node 'a' is no object; write it as {"id": "a"}""",
     ),
     "an unknown node in JSON": (
         "a.json",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import networkx
 import numpy as np
+import pandas
 import pytest
 from scipy.sparse import csr_array
 
@@ -135,6 +136,8 @@ def test_what_is_advised_mends_it():
         (ROADS, CITIES[:3], "3 names for 4 agents"),
         (ROADS, [*CITIES[:3], "Paris"], "name 'Paris' stands for more than one"),
         (ROADS, "abcd", "the text 'abcd'"),
+        (ROADS, set(CITIES), "names are a set, whose order changes from process to process; give a list"),
+        (ROADS, frozenset(CITIES), "names are a frozenset, whose order"),
         (ROADS, [*CITIES[:3], []], r"\[\] cannot be an agent's name"),
         (ROADS, None, r"got an edge \('Oslo', 'Bern'\)\. To join agents by name, give all 4 names"),
     ],
@@ -153,3 +156,42 @@ def test_sentences_about_a_matrix_use_the_names(roads):
         networks.Network(csr_array(np.array([[0.0, 1.0], [1.0, 0.0]])), "mine", "mine", names=("a", "b"))
     with pytest.raises(ValueError, match="2 names for 4 agents"):
         replace(roads, names=("a", "b"))
+
+
+def test_a_number_for_names_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r"^The names are 4; give a sequence"):
+        networks.from_edges(4, ROADS, names=4)
+
+
+def test_collections_with_an_order_may_have_the_names(roads):
+    graph = roads.to_networkx()
+    for names in (graph.nodes, dict.fromkeys(CITIES), dict.fromkeys(CITIES).keys(), iter(CITIES), np.array(CITIES)):
+        assert set(networks.from_edges(4, ROADS, names=names).names) == set(CITIES)
+
+
+def test_the_index_of_a_frame_has_the_names(roads):
+    matrix, names = roads.mixing.toarray(), list(roads.names)
+    named = networks.from_mixing(pandas.DataFrame(matrix, names, names))
+    assert named.names == roads.names
+    np.testing.assert_array_equal(named.mixing.toarray(), matrix)
+    assert networks.from_mixing(pandas.DataFrame(matrix, names, names), names=names).names == roads.names
+    # The numbers of a frame that has no names say nothing, and those in another order say who is who.
+    assert networks.from_mixing(pandas.DataFrame(matrix)).names is None
+    assert networks.from_mixing(pandas.DataFrame(matrix), names=names).names == roads.names
+    mixed = pandas.DataFrame(matrix).loc[[2, 0, 3, 1], [2, 0, 3, 1]]
+    np.testing.assert_array_equal(networks.from_mixing(mixed).mixing.toarray(), matrix)
+    assert networks.from_mixing(mixed).names is None
+
+
+def test_a_frame_that_contradicts_itself_is_refused(roads):
+    matrix, names = roads.mixing.toarray(), list(roads.names)
+    with pytest.raises(ValueError, match=r"row 0 is 'Oslo' and column 0 is '\w+'\. .*frame\.to_numpy\(\)\.$"):
+        networks.from_mixing(pandas.DataFrame(matrix, names, names[::-1]))
+    with pytest.raises(ValueError, match=r"row 0 is 0 and column 0 is 'Oslo'"):
+        networks.from_mixing(pandas.DataFrame(matrix, columns=names))
+    with pytest.raises(ValueError, match="index has other names than names="):
+        networks.from_mixing(pandas.DataFrame(matrix, names, names), names=names[::-1])
+    with pytest.raises(ValueError, match="name 'Oslo' stands for more than one"):
+        networks.from_mixing(pandas.DataFrame(matrix, ["Oslo"] * 4, ["Oslo"] * 4))
+    with pytest.raises(ValueError, match=r"got shape \(4, 3\)"):
+        networks.from_mixing(pandas.DataFrame(matrix[:, :3], names))

@@ -244,3 +244,9 @@ def test_agents_with_models_of_their_own_agree_on_whom_to_trust():
 def test_bad_options_get_a_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         data_cleaning(**{"data": "digits", "agents": 3, **options})
+
+
+@pytest.mark.parametrize("name", ["corrupted", "scale", "regularization", "sources"])
+def test_words_for_numbers_get_a_sentence(name, unchecked):
+    with pytest.raises(ValueError, match=rf"^{name} is '0', of type str; give a number\.$"):
+        data_cleaning("digits", 3, **{name: "0"})

@@ -62,8 +62,8 @@ def _print_warnings() -> None:
     plain = warnings.showwarning
 
     def show(message: Any, category: type[Warning], *rest: Any, **named: Any) -> None:
-        if issubclass(category, PreflightWarning):
-            say(f"warning: {message}")
+        if issubclass(category, UserWarning):  # ours are: of the preflight, of measurements, and plain ones
+            say(f"warning: {' '.join(str(message).split())}")
         else:
             plain(message, category, *rest, **named)
 

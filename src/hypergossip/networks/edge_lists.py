@@ -9,6 +9,16 @@ import csv
 import re
 
 HEADINGS = (["source", "target"], ["from", "to"])
+LIKELY_HEADINGS = (
+    *HEADINGS,
+    ["src", "dst"],
+    ["u", "v"],
+    ["id1", "id2"],
+    ["id_1", "id_2"],
+    ["node1", "node2"],
+    ["node_1", "node_2"],
+)
+COLUMNS = ("weight", "weights", "distance", "length", "cost", "capacity", "type", "id", "label", "time", "timestamp")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _ATTRIBUTES = re.compile(r"[\s,;]*\{.*\}$")  # as NetworkX writes them behind an edge's names
 
@@ -19,20 +29,28 @@ def read_edge_list(text: str) -> list[tuple[str, str]]:
     Args:
         text: Names are separated by tabs, commas or semicolons, whichever the first line has, and otherwise by blanks;
             names with blanks may stand in quotation marks. Behind them may be numbers, attributes in braces and, unless
-            names are separated by blanks, further columns. A line that begins with "#" is a comment, and so is what
-            follows " #" where names are separated by blanks. A first line "source,target" or "from,to" is a heading.
+            names are separated by blanks, further columns. A line that begins with "#" or "%" is a comment, and so is
+            what follows " #" where names are separated by blanks. A first line "source,target" or "from,to" is a
+            heading, and so is one of `LIKELY_HEADINGS` if the words are no nodes of other lines, or if a column of
+            `COLUMNS` follows.
 
     Raises:
-        ValueError: A line has less than two names, or more words than these.
+        ValueError: A line has less than two names, or more words than these, or the lines list all neighbours of a
+            node.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    lines = [(number, _ATTRIBUTES.sub("", line)) for number, line in lines if line and not line.startswith("#")]
+    if lines and lines[0][1].lower().startswith("%%matrixmarket"):
+        raise ValueError(
+            "it is a matrix in the MatrixMarket format; read it by scipy.io.mmread(path), and give a mixing matrix to "
+            "from_mixing, or networkx.from_scipy_sparse_array of an adjacency matrix to from_networkx"
+        )
+    lines = [(number, _ATTRIBUTES.sub("", line)) for number, line in lines if line and not line.startswith(("#", "%"))]
     if not lines:
         return []
     delimiter = next((mark for mark in "\t,;" if mark in _COMMENT.sub("", lines[0][1])), " ")
     rows = [(number, _fields(line, delimiter)) for number, line in lines]
-    if delimiter != " " and [field.lower() for field in rows[0][1][:2]] in HEADINGS:
-        rows = rows[1:]
+    headed = _is_heading([fields for _, fields in rows], delimiter)
+    rows = rows[1:] if headed else rows
     for number, fields in rows:
         if len(fields) < 2 or not all(fields[:2]):
             raise ValueError(f"line {number} has one name and an edge has two: {' '.join(fields)!r}")
@@ -41,7 +59,34 @@ def read_edge_list(text: str) -> list[tuple[str, str]]:
                 f"line {number} has more than two names: {' '.join(fields)!r}; put names with blanks in quotation "
                 "marks, or separate names by tabs"
             )
+    if not headed:
+        _refuse_neighbours(rows)
     return [(fields[0], fields[1]) for _, fields in rows]
+
+
+def _is_heading(rows: list[list[str]], delimiter: str) -> bool:
+    """Is the first row a heading, and no edge?"""
+    words = [field.lower() for field in rows[0]]
+    names, columns = words[:2], words[2:]
+    described = bool(columns) and all(column in COLUMNS for column in columns)
+    if names not in LIKELY_HEADINGS or (delimiter == " " and columns and not described):
+        return False
+    if described or (delimiter != " " and names in HEADINGS):
+        return True
+    # As an edge it would be cut off from all others, unless these name its ends again.
+    return len(rows) > 1 and not {name for row in rows[1:] for name in row[:2]} & set(rows[0][:2])
+
+
+def _refuse_neighbours(rows: list[tuple[int, list[str]]]) -> None:
+    """Raises ValueError where every line is likely to be a node and all its neighbours."""
+    nodes = {name for _, fields in rows for name in fields[:2]}
+    long = [(number, fields) for number, fields in rows if len(fields) > 3]
+    if long and all(nodes.issuperset(fields) and len(set(fields)) == len(fields) for _, fields in long):
+        number, fields = long[0]
+        raise ValueError(
+            f"line {number} names {len(fields)} nodes, {' '.join(fields)!r}, and looks like one of an adjacency list; "
+            "give one edge a line, or networkx.read_adjlist(path) to from_networkx"
+        )
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

@@ -30,8 +30,8 @@ def from_file(path: Any, weights: str = "metropolis", format: str | None = None,
         weights: see `mixing_matrix`.
         format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is what
             `networkx.node_link_data` returns, its edges called "edges" or, as before NetworkX 3.6, "links". In a list
-            of edges names are separated by tabs, commas, semicolons or blanks; "#" begins a comment, and a line
-            "source,target" is a heading.
+            of edges names are separated by tabs, commas, semicolons or blanks; "#" or "%" begins a comment, and a first
+            line such as "source,target", "from,to", "src,dst", "u,v", "id_1,id_2" or "node1,node2" is a heading.
         label: the nodes' attribute that has their names, such as "name"; "id": what identifies them in the file. None:
             "label" in GML, where nodes have one, and "id" otherwise.
 
@@ -164,6 +164,14 @@ def _node_link(content: bytes) -> Any:
     key = next((key for key in ("edges", "links") if isinstance(data, dict) and key in data), None)
     if key is None or "nodes" not in data:
         raise ValueError("it has no 'nodes' and 'edges' (or 'links'), as networkx.node_link_data(graph) has")
+    if plain := [node for node in data["nodes"] if not isinstance(node, dict)]:
+        raise ValueError(f'the node {plain[0]!r} is no object; write it as {{"id": {json.dumps(plain[0])}}}')
+    for edge in data[key]:
+        if not isinstance(edge, dict) or not {"source", "target"} <= edge.keys():
+            raise ValueError(
+                f"the edge {json.dumps(edge)} has no 'source' and 'target', as networkx.node_link_data(graph) calls an "
+                "edge's ends"
+            )
     data = {"directed": False, **data, "multigraph": True}  # otherwise an edge that comes twice would be one
     declared = set(networkx.node_link_graph({**data, key: []}, edges=key))
     return _only(networkx.node_link_graph(data, edges=key), declared)

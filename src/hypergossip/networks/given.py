@@ -111,8 +111,10 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
 
     Args:
         matrix: W, shape (agents, agents), dense or sparse, real: symmetric, rows and columns summing to one (both to
-            1e-9), connected, lambda below 1. Negative weights are allowed.
-        names: the agents' names, in agents' order.
+            1e-9), connected, lambda below 1. Negative weights are allowed. The index of a pandas DataFrame has the
+            agents' names, and its columns the same ones in the same order; nodes 0 to n - 1 are ordered and named as by
+            `from_networkx`.
+        names: the agents' names, in agents' order; None: those of a DataFrame, or no names.
 
     Returns:
         A network whose `weights` are called "given".
@@ -121,6 +123,8 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
         TypeError: the matrix does not hold real numbers.
         ValueError: it is not a mixing matrix; the sentence names the agents at fault.
     """
+    if hasattr(matrix, "index") and hasattr(matrix, "columns"):
+        matrix, names = _of_frame(matrix, names)
     values = matrix if issparse(matrix) else np.asarray(matrix)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"A mixing matrix holds real numbers; got {values.dtype}.")
@@ -134,6 +138,32 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
     # Symmetric to the last bit, as every other network is.
     mixing = csr_array((mixing + mixing.T) / 2.0)
     return Network(mixing=mixing, name=f"from_mixing({agents_of(mixing)})", weights="given", names=called_so)
+
+
+def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iterable[Any] | None]:
+    """The values and the agents' names of a DataFrame; a call of `from_mixing` may name agents that it numbers."""
+    rows, columns, values = list(frame.index), list(frame.columns), frame.to_numpy()
+    if len(rows) != len(columns):
+        return values, names  # refused for its shape
+    if rows != columns:
+        i = next(i for i, (row, column) in enumerate(zip(rows, columns, strict=True)) if row != column)
+        raise ValueError(
+            f"The DataFrame's index and columns differ: row {i} is {rows[i]!r} and column {i} is {columns[i]!r}. Give "
+            "both the agents' names in one order, as frame.loc[names, names] does, or the values alone, "
+            "frame.to_numpy()."
+        )
+    read_names(rows, len(rows))
+    nodes, own = _numbered(rows)
+    if names is not None and own is not None:
+        names = read_names(names, len(rows))
+        if names is not None and list(map(str, names)) != list(map(str, rows)):
+            raise ValueError(
+                "The DataFrame's index has other names than names=[...]; leave names out, or give the values alone, "
+                "frame.to_numpy()."
+            )
+    place = {row: i for i, row in enumerate(rows)}
+    order = [place[node] for node in nodes]
+    return values[np.ix_(order, order)], names if own is None else own
 
 
 def _numbered(nodes: list[Any]) -> tuple[list[Any], tuple[Hashable, ...] | None]:

@@ -1,6 +1,6 @@
 """Agents in words: by the names that somebody gave them, by their numbers otherwise."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any
 
 MOST_NAMED = 5
@@ -14,12 +14,19 @@ def read_names(names: Iterable[Any] | None, agents: int) -> tuple[Hashable, ...]
         agents: the number of agents.
 
     Raises:
-        ValueError: there are not as many as agents, one cannot be a name, or two read alike.
+        ValueError: they are in no order, there are not as many as agents, one cannot be a name, or two read alike.
     """
     if names is None:
         return None
-    if isinstance(names, str):
-        raise ValueError(f"The names are the text {names!r}; give a sequence with one name for each agent.")
+    # Views of a dict and a NetworkX graph's nodes are sets by type, but have an order.
+    if isinstance(names, Set) and not isinstance(names, Mapping | MappingView):
+        raise ValueError(
+            f"The names are a {type(names).__name__}, whose order changes from process to process; give a list with "
+            "one name for each agent, in agents' order."
+        )
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        what = "the text " if isinstance(names, str) else ""
+        raise ValueError(f"The names are {what}{names!r}; give a sequence with one name for each agent.")
     given = tuple(names)
     if len(given) != agents:
         raise ValueError(f"There are {len(given)} names for {agents} agents; give each agent one name.")

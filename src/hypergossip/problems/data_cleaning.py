@@ -15,6 +15,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
+from hypergossip.arguments import check_numbers
 from hypergossip.data import Dataset, hold_out
 from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
@@ -237,6 +238,9 @@ def _check_options(
     weights: str, share: str | None, corrupted: float | int, sources: int, scale: Any, regularization: float | int
 ) -> str:
     """Returns what is shared; raises ValueError where an option makes no sense."""
+    check_numbers(
+        corrupted=corrupted, sources=sources, regularization=regularization, scale=1 if scale is None else scale
+    )
     if weights not in SHARES:
         raise ValueError(f'weights is {weights!r}; write "sample" or "source".')
     if weights == "sample" and share == "upper":
