@@ -160,8 +160,8 @@ def check_finite(problem: Problem, start: Start) -> None:
     if len(wrong):
         label = problem.agent_label(int(wrong[0]))
         raise ValueError(
-            f"the curvature of the lower loss in y of {label} is not finite at the starting point on a batch, while it is "
-            "on all samples: in a mean over those that count, a batch in which none does is 0/0. Take a larger "
+            f"the curvature of the lower loss in y of {label} is not finite at the starting point on a batch, while it "
+            "is on all samples: in a mean over those that count, a batch in which none does is 0/0. Take a larger "
             "batch_size, or divide by no less than one."
         )
 

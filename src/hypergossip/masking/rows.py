@@ -67,7 +67,11 @@ def row_axes(aval: Any) -> tuple[int, ...]:
 
 
 def evaluate(dimension: Any, rows: Any) -> Any:
-    """Returns a polynomial of the number of rows, as JAX writes it: ``2*n^2 - n + 3``."""
+    """Returns a polynomial of the number of rows, as JAX writes it: ``2*n^2 - n + 3``.
+
+    Raises:
+        CannotMask: If it is another expression.
+    """
     total = 0
     for sign, term in re.findall(r"(^|[+-])\s*([^+-]+)", str(dimension).replace(" ", "")):
         match = _TERM.fullmatch(term)
