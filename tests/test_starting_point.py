@@ -227,3 +227,21 @@ def test_leaves_without_entries_are_no_matter():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(made(loss, loss, x0=empty, y0=empty))
+
+
+def test_a_batch_without_a_sample_that_counts_is_told_apart():
+    data = DATA | {"m": np.tile([1.0, 0, 0, 0, 0, 0], (3, 1))}
+    seen = lambda y, b: jnp.sum(b["m"] * (b["a"] @ y - b["t"]) ** 2) / jnp.sum(b["m"])
+    problem = made(lambda x, y, b: fit(y, b), lambda x, y, b: seen(y, b) + near(x, y), data=data, batch_size=1)
+    with pytest.raises(ValueError, match=r"not finite at the starting point on a batch, .* larger batch_size"):
+        run(problem)
+
+
+def test_one_loss_at_both_levels_is_measured():
+    """At y* the adjoint's target is round-off."""
+    loss = lambda x, y, b: fit(y, b) + near(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = run(made(loss, loss, x0=1.0, y0=1.0)).history
+    assert (history["relative_residual"] <= 1e-9).all()
+    assert history["metric"].notna().all()

@@ -154,3 +154,39 @@ def test_one_large_agent_among_small_ones_is_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make(100)
+
+
+class Changing:
+    """A loss that belongs to an object with a setting; not hashable, as a dataclass with arrays is not."""
+
+    __hash__ = None
+
+    def __init__(self):
+        self.scale = 1.0
+
+    def lower(self, x, y, b):
+        return losses.mean(y, b) + self.scale * jnp.sum((y - x) ** 2)
+
+    def __call__(self, x, y, b):
+        return losses.mean(y, b)
+
+
+@pytest.mark.parametrize("sizes", [(6, 9, 4), (5, 5, 5)], ids=["unequal", "equal"])
+def test_a_method_is_that_of_its_object_as_it_is_now(sizes):
+    data, zero, setting = [agent(rows, seed) for seed, rows in enumerate(sizes)], np.zeros((3, 2)), Changing()
+    found = []
+    for setting.scale in (1.0, 2.0):
+        made = hg.Problem(setting, setting.lower, upper_data=data, lower_data=data, x0=zero + 1, y0=zero)
+        found.append(hg.solve(hg.DSGD(0.1, 0.1, hg.ConjugateGradient(20)), made, RING, rounds=0, check=False).history)
+        value = made.agent(1).full.lower_loss(made.x0, made.y0, jax.random.key(0))
+        own = jax.tree.map(jnp.asarray, data[1])
+        np.testing.assert_allclose(value, setting.lower(zero + 1, zero, own), rtol=1e-12)
+    assert abs(found[0]["lower_error"][0] - found[1]["lower_error"][0]) > 1e-2
+
+
+def test_a_loop_over_the_rows_is_called_as_it_is():
+    """JAX cannot differentiate it backwards where its number of turns is not known."""
+    row = lambda y, b: lambda i, s: s + jnp.sum((b["a"][i] @ y) ** 2) / b["a"].shape[0]
+    loss = lambda y, b: jax.lax.fori_loop(0, b["a"].shape[0], row(y, b), jnp.zeros((), y.dtype))
+    _, _, made = problem(loss, (6, 9, 4))
+    assert made.oracles.form.whole[0].kind == "sizes"
