@@ -105,6 +105,9 @@ def test_an_oracle_that_raises_is_named_with_agent_and_round() -> None:
     with pytest.raises(DebugError, match=r"round 1, agent 2: step raised ZeroDivisionError: a loss of the") as caught:
         rounds_on(hg.Debug(), ALGORITHMS["DSGD"], problem, hg.networks.ring(4), 3)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    named = hg.Problem.from_oracles(touchy, x0=problem.x0, y0=problem.y0, names=list("abcd"))
+    with pytest.raises(DebugError, match=r"round 1, agent 2 \('c'\): step raised ZeroDivisionError"):
+        rounds_on(hg.Debug(), ALGORITHMS["DSGD"], named, hg.networks.ring(4), 3)
 
 
 def test_what_is_not_finite_is_named_with_its_entry() -> None:

@@ -12,9 +12,20 @@ from hypergossip.algorithm import Algorithm, Cost, WorldOracles
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed, Spaces, mix_through
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
+from hypergossip.naming import agent_label
 
 MIX, WORLD = "mix", "its world"  # where a program stops
 SAME_MESSAGE = 1e-6  # relative; the same vectors computed twice
+
+
+class Named(Placed):
+    """A problem on its network, whose agents may have names.
+
+    Attributes:
+        names: The agents' names, or None.
+    """
+
+    names: tuple[str, ...] | None = None
 
 
 class DebugError(RuntimeError):
@@ -33,11 +44,14 @@ class Debug:
 
     def place(self, problem: Any, network: Any) -> Placed:
         """Puts a problem on its network."""
-        return Placed(problem.oracles, problem.identities, network.mixing)
+        placed = Named(problem.oracles, problem.identities, network.mixing)
+        placed.names = problem.names
+        return placed
 
     def start(self, algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
         """Returns every agent's state before round 0."""
         runs, agents = x.shape[:2]
+        name = _naming(placed)
 
         def begin(run: int, agent: int) -> Any:
             def program(_: Send) -> Any:
@@ -46,9 +60,9 @@ class Debug:
                 state = own.init(
                     _taken(placed.oracles, agent), jnp.asarray(x[run, agent]), jnp.asarray(y[run, agent]), key
                 )
-                return _checked_finite(state, f"the start{_of_run(run, runs)}, agent {agent}")
+                return _checked_finite(state, f"the start{_of_run(run, runs)}, {name(agent)}")
 
-            where = f"the start{_of_run(run, runs)}, agent {agent}: init"
+            where = f"the start{_of_run(run, runs)}, {name(agent)}: init"
             return lockstep([_named(program, where)], lambda said: said)[0]
 
         return _stacked([[begin(run, agent) for agent in range(agents)] for run in range(runs)])
@@ -102,6 +116,7 @@ def _round(
     algorithm: Algorithm, placed: Placed, spaces: Spaces, states: list[Any], key: Any, round: int, where: str
 ) -> tuple[list[Any], list[Cost]]:
     """Runs one round of one run; returns every agent's state and cost."""
+    name = _naming(placed)
 
     def agent(i: int) -> Callable[[Send], tuple[Any, Cost]]:
         def program(send: Send) -> tuple[Any, Cost]:
@@ -117,19 +132,19 @@ def _round(
                 oracles = oracles.within(lambda vector: send((WORLD, vector)))
             number = jnp.asarray(round, jnp.int32)
             after, cost = algorithm.step(oracles, mix_through(spaces, send_and_keep), number, before, agents_key)
-            _check_message(algorithm, spaces, before, messages, f"{where}, agent {i}")
-            _checked_finite(after, f"{where}, agent {i}")
+            _check_message(algorithm, spaces, before, messages, f"{where}, {name(i)}")
+            _checked_finite(after, f"{where}, {name(i)}")
             return after, cost
 
-        return _named(program, f"{where}, agent {i}: step")
+        return _named(program, f"{where}, {name(i)}: step")
 
     def answer(said: list[tuple[str, Any]]) -> list[Any]:
         kinds, vectors = zip(*said, strict=True)
         if len(set(kinds)) > 1:
             i = next(i for i, kind in enumerate(kinds) if kind != kinds[0])
             raise DebugError(
-                f"{where}: agent 0 waits in {kinds[0]} while agent {i} waits in {kinds[i]}; every agent must call both "
-                "in the same order."
+                f"{where}: {name(0)} waits in {kinds[0]} while {name(i)} waits in {kinds[i]}; every agent must "
+                "call both in the same order."
             )
         return average(vectors) if kinds[0] == MIX else [jnp.stack(vectors)] * len(vectors)
 
@@ -138,8 +153,8 @@ def _round(
         if len(set(sizes)) > 1:
             i = next(i for i, size in enumerate(sizes) if size != sizes[0])
             raise DebugError(
-                f"{where}: agent 0 sends {sizes[0]} numbers and agent {i} sends {sizes[i]} in the same mix; every "
-                "agent must send the same vectors in the same order."
+                f"{where}: {name(0)} sends {sizes[0]} numbers and {name(i)} sends {sizes[i]} in the same "
+                "mix; every agent must send the same vectors in the same order."
             )
         table = np.stack([np.asarray(vector) for vector in vectors])
         return [jnp.asarray(row) for row in placed.mixing.astype(table.dtype) @ table]
@@ -148,10 +163,16 @@ def _round(
         done = lockstep([agent(i) for i in range(len(states))], answer)
     except UnequalStops as error:
         raise DebugError(
-            f"{where}: agent {error.waiting} calls mix more often than agent {error.ended}, or its world; every agent "
-            "must call them equally often in a round, so never inside a branch or loop that depends on its own data."
+            f"{where}: {name(error.waiting)} calls mix more often than {name(error.ended)}, or its world; every "
+            "agent must call them equally often in a round, so never inside a branch or loop that depends on its own "
+            "data."
         ) from None
     return [after for after, _ in done], [cost for _, cost in done]
+
+
+def _naming(placed: Placed) -> Callable[[int], str]:
+    """Returns what gives an agent's name for a message."""
+    return lambda agent: agent_label(agent, getattr(placed, "names", None))
 
 
 def _named(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:
