@@ -56,11 +56,16 @@ def check_functions(functions: Any, name: str, arguments: tuple[str, ...]) -> No
 
 
 def own_function(function: Any) -> Any:
-    """Returns a method as a function that equals no other, since its object may have changed by the next time.
+    """Returns a method of an object that may change as a function that equals no other.
 
-    Compiled programs are found again by the functions within; two methods of one object are equal, whatever it holds.
+    Compiled programs are found again by the functions within, and two methods of one object are equal, whatever it
+    holds by now.
 
     Args:
         function: What a user gave.
     """
-    return partial(function) if inspect.ismethod(function) else function
+    if not inspect.ismethod(function):
+        return function
+    parameters = getattr(type(function.__self__), "__dataclass_params__", None)
+    fixed = isinstance(function.__self__, tuple) or (parameters is not None and parameters.frozen)
+    return function if fixed else partial(function)
