@@ -30,7 +30,6 @@ class Start(NamedTuple):
         fy: (agents, q) dy f.
         gy: (agents, q) dy g.
         mixed: (agents, p) d2xy g times a random vector.
-        curved: (agents, q) d2yy g times it.
         smallest: (agents,) the smallest curvature of g in y: a Rayleigh quotient, so never below the truth.
         largest: (agents,) the largest.
         of_batches: (agents,) the largest found on a few batches; 0 where none are drawn.
@@ -42,7 +41,6 @@ class Start(NamedTuple):
     fy: Any
     gy: Any
     mixed: Any
-    curved: Any
     smallest: Any
     largest: Any
     of_batches: Any
@@ -71,7 +69,6 @@ def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Sta
 
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
     with in_float64(calls_python(problem.oracles)):
-        x, y = (np.broadcast_to(np.asarray(v), (problem.agents, np.shape(v)[-1])) for v in (x, y))
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
         found = _start(measured_oracles(problem), problem.identities, x, y, samples)
         return jax.tree.map(np.asarray, found)
@@ -80,7 +77,7 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
 @compiled("samples")
 def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Start:
     oracles, x, y = to_float64((oracles, x, y))
-    direction = jax.random.normal(jax.random.key(0), y.shape[1:], y.dtype)
+    direction = jax.random.normal(jax.random.key(0), y.shape[-1:], y.dtype)
     direction = direction / jnp.linalg.norm(direction)
     key = jax.random.key(0)
 
@@ -119,13 +116,14 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
             fy,
             full.lower_gradient(x, y, key),
             full.jacobian_product(x, y, key)(direction),
-            H(direction),
             smallest,
             largest,
             of_batches,
         )
 
-    return jax.vmap(of_agent)(oracles, identities, x, y)
+    # A point that all agents have in common is not mapped, which takes less time to compile.
+    mapped = 0 if x.ndim == 2 else None
+    return jax.vmap(of_agent, (0, 0, mapped, mapped))(oracles, identities, x, y)
 
 
 def normalised(Hv: Any, v: Any) -> Any:
@@ -142,7 +140,7 @@ def check_finite(problem: Problem, start: Start) -> None:
         ("the gradient of the upper loss in x", start.fx),
         ("the gradient of the upper loss in y", start.fy),
         ("the gradient of the lower loss in y", start.gy),
-        ("the curvature of the lower loss in y", np.concatenate([start.curved, start.largest[:, None]], axis=1)),
+        ("the curvature of the lower loss in y", start.largest),
         ("the mixed second derivative of the lower loss", start.mixed),
     )
     for name, values in quantities:
@@ -204,7 +202,7 @@ def _silent(problem: Problem, start: Start) -> tuple[set[int], set[int]]:
     """The leaves of x with a hypergradient of zero, and those of y that the lower loss does not see, by number."""
     through_y = start.mixed if np.abs(start.fy).sum() > 0 else np.zeros_like(start.mixed)
     x = np.abs(start.fx).sum(axis=0) + np.abs(through_y).sum(axis=0)
-    y = np.abs(start.gy).sum(axis=0) + np.abs(start.curved).sum(axis=0)
+    y = np.abs(start.gy).sum(axis=0)
     find = lambda space, sums: {
         k for k in range(len(space.shapes)) if sums[space.entries(k)].size and not sums[space.entries(k)].any()
     }
