@@ -86,7 +86,8 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
 
         def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             v, _ = carry
-            Av = jnp.where(shift > 0, shift * v - product(v), product(v))
+            Hv = product(v)
+            Av = jnp.where(shift > 0, shift * v - Hv, Hv)
             return normalised(Av, v), jnp.vdot(v, Av)
 
         return lax.fori_loop(0, POWER_ITERATIONS + 1, iterate, (direction, jnp.zeros_like(shift)))[1]
