@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.metrics import Figures
+from hypergossip.report.histories import KNOWN_COLUMNS
 from small_problems import logistic
 
 RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)
@@ -122,3 +124,9 @@ def test_a_column_that_is_not_there_is_refused(measure):
 def test_a_tolerance_needs_the_metric():
     with pytest.raises(ValueError, match="the metric, which measure leaves out"):
         history(logistic(), measure=False, stop=1e-3)
+
+
+def test_no_column_of_ours_is_taken_for_an_observation():
+    """A report draws and counts every other column as the problem's own."""
+    assert set(Figures._fields) <= set(KNOWN_COLUMNS)
+    assert set(history(logistic(), rounds=0)) <= set(KNOWN_COLUMNS)

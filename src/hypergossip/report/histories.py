@@ -18,7 +18,7 @@ COSTS = (
     "hessian_products",
     "jacobian_products",
 )
-KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", *COSTS)
+KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", "relative_residual", *COSTS)
 """The columns that every history may have; any other numeric column is the problem's own observation."""
 
 RETURN = "return"
