@@ -38,9 +38,10 @@ def wrong_compilations(decorator: Callable, shape: tuple[int, ...]) -> Any:
 
 
 @as_for_users
+@pytest.mark.parametrize("quickly", [False, True], ids=["optimised", "quickly"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_log_softmax_of_products_with_zeros(shape: str) -> None:
-    assert not any(wrong_compilations(compiled(), SHAPES[shape]))
+def test_the_log_softmax_of_products_with_zeros(shape: str, quickly: bool) -> None:
+    assert not any(wrong_compilations(compiled(quickly=quickly), SHAPES[shape]))
 
 
 @as_for_users

@@ -14,6 +14,7 @@ from hypergossip.problem import Problem
 
 POWER_ITERATIONS = 24
 BATCHES = 4
+LITTLE_DATA = 10_000_000  # entries; with as many, quick compilation still saves more than slower loops cost
 CAUSES = (
     "Usual causes: a label that is no column of the logits, the logarithm or a root of zero, 0/0 in a mean over no "
     "samples, or the norm of a vector that is zero (write the sum of squares instead)."
@@ -70,11 +71,13 @@ def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Sta
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
     with in_float64(calls_python(problem.oracles)):
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
-        found = _start(measured_oracles(problem), problem.identities, x, y, samples)
+        entries = sum(np.size(leaf) for leaf in jax.tree.leaves(problem.oracles))
+        little = entries <= LITTLE_DATA and jax.default_backend() == "cpu"
+        measure = _on_little if little else _on_much
+        found = measure(measured_oracles(problem), problem.identities, x, y, samples)
         return jax.tree.map(np.asarray, found)
 
 
-@compiled("samples")
 def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Start:
     oracles, x, y = to_float64((oracles, x, y))
     direction = jax.random.normal(jax.random.key(0), y.shape[-1:], y.dtype)
@@ -125,6 +128,10 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
     # A point that all agents have in common is not mapped, which takes less time to compile.
     mapped = 0 if x.ndim == 2 else None
     return jax.vmap(of_agent, (0, 0, mapped, mapped))(oracles, identities, x, y)
+
+
+_on_much = compiled("samples")(_start)
+_on_little = compiled("samples", quickly=True)(_start)
 
 
 def normalised(Hv: Any, v: Any) -> Any:
