@@ -7,14 +7,12 @@ import jax
 import numpy as np
 
 import hypergossip as hg
+from hypergossip.engines import Job
 
 
 def rounds(algorithm: Any, problem: hg.Problem, network: Any, count: int, engine: Any = None) -> Callable[[], Any]:
     """Returns a call that runs so many rounds from the same start."""
-    engine = engine or hg.Simulated()
-    placed = engine.place(problem, network)
-    keys = jax.random.key(0)[None]
+    session = (engine or hg.Simulated()).open(Job(algorithm, problem, network, jax.random.key(0)[None]))
     everywhere = lambda v: np.broadcast_to(v, (1, problem.agents, v.size))
-    state = engine.start(algorithm, False, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    spaces = (problem.upper, problem.lower)
-    return lambda: engine.advance(algorithm, False, placed, spaces, state, keys, 0, count)
+    state = session.start(everywhere(problem.x0), everywhere(problem.y0))
+    return lambda: session.advance(state, 0, count)

@@ -16,9 +16,10 @@ from mpe2 import simple_spread_v3
 
 import hypergossip as hg
 from benchmarks.timing import report
+from hypergossip.engines import Job
 from hypergossip.engines.keys import agent_key
 from hypergossip.engines.lifting import mix_through
-from hypergossip.engines.mixing import average
+from hypergossip.engines.mixing import average, choose
 from hypergossip.problems.actor_critic import actor_critic, navigation
 from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.oracles import GameOracles, Played
@@ -62,8 +63,8 @@ class Loop:
         """Compiles policy and update."""
         self.problem, form = problem, problem.oracles.form
         self.environment = simple_spread_v3.parallel_env(N=AGENTS, max_cycles=HORIZON)
-        placed = hg.Simulated().place(problem, network)
-        mix = mix_through((problem.upper, problem.lower), lambda vector, call: average(placed.mixing, vector))
+        mixing = choose(network.mixing)
+        mix = mix_through((problem.upper, problem.lower), lambda vector, call: average(mixing, vector))
 
         @jax.jit
         def act(x: Any, observations: Any, key: Any) -> Any:
@@ -113,11 +114,10 @@ class Loop:
 
 def ours(problem: hg.Problem, network: Any, seeds: int, rounds: int) -> float:
     """Returns seconds an environment step, the least of three turns, compilation apart."""
-    engine, keys = hg.Simulated(), jax.random.split(jax.random.key(0), seeds)
-    placed, spaces = engine.place(problem, network), (problem.upper, problem.lower)
+    session = hg.Simulated().open(Job(ALGORITHM, problem, network, jax.random.split(jax.random.key(0), seeds)))
     everywhere = lambda v: jnp.broadcast_to(v, (seeds, AGENTS, v.size))
-    state = engine.start(ALGORITHM, False, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    run = lambda: jax.block_until_ready(engine.advance(ALGORITHM, False, placed, spaces, state, keys, 0, rounds))
+    state = session.start(everywhere(problem.x0), everywhere(problem.y0))
+    run = lambda: session.advance(state, 0, rounds)
     run()
     turns = []
     for _ in range(3):

@@ -16,7 +16,7 @@ import numpy as np
 import hypergossip as hg
 from benchmarks.problems import diamond, logistic
 from benchmarks.timing import report
-from hypergossip.engines import lifting
+from hypergossip.engines import Job, lifting
 
 AGENTS, SEEDS, REPEATS = 9, 10, 3
 ROUNDS = {"mnist": 20, "cifar10": 8}  # enough to time
@@ -24,13 +24,11 @@ ROUNDS = {"mnist": 20, "cifar10": 8}  # enough to time
 
 def program(problem: hg.Problem, seeds: int, rounds: int) -> Any:
     """Returns a call that runs so many rounds of so many seeds."""
-    engine, algorithm = hg.Simulated(), diamond()
     network = hg.networks.erdos_renyi(AGENTS, 0.3, seed=0, weights="laplacian")
-    placed, keys = engine.place(problem, network), jax.random.split(jax.random.key(0), seeds)
+    session = hg.Simulated().open(Job(diamond(), problem, network, jax.random.split(jax.random.key(0), seeds)))
     everywhere = lambda v: np.broadcast_to(v, (seeds, AGENTS, v.size))
-    state = engine.start(algorithm, False, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    spaces = (problem.upper, problem.lower)
-    return lambda: engine.advance(algorithm, False, placed, spaces, state, keys, 0, rounds)
+    state = session.start(everywhere(problem.x0), everywhere(problem.y0))
+    return lambda: session.advance(state, 0, rounds)
 
 
 def milliseconds(call: Any, rounds: int) -> tuple[float, float]:

@@ -108,10 +108,10 @@ def run(setting: Setting, problem: hg.Problem, looks: Sequence[int]) -> tuple[pd
         parts = [run(setting._replace(alone=False), part, looks) for part in by_itself(problem)]
         return sum(table for table, _ in parts) / len(parts), parts[0][1]
     network = hg.networks.ring(problem.agents) if problem.agents > 1 else hg.networks.single()
-    program, carry = begin(hg.Simulated(), setting.algorithm, False, problem, network, np.array([0]), None)
+    opened, carry = begin(hg.Simulated(), setting.algorithm, False, problem, network, np.array([0]), None)
     state, done, rows = carry.state, 0, []
     for look in looks:
-        state, _ = program.program.advance(state, done, look)
+        state, _ = opened.session.advance(state, done, look)
         done = look
         seen = observations(tuple(problem.observe.items()), problem.upper, problem.lower, state.x, state.y)
         rows.append({"round": look} | {name: float(value[0]) for name, value in seen.items()})

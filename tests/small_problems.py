@@ -62,7 +62,7 @@ def surprise(counts: Any, expected: Any) -> float:
 def advance(algorithm: Any, problem: hg.Problem, network: Any, rounds: int, seed: int = 0) -> tuple[Any, Any]:
     """The state after so many rounds and what was spent, leaves (agents, ...), without the metrics of `solve`."""
     run, carry = begin(hg.Simulated(), algorithm, False, problem, network, np.array([seed]), None)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.program.advance(carry.state, 0, rounds))
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.session.advance(carry.state, 0, rounds))
 
 
 def dense(agent: Any, x: Any, y: Any) -> tuple[np.ndarray, ...]:

@@ -64,7 +64,7 @@ def test_every_seed_has_a_key_of_its_own(double):
     numbers = np.array([0, 1, 2**16, 2**31 - 1, 2**31, 2**31 + 1, LARGEST_SEED - 1, LARGEST_SEED])
     with jax.enable_x64(double):
         run, _ = begin(hg.Simulated(), ALGORITHM, False, noisy(), NETWORK, numbers, len(numbers))
-        keys = np.asarray(jax.random.key_data(run.program.keys))
+        keys = np.asarray(jax.random.key_data(run.session.job.keys))
         assert len(np.unique(keys, axis=0)) == len(numbers)
         for number, key in zip(numbers.tolist(), keys, strict=True):
             np.testing.assert_array_equal(key, jax.random.key_data(jax.random.key(jnp.uint32(number))))

@@ -104,9 +104,9 @@ def test_slams_bound_is_where_the_recursion_begins_to_grow(share, level):
         sizes = []
         state, round = carry.state._replace(x=x, y=y), 0
         for until in (1500, 3000):
-            state, _ = run.program.advance(state, round, until)
+            state, _ = run.session.advance(state, round, until)
             round = until
-            moving, _ = run.program.advance(state, round, until + 1)
+            moving, _ = run.session.advance(state, round, until + 1)
             own = (moving.x - state.x) if level == "upper" else (moving.y - state.y)
             sizes.append(float(jnp.abs(own).max()))
         size[factor] = sizes

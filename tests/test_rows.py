@@ -9,6 +9,7 @@ import pytest
 import hypergossip as hg
 from hypergossip import checkpoint, loop, solver
 from hypergossip.checkpoint import FILE
+from hypergossip.engines.simulated import SimulatedSession
 
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
 NETWORK = hg.networks.ring(3)
@@ -125,8 +126,13 @@ def test_going_on_from_a_result_tells_the_new_rows_only(problem):
 
 
 class Follower(hg.Simulated):
-    """A process that does not lead, beside one whose functions failed or not."""
+    """The engine of a process that does not lead, beside one whose functions failed or not."""
 
+    def open(self, job):
+        return FollowingSession(job, super().open(job).placed)
+
+
+class FollowingSession(SimulatedSession):
     failed = 0.0
 
     @property
@@ -147,7 +153,7 @@ def test_only_the_leading_process_tells(problem):
 
 
 def test_a_process_ends_with_another_whose_function_failed(problem, monkeypatch):
-    monkeypatch.setattr(Follower, "failed", 1.0)
+    monkeypatch.setattr(FollowingSession, "failed", 1.0)
     with pytest.raises(RuntimeError, match="on_row or stop failed in process 0 at round 0"):
         solve(problem, engine=Follower(), on_row=print)
 

@@ -100,7 +100,7 @@ def test_what_is_conserved_stays_zero_from_unlike_starts(name):
     x0, y0 = points()
     run, carry = begin(hg.Simulated(), algorithm, False, quadratic(share), NETWORK, np.array([0]), None, (x0, y0))
     for rounds in (0, 1, 20):
-        state, _ = run.program.advance(carry.state, 0, rounds)
+        state, _ = run.session.advance(carry.state, 0, rounds)
         np.testing.assert_array_equal(carry.state.x[0], x0)
         terms = jax.tree.leaves(jax.vmap(algorithm.conserved)(jax.tree.map(lambda leaf: leaf[0], state)))
         for leaf in terms:

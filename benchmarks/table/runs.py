@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -89,13 +88,13 @@ def observed(entry: Entry, algorithm: Any, settings: Settings, data_dir: Path | 
     run, carry = begin(
         hg.Simulated(), algorithm, False, problem(group.agents, data_dir), group.network(), np.arange(seeds), seeds
     )
-    run.program.advance(carry.state, 0, 0)  # compiles, and runs nothing
+    run.session.advance(carry.state, 0, 0)  # compiles, and runs nothing
     frames = []
     for look in looks(rounds(entry, settings)):
         begun = time.perf_counter()
-        state, spent = run.program.advance(carry.state, carry.round, look)
+        state, spent = run.session.advance(carry.state, carry.round, look)
         seconds = time.perf_counter() - begun if look else 0.0
-        counts = ledger.add(carry.spent, run.program.engine.fetch(spent))
+        counts = ledger.add(carry.spent, run.session.fetch(spent))
         carry = Carry(look, carry.seconds + seconds, state, counts, ())
         frames.append(pd.DataFrame(measure(run, carry)))
     history = pd.concat(frames, ignore_index=True)
@@ -112,11 +111,11 @@ def timed(entry: Entry, record: Record, settings: Settings, data_dir: Path | Non
     run, carry = begin(
         hg.Simulated(), algorithm, False, problem(group.agents, data_dir), group.network(), np.arange(seeds), seeds
     )
-    run.program.advance(carry.state, 0, 0)
+    run.session.advance(carry.state, 0, 0)
     taken = []
     for _ in range(3):
         begun = time.perf_counter()
-        jax.block_until_ready(run.program.advance(carry.state, 0, last))
+        run.session.advance(carry.state, 0, last)
         taken.append(time.perf_counter() - begun)
     history = record.history.copy()
     history["seconds"] *= min(taken) / seeds / history["seconds"].max()

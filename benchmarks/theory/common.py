@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 import hypergossip as hg
 from hypergossip.compilation import compiled
+from hypergossip.engines import Job
 from hypergossip.engines.lifting import run_rounds
 from hypergossip.problems.quadratic import solution
 from hypergossip.report import style
@@ -61,11 +62,11 @@ def means(
     Returns:
         (runs, horizons, ...).
     """
-    placed, state, keys = _start(algorithm, problem, network, seeds, swept)
+    session, state = _start(algorithm, problem, network, seeds, swept)
     total, begin, rows = jnp.zeros_like(figure_of(state)), 0, []
     for end in horizons:
         state, total = _advance(
-            algorithm, swept, placed, (problem.upper, problem.lower), figure_of, state, total, keys, begin, end
+            algorithm, swept, session.placed, session.spaces, figure_of, state, total, session.job.keys, begin, end
         )
         rows.append(np.asarray(total) / end)
         begin = end
@@ -74,19 +75,17 @@ def means(
 
 def final(algorithm: Any, problem: hg.Problem, network: Any, rounds: int) -> Any:
     """Returns the state after so many rounds from the problem's start, leaves (agents, ...); nothing is measured."""
-    placed, state, keys = _start(algorithm, problem, network, [0], False)
-    spaces = (problem.upper, problem.lower)
-    state, _ = hg.Simulated().advance(algorithm, False, placed, spaces, state, keys, 0, rounds)
+    session, state = _start(algorithm, problem, network, [0], False)
+    state, _ = session.advance(state, 0, rounds)
     return jax.tree.map(lambda leaf: np.asarray(leaf[0]), state)
 
 
 def _start(algorithm: Any, problem: hg.Problem, network: Any, seeds: Sequence[int], swept: bool) -> tuple:
-    """Returns the problem on its network, every run's state before round 0, and the runs' keys."""
-    engine = hg.Simulated()
-    placed, keys = engine.place(problem, network), jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    """Returns a session, and every run's state before round 0."""
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    session = hg.Simulated().open(Job(algorithm, problem, network, keys, swept))
     everywhere = lambda v: jnp.broadcast_to(v, (len(seeds), problem.agents, v.size))
-    state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    return placed, state, keys
+    return session, session.start(everywhere(problem.x0), everywhere(problem.y0))
 
 
 @compiled("swept", "spaces", "figure_of")

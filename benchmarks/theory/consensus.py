@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 import hypergossip as hg
 from benchmarks.theory.common import column, logarithmic
 from hypergossip.compilation import compiled
+from hypergossip.engines import Job
 from hypergossip.engines.lifting import run_rounds
 from hypergossip.problems.quadratic import QuadraticOracles
 from hypergossip.report import style
@@ -76,13 +77,12 @@ def measured_factor(algorithm: Any, network: Any, radius: float) -> float:
         radius: The factor expected, only for how long to run.
     """
     problem, n = without_gradients(network.agents), network.agents
-    engine = hg.Simulated()
-    placed, keys = engine.place(problem, network), jax.random.key(0)[None]
+    session = hg.Simulated().open(Job(algorithm, problem, network, jax.random.key(0)[None]))
     x = np.random.default_rng(0).standard_normal((1, n, ENTRIES))
     x -= x.mean(axis=1, keepdims=True)
-    state = engine.start(algorithm, False, placed, jnp.asarray(x), jnp.zeros((1, n, 1)), keys)
+    state = session.start(jnp.asarray(x), jnp.zeros((1, n, 1)))
     rounds = max(1, int(np.log(LEFT) / np.log(max(radius, 1e-12))))
-    points = np.asarray(_disagreements(algorithm, placed, (problem.upper, problem.lower), state, keys, rounds))
+    points = np.asarray(_disagreements(algorithm, session.placed, session.spaces, state, session.job.keys, rounds))
     points = np.concatenate([x, points])
     if not isinstance(algorithm, hg.Slam):
         early, late = (np.linalg.norm(points[k]) for k in (rounds // 2, rounds))

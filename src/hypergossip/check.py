@@ -1,6 +1,7 @@
 """check_hypergradient: an estimator against finite differences of the true upper-level function l."""
 
 import warnings
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,14 +10,15 @@ import numpy as np
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.arguments import seed_number
+from hypergossip.collective import Collective, of_network
 from hypergossip.compilation import compiled
 from hypergossip.float64 import calls_python, in_float64, to_float64
+from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.kinds import check_estimator, check_problem
 from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import REACHED, solve_lower
 from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.problem import Problem
-from hypergossip.starting_point import measured_oracles
 
 
 class HypergradientCheck(NamedTuple):
@@ -80,7 +82,7 @@ def check_hypergradient(
     random = np.random.default_rng(seed)
     size = problem.upper.size
     with in_float64(calls_python(problem.oracles)):
-        oracles, y0 = to_float64((measured_oracles(problem), problem.y0))
+        oracles, y0 = to_float64((measured_oracles(problem.oracles, problem.twice_differentiable), problem.y0))
         full = oracles.full
         if x is None:
             point = np.asarray(problem.x0, np.float64) + 0.1 * random.standard_normal(size)
@@ -91,18 +93,22 @@ def check_hypergradient(
         everywhere = lambda v: jnp.broadcast_to(v, (problem.agents, v.size))
         any_key = jax.random.key(0)
 
+        def loss(agent: Any, x: Any, y0: Any, network: Collective) -> tuple[Any, Any]:
+            y, residual = solve_lower(agent, problem.lower, x, y0, network)
+            return network.mean(agent.upper_loss(x, y, any_key)), network.largest(residual)
+
+        def estimate(agent: Any, x: Any, y0: Any, network: Collective, keys: Any) -> tuple[Any, Any]:
+            y, residual = solve_lower(agent, problem.lower, x, y0, network)
+            each = lambda key: network.mean(estimator(agent, x, y, key)[0])
+            return jax.lax.map(each, keys), network.largest(residual)
+
         @compiled()
         def value(full: Any, x: Any, y0: Any) -> tuple[Any, Any]:
-            y, residual = solve_lower(full, problem.lower, everywhere(x), everywhere(y0))
-            return jnp.mean(jax.vmap(lambda a, x, y: a.upper_loss(x, y, any_key))(full, everywhere(x), y)), residual
+            return of_network(loss, full, everywhere(x), everywhere(y0))
 
         @compiled()
         def estimates(full: Any, x: Any, y0: Any, keys: Any) -> tuple[Any, Any]:
-            y, residual = solve_lower(full, problem.lower, everywhere(x), everywhere(y0))
-            each = lambda key: jnp.mean(
-                jax.vmap(lambda a, x, y: estimator(a, x, y, key)[0])(full, everywhere(x), y), axis=0
-            )
-            return jax.lax.map(each, keys), residual
+            return of_network(partial(estimate, keys=keys), full, everywhere(x), everywhere(y0))
 
         width = step * max(1.0, float(np.linalg.norm(point)))
         ends = [(value(full, point + width * v, y0), value(full, point - width * v, y0)) for v in chosen]

@@ -1,6 +1,7 @@
 """Is what solve, tune and check_hypergradient are given of the kind that they take? One sentence where it is not."""
 
 from dataclasses import fields, is_dataclass
+from os import PathLike
 from typing import Any
 
 import jax
@@ -30,7 +31,8 @@ def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None
             "hypergossip.networks.ring(9). networks.from_mixing makes one of a matrix W, networks.from_networkx of a "
             "NetworkX graph and networks.from_edges of a list of edges."
         )
-    if engine is not None and (isinstance(engine, type) or not isinstance(engine, Engine)):
+    # A path can be opened, too.
+    if engine is not None and (isinstance(engine, type | PathLike) or not isinstance(engine, Engine)):
         raise ValueError(
             f"engine is {_named(engine)}; give an instance, such as hypergossip.Simulated(), hypergossip.Sharded() or "
             "hypergossip.Debug()."

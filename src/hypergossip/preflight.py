@@ -10,15 +10,17 @@ import numpy as np
 from jax import lax
 
 from hypergossip.algorithm import Algorithm, Facts
+from hypergossip.collective import Collective, of_network
 from hypergossip.compilation import compiled
 from hypergossip.engines.lifting import mix_through
 from hypergossip.float64 import calls_python, in_float64, to_float64
+from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.leaf_steps import fitted
-from hypergossip.metrics.lower_solution import lower_solution
-from hypergossip.metrics.stationarity import hypergradients
+from hypergossip.metrics.lower_solution import solve_lower
+from hypergossip.metrics.stationarity import solve_hypergradient
 from hypergossip.problem import Problem
 from hypergossip.space import Space
-from hypergossip.starting_point import check_finite, check_influence, measure_start, measured_oracles, normalised
+from hypergossip.starting_point import check_finite, check_influence, measure_start, normalised
 from hypergossip.step_bounds import check_signs
 
 FINITE_DIFFERENCE = 1e-4
@@ -141,30 +143,34 @@ def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 def upper_curvature(problem: Problem) -> float:
     """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
     with in_float64(calls_python(problem.oracles)):
-        return float(_upper_curvature(measured_oracles(problem), problem.upper, problem.lower, problem.x0, problem.y0))
+        oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
+        return float(_upper_curvature(oracles, problem.upper, problem.lower, problem.x0, problem.y0))
 
 
 @compiled("upper", "lower")
 def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Any:
     oracles, x, y = to_float64((oracles, x, y))
-    full = oracles.full
     agents = jax.tree.leaves(oracles)[0].shape[0]
     everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
-    y0 = lower_solution(full, lower, everywhere(x), everywhere(y))
 
-    def gradient(x: Any) -> Any:
-        return jnp.mean(
-            hypergradients(full, upper, lower, everywhere(x), lower_solution(full, lower, everywhere(x), y0)), axis=0
-        )
+    def of_agent(agent: Any, x: Any, y: Any, network: Collective) -> Any:
+        full = agent.full
+        solve = lambda x, y: solve_lower(full, lower, x, y, network).solution
+        y0 = solve(x, y)
 
-    def difference(v: Any) -> Any:
-        ahead, behind = lax.map(lambda step: gradient(x + step * v), FINITE_DIFFERENCE * jnp.array([1.0, -1.0]))
-        return (ahead - behind) / (2 * FINITE_DIFFERENCE)
+        def gradient(x: Any) -> Any:
+            return network.mean(solve_hypergradient(full, upper, lower, x, solve(x, y0), network).solution)
 
-    def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
-        v, _ = carry
-        Hv = difference(v)
-        return normalised(Hv, v), jnp.vdot(v, Hv)
+        def difference(v: Any) -> Any:
+            ahead, behind = lax.map(lambda step: gradient(x + step * v), FINITE_DIFFERENCE * jnp.array([1.0, -1.0]))
+            return (ahead - behind) / (2 * FINITE_DIFFERENCE)
 
-    v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
-    return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])
+        def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+            v, _ = carry
+            Hv = difference(v)
+            return normalised(Hv, v), jnp.vdot(v, Hv)
+
+        v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
+        return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])
+
+    return of_network(of_agent, oracles, everywhere(x), everywhere(y))

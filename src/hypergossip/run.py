@@ -3,6 +3,7 @@
 import warnings
 import zlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,20 +12,16 @@ import numpy as np
 
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.checkpoint import Digest, Saved
-from hypergossip.engines.engine import Engine
+from hypergossip.engines.engine import Engine, Job, Session, State
 from hypergossip.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
 from hypergossip.leaf_steps import fitted
-from hypergossip.loop import Program
 from hypergossip.metrics import ledger
 from hypergossip.metrics.lower_solution import REACHED
-from hypergossip.metrics.observations import observations
-from hypergossip.metrics.selection import Measured, MeasurementWarning, read_measure
-from hypergossip.metrics.stationarity import chosen_figures
-from hypergossip.metrics.together import disagreement, observations_together
+from hypergossip.metrics.selection import Measured, MeasurementWarning, programs, read_measure
+from hypergossip.metrics.together import observations_together
 from hypergossip.preflight import check_sizes
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
-from hypergossip.starting_point import measured_oracles
 
 DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
 
@@ -33,7 +30,8 @@ class Run(NamedTuple):
     """What does not change.
 
     Attributes:
-        program: The compiled part.
+        session: Where it runs.
+        algorithm: The agent's program, with a value of its numbers for each leaf where they have one.
         problem: The problem.
         numbers: (runs,) the seed of each run.
         sent: (agents,) bytes that each agent sends in a round.
@@ -41,7 +39,8 @@ class Run(NamedTuple):
         measured: What a row of the history holds.
     """
 
-    program: Program
+    session: Session
+    algorithm: Algorithm
     problem: Problem
     numbers: np.ndarray
     sent: np.ndarray
@@ -60,14 +59,14 @@ class Carry(NamedTuple):
     Attributes:
         round: Rounds done.
         seconds: Compiled running time so far.
-        state: Leaves (runs, agents, ...), on the engine.
+        state: The session's.
         spent: Every agent's counts, each (runs, agents).
         rows: The rows of the history so far: column -> (runs,).
     """
 
     round: int
     seconds: float
-    state: Any
+    state: State
     spent: Cost
     rows: tuple[dict[str, np.ndarray], ...]
 
@@ -115,24 +114,24 @@ def begin(
             "start": lambda: None if start is None else Digest().add(start).text,
         },
     )
-    _check_alike(engine, configuration)
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
-    placed = engine.place(problem, network)
-    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys, problem.names)
+    session = engine.open(Job(algorithm, problem, network, keys, swept))
+    _check_alike(session, configuration)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
-    state = engine.start(algorithm, swept, placed, everywhere(x), everywhere(y), keys)
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), state)
-    sent = ledger.bytes_per_round(algorithm, program.spaces, one, network.degrees)
-    run = Run(program, problem, numbers, sent, configuration, read_measure(measure, problem))
+    state = session.start(everywhere(x), everywhere(y))
+    own = jax.tree.map(lambda number: number[0], algorithm) if swept else algorithm
+    shapes = jax.eval_shape(own.init, problem.agent(0), problem.x0, problem.y0, jax.random.key(0))
+    sent = ledger.bytes_per_round(own, (problem.upper, problem.lower), shapes, network.degrees)
+    run = Run(session, algorithm, problem, numbers, sent, configuration, read_measure(measure, problem))
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
-def _check_alike(engine: Engine, configuration: Mapping[str, Any]) -> None:
+def _check_alike(session: Session, configuration: Mapping[str, Any]) -> None:
     """Raises ValueError where the processes have not made the same run."""
-    if len(engine.tell(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
+    if len(session.tell(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
         return
-    told = engine.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
+    told = session.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
     for name, values in zip(configuration, told.T, strict=True):
         if (values != values[0]).any():
             raise ValueError(
@@ -147,24 +146,19 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If one of the problem's own observations has the name of a column.
     """
-    problem, fetch = run.problem, run.program.engine.fetch
-    x, y = carry.state.x, carry.state.y  # (runs, agents, p) and (runs, agents, q)
-    oracles, spaces = run.program.placed.oracles, (problem.upper, problem.lower)
-    names = run.measured.figures
-    if problem.losses:
-        found = fetch(chosen_figures(names, measured_oracles(problem, oracles), *spaces, x, y)) if names else {}
-        shown = {name: found[name] for name in names}  # JAX sorts a dictionary's keys
-        _warn_of_residuals(run, carry, shown)
-    else:
-        shown = {name: value for name, value in fetch(disagreement(*spaces, x, y))._asdict().items() if name in names}
-    own = fetch(observations(run.measured.observe, *spaces, x, y)) if run.measured.observe else {}
-    if run.measured.together:
-        own |= fetch(observations_together(run.measured.together, oracles, x, y))
     costs = ledger.columns(carry.spent, run.sent, carry.round)
-    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds, **shown, **costs}
-    if taken := row.keys() & own.keys():
+    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds}
+    figures, names = run.measured.figures, run.measured.names
+    if taken := {*row, *costs, *figures} & {*names[len(figures) :]}:
         raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
-    row |= own
+    found = {}
+    for program in programs(run.measured, run.problem):
+        found |= run.session.observe(carry.state, program)
+    if run.measured.together:
+        found |= run.session.observe_together(carry.state, partial(observations_together, run.measured.together))
+    _warn_of_residuals(run, carry, found)
+    shown = {name: found[name] for name in figures}
+    row |= shown | costs | {name: found[name] for name in names}  # what is there already keeps its place
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 
 
@@ -174,9 +168,7 @@ def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
     if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
         return
     # A run that diverges ends with a sentence of its own.
-    levels = (carry.state.x, carry.state.y)
-    near = run.program.engine.fetch([(jnp.abs(v) < DIVERGED).all(axis=tuple(range(1, v.ndim))) for v in levels])
-    unsolved = np.logical_and(*near) & ~reached(row)
+    unsolved = run.session.bounded(carry.state, DIVERGED) & ~reached(row)
     if unsolved.any():
         worst = float(np.max(row["relative_residual"][unsolved]))
         warnings.warn(
@@ -191,11 +183,10 @@ def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
 
 def pack(run: Run, carry: Carry) -> Saved:
     """Returns a run as host arrays."""
-    leaves = jax.tree.leaves(run.program.engine.fetch(carry.state))
     names = dict.fromkeys(name for row in carry.rows for name in row)
     absent = np.full(len(run.numbers), np.nan)  # an observation that began, or ended, where a run was gone on from
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
-    return Saved(carry.round, carry.seconds, leaves, carry.spent, rows, run.configuration)
+    return Saved(carry.round, carry.seconds, run.session.save(carry.state), carry.spent, rows, run.configuration)
 
 
 def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
@@ -209,8 +200,7 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
     Raises:
         ValueError: If the state is of another algorithm or size, or was computed on other data.
     """
-    leaves, structure = jax.tree.flatten(carry.state)
-    here = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    here = run.session.shapes(carry.state)
     there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
     ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
     if here != there or ours != theirs:
@@ -226,7 +216,7 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
             "samples are not. Go on with the problem that it is of, or begin anew at its points on purpose, by "
             "solve(..., x0=result.x, y0=result.y) without start."
         )
-    state = run.program.engine.restore(run.program.placed, jax.tree.unflatten(structure, saved.leaves))
+    state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
     return Carry(saved.round, saved.seconds, state, saved.spent, rows)
@@ -235,9 +225,8 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
 def result(run: Run, carry: Carry) -> Result:
     """Returns what `solve` returns."""
     saved = pack(run, carry)
-    state = run.program.engine.fetch(carry.state)
     trees = []
-    for space, points in ((run.problem.upper, state.x), (run.problem.lower, state.y)):
+    for space, points in zip((run.problem.upper, run.problem.lower), run.session.points(carry.state), strict=True):
         tree = jax.tree.map(np.asarray, jax.vmap(jax.vmap(space.unravel))(jnp.asarray(points)))
         trees.append(tree if run.seeded else jax.tree.map(lambda leaf: leaf[0], tree))
     return Result(trees[0], trees[1], frame(saved.rows, run.seeded), saved)

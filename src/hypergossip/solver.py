@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -116,22 +117,23 @@ def solve(
     numbers = seed + np.arange(seeds or 1)
     with own_errors(problem.oracles):
         run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, own, measure)
-    if start is not None:
-        carry = unpack(run, carry, start.saved)
-    last = carry.round + rounds
-    if last > MOST_ROUNDS:
-        raise ValueError(f"the run would end at round {last}; rounds are counted to {MOST_ROUNDS} at most.")
-    if checkpoint is not None:
-        carry = _read(run, carry, checkpoint)
-    name = type(algorithm).__name__
-    every = observe_every or max(1, rounds // 20)
-    shown = progress if run.program.engine.leads else False
-    with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
-        keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
-        with own_errors(problem.oracles):
-            carry = drive(run, carry, last, every, rules, show, keep, on_row)
-        keep(carry, at_the_end=True)
-    return result(run, carry)
+    with closing(run.session):
+        if start is not None:
+            carry = unpack(run, carry, start.saved)
+        last = carry.round + rounds
+        if last > MOST_ROUNDS:
+            raise ValueError(f"the run would end at round {last}; rounds are counted to {MOST_ROUNDS} at most.")
+        if checkpoint is not None:
+            carry = _read(run, carry, checkpoint)
+        name = type(algorithm).__name__
+        every = observe_every or max(1, rounds // 20)
+        shown = progress if run.session.leads else False
+        with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
+            keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
+            with own_errors(problem.oracles):
+                carry = drive(run, carry, last, every, rules, show, keep, on_row)
+            keep(carry, at_the_end=True)
+        return result(run, carry)
 
 
 def drive(
@@ -158,9 +160,9 @@ def drive(
     """
     # No round is run here: the bounds are traced, so this compiles the one executable of every chunk.
     try:
-        run.program.advance(carry.state, carry.round, carry.round)
+        run.session.advance(carry.state, carry.round, carry.round)
     except Exception:
-        check_products(run.program.algorithm, run.problem)  # the cause, if that is it
+        check_products(run.algorithm, run.problem)  # the cause, if that is it
         raise
     pace, over = FIRST_CHUNK, False
     while True:
@@ -177,8 +179,8 @@ def drive(
         if over:
             return carry
         target = min(last, (carry.round // every + 1) * every)
-        chunk = run_chunk(run.program, carry.state, carry.round, target, pace)
-        spent = ledger.add(carry.spent, run.program.engine.fetch(chunk.spent))
+        chunk = run_chunk(run.session, carry.state, carry.round, target, pace, run.problem.agent_label)
+        spent = ledger.add(carry.spent, chunk.spent)
         carry = Carry(chunk.round, carry.seconds + chunk.seconds, chunk.state, spent, carry.rows)
         pace, over = chunk.pace, rules.at_time(carry.seconds)
         show(carry.round, None)
@@ -189,12 +191,12 @@ def _look(run: Run, carry: Carry, rules: Stop, on_row: Callable[[dict[str, Any]]
     """Shows the last row to the user's functions; does it end the run? No process goes on where one of them failed."""
     error, over = None, False
     try:
-        if on_row is not None and run.program.engine.leads:
+        if on_row is not None and run.session.leads:
             on_row(plain_row(carry.rows[-1], run.seeded))
         over = rules.at_row(plain_row(carry.rows[-1], run.seeded))
     except BaseException as failure:  # whatever it is: the other processes would wait for this one for ever
         error = failure
-    told = run.program.engine.tell(over, error is not None)
+    told = run.session.tell(over, error is not None)
     if error is not None:
         raise error
     if told[:, 1].any():
@@ -238,7 +240,7 @@ def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Inter
         nonlocal written
         if folder is None:
             return
-        told = run.program.engine.tell(interrupts.pending or 0, time.monotonic() - written)
+        told = run.session.tell(interrupts.pending or 0, time.monotonic() - written)
         signalled, due = int(told[:, 0].max()), told[0, 1] >= every
         if not (signalled or due or at_the_end):
             return
@@ -254,7 +256,7 @@ def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Inter
 def _read(run: Run, carry: Carry, folder: Path | str) -> Carry:
     """Returns where the folder's checkpoint stands, or the run's beginning where there is none."""
     saved = disk.read(folder) if (Path(folder) / disk.FILE).exists() else None
-    rounds = run.program.engine.tell(-1 if saved is None else saved.round)[:, 0]
+    rounds = run.session.tell(-1 if saved is None else saved.round)[:, 0]
     if (rounds != rounds[0]).any():
         other = int(np.argmax(rounds != rounds[0]))
         raise CheckpointError(
@@ -270,11 +272,11 @@ def _read(run: Run, carry: Carry, folder: Path | str) -> Carry:
 def _write(run: Run, carry: Carry, folder: Path | str) -> Path:
     """Writes a checkpoint in the leading process; no process goes on before it is there."""
     saved, error = pack(run, carry), None
-    if run.program.engine.leads:
+    if run.session.leads:
         try:
             disk.write(folder, saved)
         except OSError as failure:
             error = failure
-    if run.program.engine.tell(error is not None).any():
+    if run.session.tell(error is not None).any():
         raise error or CheckpointError(f"the leading process could not write the checkpoint in {folder}.")
     return Path(folder) / disk.FILE

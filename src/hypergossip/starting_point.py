@@ -9,7 +9,7 @@ from jax import lax
 
 from hypergossip.compilation import compiled
 from hypergossip.float64 import calls_python, in_float64, to_float64
-from hypergossip.hypergradients.hessian_free import differenced
+from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.problem import Problem
 
 POWER_ITERATIONS = 24
@@ -47,17 +47,6 @@ class Start(NamedTuple):
     of_batches: Any
 
 
-def measured_oracles(problem: Problem, oracles: Any = None) -> Any:
-    """Returns the oracles that are measured with: the problem's, or differences where second derivatives do not exist.
-
-    Args:
-        problem: The problem.
-        oracles: Its oracles, where an engine has put them; the problem's own if absent.
-    """
-    oracles = problem.oracles if oracles is None else oracles
-    return oracles if problem.twice_differentiable else differenced(oracles)
-
-
 def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Start:
     """Measures a problem that has losses at its starting point; leaves on the host.
 
@@ -74,7 +63,9 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
         entries = sum(np.size(leaf) for leaf in jax.tree.leaves(problem.oracles))
         little = entries <= LITTLE_DATA and jax.default_backend() == "cpu"
         measure = _on_little if little else _on_much
-        found = measure(measured_oracles(problem), problem.identities, x, y, samples)
+        found = measure(
+            measured_oracles(problem.oracles, problem.twice_differentiable), problem.identities, x, y, samples
+        )
         return jax.tree.map(np.asarray, found)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
 from hypergossip.leaf_steps import fitted
-from hypergossip.metrics.selection import MeasurementWarning, columns, read_measure
+from hypergossip.metrics.selection import MeasurementWarning, read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.preflight import PreflightWarning, concerns, facts
 from hypergossip.problem import Problem
@@ -192,22 +193,22 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
 def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.ndarray:
     """The score of every run."""
     swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *candidates)
-    measured = columns(read_measure(True, plan.problem))
+    measured = read_measure(True, plan.problem).names
     names = (plan.score,) if plan.score in measured else ()  # the others would only take time
-    numbered = np.array(numbers), plan.seeds
-    run, carry = begin(plan.engine, swept, True, plan.problem, plan.network, *numbered, measure=names)
-    scores = []
-    for look in LOOKS:
-        last = max(carry.round, round(look * plan.rounds))
-        state, _ = run.program.advance(carry.state, carry.round, last)
-        carry = carry._replace(state=state, round=last)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", MeasurementWarning)  # a grid holds points that diverge
-            row = measure(run, carry)
-        if plan.score not in row:
-            known = ", ".join(dict.fromkeys([*measured, *row]))
-            raise ValueError(f"score is {plan.score!r}, which is no column of the history; choose one of {known}.")
-        scores.append(row[plan.score])
+    given = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
+    run, carry = begin(*given, measure=names)
+    with closing(run.session):
+        scores = []
+        for look in LOOKS:
+            last = max(carry.round, round(look * plan.rounds))
+            carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MeasurementWarning)  # a grid holds points that diverge
+                row = measure(run, carry)
+            if plan.score not in row:
+                there = ", ".join(dict.fromkeys([*measured, *row]))
+                raise ValueError(f"score is {plan.score!r}, which is no column of the history; choose one of {there}.")
+            scores.append(row[plan.score])
     return np.mean(scores, axis=0)
 
 

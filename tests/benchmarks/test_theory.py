@@ -10,6 +10,7 @@ from benchmarks.theory import NAMES, common, convergence, series, unlike
 from benchmarks.theory.__main__ import run
 
 import hypergossip as hg
+from hypergossip.engines import Job
 from hypergossip.problems import quadratic
 from hypergossip.problems.quadratic import solution as quadratic_solution
 
@@ -64,14 +65,13 @@ def test_only_plain_gossip_and_the_surrogate_stop_before_the_optimum(folder):
 
 def states(algorithm, problem, network, seed, rounds, x=None, y=None):
     """The engine's states before each round and after the last, host arrays (agents, ...)."""
-    engine = hg.Simulated()
-    placed, keys = engine.place(problem, network), jax.random.key(seed)[None]
+    session = hg.Simulated().open(Job(algorithm, problem, network, jax.random.key(seed)[None]))
     everywhere = lambda v: np.broadcast_to(v, (1, problem.agents, v.shape[-1]))
     x, y = (everywhere(start if v is None else v) for start, v in ((problem.x0, x), (problem.y0, y)))
-    state = engine.start(algorithm, False, placed, x, y, keys)
+    state = session.start(x, y)
     found = [state]
     for t in range(rounds):
-        state, _ = engine.advance(algorithm, False, placed, (problem.upper, problem.lower), state, keys, t, t + 1)
+        state, _ = session.advance(state, t, t + 1)
         found.append(state)
     return [jax.tree.map(lambda leaf: np.asarray(leaf[0]), state) for state in found]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import hypergossip as hg
 from hypergossip.algorithm import Cost, Facts, Mix, Oracles, register
-from hypergossip.engines.engine import Engine
+from hypergossip.engines.engine import Engine, Job
 
 ALGORITHMS = {
     "DSGD": hg.DSGD(0.05, 0.1, hg.ConjugateGradient(4, 1e-6)),
@@ -30,12 +30,9 @@ def rounds_on(
     engine: Engine, algorithm: Any, problem: hg.Problem, network: Any, rounds: int, runs: int = 1, swept: bool = False
 ) -> tuple[Any, Cost]:
     """Runs rounds 0..rounds-1 and returns the state and the costs as host arrays."""
-    placed = engine.place(problem, network)
-    keys = jax.vmap(jax.random.key)(np.arange(runs))
+    session = engine.open(Job(algorithm, problem, network, jax.vmap(jax.random.key)(np.arange(runs)), swept))
     x, y = (np.broadcast_to(v, (runs, problem.agents, v.size)) for v in (problem.x0, problem.y0))
-    state = engine.start(algorithm, swept, placed, x, y, keys)
-    state, spent = engine.advance(algorithm, swept, placed, (problem.upper, problem.lower), state, keys, 0, rounds)
-    return engine.fetch(state), engine.fetch(spent)
+    return session.fetch(session.advance(session.start(x, y), 0, rounds))
 
 
 def distance(one: Any, other: Any) -> float:

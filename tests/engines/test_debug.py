@@ -10,7 +10,7 @@ import pytest
 import hypergossip as hg
 from engines.running import ALGORITHMS, Pair, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
 from hypergossip.algorithm import register
-from hypergossip.engines import DebugError
+from hypergossip.engines import DebugError, Job
 
 
 @pytest.mark.parametrize("name", ["Diamond", "Slam", "SVRInteract"])
@@ -154,11 +154,10 @@ def test_agents_that_mix_unequally_often() -> None:
     start = np.zeros((1, 3, 5))
     start[0, 1] = 1.0
     engine, network, algorithm = hg.Debug(), hg.networks.path(3), told(one_more)
-    placed = engine.place(problem, network)
-    keys = jax.vmap(jax.random.key)(np.arange(1))
-    state = engine.start(algorithm, False, placed, start, np.zeros((1, 3, 4)), keys)
+    session = engine.open(Job(algorithm, problem, network, jax.vmap(jax.random.key)(np.arange(1))))
+    state = session.start(start, np.zeros((1, 3, 4)))
     with pytest.raises(DebugError, match="round 0: agent 1 calls mix more often than agent 0"):
-        engine.advance(algorithm, False, placed, (problem.upper, problem.lower), state, keys, 0, 1)
+        session.advance(state, 0, 1)
 
 
 def test_agents_that_send_unlike_vectors() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.engines import lifting, simulated, teams
+from hypergossip.engines import Job, lifting, simulated, teams
 
 
 def _states(steps: list[float] | None, dimension: int) -> list[np.ndarray]:
@@ -20,10 +20,8 @@ def _states(steps: list[float] | None, dimension: int) -> list[np.ndarray]:
         algorithm = jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, float), (3,)), algorithm)
     keys = jax.random.split(jax.random.key(1), 3)
     everywhere = lambda v: np.broadcast_to(v, (3, 4, v.size))
-    placed, swept = engine.place(problem, network), bool(steps)
-    state = engine.start(algorithm, swept, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    spaces = (problem.upper, problem.lower)
-    return jax.tree.leaves(engine.advance(algorithm, swept, placed, spaces, state, keys, 0, 20))
+    session = engine.open(Job(algorithm, problem, network, keys, swept=bool(steps)))
+    return jax.tree.leaves(session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, 20))
 
 
 @pytest.mark.parametrize("steps", [None, [0.01, 0.05, 0.1]], ids=["seeds", "sweep"])

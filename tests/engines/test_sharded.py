@@ -1,12 +1,14 @@
 """Sharded runs the same network as Simulated, on eight devices of one process (law 1)."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
 
 import hypergossip as hg
 from engines.running import ALGORITHMS, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
-from hypergossip.engines import sharded
+from hypergossip.engines import Job, sharded
 
 NETWORKS = {
     "ring": hg.networks.ring,
@@ -76,25 +78,27 @@ def test_a_second_run_and_a_sweep_are_not_traced_again() -> None:
     assert distance(swept, rounds_on(hg.Simulated(), TwoMixes(steps, steps), problem, network, 5, 3, True)) < 1e-12
 
 
+def job(problem: hg.Problem, network: Any) -> Job:
+    return Job(ALGORITHMS["DSGD"], problem, network, jax.random.key(0)[None])
+
+
 def test_a_round_on_a_ring_is_two_permutations_and_nothing_else() -> None:
     problem, network, algorithm = problem_for("DSGD", 16), hg.networks.ring(16), ALGORITHMS["DSGD"]
     engine = hg.Sharded()
-    placed = engine.place(problem, network)
     keys = jax.vmap(jax.random.key)(np.arange(2))
-    x, y = (np.broadcast_to(v, (2, 16, v.size)) for v in (problem.x0, problem.y0))
-    state = engine.start(algorithm, False, placed, x, y, keys)
-    spaces, bounds = (problem.upper, problem.lower), (np.int32(0), np.int32(1))
-    program = sharded._advance.lower(algorithm, False, placed, spaces, state, keys, *bounds, state.x.sharding)
+    session = engine.open(Job(algorithm, problem, network, keys))
+    state = session.start(*(np.broadcast_to(v, (2, 16, v.size)) for v in (problem.x0, problem.y0)))
+    given = (algorithm, False, session.placed, session.spaces, state, keys, np.int32(0), np.int32(1))
+    program = sharded._advance.lower(*given, state.x.sharding)
     text = program.compile().as_text()
     assert text.count(" collective-permute(") + text.count(" collective-permute-start(") == 2
     assert not any(f" {other}" in text for other in ("all-gather", "all-reduce", "all-to-all"))
 
 
 def test_state_and_data_are_spread_where_the_agents_divide() -> None:
-    problem, engine = problem_for("DSGD", 16), hg.Sharded()
-    placed = engine.place(problem, hg.networks.ring(16))
-    state = engine.restore(placed, np.zeros((3, 16, 5)))
-    for leaf in (placed.oracles.H, placed.identities, state):
+    session = hg.Sharded().open(job(problem_for("DSGD", 16), hg.networks.ring(16)))
+    state = session.put(np.zeros((3, 16, 5)))
+    for leaf in (session.placed.oracles.H, session.placed.identities, state):
         assert not leaf.is_fully_replicated
         assert len(leaf.sharding.device_set) == 8
     assert {shard.data.shape for shard in state.addressable_shards} == {(3, 2, 5)}
@@ -111,10 +115,11 @@ def test_state_and_data_are_spread_where_the_agents_divide() -> None:
 )
 def test_refused(engine: hg.Sharded, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        engine.place(problem_for("DSGD", 9), hg.networks.ring(9))
+        engine.open(job(problem_for("DSGD", 9), hg.networks.ring(9)))
 
 
 def test_one_process_leads_and_tells_itself() -> None:
     for engine in (hg.Sharded(), hg.Simulated(), hg.Debug()):
-        assert engine.leads
-        assert np.array_equal(engine.tell(0.1, 3), [[0.1, 3.0]])
+        session = engine.open(job(problem_for("DSGD", 9), hg.networks.ring(9)))
+        assert session.leads
+        assert np.array_equal(session.tell(0.1, 3), [[0.1, 3.0]])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Cost
+from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import mix_through
 
 
@@ -37,16 +38,13 @@ def trajectory(
     """
     x = np.broadcast_to(problem.x0, (problem.agents, problem.upper.size)) if x is None else x
     y = np.broadcast_to(problem.y0, (problem.agents, problem.lower.size)) if y is None else y
-    keys = jax.random.key(seed)[None]
-    placed = engine.place(problem, network)
-    state = engine.start(algorithm, False, placed, jnp.asarray(x)[None], jnp.asarray(y)[None], keys)
+    session = engine.open(Job(algorithm, problem, network, jax.random.key(seed)[None]))
+    state = session.start(jnp.asarray(x)[None], jnp.asarray(y)[None])
     done, states = 0, []
     for round in rounds:
-        state, _ = engine.advance(
-            algorithm, False, placed, (problem.upper, problem.lower), state, keys, done, int(round)
-        )
+        state, _ = session.advance(state, done, int(round))
         done = int(round)
-        states.append(engine.fetch(state))
+        states.append(session.fetch(state))
     return jax.tree.map(lambda *leaves: np.stack([leaf[0] for leaf in leaves]), *states)
 
 

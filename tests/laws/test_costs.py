@@ -10,6 +10,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.algorithm import Cost
+from hypergossip.engines import Job
 from hypergossip.metrics.ledger import payload
 from laws.counting import Counting, Tally
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_data, logistic_problem, quadratic_problem
@@ -38,10 +39,9 @@ def counted_rounds(algorithm, problem, network=NETWORK, rows=lambda agent: ONE_E
 def spent_on_engine(algorithm, problem, network):
     """The state that the engine ends in, and what it counts."""
     keys = jax.random.key(SEED)[None]
-    placed, spaces = REFERENCE.place(problem, network), (problem.upper, problem.lower)
+    session = REFERENCE.open(Job(algorithm, problem, network, keys))
     everywhere = lambda v: jnp.broadcast_to(v, (1, problem.agents, v.size))
-    state = REFERENCE.start(algorithm, False, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    return REFERENCE.fetch(REFERENCE.advance(algorithm, False, placed, spaces, state, keys, 0, ROUNDS))
+    return session.fetch(session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, ROUNDS))
 
 
 def check_counts(algorithm, problem, network=NETWORK):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.engines import Job
 from laws.problems import AGENTS, NETWORK, quadratic_problem
 from laws.running import final
 from laws.table import ENGINES, METHODS, REFERENCE, both_engines, every_method
@@ -62,11 +63,10 @@ def sweep(engine, algorithm, factors, problem):
     runs = len(factors)
     swept = jax.tree.map(lambda number: jnp.asarray(number * np.asarray(factors)), algorithm)
     keys = jax.vmap(jax.random.key)(jnp.arange(runs))
-    placed = engine.place(problem, NETWORK)
+    session = engine.open(Job(swept, problem, NETWORK, keys, swept=True))
     everywhere = lambda v: jnp.broadcast_to(v, (runs, AGENTS, v.size))
-    state = engine.start(swept, True, placed, everywhere(problem.x0), everywhere(problem.y0), keys)
-    state, _ = engine.advance(swept, True, placed, (problem.upper, problem.lower), state, keys, 0, 20)
-    return engine.fetch(state)
+    state, _ = session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, 20)
+    return session.fetch(state)
 
 
 # Sustain is the very program of Diamond, numbers included: whichever runs second is not traced at all.

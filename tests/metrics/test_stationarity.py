@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.collective import RUNS_AT_ONCE, side_by_side
 from hypergossip.metrics import figures, lower_solution
 from hypergossip.metrics.lower_solution import newton
-from hypergossip.metrics.stationarity import RUNS_AT_ONCE, side_by_side
 from hypergossip.problems.quadratic import QuadraticOracles
 from small_problems import Q, logistic, rows
 

@@ -29,7 +29,7 @@ FLOORS = (
     ),
     ("algorithm",),
     ("space", "schedules", "problem_data"),
-    ("whole_data", "stacking"),
+    ("whole_data", "stacking", "collective"),
     ("oracles", "leaf_steps"),
     ("problem", "step_bounds"),
     ("hypergradients",),

@@ -9,23 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.algorithm import Algorithm, Cost, WorldOracles
+from hypergossip.engines.arrays import ArraySession
+from hypergossip.engines.engine import Job
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed, Spaces, mix_through
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
-from hypergossip.naming import agent_label
 
 MIX, WORLD = "mix", "its world"  # where a program stops
 SAME_MESSAGE = 1e-6  # relative; the same vectors computed twice
-
-
-class Named(Placed):
-    """A problem on its network, whose agents may have names.
-
-    Attributes:
-        names: The agents' names, or None.
-    """
-
-    names: tuple[str, ...] | None = None
 
 
 class DebugError(RuntimeError):
@@ -42,24 +33,25 @@ class Debug:
     ``algorithm.message(state)``.
     """
 
-    def place(self, problem: Any, network: Any) -> Placed:
-        """Puts a problem on its network."""
-        placed = Named(problem.oracles, problem.identities, network.mixing)
-        placed.names = problem.names
-        return placed
+    def open(self, job: Job) -> "DebugSession":
+        """Takes a job."""
+        return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network.mixing))
 
-    def start(self, algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
+
+class DebugSession(ArraySession):
+    """A job whose agents run one at a time."""
+
+    def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
+        job, placed = self.job, self.placed
         runs, agents = x.shape[:2]
-        name = _naming(placed)
+        name = job.problem.agent_label
 
         def begin(run: int, agent: int) -> Any:
             def program(_: Send) -> Any:
-                own = _taken(algorithm, run) if swept else algorithm
-                key = agent_key(keys[run], INIT_ROUND, placed.identities[agent])
-                state = own.init(
-                    _taken(placed.oracles, agent), jnp.asarray(x[run, agent]), jnp.asarray(y[run, agent]), key
-                )
+                key = agent_key(job.keys[run], INIT_ROUND, placed.identities[agent])
+                points = jnp.asarray(x[run, agent]), jnp.asarray(y[run, agent])
+                state = self._algorithm(run).init(_taken(placed.oracles, agent), *points, key)
                 return _checked_finite(state, f"the start{_of_run(run, runs)}, {name(agent)}")
 
             where = f"the start{_of_run(run, runs)}, {name(agent)}: init"
@@ -67,56 +59,50 @@ class Debug:
 
         return _stacked([[begin(run, agent) for agent in range(agents)] for run in range(runs)])
 
-    def restore(self, placed: Placed, state: Any) -> Any:
-        """Returns the state's host arrays as JAX's."""
-        return jax.tree.map(jnp.asarray, state)
-
-    def advance(
-        self,
-        algorithm: Algorithm,
-        swept: bool,
-        placed: Placed,
-        spaces: Spaces,
-        state: Any,
-        keys: Any,
-        first: int,
-        last: int,
-    ) -> tuple[Any, Cost]:
+    def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1.
 
         Raises:
             DebugError: Where something breaks.
         """
-        runs, agents = keys.size, placed.identities.size
+        runs, agents = self.job.keys.size, self.placed.identities.size
         states = [[_taken(state, (run, agent)) for agent in range(agents)] for run in range(runs)]
         spent = np.zeros((len(Cost._fields), runs, agents), np.int64)
         for run in range(runs):
-            own = _taken(algorithm, run) if swept else algorithm
             for round in range(first, last):
                 where = f"round {round}{_of_run(run, runs)}"
-                states[run], costs = _round(own, placed, spaces, states[run], keys[run], round, where)
+                states[run], costs = self._round(run, states[run], round, where)
                 spent[:, run] += np.asarray(costs, np.int64).T
         return (_stacked(states) if runs and agents else state), Cost(*spent)
 
-    def fetch(self, tree: Any) -> Any:
-        """Returns a tree of arrays as host arrays."""
-        return jax.tree.map(np.asarray, tree)
+    def _algorithm(self, run: int) -> Any:
+        return _taken(self.job.algorithm, run) if self.job.swept else self.job.algorithm
 
-    @property
-    def leads(self) -> bool:
-        """Always: there is one process."""
-        return True
-
-    def tell(self, *numbers: float | int) -> np.ndarray:
-        """Returns the numbers, (1, numbers): there is one process."""
-        return np.asarray([numbers], np.float64)
+    def _round(self, run: int, states: list[Any], round: int, where: str) -> tuple[list[Any], list[Cost]]:
+        """Runs one round of one run; returns every agent's state and cost."""
+        return _round(
+            self._algorithm(run),
+            self.placed,
+            self.spaces,
+            states,
+            self.job.keys[run],
+            round,
+            where,
+            self.job.problem.agent_label,
+        )
 
 
 def _round(
-    algorithm: Algorithm, placed: Placed, spaces: Spaces, states: list[Any], key: Any, round: int, where: str
+    algorithm: Algorithm,
+    placed: Placed,
+    spaces: Spaces,
+    states: list[Any],
+    key: Any,
+    round: int,
+    where: str,
+    name: Callable[[int], str],
 ) -> tuple[list[Any], list[Cost]]:
     """Runs one round of one run; returns every agent's state and cost."""
-    name = _naming(placed)
 
     def agent(i: int) -> Callable[[Send], tuple[Any, Cost]]:
         def program(send: Send) -> tuple[Any, Cost]:
@@ -168,11 +154,6 @@ def _round(
             "data."
         ) from None
     return [after for after, _ in done], [cost for _, cost in done]
-
-
-def _naming(placed: Placed) -> Callable[[int], str]:
-    """Returns what gives an agent's name for a message."""
-    return lambda agent: agent_label(agent, getattr(placed, "names", None))
 
 
 def _named(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:

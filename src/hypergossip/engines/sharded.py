@@ -13,6 +13,8 @@ from jax.sharding import PartitionSpec as P
 
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.compilation import compiled
+from hypergossip.engines.arrays import ArraySession
+from hypergossip.engines.engine import Job
 from hypergossip.engines.halo import AXIS, Halo, deal, make_halo
 from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
@@ -37,7 +39,7 @@ class Sharded:
     devices: int | None = None
     mixing: str = "auto"
 
-    def place(self, problem: Any, network: Any) -> Placed:
+    def open(self, job: Job) -> "ShardedSession":
         """Puts each device's agents there.
 
         Raises:
@@ -45,46 +47,18 @@ class Sharded:
         """
         if self.mixing not in MIXINGS:
             raise ValueError(f"mixing is {self.mixing!r}; choose one of {', '.join(MIXINGS)}.")
+        problem = job.problem
         mesh = Mesh(np.asarray(_devices(self.devices, problem.agents)), (AXIS,))
         rows = deal(problem.agents, mesh.size)
         even = rows.size == problem.agents
         shared = lambda tree, spec: jax.tree.map(lambda leaf: _put(leaf, NamedSharding(mesh, spec)), tree)
         oracles, identities = shared((problem.oracles, problem.identities), P(AXIS) if even else P())
-        return Placed(oracles, identities, shared(make_halo(network.mixing, rows, self.mixing), P(AXIS)))
+        halo = shared(make_halo(job.network.mixing, rows, self.mixing), P(AXIS))
+        return ShardedSession(job, Placed(oracles, identities, halo))
 
-    def start(self, algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
-        """Returns every agent's state before round 0."""
-        x, y = self.restore(placed, (x, y))
-        return _start(algorithm, swept, placed, x, y, keys, _of_states(placed))
 
-    def restore(self, placed: Placed, state: Any) -> Any:
-        """Puts a state of host arrays on the devices."""
-        return jax.tree.map(lambda leaf: _put(leaf, _of_states(placed)), state)
-
-    def advance(
-        self,
-        algorithm: Algorithm,
-        swept: bool,
-        placed: Placed,
-        spaces: Spaces,
-        state: Any,
-        keys: Any,
-        first: int,
-        last: int,
-    ) -> tuple[Any, Cost]:
-        """Runs the rounds first..last-1."""
-        bounds = np.int32(first), np.int32(last)
-        return _advance(algorithm, swept, placed, spaces, state, keys, *bounds, _of_states(placed))
-
-    def fetch(self, tree: Any) -> Any:
-        """Returns a tree of device arrays as host arrays, on every process."""
-
-        def whole(leaf: Any) -> np.ndarray:
-            if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
-                return np.asarray(leaf)
-            return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
-
-        return jax.tree.map(whole, tree)
+class ShardedSession(ArraySession):
+    """A job on several devices, of one process or of several."""
 
     @property
     def leads(self) -> bool:
@@ -99,6 +73,34 @@ class Sharded:
         # As 32-bit words, because without JAX's x64 switch float64 would be rounded on its way.
         words = multihost_utils.process_allgather(mine.view(np.uint32))
         return np.ascontiguousarray(words).view(np.float64)
+
+    def start(self, x: Any, y: Any) -> Any:
+        """Returns every agent's state before round 0."""
+        job, sharding = self.job, _of_states(self.placed)
+        return _start(job.algorithm, job.swept, self.placed, *self.put((x, y)), job.keys, sharding)
+
+    def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
+        """Runs the rounds first..last-1 and waits for them."""
+        job, bounds = self.job, (np.int32(first), np.int32(last))
+        return jax.block_until_ready(
+            _advance(
+                job.algorithm, job.swept, self.placed, self.spaces, state, job.keys, *bounds, _of_states(self.placed)
+            )
+        )
+
+    def put(self, tree: Any) -> Any:
+        """Puts a tree of host arrays, leaves (runs, agents, ...), on the devices."""
+        return jax.tree.map(lambda leaf: _put(leaf, _of_states(self.placed)), tree)
+
+    def fetch(self, tree: Any) -> Any:
+        """Returns a tree of device arrays as host arrays, on every process."""
+
+        def whole(leaf: Any) -> np.ndarray:
+            if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
+                return np.asarray(leaf)
+            return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
+
+        return jax.tree.map(whole, tree)
 
 
 def _devices(wanted: int | None, agents: int) -> list[Any]:

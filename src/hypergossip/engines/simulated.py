@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.algorithm import Cost
 from hypergossip.compilation import compiled
-from hypergossip.engines.lifting import Placed, Spaces, initial_states, one_after_another, run_rounds
+from hypergossip.engines.arrays import ArraySession
+from hypergossip.engines.engine import Job
+from hypergossip.engines.lifting import Placed, initial_states, one_after_another, run_rounds
 from hypergossip.engines.mixing import choose
 from hypergossip.engines.teams import cores, divide
 
@@ -25,54 +26,36 @@ class Simulated:
 
     mixing: str = "auto"
 
-    def place(self, problem: Any, network: Any) -> Placed:
+    def open(self, job: Job) -> "SimulatedSession":
         """Puts a problem on its network; both on JAX's default device."""
-        return Placed(problem.oracles, problem.identities, choose(network.mixing, self.mixing))
+        problem = job.problem
+        return SimulatedSession(
+            job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, self.mixing))
+        )
 
-    def start(self, algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any) -> Any:
+
+class SimulatedSession(ArraySession):
+    """A job on one device."""
+
+    def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
-        return _start(algorithm, swept, placed, x, y, keys)
+        return _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
 
-    def restore(self, placed: Placed, state: Any) -> Any:
-        """Puts a state of host arrays on the device."""
-        return jax.tree.map(jnp.asarray, state)
-
-    def advance(
-        self,
-        algorithm: Algorithm,
-        swept: bool,
-        placed: Placed,
-        spaces: Spaces,
-        state: Any,
-        keys: Any,
-        first: int,
-        last: int,
-    ) -> tuple[Any, Cost]:
+    def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1; large runs divide a processor's cores among themselves."""
+        algorithm, keys, swept = self.job.algorithm, self.job.keys, self.job.swept
         rounds = np.int32(first), np.int32(last)
         teams = min(keys.size, cores()) if one_after_another(state, keys.size) else 1
         if teams == 1:
-            return _advance(algorithm, swept, placed, spaces, state, keys, *rounds)
+            done = _advance(algorithm, swept, self.placed, self.spaces, state, keys, *rounds)
+            return jax.block_until_ready(done)
 
         def prepare(own: Any, state: Any, keys: Any) -> Any:
             numbers = own if swept else algorithm
-            executable = _advance.lower(numbers, swept, placed, spaces, state, keys, *rounds).compile()
-            return lambda: executable(numbers, placed, state, keys, *rounds)
+            executable = _advance.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds).compile()
+            return lambda: executable(numbers, self.placed, state, keys, *rounds)
 
-        return divide((algorithm if swept else (), state, keys), teams, prepare)
-
-    def fetch(self, tree: Any) -> Any:
-        """Returns a tree of device arrays as host arrays."""
-        return jax.tree.map(np.asarray, tree)
-
-    @property
-    def leads(self) -> bool:
-        """Always: there is one process."""
-        return True
-
-    def tell(self, *numbers: float | int) -> np.ndarray:
-        """Returns the numbers, (1, numbers): there is one process."""
-        return np.asarray([numbers], np.float64)
+        return jax.block_until_ready(divide((algorithm if swept else (), state, keys), teams, prepare))
 
 
 _start = compiled("swept")(initial_states)

@@ -131,6 +131,16 @@ class HessianFree:
         return self.hypergradient.check(facts)
 
 
+def measured_oracles(oracles: Any, twice_differentiable: bool) -> Any:
+    """Returns the oracles that are measured with: differences where second derivatives do not exist.
+
+    Args:
+        oracles: An agent's, or all agents'.
+        twice_differentiable: Can the lower loss be differentiated twice?
+    """
+    return oracles if twice_differentiable else differenced(oracles)
+
+
 def differenced(problem: Oracles, radius: Any = None) -> DifferencedOracles:
     """Returns a problem whose products are differences of gradients.
 

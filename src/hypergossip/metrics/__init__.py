@@ -3,6 +3,6 @@
 from hypergossip.metrics.ledger import payload
 from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.metrics.observations import observations
-from hypergossip.metrics.stationarity import Figures, figures, hypergradients
+from hypergossip.metrics.stationarity import Figures, figures
 
-__all__ = ["Figures", "figures", "hypergradients", "lower_solution", "observations", "payload"]
+__all__ = ["Figures", "figures", "lower_solution", "observations", "payload"]

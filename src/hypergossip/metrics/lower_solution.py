@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.collective import Collective, every_agent
 from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
 from hypergossip.space import Space
 
@@ -22,9 +23,8 @@ class Reached(NamedTuple):
     """A solution, and how well it solves what it should.
 
     Attributes:
-        solution: (agents, q).
-        residual: The largest relative residual over the agents; infinite where an agent's Hessian was found not to be
-            positive definite.
+        solution: The agent's, (q,) or (p,).
+        residual: The relative residual; infinite where a Hessian was found not to be positive definite.
     """
 
     solution: Any
@@ -89,82 +89,64 @@ def relative(residual2: Any, scale2: Any) -> Any:
     return jnp.where(residual2 <= ROUND_OFF**2, 0.0, ratio)
 
 
-def average_shared(space: Space, vectors: Float[Array, "agents entries"]) -> Float[Array, "agents entries"]:
-    """Replaces the shared entries by their mean over the agents, and leaves the private ones."""
-    mean = jnp.mean(jax.vmap(space.select)(vectors), axis=0)
-    return jax.vmap(lambda vector: space.replace(vector, mean))(vectors)
+def solve_lower(agent: Any, space: Space, x: Float[Array, "p"], y: Float[Array, "q"], network: Collective) -> Reached:
+    """Solves the lower level of one agent, on all its data.
 
-
-def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:
-    """Returns y* for every agent, (agents, q); `solve_lower` says how well it was reached, too.
+    Personal entries minimise the agent's own g_i(x_i, .), shared ones the network's mean 1/n sum_i g_i(x_i, .): Newton
+    steps whose products and inner products are means over the network.
 
     Args:
-        oracles: Every agent's oracles without sampling.
+        agent: The agent's oracles without sampling.
         space: The space of y.
-        x: Every agent's x.
+        x: The agent's x.
         y: Where to start.
-    """
-    return solve_lower(oracles, space, x, y).solution
-
-
-def solve_lower(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Reached:
-    """Solves the lower level of every agent.
-
-    Personal entries minimise the agent's own g_i(x_i, .), shared ones the network's mean 1/n sum_i g_i(x_i, .).
-
-    Args:
-        oracles: Every agent's oracles without sampling.
-        space: The space of y.
-        x: Every agent's x.
-        y: Where to start.
+        network: All agents.
     """
     key = jax.random.key(0)  # of no consequence: without sampling every key is the whole data
-
-    def gradient(agent: Any, x: Any, y: Any) -> Any:
-        return agent.lower_gradient(x, y, key)
-
-    def product(agent: Any, x: Any, y: Any, v: Any) -> Any:
-        return agent.hessian_product(x, y, key)(v)
-
+    gradient = lambda y: agent.lower_gradient(x, y, key)
+    product = lambda y, v: agent.hessian_product(x, y, key)(v)
     if not any(space.shared):
-        personal = lambda agent, x, y: newton(lambda y: gradient(agent, x, y), lambda y, v: product(agent, x, y, v), y)
-        solution, residual = jax.vmap(personal)(oracles, x, y)
-        return Reached(solution, jnp.max(residual))
+        return Reached(*newton(gradient, product, y))
+    average = lambda vector: network.average_shared(space, vector)
     return Reached(
-        *newton(
-            lambda y: average_shared(space, jax.vmap(gradient)(oracles, x, y)),
-            lambda y, v: average_shared(space, jax.vmap(product)(oracles, x, y, v)),
-            average_shared(space, y),
-        )
+        *newton(lambda y: average(gradient(y)), lambda y, v: average(product(y, v)), average(y), network.inner)
     )
 
 
-def adjoint_solution(oracles: Any, space: Space, x: Any, y: Any, target: Float[Array, "agents q"]) -> Reached:
-    """Solves d2yy g z = target for every agent, with the network's mean Hessian where y is shared.
+def solve_adjoint(agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective) -> Reached:
+    """Solves d2yy g z = target for one agent, with the network's mean Hessian where y is shared.
 
     Args:
-        oracles: Every agent's oracles without sampling.
+        agent: The agent's oracles without sampling.
         space: The space of y.
-        x: (agents, p).
-        y: (agents, q).
-        target: (agents, q).
+        x: (p,).
+        y: (q,).
+        target: (q,) the agent's own; shared entries of the targets are averaged.
+        network: All agents.
     """
-    key = jax.random.key(0)
-
-    def product(agent: Any, x: Any, y: Any, v: Any) -> Any:
-        return agent.hessian_product(x, y, key)(v)
-
-    def solve(product: Callable, target: Any) -> tuple[Any, Any]:
-        solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL)
-        target2 = jnp.vdot(target, target)
-        residual = jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
-        # A target of round-off is another number wherever the compiler computes it anew, and has no solution.
-        none = target2 <= ROUND_OFF**2
-        return jnp.where(none, 0.0, solved.z), jnp.where(none, 0.0, residual)
-
+    product = agent.hessian_product(x, y, jax.random.key(0))
     if not any(space.shared):
-        personal = lambda agent, x, y, b: solve(agent.hessian_product(x, y, key), b)
-        solution, residual = jax.vmap(personal)(oracles, x, y, target)
-        return Reached(solution, jnp.max(residual))
-    network = lambda v: average_shared(space, jax.vmap(product)(oracles, x, y, v))
-    return Reached(*solve(network, average_shared(space, target)))
+        return _solve_adjoint(product, target, jnp.vdot)
+    average = lambda vector: network.average_shared(space, vector)
+    return _solve_adjoint(lambda v: average(product(v)), average(target), network.inner)
+
+
+def _solve_adjoint(product: Callable, target: Any, inner: Inner) -> Reached:
+    solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
+    target2 = inner(target, target)
+    residual = jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
+    # A target of round-off is another number wherever the compiler computes it anew, and has no solution.
+    none = target2 <= ROUND_OFF**2
+    return Reached(jnp.where(none, 0.0, solved.z), jnp.where(none, 0.0, residual))
+
+
+def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:
+    """Returns y* for every agent, (agents, q).
+
+    Args:
+        oracles: Every agent's oracles without sampling, leaves (agents, ...).
+        space: The space of y.
+        x: Every agent's x.
+        y: Where to start.
+    """
+    return every_agent(lambda agent, x, y, network: solve_lower(agent, space, x, y, network).solution, oracles, x, y)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from hypergossip.metrics.stationarity import Figures
-from hypergossip.metrics.together import Disagreement
+from hypergossip.collective import Program
+from hypergossip.metrics.observations import observing
+from hypergossip.metrics.stationarity import Figures, FiguresProgram
+from hypergossip.metrics.together import Disagreement, DisagreementProgram
 from hypergossip.problem import Problem
 
 Named = tuple[tuple[str, Callable[..., Any]], ...]
@@ -28,10 +30,27 @@ class Measured(NamedTuple):
     observe: Named
     together: Named
 
+    @property
+    def names(self) -> list[str]:
+        """The names of what is measured, in the order of the columns."""
+        return [*self.figures, *(name for name, _ in self.observe), *(name for name, _ in self.together)]
 
-def columns(measured: Measured) -> list[str]:
-    """Returns the names of what is measured."""
-    return [*measured.figures, *(name for name, _ in measured.observe), *(name for name, _ in measured.together)]
+
+def programs(measured: Measured, problem: Problem) -> list[Program]:
+    """Returns the agents' programs that measure it, its observations of the whole network apart.
+
+    Args:
+        measured: What is measured.
+        problem: The problem.
+    """
+    spaces, found = (problem.upper, problem.lower), []
+    if measured.figures and problem.losses:
+        found.append(FiguresProgram(measured.figures, *spaces, problem.twice_differentiable))
+    elif measured.figures:
+        found.append(DisagreementProgram(measured.figures, *spaces))
+    if measured.observe:
+        found.append(observing(measured.observe, *spaces))
+    return found
 
 
 def read_measure(measure: Any, problem: Problem) -> Measured:

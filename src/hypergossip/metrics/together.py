@@ -1,15 +1,15 @@
 """What is measured of all agents at once: disagreement where a problem has no losses, and its own observations."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
+from hypergossip.collective import Collective
 from hypergossip.compilation import compiled
-from hypergossip.float64 import to_float64
-from hypergossip.metrics.lower_solution import average_shared
+from hypergossip.pytree import register_pytree
 from hypergossip.space import Space
 
 Named = tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...]
@@ -27,24 +27,27 @@ class Disagreement(NamedTuple):
     lower_consensus_error: Any
 
 
-def disagreement(upper: Space, lower: Space, x: Any, y: Any) -> Disagreement:
-    """Measures every run's point, in float64 whatever the precision of the run.
+@register_pytree("names", "upper", "lower")
+@dataclass(frozen=True)
+class DisagreementProgram:
+    """Measures `Disagreement`, in float64.
 
-    Args:
+    Attributes:
+        names: Which of it.
         upper: The space of x.
         lower: The space of y.
-        x: (runs, agents, p).
-        y: (runs, agents, q).
     """
-    with jax.enable_x64(True):
-        return _disagreement(upper, lower, x, y)
 
+    names: tuple[str, ...]
+    upper: Space
+    lower: Space
+    precise: ClassVar[bool] = True
 
-@compiled("upper", "lower")
-def _disagreement(upper: Space, lower: Space, x: Any, y: Any) -> Disagreement:
-    error = lambda space: jax.vmap(lambda v: jnp.sum((v - average_shared(space, v)) ** 2))
-    x, y = to_float64((x, y))
-    return Disagreement(error(upper)(x), error(lower)(y))
+    def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
+        """Returns name -> scalar; one agent's program."""
+        error = lambda space, v: network.agents * network.mean(jnp.sum((v - network.average_shared(space, v)) ** 2))
+        measured = Disagreement(error(self.upper, x), error(self.lower, y))._asdict()
+        return {name: measured[name] for name in self.names}
 
 
 @compiled("named")

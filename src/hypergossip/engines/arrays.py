@@ -1,0 +1,104 @@
+"""What the sessions have in common that hold all agents' states in arrays of JAX, leaves (runs, agents, ...)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.algorithm import Cost
+from hypergossip.collective import Program, observed
+from hypergossip.engines.engine import Job
+from hypergossip.engines.lifting import Placed, Spaces
+
+
+class ArraySession(ABC):
+    """A session in one process, or in several that hold parts of the same arrays.
+
+    Attributes:
+        job: What runs.
+        placed: The problem on its network, where the session wants it.
+        spaces: The spaces of x and y.
+    """
+
+    def __init__(self, job: Job, placed: Placed) -> None:
+        """Takes the job, and where its problem was put."""
+        self.job, self.placed = job, placed
+        self.spaces: Spaces = (job.problem.upper, job.problem.lower)
+
+    @property
+    def leads(self) -> bool:
+        """Always: there is one process."""
+        return True
+
+    def tell(self, *numbers: float | int) -> np.ndarray:
+        """Returns the numbers, (1, numbers): there is one process."""
+        return np.asarray([numbers], np.float64)
+
+    @abstractmethod
+    def start(self, x: Any, y: Any) -> Any:
+        """Returns every agent's state before round 0; x (runs, agents, p), y (runs, agents, q)."""
+
+    @abstractmethod
+    def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
+        """Runs the rounds first..last-1 and waits for them."""
+
+    def put(self, tree: Any) -> Any:
+        """Puts a tree of host arrays, leaves (runs, agents, ...), where states are."""
+        return jax.tree.map(jnp.asarray, tree)
+
+    def fetch(self, tree: Any) -> Any:
+        """Returns a tree of device arrays as host arrays."""
+        return jax.tree.map(np.asarray, tree)
+
+    def observe(self, state: Any, program: Program) -> dict[str, np.ndarray]:
+        """Measures where the agents are, name -> (runs,)."""
+        return self.fetch(observed(program, self.placed.oracles, state.x, state.y))
+
+    def observe_together(self, state: Any, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:
+        """Measures by one function of all agents at once, name -> (runs,)."""
+        return self.fetch(program(self.placed.oracles, state.x, state.y))
+
+    def bounded(self, state: Any, bound: float) -> np.ndarray:
+        """Returns, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
+        near = [(jnp.abs(v) < bound).all(axis=(1, 2)) for v in (state.x, state.y)]
+        return np.logical_and(*self.fetch(near))
+
+    def unfinished(self, state: Any) -> list[tuple[str, np.ndarray]] | None:
+        """Returns None where all is finite, else the quantities that are not, with (runs, agents) where they are."""
+        if bool(self.fetch(_all_finite(state))):
+            return None
+        flags = jax.tree_util.tree_leaves_with_path(self.fetch(_finite_by_agent(state)))
+        return [(jax.tree_util.keystr(path).lstrip("."), flag) for path, flag in flags if not flag.all()]
+
+    def points(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns every agent's x, (runs, agents, p), and y, (runs, agents, q), on the host."""
+        return self.fetch((state.x, state.y))
+
+    def shapes(self, state: Any) -> list[tuple[tuple[int, ...], Any]]:
+        """Returns shape and type of what `save` returns."""
+        return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)]
+
+    def save(self, state: Any) -> list[np.ndarray]:
+        """Returns the state's leaves as host arrays, each (runs, agents, ...)."""
+        return jax.tree.leaves(self.fetch(state))
+
+    def restore(self, state: Any, saved: list[np.ndarray]) -> Any:
+        """Returns the state that was saved."""
+        return self.put(jax.tree.unflatten(jax.tree.structure(state), saved))
+
+    def close(self) -> None:
+        """Forgets the problem's arrays."""
+        del self.placed
+
+
+@jax.jit
+def _all_finite(state: Any) -> Any:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)]))
+
+
+@jax.jit
+def _finite_by_agent(state: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf), axis=tuple(range(2, leaf.ndim))), state)
