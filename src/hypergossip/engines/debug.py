@@ -143,7 +143,11 @@ def _round(
                 "mix; every agent must send the same vectors in the same order."
             )
         table = np.stack([np.asarray(vector) for vector in vectors])
-        return [jnp.asarray(row) for row in placed.mixing.astype(table.dtype) @ table]
+        W = placed.mixing.tocoo()  # by differences, as in `hypergossip.engines.mixing`
+        received = W.data.astype(table.dtype)[:, None] * (table[W.col] - table[W.row])
+        averages = table.copy()
+        np.add.at(averages, W.row, received)
+        return [jnp.asarray(row) for row in averages]
 
     try:
         done = lockstep([agent(i) for i in range(len(states))], answer)

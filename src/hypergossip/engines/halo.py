@@ -120,15 +120,15 @@ def _stack(parts: list[scipy.sparse.csr_array], form: str) -> Mixing:
         sparsest = "edges" if Edges in kinds else "neighbours"
         chosen = [choose(part, sparsest) for part in parts]
 
-    def stacked(name: str, fill: int = 0) -> Any:
+    def stacked(name: str, mode: Any = "edge") -> Any:
         leaves = [np.asarray(getattr(one, name)) for one in chosen]
         size = max(len(leaf) for leaf in leaves)
-        fills = [((0, size - len(leaf)), *((0, 0),) * (leaf.ndim - 1)) for leaf in leaves]
-        return jnp.asarray(np.stack([np.pad(leaf, f, constant_values=fill) for leaf, f in zip(leaves, fills)]))
+        padded = [np.pad(leaf, ((0, size - len(leaf)), *((0, 0),) * (leaf.ndim - 1)), mode) for leaf in leaves]
+        return jnp.asarray(np.stack(padded))
 
+    weights = stacked("weights", "constant")  # padding has weight zero, and repeats the last entry: rows stay sorted
     if isinstance(chosen[0], Dense):
-        return Dense(stacked("weights"))
+        return Dense(weights)
     if isinstance(chosen[0], Neighbours):
-        return Neighbours(stacked("own"), stacked("indices"), stacked("weights"))
-    last = chosen[0].own.size - 1  # padding goes behind the last row, with weight zero: the rows stay sorted
-    return Edges(stacked("own"), stacked("rows", last), stacked("columns"), stacked("weights"))
+        return Neighbours(stacked("indices"), weights)
+    return Edges(stacked("rows"), stacked("columns"), weights, chosen[0].agents)

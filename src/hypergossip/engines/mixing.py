@@ -1,4 +1,10 @@
-"""The weighted average over the neighbours as a linear operator on the agents' vectors, in three forms."""
+"""The weighted average over the neighbours as a linear operator on the agents' vectors, in three forms.
+
+W is stochastic, so W v = v + (W - I) v, and every form computes it by differences: v_i + sum_j W_ij (v_j - v_i), or the
+same from another agent's vector. W's entries rounded to float32 do not sum to one, and what sums round-off up, such as
+a dual variable, would wander away with W v as it stands. Differences of equal vectors are zero: where the agents agree
+nothing changes, to the last bit, however the weights are rounded.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +30,7 @@ EDGES_IN_ENTRIES = 50  # a list of edges wins over a dense product while they fi
 @register_pytree()
 @dataclass(frozen=True)
 class Dense:
-    """W as a matrix: one matrix product.
+    """W as a matrix: one matrix product, of the differences from the table's first row.
 
     Attributes:
         weights: (agents, table): W, its columns in the table's order.
@@ -34,7 +40,9 @@ class Dense:
 
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
-        return jnp.dot(self.weights.astype(table.dtype), table, precision=lax.Precision.HIGHEST)
+        # Any row would do, but not the mean: the computed mean of equal rows need not equal them.
+        first = table[:1]
+        return first + jnp.dot(self.weights.astype(table.dtype), table - first, precision=lax.Precision.HIGHEST)
 
     def gather(self, vectors: Array, agents: int) -> Array:
         """Returns every agent's vectors, (agents, ...): they are here."""
@@ -47,21 +55,20 @@ class Neighbours:
     """W as a list of neighbours, padded to the largest degree with weight zero: one gather a neighbour.
 
     Attributes:
-        own: (agents,) W_ii; agent i is row i of the table.
-        indices: (degree, agents) rows of the table.
-        weights: (degree, agents).
+        indices: (degree, agents) rows of the table; agent i is row i.
+        weights: (degree, agents) W_ij of those neighbours.
     """
 
-    own: Any
     indices: Any
     weights: Any
 
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
         weights = self.weights.astype(table.dtype)
-        total = self.own.astype(table.dtype)[:, None] * table[: self.own.size]
-        for k in range(self.indices.shape[0]):
-            total = total + weights[k][:, None] * table[self.indices[k]]
+        degree, agents = self.indices.shape
+        own = total = table[:agents]
+        for k in range(degree):
+            total = total + weights[k][:, None] * (table[self.indices[k]] - own)
         return total
 
     def gather(self, vectors: Array, agents: int) -> Array:
@@ -69,28 +76,29 @@ class Neighbours:
         return vectors
 
 
-@register_pytree()
+@register_pytree("agents")
 @dataclass(frozen=True)
 class Edges:
     """W as a list of its entries: for graphs whose degrees differ widely, as a star's.
 
     Attributes:
-        own: (agents,) W_ii; agent i is row i of the table.
-        rows: (entries of W,) sorted.
-        columns: (entries of W,).
-        weights: (entries of W,).
+        rows: (entries of W off the diagonal,) sorted; agent i is row i of the table.
+        columns: (entries,) rows of the table.
+        weights: (entries,).
+        agents: How many. Static.
     """
 
-    own: Any
     rows: Any
     columns: Any
     weights: Any
+    agents: int
 
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
-        sent = self.weights.astype(table.dtype)[:, None] * table[self.columns]
-        received = jax.ops.segment_sum(sent, self.rows, self.own.size, indices_are_sorted=True)
-        return self.own.astype(table.dtype)[:, None] * table[: self.own.size] + received
+        differences = table[self.columns] - table[self.rows]
+        received = self.weights.astype(table.dtype)[:, None] * differences
+        total = jax.ops.segment_sum(received, self.rows, self.agents, indices_are_sorted=True)
+        return table[: self.agents] + total
 
     def gather(self, vectors: Array, agents: int) -> Array:
         """Returns every agent's vectors, (agents, ...): they are here."""
@@ -104,7 +112,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     """Turns a sparse mixing matrix into its cheapest form.
 
     Args:
-        mixing: (agents, table) W; its first square block belongs to the agents themselves.
+        mixing: (agents, table) W, rows with sum 1; its first square block belongs to the agents themselves.
         form: "auto", or one of "dense", "neighbours", "edges".
 
     Raises:
@@ -114,24 +122,21 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
         raise ValueError(f"mixing is {form!r}; choose one of {', '.join(MIXINGS)}.")
     agents, columns = (int(size) for size in np.asarray(mixing.shape))
     dtype = jnp.result_type(float)
-    own = mixing.diagonal()
-    others = (mixing - scipy.sparse.diags_array(own, shape=mixing.shape)).tocsr()
+    others = (mixing - scipy.sparse.diags_array(mixing.diagonal(), shape=mixing.shape)).tocsr()
     others.eliminate_zeros()
     degrees = np.diff(others.indptr)
     degree = int(degrees.max(initial=0))
     if form == "auto":
         form = _cheapest(agents, columns, degree, others.nnz)
-    if form == "dense":
+    if form == "dense" or columns == 1:
         return Dense(jnp.asarray(mixing.toarray(), dtype))
     rows = np.repeat(np.arange(agents), degrees)
     if form == "edges":
-        return Edges(
-            jnp.asarray(own, dtype), jnp.asarray(rows), jnp.asarray(others.indices), jnp.asarray(others.data, dtype)
-        )
+        return Edges(jnp.asarray(rows), jnp.asarray(others.indices), jnp.asarray(others.data, dtype), agents)
     place = np.arange(others.nnz) - np.repeat(others.indptr[:-1], degrees)
-    indices, weights = np.zeros((degree, agents), np.int32), np.zeros((degree, agents))
+    indices, weights = np.tile(np.arange(agents, dtype=np.int32), (degree, 1)), np.zeros((degree, agents))
     indices[place, rows], weights[place, rows] = others.indices, others.data
-    return Neighbours(jnp.asarray(own, dtype), jnp.asarray(indices), jnp.asarray(weights, dtype))
+    return Neighbours(jnp.asarray(indices), jnp.asarray(weights, dtype))
 
 
 def _cheapest(agents: int, columns: int, degree: int, edges: int) -> str:
