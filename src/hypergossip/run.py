@@ -21,7 +21,8 @@ from hypergossip.metrics.observations import observations
 from hypergossip.metrics.selection import Measured, MeasurementWarning, read_measure
 from hypergossip.metrics.stationarity import chosen_figures
 from hypergossip.metrics.together import disagreement, observations_together
-from hypergossip.preflight import check_sizes
+from hypergossip.preflight import check_sizes, sent_in_a_round
+from hypergossip.preset import generalised
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 from hypergossip.starting_point import measured_oracles
@@ -47,6 +48,11 @@ class Run(NamedTuple):
     sent: np.ndarray
     configuration: Mapping[str, Any]
     measured: Measured
+
+    @property
+    def name(self) -> str:
+        """The algorithm's name."""
+        return self.configuration["algorithm"].partition("(")[0]
 
     @property
     def seeded(self) -> bool:
@@ -98,6 +104,9 @@ def begin(
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
+    method = generalised(algorithm, swept)
+    one = jax.tree.map(lambda numbers: numbers[0], method) if swept else method
+    sent = ledger.bytes_per_round(sent_in_a_round(one, problem), network.degrees)
     runs, agents = len(numbers), problem.agents
     configuration = Fingerprint(
         {
@@ -118,12 +127,10 @@ def begin(
     _check_alike(engine, configuration)
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
     placed = engine.place(problem, network)
-    program = Program(engine, algorithm, swept, placed, (problem.upper, problem.lower), keys, problem.names)
+    program = Program(engine, method, swept, placed, (problem.upper, problem.lower), keys, problem.names)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
-    state = engine.start(algorithm, swept, placed, everywhere(x), everywhere(y), keys)
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[2:], leaf.dtype), state)
-    sent = ledger.bytes_per_round(algorithm, program.spaces, one, network.degrees)
+    state = engine.start(method, swept, placed, everywhere(x), everywhere(y), keys)
     run = Run(program, problem, numbers, sent, configuration, read_measure(measure, problem))
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 

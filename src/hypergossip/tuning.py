@@ -14,6 +14,7 @@ import pandas as pd
 from hypergossip.algorithm import Algorithm
 from hypergossip.arguments import seed_number, whole_number
 from hypergossip.callbacks import own_errors
+from hypergossip.declarations import is_static
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
@@ -237,7 +238,7 @@ def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
     old = there[name]
     if rest:
         return _replaced(part, name, _with_value(old, rest, value, whole))
-    if is_dataclass(part) and name in {field.name for field in fields(part) if field.type in (int, bool)}:
+    if is_dataclass(part) and is_static(part, name):
         raise ValueError(f"{whole!r} shapes the compiled program and cannot be swept; call tune once for each value.")
     if not isinstance(old, int | float | np.number):
         inside = ", ".join(f"{whole}.{inner}" for inner in _parts(old)) or "nothing"
