@@ -1,4 +1,4 @@
-"""A Griffe extension: `hypergossip.algorithm.register` makes dataclasses, so the API shows their arguments."""
+"""A Griffe extension: `hypergossip.declarations.register` makes dataclasses, so the API shows their arguments."""
 
 from typing import Any
 
@@ -19,5 +19,5 @@ class Registered(griffe.Extension):
 
     def on_class_members(self, *, cls: griffe.Class, **kwargs: Any) -> None:
         """Is called for every class when its members are known."""
-        if any(decorator.callable_path == "hypergossip.algorithm.register" for decorator in cls.decorators):
+        if any(decorator.callable_path.endswith(".register") for decorator in cls.decorators):
             cls.decorators.append(griffe.Decorator(Dataclass("dataclass"), lineno=cls.lineno, endlineno=cls.lineno))

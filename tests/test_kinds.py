@@ -29,7 +29,7 @@ CASES = {
         {"algorithm": hg.DSGD},
         ["algorithm is the class DSGD", "DSGD(upper_step, lower_step, hypergradient)"],
     ),
-    "a name": ({"algorithm": "dsgd"}, ["algorithm is 'dsgd'", "no init, step, message", "hypergossip.DSGD("]),
+    "a name": ({"algorithm": "dsgd"}, ["algorithm is 'dsgd'", "no init, step;", "hypergossip.DSGD("]),
     "arguments in another order": ({"algorithm": PROBLEM, "problem": DSGD}, ["algorithm is of type Problem"]),
     "a class of estimators": (
         {"algorithm": hg.DSGD(0.1, 0.1, hg.ConjugateGradient)},

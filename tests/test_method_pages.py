@@ -15,12 +15,14 @@ from hypergossip import registry
 from hypergossip.algorithm import Algorithm
 from hypergossip.building import build
 from hypergossip.configuration import Source, validate
+from hypergossip.messages import messages
+from hypergossip.preset import generalised
 from hypergossip.problems import quadratic
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"
-METHODS = tuple(registry._BUILT_IN["algorithms"])
-ESTIMATORS = tuple(registry._BUILT_IN["estimators"])
+METHODS = tuple(registry.built_in("algorithms"))
+ESTIMATORS = tuple(registry.built_in("estimators"))
 P, Q = 3, 4
 LARGEST_FIGURE = 40_000  # bytes
 COUNTS = ["samples", "dx f, dy f", "dy g", "d2yy g v", "d2xy g v"]
@@ -64,7 +66,7 @@ def names(algorithm: Any, round: int) -> dict[str, int]:
         known["T"] = algorithm.inner_steps
     if hasattr(algorithm, "iterations"):
         known["N"] = algorithm.iterations
-    if isinstance(series := getattr(algorithm, "hypergradient", None), hg.MiniBatchNeumann):
+    if isinstance(series := getattr(generalised(algorithm), "hypergradient", None), hg.MiniBatchNeumann):
         return known | {"K": series.terms, "B": series.batches, "b": batches(series)}
     if series is not None:
         known |= {"S": 2, "N": series.terms - 1}
@@ -95,6 +97,13 @@ def spent(algorithm: Any, round: int) -> list[int]:
     return list(map(int, cost()))
 
 
+def sent(algorithm: Any) -> tuple[int, int]:
+    """How many messages a round sends, and of how many entries, where everything is shared."""
+    problem = quadratic(1, P, Q, share="both")
+    found = messages(algorithm, (problem.upper, problem.lower), problem.agent(0), problem.x0, problem.y0)
+    return sum(one.times for one in found), sum(one.times * (one.upper + one.lower) for one in found)
+
+
 @every_method
 def test_the_two_calls_make_the_same_method(name: str) -> None:
     algorithm, lines = called(name), block(name, "toml")
@@ -120,12 +129,7 @@ def test_the_stated_costs_are_the_codes(name: str) -> None:
         round = 0 if row.get("round") == "full" else 7
         known = names(algorithm, round)
         assert [value(row[count], **known) for count in COUNTS] == spent(algorithm, round)
-        problem = quadratic(1, P, Q)
-        state = algorithm.init(problem.agent(0), problem.x0, problem.y0, jax.random.key(0))
-        later = getattr(algorithm, "later_message", algorithm.message)
-        messages = [algorithm.message(state), *[later(state)] * (algorithm.messages_per_round - 1)]
-        sent = sum(leaf.size for leaf in jax.tree.leaves(messages))
-        assert value(row["message"].rpartition(":")[2].strip(), **known) == sent
+        assert value(row["message"].rpartition(":")[2].strip(), **known) == sent(algorithm)[1]
 
 
 @every_method
@@ -139,10 +143,10 @@ def test_the_table_has_a_row_for_every_method() -> None:
     found = {re.fullmatch(r"\[(.*)\]\((\w+)\.md\)", row["method"]).groups(): row for row in table}
     assert sorted(name for _, name in found) == sorted(METHODS)
     for (title, name), row in found.items():
-        count, _, sent = row["messages a round"].partition(": ")
+        count, _, what = row["messages a round"].partition(": ")
         costs = rows(page(name), *COUNTS)
-        assert int(count) == called(name).messages_per_round
-        assert all(sent == cost["message"].rpartition(":")[0] for cost in costs)
+        assert int(count) == sent(called(name))[0]
+        assert all(what == cost["message"].rpartition(":")[0] for cost in costs)
         assert row["samples a round"] == " / ".join(cost["samples"] for cost in costs)
         assert page(name).startswith(f"# {title}\n")
         assert f"\n[methods.{title}]\n" in f"\n{block(name, 'toml')}"

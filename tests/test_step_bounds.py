@@ -11,6 +11,7 @@ import hypergossip as hg
 from hypergossip.algorithm import Facts
 from hypergossip.leaf_steps import fitted
 from hypergossip.preflight import concerns, facts
+from hypergossip.preset import generalised
 from hypergossip.step_bounds import check_signs, rounded_down
 from laws.table import Method, every_method
 from small_problems import advance
@@ -47,7 +48,7 @@ def bound_of(method: Method):
 @every_method()
 @pytest.mark.parametrize("name", ["lower_step", "adjoint_step"])
 def test_every_method_holds_its_steps_against_the_curvature(method, name):
-    bound, algorithm = bound_of(method), method.algorithm
+    bound, algorithm = bound_of(method), generalised(method.algorithm)
     if not hasattr(algorithm, name):
         return
     for factor in (1e-3, 0.5, 0.999):
@@ -176,7 +177,7 @@ def test_every_method_sees_a_step_that_grows_beyond_its_bound(method, name):
         return
     bound = bound_of(method)
     warm_up = lambda after: jax.tree_util.Partial(lambda r: jnp.where(r < 5, 0.5, after) * bound)
-    check = lambda step: told(replace(method.algorithm, **{name: step}), known(method.share))
+    check = lambda step: told(replace(generalised(method.algorithm), **{name: step}), known(method.share))
     assert check(warm_up(0.9)) == []
     (text,) = check(warm_up(1.5))
     assert f"{name} reaches {1.5 * bound:.3g} after 100 rounds, " in text or "Take at most" in text

@@ -134,7 +134,7 @@ ENTRIES = (
         "MRBO",
         "pooled",
         # The momenta are c eta_k^2 and do not follow gamma, which is tuned.
-        lambda: replace(hg.MRBO(1.0, 1.0, 2.5, 2.5, TERMS, LIPSCHITZ, scale=1.0, offset=2.0), **MOMENTA),
+        lambda: replace(hg.MRBO(1.0, 1.0, 2.5, 2.5, TERMS, LIPSCHITZ, scale=1.0, offset=2.0).method, **MOMENTA),
         numbers=f"{STORM}; one batch a factor",
     ),
     Entry(

@@ -1,14 +1,16 @@
 """The contract: an algorithm is the program of one agent, and `mix` is its only word to its neighbours."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar, dataclass_transform, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hypergossip.pytree import register_pytree
+from hypergossip.declarations import Needs as Needs
+from hypergossip.declarations import Vectors as Vectors
+from hypergossip.declarations import register as register
+from hypergossip.declarations import static as static
+from hypergossip.two_points import at_two_points as at_two_points
 
 Vector = Float[Array, "dimension"]
 Upper = Float[Array, "p"]
@@ -35,7 +37,7 @@ class Cost(NamedTuple):
     hessian_products: Count = 0
     jacobian_products: Count = 0
 
-    def plus(self, other: "Cost") -> "Cost":
+    def __add__(self, other: Any) -> Any:
         """Returns the sum of two costs."""
         return Cost(*(a + b for a, b in zip(self, other, strict=True)))
 
@@ -163,90 +165,60 @@ class WorldOracles(Protocol):
 
 @runtime_checkable
 class Hypergradient(Protocol):
-    """An estimator of DIAMOND's eq. 4 at (x, y): stateless, its numbers traced."""
+    """An estimator of DIAMOND's eq. 4 at (x, y): stateless, its numbers traced.
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+    A class that derives from it has nothing to refuse unless it says so.
+    """
+
+    def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
         """Returns the estimate, (p,), and what it cost: only the estimator knows how deep it went."""
         ...
 
     def check(self, facts: Facts) -> list[str]:
-        """Returns warnings about a run, or raises ValueError to refuse it."""
-        ...
+        """Returns warnings about a run, or raises ValueError to refuse it; the estimator's name is put before them."""
+        return []
 
 
 @runtime_checkable
 class Algorithm(Protocol):
-    """One agent's method: a frozen dataclass of hyper-parameters, registered as a pytree by `register`.
+    """One agent's method: a frozen dataclass of hyper-parameters that derives from this, made by `register`.
+
+    How many messages a round sends, and how large they are, is read off `step` (`hypergossip.messages`).
 
     Attributes:
-        messages_per_round: How often a round calls `mix`. Where it is more than once and the later calls send something
-            else, ``later_message(state)`` returns that.
+        needs: What it needs of a problem and a network.
+        vectors: What the vectors of its state are to the network.
     """
 
-    @property
-    def messages_per_round(self) -> int:
-        """How often a round calls `mix`; mostly a class's constant."""
-        ...
+    needs: ClassVar[Needs] = Needs()
+    vectors: ClassVar[Vectors] = Vectors()
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         ...
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
-        """Returns the state after one round, and what the round cost this agent."""
-        ...
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+        """Returns the state after one round, and what the round cost this agent.
 
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the first `mix` of the round sends, as its keyword arguments."""
+        Every agent calls `mix` equally often in every round: never in a branch or loop that depends on its own data.
+        """
         ...
 
     def conserved(self, state: State) -> Any:
-        """Returns this agent's term of a sum over the network that must stay zero, or ()."""
-        ...
+        """Returns this agent's term of a sum over the network that must stay zero; () where there is none."""
+        return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Returns warnings about a run, or raises ValueError to refuse it."""
-        ...
+        """Returns warnings about a run, or raises ValueError to refuse it; the method's name is put before them.
+
+        What `needs` tells, and what the estimator has to say, is looked at beside this.
+        """
+        return []
 
 
-Class = TypeVar("Class", bound=type)
+if not TYPE_CHECKING:
 
-
-@dataclass_transform(frozen_default=True)
-def register(cls: Class) -> Class:
-    """Makes a class of hyper-parameters a frozen dataclass and a pytree.
-
-    Fields annotated ``int`` or ``bool`` shape the program and are static; every other field is data, so that a sweep
-    over it compiles once.
-    """
-    cls = dataclass(frozen=True)(cls)
-    static = [name for name, kind in cls.__annotations__.items() if kind in (int, bool)]
-    return register_pytree(*static)(cls)
-
-
-def refuse_shared_lower(name: str, facts: Facts) -> None:
-    """Raises ValueError where a method for personal lower levels meets a shared one."""
-    if facts.lower_shared:
-        raise ValueError(
-            f"{name} solves problems with personal lower levels, and this problem shares its lower level: its agents "
-            'would never agree on y. Use Slam, or share="upper".'
-        )
-
-
-def at_two_points(function: Callable[..., Any], now: tuple, before: tuple) -> tuple[Any, Any]:
-    """Evaluates a function of (x, y, ...) at two points side by side, the sample drawn once for both.
-
-    This is the pair that STORM and SPIDER need. Stacking the points halves the passes over the data: 1.5 to 2 times
-    faster than two separate evaluations (benchmarks/step.py).
-
-    Args:
-        function: (x, y, ...) -> a tree of arrays or numbers, its sample fixed.
-        now: One point, (x, y, ...).
-        before: The other.
-
-    Returns:
-        Its values at both points.
-    """
-    stacked = (jnp.stack(pair) for pair in zip(now, before, strict=True))
-    both = jax.vmap(lambda *point: jax.tree.map(jnp.asarray, function(*point)))(*stacked)
-    return jax.tree.map(lambda a: a[0], both), jax.tree.map(lambda a: a[1], both)
+    def __getattr__(name: str) -> Any:
+        if name == "refuse_shared_lower":
+            raise ImportError("refuse_shared_lower is gone: declare needs = Needs(personal_lower=True) instead")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from hypergossip.algorithm import Algorithm
+from hypergossip.declarations import refuse_old_form
 from hypergossip.engines.engine import Engine
 from hypergossip.networks import Network
 from hypergossip.problem import Problem
@@ -53,10 +55,17 @@ def check_algorithm(algorithm: Any) -> None:
     example = "such as hypergossip.DSGD(0.1, 0.1, hypergossip.ConjugateGradient(10))"
     if isinstance(algorithm, type):
         raise ValueError(f"algorithm is {_named(algorithm)}; give an instance with its numbers, {_call(algorithm)}.")
-    lacking = [name for name in ("init", "step", "message") if not callable(getattr(algorithm, name, None))]
+    lacking = [name for name in ("init", "step") if not callable(getattr(algorithm, name, None))]
     if lacking:
         raise ValueError(
             f"algorithm is {_named(algorithm)}, which has no {', '.join(lacking)}; give an algorithm, {example}."
+        )
+    if is_dataclass(algorithm):
+        refuse_old_form(type(algorithm))
+    if not isinstance(algorithm, Algorithm):
+        raise ValueError(
+            f"algorithm is {_named(algorithm)}, whose class does not derive from hypergossip.algorithm.Algorithm; "
+            f"write class {type(algorithm).__name__}(Algorithm)."
         )
     for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
         if leaf is algorithm:

@@ -1,6 +1,8 @@
 """What can be seen cheaply before a run: sizes that do not fit, a lower level not strongly convex, bad steps."""
 
 import warnings
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -12,13 +14,15 @@ from jax import lax
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.collective import Collective, of_network
 from hypergossip.compilation import compiled
-from hypergossip.engines.lifting import mix_through
 from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.leaf_steps import fitted
+from hypergossip.messages import Message, messages, messages_by_running, mix_through
 from hypergossip.metrics.lower_solution import solve_lower
 from hypergossip.metrics.stationarity import solve_hypergradient
+from hypergossip.preset import generalised
 from hypergossip.problem import Problem
+from hypergossip.requirements import refuse_unmet
 from hypergossip.space import Space
 from hypergossip.starting_point import check_finite, check_influence, measure_start, normalised
 from hypergossip.step_bounds import check_signs
@@ -44,18 +48,63 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any =
     """
     fit = fitted(algorithm, problem.upper, problem.lower)
     known = facts(problem, network, start)
-    check_products(fit, problem)
+    check_products(fit, problem, type(algorithm).__name__)
     for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
 
 
 def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
-    """Returns what is likely to hurt a run of an algorithm whose steps are `fitted`, or raises ValueError."""
-    return [*check_signs(algorithm), *algorithm.check(known)]
+    """Returns what is likely to hurt a run of an algorithm whose steps are `fitted`, or raises ValueError.
+
+    Its needs, its estimator and itself are asked, and each sentence begins with the name of whom it is about.
+
+    Args:
+        algorithm: The algorithm.
+        known: What is known before the run.
+    """
+    name, method = type(algorithm).__name__, generalised(algorithm)
+    signs = check_signs(method, name)
+    refuse_unmet(name, method.needs, known)
+    parts = [(type(part).__name__, part) for part in _parts(method)]
+    return [*signs, *(text for who, part in (*parts, (name, method)) for text in _said(who, part, known))]
 
 
-def check_products(algorithm: Algorithm, problem: Problem) -> None:
-    """Raises ValueError where an algorithm asks for second derivatives that do not exist."""
+def _parts(part: Any) -> Iterator[Any]:
+    """Yields the estimators of an algorithm, and those within them."""
+    for field in fields(part):
+        inner = getattr(part, field.name)
+        if is_dataclass(inner) and callable(getattr(inner, "check", None)):
+            yield from _parts(inner)
+            yield inner
+
+
+def _said(name: str, part: Any, known: Facts) -> list[str]:
+    """Returns the warnings of a part under its name, or raises its ValueError under it."""
+    named = lambda text: text if text.startswith(name) else f"{name}: {text}"
+    try:
+        return list(map(named, part.check(known)))
+    except ValueError as error:
+        error.args = (named(str(error)),)
+        raise
+
+
+def sent_in_a_round(algorithm: Algorithm, problem: Problem) -> tuple[Message, ...]:
+    """Returns the messages of a round of an algorithm on a problem."""
+    spaces, start = (problem.upper, problem.lower), (problem.x0, problem.y0)
+    try:
+        return messages(algorithm, spaces, jax.eval_shape(lambda: problem.agent(0)), *start)
+    except jax.errors.ConcretizationTypeError:  # it looks at its values, as one does under Debug
+        return messages_by_running(algorithm, spaces, problem.agent(0), *start)
+
+
+def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
+    """Raises ValueError where an algorithm asks for second derivatives that do not exist.
+
+    Args:
+        algorithm: The algorithm.
+        problem: The problem.
+        name: What to call the algorithm.
+    """
     if not problem.losses or problem.twice_differentiable:
         return
 
@@ -68,10 +117,9 @@ def check_products(algorithm: Algorithm, problem: Problem) -> None:
         jax.eval_shape(one_round, problem.agent(0), problem.x0, problem.y0)
     except Exception as error:
         raise ValueError(
-            f"{type(algorithm).__name__} asks for second derivatives of the lower loss, which can be differentiated "
-            "only once. Take an estimator whose products are differences of gradients, such as "
-            "HessianFree(ConjugateGradient(10)), or give the loss's own function a derivative rule that can be "
-            "differentiated (jax.custom_jvp)."
+            f"{name} asks for second derivatives of the lower loss, which can be differentiated only once. Take an "
+            "estimator whose products are differences of gradients, such as HessianFree(ConjugateGradient(10)), or "
+            "give the loss's own function a derivative rule that can be differentiated (jax.custom_jvp)."
         ) from error
 
 

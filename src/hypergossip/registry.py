@@ -11,49 +11,16 @@ configuration does not give it) and returns a `hypergossip.Problem`. The first l
 ``hypergossip list`` shows.
 """
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+# Methods and estimators are listed where they are: a line in the folder's __init__.py, by the name of its file.
+_FOLDERS = {"algorithms": "hypergossip.algorithms", "estimators": "hypergossip.hypergradients"}
 _BUILT_IN = {
-    "algorithms": {
-        "diamond": "hypergossip.algorithms:Diamond",
-        "dif_maml": "hypergossip.algorithms:DifMAML",
-        "dsgd": "hypergossip.algorithms:DSGD",
-        "gtsgd": "hypergossip.algorithms:GTSGD",
-        "msgd": "hypergossip.algorithms:MSGD",
-        "interact": "hypergossip.algorithms:Interact",
-        "svr_interact": "hypergossip.algorithms:SVRInteract",
-        "slam": "hypergossip.algorithms:Slam",
-        "slam_tracked": "hypergossip.algorithms:SlamTracked",
-        "alset": "hypergossip.algorithms:ALSET",
-        "bsa": "hypergossip.algorithms:BSA",
-        "cac": "hypergossip.algorithms:CAC",
-        "dac": "hypergossip.algorithms:DAC",
-        "mdac": "hypergossip.algorithms:MDAC",
-        "soba": "hypergossip.algorithms:SOBA",
-        "ttsa": "hypergossip.algorithms:TTSA",
-        "aid_bio": "hypergossip.algorithms:AIDBiO",
-        "itd_bio": "hypergossip.algorithms:ITDBiO",
-        "stocbio": "hypergossip.algorithms:StocBiO",
-        "stable": "hypergossip.algorithms:Stable",
-        "sustain": "hypergossip.algorithms:Sustain",
-        "mrbo": "hypergossip.algorithms:MRBO",
-        "rsvrb": "hypergossip.algorithms:RSVRB",
-        "vr_biadam": "hypergossip.algorithms:VRBiAdam",
-    },
-    "estimators": {
-        "exact": "hypergossip.hypergradients:Exact",
-        "direct": "hypergossip.hypergradients:Direct",
-        "conjugate_gradient": "hypergossip.hypergradients:ConjugateGradient",
-        "neumann": "hypergossip.hypergradients:Neumann",
-        "truncated_neumann": "hypergossip.hypergradients:TruncatedNeumann",
-        "mini_batch_neumann": "hypergossip.hypergradients:MiniBatchNeumann",
-        "unrolled": "hypergossip.hypergradients:Unrolled",
-        "hessian_free": "hypergossip.hypergradients:HessianFree",
-    },
     "networks": {
         name: f"hypergossip.networks:{name}"
         for name in (
@@ -89,7 +56,7 @@ _BUILT_IN = {
         "debug": "hypergossip.engines:Debug",
     },
 }
-KINDS = tuple(_BUILT_IN)
+KINDS = (*_FOLDERS, *_BUILT_IN)
 
 
 def find(kind: str, name: str) -> Callable[..., Any]:
@@ -143,10 +110,23 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"choose one of {', '.join(known)}." if known else "it takes no options."
 
 
+def built_in(kind: str) -> dict[str, str]:
+    """Returns what the library itself brings of a kind: name -> where it is.
+
+    Args:
+        kind: One of `KINDS`.
+    """
+    if kind not in _FOLDERS:
+        return dict(_BUILT_IN[kind])
+    folder = importlib.import_module(_FOLDERS[kind])
+    classes = [value for value in vars(folder).values() if isinstance(value, type)]
+    return {cls.__module__.rpartition(".")[2]: f"{folder.__name__}:{cls.__name__}" for cls in classes}
+
+
 def _known(kind: str) -> list[EntryPoint]:
-    group = f"hypergossip.{kind}"
-    own = [EntryPoint(name, value, group) for name, value in _BUILT_IN[kind].items()]
-    return own + [entry for entry in entry_points(group=group) if entry.value not in _BUILT_IN[kind].values()]
+    group, own = f"hypergossip.{kind}", built_in(kind)
+    brought = [entry for entry in entry_points(group=group) if entry.value not in own.values()]
+    return [EntryPoint(name, value, group) for name, value in own.items()] + brought
 
 
 def _plain(name: str) -> str:

@@ -19,7 +19,8 @@ from hypergossip.metrics import ledger
 from hypergossip.metrics.lower_solution import REACHED
 from hypergossip.metrics.selection import Measured, MeasurementWarning, programs, read_measure
 from hypergossip.metrics.together import observations_together
-from hypergossip.preflight import check_sizes
+from hypergossip.preflight import check_sizes, sent_in_a_round
+from hypergossip.preset import generalised
 from hypergossip.problem import Problem
 from hypergossip.result import Result, frame
 
@@ -31,7 +32,7 @@ class Run(NamedTuple):
 
     Attributes:
         session: Where it runs.
-        algorithm: The agent's program, with a value of its numbers for each leaf where they have one.
+        algorithm: The program that runs: of a preset, the method that it specialises.
         problem: The problem.
         numbers: (runs,) the seed of each run.
         sent: (agents,) bytes that each agent sends in a round.
@@ -46,6 +47,11 @@ class Run(NamedTuple):
     sent: np.ndarray
     configuration: Mapping[str, Any]
     measured: Measured
+
+    @property
+    def name(self) -> str:
+        """The algorithm's name."""
+        return self.configuration["algorithm"].partition("(")[0]
 
     @property
     def seeded(self) -> bool:
@@ -97,6 +103,9 @@ def begin(
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
+    method = generalised(algorithm, swept)
+    one = jax.tree.map(lambda numbers: numbers[0], method) if swept else method
+    sent = ledger.bytes_per_round(sent_in_a_round(one, problem), network.degrees)
     runs, agents = len(numbers), problem.agents
     configuration = Fingerprint(
         {
@@ -115,15 +124,12 @@ def begin(
         },
     )
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
-    session = engine.open(Job(algorithm, problem, network, keys, swept))
+    session = engine.open(Job(method, problem, network, keys, swept))
     _check_alike(session, configuration)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
     state = session.start(everywhere(x), everywhere(y))
-    own = jax.tree.map(lambda number: number[0], algorithm) if swept else algorithm
-    shapes = jax.eval_shape(own.init, problem.agent(0), problem.x0, problem.y0, jax.random.key(0))
-    sent = ledger.bytes_per_round(own, (problem.upper, problem.lower), shapes, network.degrees)
-    run = Run(session, algorithm, problem, numbers, sent, configuration, read_measure(measure, problem))
+    run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem))
     return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 

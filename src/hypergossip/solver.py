@@ -162,7 +162,7 @@ def drive(
     try:
         run.session.advance(carry.state, carry.round, carry.round)
     except Exception:
-        check_products(run.algorithm, run.problem)  # the cause, if that is it
+        check_products(run.algorithm, run.problem, run.name)  # the cause, if that is it
         raise
     pace, over = FIRST_CHUNK, False
     while True:

@@ -67,7 +67,6 @@ def reach(step: StepSize) -> Reach:
 
 
 def beyond_curvature(
-    name: str,
     facts: Facts,
     steps: Mapping[str, StepSize],
     outcome: tuple[str, str] = ("gradient descent diverges", "gradient descent may diverge"),
@@ -80,7 +79,6 @@ def beyond_curvature(
     as its curvature may fall on the way: hence a warning, and one that says so.
 
     Args:
-        name: The method, for the message.
         facts: What is known before the run.
         steps: What the step is called -> the step.
         outcome: What happens beyond the bound, and what may happen, for the message.
@@ -100,7 +98,7 @@ def beyond_curvature(
         happens = outcome[0] if reached.least >= bound else outcome[1]
         meanwhile = " until the step has decayed" if reached.ends < bound else ""
         warnings.append(
-            f"{name}: {reached.told(what, bound, ' is', ',')} beyond 2/L with L about {largest:.3g}; below "
+            f"{reached.told(what, bound, ' is', ',')} beyond 2/L with L about {largest:.3g}; below "
             f"{rounded_down(bound):.2g} would do{everywhere}. L is the lower level's largest curvature at the start; "
             f"where the curvature stays so, {happens}{meanwhile}."
         )
@@ -113,13 +111,14 @@ def rounded_down(bound: float) -> float:
     return floor(bound / unit * (1 + 1e-12)) * unit
 
 
-def check_signs(algorithm: Any) -> list[str]:
+def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
     """Refuses steps and momenta that are negative or not finite, and warns of a lower step that is zero.
 
     An upper step of zero holds x where it is, as one does to judge the lower level alone.
 
     Args:
         algorithm: The algorithm; its estimator is looked at as well.
+        name: What it is called; its class's name if absent.
 
     Returns:
         A warning for every step of y or of the adjoint that is zero for all leaves.
@@ -128,7 +127,7 @@ def check_signs(algorithm: Any) -> list[str]:
         ValueError: If one is negative, NaN or infinite in round 0.
     """
     warnings = []
-    for part, what, value in _hyperparameters(algorithm):
+    for part, what, value in _hyperparameters(algorithm, name or type(algorithm).__name__):
         for leaf, values in _numbers(value).items():
             wrong = values[~(np.isfinite(values) & (values >= 0))]
             if wrong.size:
@@ -142,14 +141,14 @@ def check_signs(algorithm: Any) -> list[str]:
     return warnings
 
 
-def _hyperparameters(part: Any) -> Iterator[tuple[str, str, Any]]:
+def _hyperparameters(part: Any, name: str) -> Iterator[tuple[str, str, Any]]:
     """Yields the steps and momenta of an algorithm and of its estimator: whose, what it is called, and its value."""
     for field in fields(part) if is_dataclass(part) and not isinstance(part, type) else ():
         value = getattr(part, field.name)
         if field.name in LEVELS:
-            yield type(part).__name__, field.name, value
+            yield name, field.name, value
         else:
-            yield from _hyperparameters(value)
+            yield from _hyperparameters(value, type(value).__name__)
 
 
 def _numbers(value: Any) -> dict[str, np.ndarray]:

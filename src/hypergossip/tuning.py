@@ -15,6 +15,7 @@ import pandas as pd
 from hypergossip.algorithm import Algorithm
 from hypergossip.arguments import seed_number, whole_number
 from hypergossip.callbacks import own_errors
+from hypergossip.declarations import is_static
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.kinds import check_kinds
@@ -196,9 +197,8 @@ def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.n
     measured = read_measure(True, plan.problem).names
     names = (plan.score,) if plan.score in measured else ()  # the others would only take time
     given = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
-    run, carry = begin(*given, measure=names)
+    (run, carry), scores = begin(*given, measure=names), []
     with closing(run.session):
-        scores = []
         for look in LOOKS:
             last = max(carry.round, round(look * plan.rounds))
             carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
@@ -238,7 +238,7 @@ def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
     old = there[name]
     if rest:
         return _replaced(part, name, _with_value(old, rest, value, whole))
-    if is_dataclass(part) and name in {field.name for field in fields(part) if field.type in (int, bool)}:
+    if is_dataclass(part) and is_static(part, name):
         raise ValueError(f"{whole!r} shapes the compiled program and cannot be swept; call tune once for each value.")
     if not isinstance(old, int | float | np.number):
         inside = ", ".join(f"{whole}.{inner}" for inner in _parts(old)) or "nothing"

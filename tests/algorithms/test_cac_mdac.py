@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE
@@ -103,7 +103,7 @@ def test_with_direct_the_upper_key_is_the_upper_sample():
 
 
 def test_dac_is_cac():
-    assert hg.DAC(ALPHA, BETA, hg.Direct()) == hg.CAC(ALPHA, BETA, hg.Direct())
+    assert hg.DAC(ALPHA, BETA, hg.Direct()).method == hg.CAC(ALPHA, BETA, hg.Direct())
 
 
 def test_mdac_with_one_inner_step_combines_and_adapts_once():
@@ -132,12 +132,12 @@ def test_mdac_on_personal_lower_levels_is_alset():
 def test_a_loop_of_no_critic_steps_is_refused():
     known = facts(quadratic_problem("both"), NETWORK)
     with pytest.raises(ValueError, match="inner_steps = 0; take at least one"):
-        hg.MDAC(0.1, 0.1, hg.Exact(), inner_steps=0).check(known)
-    assert hg.MDAC(0.1, 0.1, hg.Exact()).check(known) == []
+        concerns(hg.MDAC(0.1, 0.1, hg.Exact(), inner_steps=0), known)
+    assert concerns(hg.MDAC(0.1, 0.1, hg.Exact()), known) == []
     # What the estimator refuses is refused.
     for algorithm in (hg.MDAC(0.1, 0.1, hg.Neumann(5, 0.1)), hg.CAC(0.1, 0.1, hg.Neumann(5, 0.1))):
         with pytest.raises(ValueError, match="diverges"):
-            algorithm.check(known)
+            concerns(algorithm, known)
 
 
 @pytest.mark.parametrize("name", ["MDAC", "CAC"])
@@ -161,6 +161,6 @@ def test_the_lower_step_may_come_to_a_bound_and_no_further(name):
 def test_mdac_warns_of_a_critic_step_beyond_its_bound():
     known = facts(quadratic_problem("both"), NETWORK)
     bound = (1 + NETWORK.smallest_eigenvalue) / known.lower_curvature[1]
-    assert hg.MDAC(0.1, 0.99 * bound, hg.Exact()).check(known) == []
-    (warning,) = hg.MDAC(0.1, 1.01 * bound, hg.Exact()).check(known)
+    assert concerns(hg.MDAC(0.1, 0.99 * bound, hg.Exact()), known) == []
+    (warning,) = concerns(hg.MDAC(0.1, 1.01 * bound, hg.Exact()), known)
     assert f"below {bound:.3g}" in warning

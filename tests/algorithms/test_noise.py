@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.preset import generalised
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import METHODS, REFERENCE, every_method
@@ -76,7 +77,7 @@ def test_fed_the_same_noise_the_schedules_of_the_paper_are_its_schedules(method)
     )
     problem = quadratic_problem("upper")
     state = trajectory(REFERENCE, algorithm, problem, NETWORK, range(1, ROUNDS + 1), seed=SEED)
-    transcription = TRANSCRIPTIONS[type(algorithm).__name__]
+    transcription = TRANSCRIPTIONS[type(generalised(algorithm)).__name__]
     steps = paper_steps(c_alpha, omega, c_beta, c_eta, c_gamma)
     zero_x, zero_y = np.zeros((AGENTS, P)), np.zeros((AGENTS, Q))
     same(state, transcription(world(problem), W, zero_x, zero_y, ROUNDS, steps))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from hypergossip.problems.quadratic import solution
 from laws.problems import AGENTS, NETWORK, P, logistic_data, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
@@ -169,7 +169,7 @@ def test_stable_takes_y_along_with_x():
 
 def test_stable_warns_of_a_cut_above_the_curvature():
     algorithm = hg.Stable(0.1, 0.2, momentum=0.3, strong_convexity=3.0)
-    (warning,) = algorithm.check(facts(quadratic_problem("upper"), NETWORK))
+    (warning,) = concerns(algorithm, facts(quadratic_problem("upper"), NETWORK))
     assert "strong_convexity = 3 is above the lower level's smallest curvature" in warning
 
 

@@ -11,7 +11,7 @@ from jax.extend.core import jaxprs_in_params
 
 import hypergossip as hg
 from hypergossip.algorithms.bsa import inner_steps
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from hypergossip.problems.quadratic import quadratic, solution
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
@@ -161,7 +161,7 @@ def same(one, other, problem, network, rounds=40, atol=1e-10):
 
 
 def test_ttsa_is_alset_with_one_inner_step():
-    assert hg.TTSA(0.1, 0.2, EXACT) == hg.ALSET(0.1, 0.2, 1, EXACT)
+    assert hg.TTSA(0.1, 0.2, EXACT).method == hg.ALSET(0.1, 0.2, 1, EXACT)
 
 
 def test_ttsa_alone_is_slam_alone():
@@ -175,7 +175,7 @@ def test_stocbio_on_single_batches_is_alset_with_a_plain_mini_batch_series():
     problem = logistic_problem("upper", 2, batch_size=4)
     stocbio = hg.StocBiO(0.1, 0.2, inner_steps=2, terms=4, lipschitz=9.0, strong_convexity=3.0)
     alset = hg.ALSET(0.1, 0.2, 2, hg.MiniBatchNeumann(4, 9.0))
-    assert stocbio == replace(alset, hypergradient=replace(alset.hypergradient, shrink=1 - 3.0 / 9.0))
+    assert stocbio.method == replace(alset, hypergradient=replace(alset.hypergradient, shrink=1 - 3.0 / 9.0))
     same(stocbio, alset, problem, hg.networks.complete(2), atol=0.0)
 
 
@@ -270,12 +270,12 @@ def test_the_inner_loop_of_bsa_ends_for_all_agents_at_once():
 )
 def test_numbers_that_cannot_work_are_refused(algorithm, words):
     with pytest.raises(ValueError, match=words):
-        algorithm.check(facts(PROBLEM, ALONE))
+        concerns(algorithm, facts(PROBLEM, ALONE))
 
 
 @pytest.mark.parametrize("name", [*TO_ROUND_OFF, "BSA"])
 def test_a_shared_lower_level_is_refused(name):
     algorithm = TO_ROUND_OFF.get(name, hg.BSA(**STEPS, hypergradient=EXACT))
-    assert algorithm.check(facts(PROBLEM, ALONE)) == []
+    assert concerns(algorithm, facts(PROBLEM, ALONE)) == []
     with pytest.raises(ValueError, match="personal lower levels"):
-        algorithm.check(facts(quadratic(1, P, Q, share="both"), ALONE))
+        concerns(algorithm, facts(quadratic(1, P, Q, share="both"), ALONE))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from hypergossip.problems.quadratic import solution
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
@@ -143,17 +143,17 @@ def test_the_adjoint_step_is_stable_below_its_bound_and_not_above():
         z = final(REFERENCE, algorithm, problem, NETWORK, 2000).z
         error = np.abs(z - adjoint).max()
         assert error < 1e-6 if factor < 1 else error > 1e6
-        said = replace(TRACKED, adjoint_step=factor * bound).check(facts(problem, NETWORK))
+        said = concerns(replace(TRACKED, adjoint_step=factor * bound), facts(problem, NETWORK))
         assert [text.startswith("SlamTracked: adjoint_step") for text in said] == [True] * (factor > 1)
 
 
 def test_it_refuses_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)
-    assert TRACKED.check(known) == []
+    assert concerns(TRACKED, known) == []
     for step in ("upper_step", "lower_step", "adjoint_step"):
         with pytest.raises(ValueError, match=f"SlamTracked: {step} = 2 is unstable on this network"):
-            replace(TRACKED, **{step: 2.0}).check(known)
+            concerns(replace(TRACKED, **{step: 2.0}), known)
     with pytest.raises(ValueError, match=r"SlamTracked: gamma = 0\.8 and rho = 0"):
-        replace(TRACKED, rho=0.0).check(known)
+        concerns(replace(TRACKED, rho=0.0), known)
     with pytest.raises(ValueError, match=r"shares its lower level alone.* Use Slam"):
-        TRACKED.check(facts(quadratic_problem("lower"), NETWORK))
+        concerns(TRACKED, facts(quadratic_problem("lower"), NETWORK))

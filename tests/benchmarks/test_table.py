@@ -143,7 +143,9 @@ def test_the_grid_sets_a_scale_of_every_method(entry):
 
 def test_every_method_of_the_library_has_its_line():
     names = [entry.name for entry in ENTRIES]
-    assert sorted(names) == sorted(set(algorithms.__all__) - {"DifMAML", "DAC", "CAC", "MDAC"})
+    assert sorted(names) == sorted(
+        {name for name in vars(algorithms) if name[0].isupper()} - {"DifMAML", "DAC", "CAC", "MDAC"}
+    )
     assert all(name in names for group in GROUPS.values() for name in group.papers)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost, Facts, Mix, Oracles, register
+from hypergossip.algorithm import Algorithm, Cost, Mix, Oracles, register
 from hypergossip.engines.engine import Engine, Job
 
 ALGORITHMS = {
@@ -56,34 +56,24 @@ class Pair(NamedTuple):
 
 
 @register
-class TwoMixes:
+class TwoMixes(Algorithm):
     """Gossips twice a round with a gradient step between; `traces` counts how often Python runs its step."""
 
     upper_step: Any
     lower_step: Any
 
-    messages_per_round: ClassVar[int] = 2
     traces: ClassVar[list[int]] = []
 
-    def init(self, problem: Oracles, x: Any, y: Any, key: Any) -> Pair:
+    def init(self, agent: Oracles, x: Any, y: Any, key: Any) -> Pair:
         return Pair(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: Pair, key: Any) -> tuple[Pair, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: Pair, key: Any) -> tuple[Pair, Cost]:
         self.traces.append(1)
         upper_key, lower_key = jax.random.split(key)
         Mx = mix(upper=state.x)
-        half = Mx - self.upper_step * problem.upper_gradients(state.x, state.y, upper_key)[0]
-        y = state.y - self.lower_step * problem.lower_gradient(state.x, state.y, lower_key)
-        return Pair(mix(upper=half, call=1), y), Cost(problem.samples(1, 1), 1, 1)
-
-    def message(self, state: Pair) -> dict[str, Any]:
-        return {"upper": state.x}
-
-    def conserved(self, state: Pair) -> Any:
-        return ()
-
-    def check(self, facts: Facts) -> list[str]:
-        return []
+        half = Mx - self.upper_step * agent.upper_gradients(state.x, state.y, upper_key)[0]
+        y = state.y - self.lower_step * agent.lower_gradient(state.x, state.y, lower_key)
+        return Pair(mix(upper=half, call=1), y), Cost(agent.samples(1, 1), 1, 1)
 
 
 def two_mixes_by_hand(algorithm: TwoMixes, problem: hg.Problem, network: Any, rounds: int) -> np.ndarray:

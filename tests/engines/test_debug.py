@@ -49,20 +49,15 @@ class Told(TwoMixes):
     """TwoMixes that does what a test wants before its first mix, with real values at hand."""
 
     before_mix: Any = staticmethod(lambda round, state, mix: state)
-    states: Any = staticmethod(lambda state: {"upper": state.x})
 
-    def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
-        return super().step(problem, mix, round, type(self).before_mix(round, state, mix), key)
-
-    def message(self, state: Pair) -> dict[str, Any]:
-        return type(self).states(state)
+    def step(self, agent: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
+        return super().step(agent, mix, round, type(self).before_mix(round, state, mix), key)
 
 
-def told(before_mix: Any = None, states: Any = None) -> Any:
+def told(before_mix: Any = None) -> Any:
     """A fresh algorithm of that kind."""
     names = {"__annotations__": dict(TwoMixes.__annotations__)}
     names |= {"before_mix": staticmethod(before_mix)} if before_mix else {}
-    names |= {"states": staticmethod(states)} if states else {}
     return register(type("Told", (Told,), names))(0.1, 0.2)
 
 
@@ -122,26 +117,12 @@ def test_what_is_not_finite_is_named_with_its_entry() -> None:
 
 def test_a_start_that_raises_is_named() -> None:
     class Stuck(Told):
-        def init(self, problem: Any, x: Any, y: Any, key: Any) -> Pair:
-            return Pair(x * (1 / float(problem.noise - 7.0)), y)
+        def init(self, agent: Any, x: Any, y: Any, key: Any) -> Pair:
+            return Pair(x * (1 / float(agent.noise - 7.0)), y)
 
     stuck = register(type("Stuck", (Stuck,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
     with pytest.raises(DebugError, match="the start, agent 1: init raised ZeroDivisionError"):
         rounds_on(hg.Debug(), stuck, marked(3, 1), hg.networks.path(3), 1)
-
-
-@pytest.mark.parametrize(
-    ("states", "said"),
-    [
-        (lambda s: {"upper": s.x + 1.0}, r"sends 5 numbers, but Told.message\(state\) states 5, 5 of them others"),
-        (lambda s: {"upper": (s.x, s.x)}, r"sends 5 numbers, but Told.message\(state\) states 10"),
-        (lambda s: {}, r"states 0 shared numbers, but the round's first mix sends 5"),
-        (lambda s: {"lower": s.y}, r"states 0 shared numbers, but the round's first mix sends 5"),
-    ],
-)
-def test_a_message_that_is_not_what_the_first_mix_sends(states: Any, said: str) -> None:
-    with pytest.raises(DebugError, match=rf"round 0, agent 0: .*{said}"):
-        rounds_on(hg.Debug(), told(states=states), problem_for("DSGD", 3), hg.networks.path(3), 1)
 
 
 def test_agents_that_mix_unequally_often() -> None:
@@ -162,8 +143,8 @@ def test_agents_that_mix_unequally_often() -> None:
 
 def test_agents_that_send_unlike_vectors() -> None:
     class Longer(Told):
-        def step(self, problem: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
-            return Pair(mix(upper=state.x if float(problem.noise) == 0 else (state.x, state.x))[0], state.y)
+        def step(self, agent: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
+            return Pair(mix(upper=state.x if float(agent.noise) == 0 else (state.x, state.x))[0], state.y)
 
     longer = register(type("Longer", (Longer,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
     with pytest.raises(DebugError, match="round 0: agent 0 sends 5 numbers and agent 2 sends 10 in the same mix"):

@@ -7,7 +7,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.algorithm import Cost
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from small_problems import logistic, point
 
 
@@ -63,4 +63,4 @@ def test_it_solves_no_system_and_asks_for_nothing():
     known = facts(logistic(), hg.networks.ring(3))
     assert hg.Direct().check(known) == []
     with pytest.raises(ValueError, match="solves no linear system"):
-        hg.RSVRB(0.1, 0.1, 0.3, 0.3, 0.3, hg.Direct()).check(known)
+        concerns(hg.RSVRB(0.1, 0.1, 0.3, 0.3, 0.3, hg.Direct()), known)

@@ -9,7 +9,7 @@ from jax import lax
 import hypergossip as hg
 from hypergossip.algorithm import Cost
 from hypergossip.hypergradients.unrolled import unroll
-from hypergossip.preflight import facts
+from hypergossip.preflight import concerns, facts
 from small_problems import dense, logistic, point
 
 BETA = 0.3
@@ -90,4 +90,4 @@ def test_lower_steps_that_diverge_are_refused():
     (warning,) = decaying.check(known)
     assert "until the step has decayed" in warning
     with pytest.raises(ValueError, match=r"ITDBiO.*diverge"):
-        hg.ITDBiO(0.1, 2.5 / top, inner_steps=3).check(known)
+        concerns(hg.ITDBiO(0.1, 2.5 / top, inner_steps=3), known)

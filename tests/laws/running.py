@@ -10,7 +10,8 @@ import numpy as np
 
 from hypergossip.algorithm import Cost
 from hypergossip.engines.engine import Job
-from hypergossip.engines.lifting import mix_through
+from hypergossip.messages import Message, messages, mix_through
+from hypergossip.preset import generalised
 
 
 def trajectory(
@@ -38,7 +39,8 @@ def trajectory(
     """
     x = np.broadcast_to(problem.x0, (problem.agents, problem.upper.size)) if x is None else x
     y = np.broadcast_to(problem.y0, (problem.agents, problem.lower.size)) if y is None else y
-    session = engine.open(Job(algorithm, problem, network, jax.random.key(seed)[None]))
+    # The program that `solve` runs.
+    session = engine.open(Job(generalised(algorithm), problem, network, jax.random.key(seed)[None]))
     state = session.start(jnp.asarray(x)[None], jnp.asarray(y)[None])
     done, states = 0, []
     for round in rounds:
@@ -69,31 +71,14 @@ class Step(NamedTuple):
     cost: Cost
 
 
-def shared_entries(space: Any, vector: Any) -> np.ndarray:
-    """The entries of a vector that travel, leaf by leaf."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in space.shapes])
-    parts = np.split(np.asarray(vector), ends[:-1])
-    return np.concatenate([part for part, shared in zip(parts, space.shared, strict=True) if shared] + [np.zeros(0)])
+def messages_on(algorithm: Any, problem: Any) -> tuple[Message, ...]:
+    """What a round of a method sends on a problem."""
+    return messages(algorithm, (problem.upper, problem.lower), problem.agent(0), problem.x0, problem.y0)
 
 
-def expected_message(algorithm: Any, spaces: Any, state: Any) -> np.ndarray:
-    """What an agent's message should hold: the shared entries of `message(state)`, upper level first."""
-    message = algorithm.message(state)
-    assert set(message) <= {"upper", "lower"}
-    return np.concatenate(
-        [
-            shared_entries(space, vector)
-            for level, space in zip(("upper", "lower"), spaces, strict=True)
-            for vector in jax.tree.leaves(message.get(level, ()))
-        ]
-        + [np.zeros(0)]
-    )
-
-
-def mixes(algorithm: Any, state: Any, level: str) -> int:
-    """How often a round averages a level, of which its first message holds something."""
-    later = getattr(algorithm, "later_message", algorithm.message)(state)
-    return 1 + (level in later) * (algorithm.messages_per_round - 1)
+def mixes(algorithm: Any, problem: Any, level: str) -> int:
+    """How often a round averages a level."""
+    return sum(message.times for message in messages_on(algorithm, problem) if getattr(message, level))
 
 
 def by_hand(
@@ -124,7 +109,7 @@ def by_hand(
         One list a round of one `Step` an agent.
     """
     spaces = (problem.upper, problem.lower)
-    W, messages = network.mixing.toarray(), algorithm.messages_per_round
+    W, mixed = network.mixing.toarray(), sum(message.times for message in messages_on(algorithm, problem))
 
     def program(see: Any, oracles: Any, round: Any, state: Any, key: Any, averages: Any) -> Any:
         sent: list[Any] = []
@@ -148,10 +133,9 @@ def by_hand(
     states = [algorithm.init(agent, problem.x0, problem.y0, jax.random.key(0)) for agent in agents]
     history = []
     for t in range(rounds):
-        averages = [average([expected_message(algorithm, spaces, state) for state in states])]
-        steps = []
-        with jax.disable_jit(messages > 1):
-            for call in range(1, messages):
+        averages, steps = [], []
+        with jax.disable_jit(mixed > 1):
+            for call in range(mixed):
                 averages.append(average([run(rehearse, t, i, states, averages)[1][call] for i in range(len(W))]))
             for i, state in enumerate(states):
                 after, sent, cost = run(play, t, i, states, averages)

@@ -21,7 +21,6 @@ class Method(NamedTuple):
     Attributes:
         algorithm: With sane numbers for `problems.quadratic_problem`.
         share: What its problems share.
-        sends: The state's fields in its first message, by level.
         conserves: Pairs of fields whose difference sums to zero over the network; a second name of "" stands for zero.
         reaches: What it converges to without noise. "optimum": the closed form; "surrogate": the fixed point of eq. 4
             with each agent's own second derivatives; "neighbourhood": O(upper_step) from the optimum;
@@ -32,7 +31,6 @@ class Method(NamedTuple):
         contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
             every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion.
         has_momentum: Does it have eta and gamma?
-        projects: The state's field that a step writes the projected point to.
         series: (K, step) where its fixed point has step sum_{k<K} (I - step d2yy g)^k for the inverse of eq. 4.
         affine: Is a round on a quadratic, without noise, an affine function of the state?
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
@@ -40,12 +38,10 @@ class Method(NamedTuple):
 
     algorithm: Any
     share: str
-    sends: dict[str, tuple[str, ...]]
     conserves: tuple[tuple[str, str], ...]
     reaches: str
     contracts: str
     has_momentum: bool = False
-    projects: str = "x"
     series: tuple[int, float] | None = None
     affine: bool = True
     lower_follows: bool = False
@@ -53,23 +49,17 @@ class Method(NamedTuple):
 
 STEPS = {"upper_step": 0.06, "lower_step": 0.12}
 MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}
-TRACKER = {"upper": ("u", "x")}
-X_ALONE = {"upper": ("x",)}
 SLAM = hg.Slam(**STEPS, gamma=0.8, rho=1.5, hypergradient=hg.Exact())
-ADAPTED = {"upper": ("x_adapted",), "lower": ("y_adapted",)}
 CAC = hg.CAC(**STEPS, hypergradient=hg.Exact())
 MDAC = hg.MDAC(**STEPS, hypergradient=hg.Exact(), inner_steps=3)
 TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
 METHODS: dict[str, Method] = {
-    "DSGD": Method(
-        hg.DSGD(**STEPS, hypergradient=hg.Exact()), "upper", {"upper": ("x",)}, (), "neighbourhood", "lambda"
-    ),
-    "GTSGD": Method(hg.GTSGD(**STEPS, hypergradient=hg.Exact()), "upper", TRACKER, (("u", "G"),), "optimum", "lambda"),
+    "DSGD": Method(hg.DSGD(**STEPS, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
+    "GTSGD": Method(hg.GTSGD(**STEPS, hypergradient=hg.Exact()), "upper", (("u", "G"),), "optimum", "lambda"),
     "MSGD": Method(
         hg.MSGD(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
         "upper",
-        {"upper": ("x",)},
         (),
         "neighbourhood",
         "lambda",
@@ -78,29 +68,24 @@ METHODS: dict[str, Method] = {
     "Diamond": Method(
         hg.Diamond(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
         "upper",
-        TRACKER,
         (("u", "p"),),
         "optimum",
         "lambda",
         has_momentum=True,
     ),
-    "Interact": Method(hg.Interact(**STEPS), "upper", TRACKER, (("u", "p"),), "optimum", "lambda"),
+    "Interact": Method(hg.Interact(**STEPS), "upper", (("u", "p"),), "optimum", "lambda"),
     "SVRInteract": Method(
         hg.SVRInteract(**STEPS, period=4, hypergradient=hg.Exact()),
         "upper",
-        TRACKER,
         (("u", "p"),),
         "optimum",
         "lambda",
     ),
-    "ALSET": Method(
-        hg.ALSET(**STEPS, inner_steps=3, hypergradient=hg.Exact()), "upper", X_ALONE, (), "neighbourhood", "lambda"
-    ),
-    "TTSA": Method(hg.TTSA(**STEPS, hypergradient=hg.Exact()), "upper", X_ALONE, (), "neighbourhood", "lambda"),
+    "ALSET": Method(hg.ALSET(**STEPS, inner_steps=3, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
+    "TTSA": Method(hg.TTSA(**STEPS, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
     "StocBiO": Method(
         hg.StocBiO(**STEPS, inner_steps=2, terms=3, lipschitz=5.0, strong_convexity=1.0, batches=2),
         "upper",
-        X_ALONE,
         (),
         "neighbourhood",
         "lambda",
@@ -110,20 +95,16 @@ METHODS: dict[str, Method] = {
     "BSA": Method(
         hg.BSA(upper_step=0.06, lower_step=0.4, hypergradient=hg.Exact()),
         "upper",
-        X_ALONE,
         (),
         "neighbourhood",
         "lambda",
     ),
     # As many conjugate gradients as y has entries: fewer are no affine function of the start.
-    "AIDBiO": Method(hg.AIDBiO(**STEPS, inner_steps=2, iterations=4), "upper", X_ALONE, (), "neighbourhood", "lambda"),
-    "ITDBiO": Method(
-        hg.ITDBiO(**STEPS, inner_steps=4), "upper", X_ALONE, (), "neighbourhood", "lambda", series=(4, 0.12)
-    ),
+    "AIDBiO": Method(hg.AIDBiO(**STEPS, inner_steps=2, iterations=4), "upper", (), "neighbourhood", "lambda"),
+    "ITDBiO": Method(hg.ITDBiO(**STEPS, inner_steps=4), "upper", (), "neighbourhood", "lambda", series=(4, 0.12)),
     "Stable": Method(
         hg.Stable(**STEPS, momentum=0.3, strong_convexity=0.5, jacobian_bound=9.0),
         "upper",
-        X_ALONE,
         (),
         "neighbourhood",
         "lambda",
@@ -132,7 +113,6 @@ METHODS: dict[str, Method] = {
     "Sustain": Method(
         hg.Sustain(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
         "upper",
-        TRACKER,
         (("u", "p"),),
         "optimum",
         "lambda",
@@ -142,7 +122,6 @@ METHODS: dict[str, Method] = {
     "MRBO": Method(
         hg.MRBO(0.3, 0.6, 5.0, 7.0, terms=3, lipschitz=5.0, offset=64.0),
         "upper",
-        TRACKER,
         (("u", "p"),),
         "optimum",
         "lambda",
@@ -151,7 +130,6 @@ METHODS: dict[str, Method] = {
     "RSVRB": Method(
         hg.RSVRB(**STEPS, **MOMENTA, adjoint_momentum=0.35, hypergradient=hg.Exact()),
         "upper",
-        X_ALONE,
         (),
         "neighbourhood",
         "lambda",
@@ -160,25 +138,21 @@ METHODS: dict[str, Method] = {
     "VRBiAdam": Method(
         hg.VRBiAdam(**STEPS, **MOMENTA, hypergradient=hg.Exact(), decay=0.8, regularization=0.5),
         "upper",
-        X_ALONE,
         (),
         "own metrics",
         "lambda",
         has_momentum=True,
         affine=False,
     ),
-    "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15), "upper", X_ALONE, (), "neighbourhood", "lambda"),
-    "DifMAML": Method(hg.DifMAML(**STEPS), "upper", {"upper": ("psi",)}, (), "inner step", "lambda", projects="psi"),
-    "Slam-U": Method(SLAM, "upper", {"upper": ("x",)}, (("d_x", ""),), "optimum", "primal-dual"),
-    "Slam-L": Method(SLAM, "lower", {"lower": ("y",)}, (("d_y", ""),), "surrogate", "primal-dual"),
-    "Slam": Method(
-        SLAM, "both", {"upper": ("x",), "lower": ("y",)}, (("d_x", ""), ("d_y", "")), "surrogate", "primal-dual"
-    ),
-    "SlamTracked-U": Method(TRACKED, "upper", {"upper": ("x",)}, (("d_x", ""),), "optimum", "primal-dual"),
+    "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15), "upper", (), "neighbourhood", "lambda"),
+    "DifMAML": Method(hg.DifMAML(**STEPS), "upper", (), "inner step", "lambda"),
+    "Slam-U": Method(SLAM, "upper", (("d_x", ""),), "optimum", "primal-dual"),
+    "Slam-L": Method(SLAM, "lower", (("d_y", ""),), "surrogate", "primal-dual"),
+    "Slam": Method(SLAM, "both", (("d_x", ""), ("d_y", "")), "surrogate", "primal-dual"),
+    "SlamTracked-U": Method(TRACKED, "upper", (("d_x", ""),), "optimum", "primal-dual"),
     "SlamTracked": Method(
         TRACKED,
         "both",
-        {"upper": ("x",), "lower": ("y", "z")},
         (("d_x", ""), ("d_y", ""), ("d_z", "")),
         "optimum",
         "primal-dual",
@@ -186,16 +160,14 @@ METHODS: dict[str, Method] = {
     "DAC": Method(
         hg.DAC(**STEPS, hypergradient=hg.Exact()),
         "lower",
-        {"lower": ("y_adapted",)},
         (),
         "adapt then combine",
         "lambda",
-        projects="x_adapted",
     ),
-    "CAC": Method(CAC, "both", ADAPTED, (), "adapt then combine", "lambda", projects="x_adapted"),
-    "CAC-U": Method(CAC, "upper", {"upper": ("x_adapted",)}, (), "adapt then combine", "lambda", projects="x_adapted"),
-    "MDAC-L": Method(MDAC, "lower", {"lower": ("y",)}, (), "combine and adapt", "lambda"),
-    "MDAC": Method(MDAC, "both", {"upper": ("x",), "lower": ("y",)}, (), "combine and adapt", "lambda"),
+    "CAC": Method(CAC, "both", (), "adapt then combine", "lambda"),
+    "CAC-U": Method(CAC, "upper", (), "adapt then combine", "lambda"),
+    "MDAC-L": Method(MDAC, "lower", (), "combine and adapt", "lambda"),
+    "MDAC": Method(MDAC, "both", (), "combine and adapt", "lambda"),
 }
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.engines.lifting import mix_through
 from hypergossip.leaf_steps import LEVELS, fitted
+from hypergossip.messages import mix_through
 from hypergossip.pytree import register_pytree
 from laws.problems import AGENTS, P, Q, quadratic_problem
 from laws.table import METHODS

@@ -28,15 +28,15 @@ def cac(
 ) -> Trajectory:
     """Adapt: xhat_i = x_i - alpha G_i, yhat_i = y_i - beta h_i. Combine: x_i = sum_j W_ij xhat_j, y likewise.
 
-    The points of a round are those at which it adapts: the first of them are the combined starts.
+    The points of a round are the combined ones, with which it ends; it begins at the starts as they are.
     """
     agents = range(world.agents)
-    adapted_x, adapted_y, xs, ys = list(x0), list(y0), [], []
+    x, y, xs, ys = list(x0), list(y0), [], []
     for t in range(rounds):
-        x = [combined(W_x, adapted_x, i) for i in agents]
-        y = [combined(W_y, adapted_y, i) for i in agents]
         adapted_x = [x[i] - alpha(t) * world.hypergradient(t, i, x[i], y[i]) for i in agents]
         adapted_y = [y[i] - beta(t) * world.lower_gradient(t, i, x[i], y[i]) for i in agents]
+        x = [combined(W_x, adapted_x, i) for i in agents]
+        y = [combined(W_y, adapted_y, i) for i in agents]
         xs.append(x)
         ys.append(y)
     return np.array(xs), np.array(ys)

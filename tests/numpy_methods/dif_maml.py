@@ -31,7 +31,7 @@ def dif_maml(
     """Adapt: psi_i = w_i - mu grad F_i(w_i). Combine: w_i = sum_j W_ij psi_j.
 
     F_i(w) = f_i(w, y_0 - a dy g_i(w, y_0)). The points returned for a round are the launch model w with which the round
-    adapts, and the inner step that it takes: so the first of them is the average of the starts.
+    ends, and the inner step that it took from the one with which it began, in the first round the agent's own start.
 
     Args:
         coefficients: Anything with H, B, c, F, d, a, e, each with a leading axis of agents.
@@ -45,9 +45,8 @@ def dif_maml(
     """
     H, B, c, F, d, curvature, e = (np.asarray(getattr(coefficients, name), float) for name in "HBcFdae")
     agents = range(len(H))
-    psi, xs, ys = list(x0), [], []
+    w, xs, ys = list(x0), [], []
     for t in range(rounds):
-        w = [neighbourhood_average(W, psi, i) for i in agents]
         y = [y0[i] - a(t) * (H[i] @ y0[i] - B[i] @ w[i] - c[i] + draws.lower[t, i]) for i in agents]
         psi = []
         for i in agents:
@@ -55,6 +54,7 @@ def dif_maml(
             derivative = a(t) * B[i]  # of the inner step, dy / dw
             slope = curvature[i] * (w[i] - e[i]) + draws.upper_x[t, i] + derivative.T @ along_y
             psi.append(w[i] - mu(t) * slope)
+        w = [neighbourhood_average(W, psi, i) for i in agents]
         xs.append(w)
         ys.append(y)
     return np.array(xs), np.array(ys)

@@ -9,7 +9,8 @@ import hypergossip as hg
 from hypergossip.building import build
 from hypergossip.configuration import read, validate
 from hypergossip.data import Dataset, load
-from hypergossip.metrics import observations, payload
+from hypergossip.messages import messages
+from hypergossip.metrics import observations
 from hypergossip.metrics.observations import _observations
 from hypergossip.problems import meta_learning
 from hypergossip.problems.meta_learning import CrossEntropy
@@ -210,9 +211,9 @@ def test_messages_hold_x_alone():
     assert problem.lower.size == 3 * 3 + 3
     estimator = hg.Neumann(terms=2, lipschitz=5.0)
     for algorithm, vectors in ((hg.Diamond(0.1, 0.1, 1.0, 1.0, estimator), 2), (hg.DSGD(0.1, 0.1, estimator), 1)):
-        state = jax.eval_shape(algorithm.init, problem.agent(0), problem.x0, problem.y0, ANY)
         spaces = problem.upper, problem.lower
-        assert payload(algorithm.message, spaces, state) == vectors * problem.upper.size * problem.x0.dtype.itemsize
+        (message,) = messages(algorithm, spaces, problem.agent(0), problem.x0, problem.y0)
+        assert (message.upper, message.lower, message.times) == (vectors * problem.upper.size, 0, 1)
 
 
 def test_a_short_run_learns():

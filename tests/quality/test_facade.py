@@ -3,27 +3,40 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import hypergossip as hg
+from hypergossip import registry
+
+WHERE = {**hg._WHERE, **hg._listed()}
 
 
 def test_the_list_is_the_table():
-    assert sorted(hg.__all__) == sorted([*hg._WHERE, *hg._MODULES])
+    assert sorted(hg.__all__) == sorted([*WHERE, *hg._MODULES])
     assert len(set(hg.__all__)) == len(hg.__all__)
     assert sorted(hg.__all__) == dir(hg)
     assert sum(map(len, hg._PLACES.values())) == len(hg._WHERE)
 
 
-@pytest.mark.parametrize("name", sorted(hg._WHERE))
+def test_every_file_of_a_method_or_an_estimator_is_listed():
+    """One line in the folder's list registers it: for Python, for the command line and for files."""
+    for kind, folder in (("algorithms", "algorithms"), ("estimators", "hypergradients")):
+        files = {path.stem for path in (Path(hg.__file__).parent / folder).glob("[!_]*.py")} - {"implicit"}
+        assert set(registry.built_in(kind)) == files
+        for name, place in registry.built_in(kind).items():
+            assert registry.find(kind, name) is getattr(hg, place.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("name", sorted(WHERE))
 def test_every_name_is_what_its_module_defines(name):
     value = getattr(hg, name)
-    assert value is getattr(importlib.import_module(hg._WHERE[name]), name)
+    assert value is getattr(importlib.import_module(WHERE[name]), name)
     assert not isinstance(value, ModuleType)
     assert value.__doc__
-    assert value.__module__.startswith(hg._WHERE[name])
+    assert value.__module__.startswith(WHERE[name])
 
 
 @pytest.mark.parametrize("name", hg._MODULES)
@@ -36,7 +49,7 @@ def test_no_submodule_is_called_like_a_public_name():
     """Importing one would put the module in the name's place."""
     from pkgutil import iter_modules
 
-    assert {module.name for module in iter_modules(hg.__path__)} & set(hg._WHERE) == set()
+    assert {module.name for module in iter_modules(hg.__path__)} & set(WHERE) == set()
 
 
 ORDERS = """
@@ -51,7 +64,7 @@ for name in names:
 for name in hg.__all__:
     value = getattr(hg, name)
     expected = importlib.import_module("hypergossip." + name) if name in hg._MODULES else getattr(
-        importlib.import_module(hg._WHERE[name]), name)
+        importlib.import_module({**hg._WHERE, **hg._listed()}[name]), name)
     assert value is expected, name
 """
 

@@ -1,53 +1,26 @@
-"""The methods, one paper a file."""
+"""The methods, one paper a file. A line here registers one: by its class in Python, by its file's name in runs."""
 
-from hypergossip.algorithms.aid_bio import AIDBiO
-from hypergossip.algorithms.alset import ALSET
-from hypergossip.algorithms.bsa import BSA
-from hypergossip.algorithms.cac import CAC
-from hypergossip.algorithms.dac import DAC
-from hypergossip.algorithms.diamond import Diamond
-from hypergossip.algorithms.dif_maml import DifMAML
-from hypergossip.algorithms.dsgd import DSGD
-from hypergossip.algorithms.gtsgd import GTSGD
-from hypergossip.algorithms.interact import Interact
-from hypergossip.algorithms.itd_bio import ITDBiO
-from hypergossip.algorithms.mdac import MDAC
-from hypergossip.algorithms.mrbo import MRBO
-from hypergossip.algorithms.msgd import MSGD
-from hypergossip.algorithms.rsvrb import RSVRB
-from hypergossip.algorithms.slam import Slam
-from hypergossip.algorithms.slam_tracked import SlamTracked
-from hypergossip.algorithms.soba import SOBA
-from hypergossip.algorithms.stable import Stable
-from hypergossip.algorithms.stocbio import StocBiO
-from hypergossip.algorithms.sustain import Sustain
-from hypergossip.algorithms.svr_interact import SVRInteract
-from hypergossip.algorithms.ttsa import TTSA
-from hypergossip.algorithms.vr_biadam import VRBiAdam
-
-__all__ = [
-    "ALSET",
-    "BSA",
-    "CAC",
-    "DAC",
-    "DSGD",
-    "GTSGD",
-    "MDAC",
-    "MRBO",
-    "MSGD",
-    "RSVRB",
-    "SOBA",
-    "TTSA",
-    "AIDBiO",
-    "Diamond",
-    "DifMAML",
-    "ITDBiO",
-    "Interact",
-    "SVRInteract",
-    "Slam",
-    "SlamTracked",
-    "Stable",
-    "StocBiO",
-    "Sustain",
-    "VRBiAdam",
-]
+from hypergossip.algorithms.aid_bio import AIDBiO as AIDBiO
+from hypergossip.algorithms.alset import ALSET as ALSET
+from hypergossip.algorithms.bsa import BSA as BSA
+from hypergossip.algorithms.cac import CAC as CAC
+from hypergossip.algorithms.dac import DAC as DAC
+from hypergossip.algorithms.diamond import Diamond as Diamond
+from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
+from hypergossip.algorithms.dsgd import DSGD as DSGD
+from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
+from hypergossip.algorithms.interact import Interact as Interact
+from hypergossip.algorithms.itd_bio import ITDBiO as ITDBiO
+from hypergossip.algorithms.mdac import MDAC as MDAC
+from hypergossip.algorithms.mrbo import MRBO as MRBO
+from hypergossip.algorithms.msgd import MSGD as MSGD
+from hypergossip.algorithms.rsvrb import RSVRB as RSVRB
+from hypergossip.algorithms.slam import Slam as Slam
+from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
+from hypergossip.algorithms.soba import SOBA as SOBA
+from hypergossip.algorithms.stable import Stable as Stable
+from hypergossip.algorithms.stocbio import StocBiO as StocBiO
+from hypergossip.algorithms.sustain import Sustain as Sustain
+from hypergossip.algorithms.svr_interact import SVRInteract as SVRInteract
+from hypergossip.algorithms.ttsa import TTSA as TTSA
+from hypergossip.algorithms.vr_biadam import VRBiAdam as VRBiAdam

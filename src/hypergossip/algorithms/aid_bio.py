@@ -6,18 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.algorithms.alset import check_inner_steps
+from hypergossip.declarations import Needs, register, static
 from hypergossip.hypergradients.conjugate_gradient import solve_positive
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
@@ -32,7 +23,7 @@ class State(NamedTuple):
 
 
 @register
-class AIDBiO:
+class AIDBiO(Algorithm):
     """Approximate implicit differentiation with both of its loops warm: T lower steps, then N conjugate gradients.
 
     Both y and v go on from the last round, so that few steps of each will do: the fixed point is the exact one
@@ -51,16 +42,16 @@ class AIDBiO:
 
     upper_step: StepSize
     lower_step: StepSize
-    inner_steps: int
-    iterations: int
+    inner_steps: int = static()
+    iterations: int = static()
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: v = 0."""
         return State(x, y, jnp.zeros_like(y))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, T = state, self.inner_steps
         upper_key, lower_key = jax.random.split(key)
@@ -68,26 +59,17 @@ class AIDBiO:
         zeta = lambda t: jax.random.fold_in(lower_key, t)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        y = lax.fori_loop(0, T, lambda t, y: y - beta * problem.lower_gradient(s.x, y, zeta(t)), s.y)
-        fx, fy = problem.upper_gradients(s.x, y, f_key)
-        H, J = problem.hessian_product(s.x, y, g_key), problem.jacobian_product(s.x, y, g_key)
+        y = lax.fori_loop(0, T, lambda t, y: y - beta * agent.lower_gradient(s.x, y, zeta(t)), s.y)
+        fx, fy = agent.upper_gradients(s.x, y, f_key)
+        H, J = agent.hessian_product(s.x, y, g_key), agent.jacobian_product(s.x, y, g_key)
         d, products = solve_positive(H, fy - H(s.v), self.iterations, jnp.finfo(y.dtype).eps)
         v = s.v + d
-        x = problem.project(Mx - alpha * (fx - J(v)))  # eq. 4
-        return State(x, y, v), Cost(problem.samples(upper=1, lower=T + 1), 1, T, products + 1, 1)
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        x = agent.project(Mx - alpha * (fx - J(v)))  # eq. 4
+        return State(x, y, v), Cost(agent.samples(upper=1, lower=T + 1), 1, T, products + 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and loops without a step; warns of a lower step beyond 2 over the curvature."""
-        refuse_shared_lower("AIDBiO", facts)
-        check_inner_steps("AIDBiO", self.inner_steps)
+        """Refuses loops without a step; warns of a lower step beyond 2 over the curvature."""
+        check_inner_steps(self.inner_steps)
         if self.iterations < 1:
-            raise ValueError(f"AIDBiO: iterations = {self.iterations}, and v would stay 0; take 1 or more.")
-        return beyond_curvature("AIDBiO", facts, {"lower_step": self.lower_step})
+            raise ValueError(f"iterations = {self.iterations}, and v would stay 0; take 1 or more.")
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -5,18 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 from jax import lax
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register, static
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
 
@@ -29,7 +19,7 @@ class State(NamedTuple):
 
 
 @register
-class ALSET:
+class ALSET(Algorithm):
     """Alternating stochastic gradient descent: T warm-started lower steps, then an upper step at the new y.
 
     ``y_{t+1} = y_t - beta dy g(x, y_t; zeta_t)`` for t < T from the last round's y, then ``x - alpha G(x, y_T)``.
@@ -46,51 +36,34 @@ class ALSET:
 
     upper_step: StepSize
     lower_step: StepSize
-    inner_steps: int
+    inner_steps: int = static()
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         return State(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, T = state, self.inner_steps
         upper_key, lower_key = jax.random.split(key)
         zeta = lambda t: jax.random.fold_in(lower_key, t)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        y = lax.fori_loop(0, T, lambda t, y: y - beta * problem.lower_gradient(s.x, y, zeta(t)), s.y)
-        G, spent = self.hypergradient(problem, s.x, y, upper_key)
-        x = problem.project(Mx - alpha * G)
-        return State(x, y), spent.plus(Cost(problem.samples(lower=T), lower_gradients=T))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        y = lax.fori_loop(0, T, lambda t, y: y - beta * agent.lower_gradient(s.x, y, zeta(t)), s.y)
+        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        x = agent.project(Mx - alpha * G)
+        return State(x, y), spent + Cost(agent.samples(lower=T), lower_gradients=T)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and no inner step; warns of a lower step beyond 2 over the curvature."""
-        refuse_shared_lower("ALSET", facts)
-        check_inner_steps("ALSET", self.inner_steps)
-        return self.hypergradient.check(facts) + beyond_curvature("ALSET", facts, {"lower_step": self.lower_step})
+        """Refuses a loop without a step; warns of a lower step beyond 2 over the curvature."""
+        check_inner_steps(self.inner_steps)
+        return beyond_curvature(facts, {"lower_step": self.lower_step})
 
 
-def check_inner_steps(name: str, inner_steps: int) -> None:
-    """Refuses an inner loop without a step.
-
-    Args:
-        name: Whose, for the message.
-        inner_steps: T.
-
-    Raises:
-        ValueError: If there is none.
-    """
+def check_inner_steps(inner_steps: int) -> None:
+    """Raises ValueError where an inner loop of T = `inner_steps` has no step."""
     if inner_steps < 1:
-        raise ValueError(f"{name}: inner_steps = {inner_steps}, and y would never move; take 1 or more.")
+        raise ValueError(f"inner_steps = {inner_steps}, and y would never move; take 1 or more.")

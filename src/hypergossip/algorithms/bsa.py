@@ -10,19 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import (
-    Cost,
-    Count,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Count, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
 
@@ -36,7 +25,7 @@ class State(NamedTuple):
 
 
 @register
-class BSA:
+class BSA(Algorithm):
     """Bilevel stochastic approximation: round k takes ceil(sqrt(k + 1)) lower steps from y_0, then an upper step.
 
     ``y_{t+1} = y_t - beta_t dy g(x, y_t; zeta_t)`` from the run's first y, whatever the last round found, then
@@ -54,13 +43,13 @@ class BSA:
     lower_step: StepSize
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         return State(x, y, y_start=y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
@@ -68,23 +57,14 @@ class BSA:
         beta = lambda t: at(self.lower_step, t)
         t_k = inner_steps(round)
         Mx = mix(upper=s.x)
-        y = lax.fori_loop(0, t_k, lambda t, y: y - beta(t) * problem.lower_gradient(s.x, y, zeta(t)), s.y_start)
-        G, spent = self.hypergradient(problem, s.x, y, upper_key)
-        x = problem.project(Mx - at(self.upper_step, round) * G)
-        return State(x, y, s.y_start), spent.plus(Cost(problem.samples(lower=t_k), lower_gradients=t_k))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        y = lax.fori_loop(0, t_k, lambda t, y: y - beta(t) * agent.lower_gradient(s.x, y, zeta(t)), s.y_start)
+        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        x = agent.project(Mx - at(self.upper_step, round) * G)
+        return State(x, y, s.y_start), spent + Cost(agent.samples(lower=t_k), lower_gradients=t_k)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
-        refuse_shared_lower("BSA", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("BSA", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})
 
 
 def inner_steps(round: Any) -> Count:

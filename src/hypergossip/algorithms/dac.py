@@ -2,10 +2,13 @@
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.cac import CAC
+from hypergossip.declarations import register
+from hypergossip.preset import Preset
 from hypergossip.schedules import StepSize
 
 
-def DAC(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradient) -> CAC:
+@register
+class DAC(Preset, of=CAC):
     """Decentralized actor-critic: agents agree on the critic, adapt then combine; policies stay with their agents.
 
     It is `CAC` on a problem that shares no entry of x, where that part of its message is empty. The paper's critic is a
@@ -15,8 +18,13 @@ def DAC(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradient
         upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
         lower_step: beta_t of the critic and the reward model, likewise; the paper's is the faster of the two.
         hypergradient: The estimator; `Direct` on an actor-critic.
-
-    Returns:
-        The method, under CAC's name and laws.
     """
-    return CAC(upper_step, lower_step, hypergradient)
+
+    upper_step: StepSize
+    lower_step: StepSize
+    hypergradient: Hypergradient
+
+    @property
+    def method(self) -> CAC:
+        """CAC with the same numbers."""
+        return CAC(self.upper_step, self.lower_step, self.hypergradient)

@@ -5,21 +5,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, Vectors, register
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.step_bounds import beyond_curvature
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -35,7 +25,7 @@ class State(NamedTuple):
 
 
 @register
-class Diamond:
+class Diamond(Algorithm):
     """Decentralized single-timescale stochastic approximation with momentum and gradient tracking.
 
     One message a round, the pair (u, x); two oracle points a round, one sample each.
@@ -54,14 +44,15 @@ class Diamond:
     lower_momentum: Momentum
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
+    vectors: ClassVar[Vectors] = Vectors(masses=("u",))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: p_{-1} = u_{-1} = v_{-1} = 0."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
@@ -71,30 +62,20 @@ class Diamond:
 
         Mu, Mx = mix(upper=(s.u, s.x))
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        (G, spent), (G_prev, more) = at_two_points(
-            lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
-        )
-        h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+        (G, spent), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
+        h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
         p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
         v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
         u = Mu + p - s.p  # eq. 8
-        x = problem.project(Mx - alpha * u)  # eq. 9
+        x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+        cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": (state.u, state.x)}
 
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0 (eq. 8, M doubly stochastic)."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature.
-
-        That is the bound of plain gradient descent, to which the momentum comes down without noise.
-        """
-        refuse_shared_lower("Diamond", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("Diamond", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the curvature, to which STORM comes down without noise."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

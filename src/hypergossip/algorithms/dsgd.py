@@ -4,18 +4,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
 
@@ -28,7 +18,7 @@ class State(NamedTuple):
 
 
 @register
-class DSGD:
+class DSGD(Algorithm):
     """Decentralized stochastic gradient descent: x is averaged with the neighbours, y is personal.
 
     One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
@@ -43,33 +33,24 @@ class DSGD:
     lower_step: StepSize
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         return State(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        G, spent = self.hypergradient(problem, s.x, s.y, upper_key)
-        h = problem.lower_gradient(s.x, s.y, lower_key)
-        x = problem.project(Mx - alpha * G)
+        G, spent = self.hypergradient(agent, s.x, s.y, upper_key)
+        h = agent.lower_gradient(s.x, s.y, lower_key)
+        x = agent.project(Mx - alpha * G)
         y = s.y - beta * h
-        return State(x, y), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        return State(x, y), spent + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
-        refuse_shared_lower("DSGD", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("DSGD", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

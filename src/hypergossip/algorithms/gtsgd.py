@@ -5,18 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, Vectors, register
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
 
@@ -31,7 +21,7 @@ class State(NamedTuple):
 
 
 @register
-class GTSGD:
+class GTSGD(Algorithm):
     """Gradient-tracking stochastic gradient descent: u follows the network's mean of the estimates G.
 
     One message a round, the pair (u, x). Each estimate has its own sample; the last round's is kept.
@@ -46,34 +36,30 @@ class GTSGD:
     lower_step: StepSize
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
+    vectors: ClassVar[Vectors] = Vectors(masses=("u",))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: u_{-1} = G_{-1} = 0."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        G, spent = self.hypergradient(problem, s.x, s.y, upper_key)
-        h = problem.lower_gradient(s.x, s.y, lower_key)
+        G, spent = self.hypergradient(agent, s.x, s.y, upper_key)
+        h = agent.lower_gradient(s.x, s.y, lower_key)
         u = Mu + G - s.G
-        x = problem.project(Mx - alpha * u)
+        x = agent.project(Mx - alpha * u)
         y = s.y - beta * h
-        return State(x, y, u, G), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": (state.u, state.x)}
+        return State(x, y, u, G), spent + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the estimates' sum: sum_i (u_i - G_i) = 0."""
         return state.u - state.G
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
-        refuse_shared_lower("GTSGD", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("GTSGD", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -5,18 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, Vectors, register
 from hypergossip.hypergradients.exact import Exact
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
@@ -32,7 +22,7 @@ class State(NamedTuple):
 
 
 @register
-class Interact:
+class Interact(Algorithm):
     """Gradient tracking of the exact surrogate (eq. 4) on the whole local data, whatever the batch size.
 
     One message a round, the pair (u, x).
@@ -48,35 +38,31 @@ class Interact:
     lower_step: StepSize
     hypergradient: Hypergradient = Exact()
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
+    vectors: ClassVar[Vectors] = Vectors(masses=("u",))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: p_{-1} = u_{-1} = 0."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(x))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        p, spent = self.hypergradient(problem.full, s.x, s.y, upper_key)  # eq. 4
-        v = problem.full.lower_gradient(s.x, s.y, lower_key)
+        p, spent = self.hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
+        v = agent.full.lower_gradient(s.x, s.y, lower_key)
         u = Mu + p - s.p  # eq. 8
-        x = problem.project(Mx - alpha * u)  # eq. 9
+        x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        cost = spent.plus(Cost(lower_gradients=1))  # on the data that p has seen: no new sample
+        cost = spent + Cost(lower_gradients=1)  # on the data that p has seen: no new sample
         return State(x, y, p, u), cost
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": (state.u, state.x)}
 
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature."""
-        refuse_shared_lower("Interact", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("Interact", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -2,17 +2,8 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register, static
 from hypergossip.hypergradients.unrolled import check_unrolling, unroll
 from hypergossip.schedules import StepSize, at
 
@@ -25,7 +16,7 @@ class State(NamedTuple):
 
 
 @register
-class ITDBiO:
+class ITDBiO(Algorithm):
     """Iterative differentiation: T warm-started lower steps, and the derivative of f(x, y_T(x)) through them.
 
     The derivative takes the point y where the steps begin for a constant. So the warm start does not make it exact:
@@ -45,32 +36,23 @@ class ITDBiO:
 
     upper_step: StepSize
     lower_step: StepSize
-    inner_steps: int
-    checkpoints: int = 0
+    inner_steps: int = static()
+    checkpoints: int = static(default=0)
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         return State(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        y, G, cost = unroll(problem, s.x, s.y, key, self.inner_steps, beta, self.checkpoints)
-        return State(problem.project(Mx - alpha * G), y), cost
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        y, G, cost = unroll(agent, s.x, s.y, key, self.inner_steps, beta, self.checkpoints)
+        return State(agent.project(Mx - alpha * G), y), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and lower steps that diverge; warns where they do in the first rounds alone."""
-        refuse_shared_lower("ITDBiO", facts)
-        return check_unrolling("ITDBiO", self.inner_steps, self.lower_step, self.checkpoints, facts)
+        """Refuses lower steps that diverge; warns where they do in the first rounds alone."""
+        return check_unrolling(self.inner_steps, self.lower_step, self.checkpoints, facts)

@@ -3,12 +3,13 @@
 From knowledge of the papers, which are not at hand.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Vectors, register, static
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import reach
 
@@ -21,7 +22,7 @@ class State(NamedTuple):
 
 
 @register
-class MDAC:
+class MDAC(Algorithm):
     """Mini-batch decentralized actor-critic: several mixed critic steps, then one step of the actor.
 
     A round sends `inner_steps` messages; the first holds x too, where the problem shares a part of it (SLAM, figure 2,
@@ -38,45 +39,30 @@ class MDAC:
     upper_step: StepSize
     lower_step: StepSize
     hypergradient: Hypergradient
-    inner_steps: int = 10
+    inner_steps: int = static(default=10)
 
-    @property
-    def messages_per_round(self) -> int:
-        """As many as critic steps."""
-        return self.inner_steps
+    vectors: ClassVar[Vectors] = Vectors(averages=("x", "y"))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""
         return State(x, y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx, My = mix(upper=s.x, lower=s.y)
-        y = My - beta * problem.lower_gradient(s.x, s.y, jax.random.fold_in(lower_key, 0))
+        y = My - beta * agent.lower_gradient(s.x, s.y, jax.random.fold_in(lower_key, 0))
 
         def critic_step(k: Any, y: Lower) -> Lower:
-            h = problem.lower_gradient(s.x, y, jax.random.fold_in(lower_key, k))
+            h = agent.lower_gradient(s.x, y, jax.random.fold_in(lower_key, k))
             return mix(lower=y, call=k) - beta * h
 
         y = lax.fori_loop(1, self.inner_steps, critic_step, y)
-        G, spent = self.hypergradient(problem, s.x, y, upper_key)
-        x = problem.project(Mx - alpha * G)
-        return State(x, y), spent.plus(Cost(problem.samples(lower=self.inner_steps), lower_gradients=self.inner_steps))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's first `mix` sends."""
-        return {"upper": state.x, "lower": state.y}
-
-    def later_message(self, state: State) -> dict[str, Any]:
-        """Returns what its others send, in shape."""
-        return {"lower": state.y}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        x = agent.project(Mx - alpha * G)
+        return State(x, y), spent + Cost(agent.samples(lower=self.inner_steps), lower_gradients=self.inner_steps)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a loop of no steps, and warns of a critic step beyond (1 + l_n) over the curvature.
@@ -85,16 +71,15 @@ class MDAC:
         stay above -1.
         """
         if self.inner_steps < 1:
-            raise ValueError(f"MDAC: inner_steps = {self.inner_steps}; take at least one critic step a round.")
-        warnings, reached = self.hypergradient.check(facts), reach(self.lower_step)
+            raise ValueError(f"inner_steps = {self.inner_steps}; take at least one critic step a round.")
+        reached = reach(self.lower_step)
         smallest = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
         bound = (1 + smallest) / max(facts.lower_curvature[1], 1e-300)
-        if reached.largest >= bound:
-            likely = "is likely to" if reached.least >= bound else "may"  # one leaf's value, where each has its own
-            warnings = [
-                *warnings,
-                f"MDAC: {reached.told('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and "
-                f"steps at once, so for the curvature found at the start it should stay below {bound:.3g}; "
-                f"{0.5 * bound:.2g} would do.",
-            ]
-        return warnings
+        if reached.largest < bound:
+            return []
+        likely = "is likely to" if reached.least >= bound else "may"  # one leaf's value, where each has its own
+        return [
+            f"{reached.told('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and steps at "
+            f"once, so for the curvature found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would "
+            "do."
+        ]

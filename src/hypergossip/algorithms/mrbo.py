@@ -4,23 +4,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
 from hypergossip.algorithms.diamond import Diamond
+from hypergossip.declarations import register, static
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
-from hypergossip.schedules import PowerDecay, SquaredStep
+from hypergossip.preset import Preset
+from hypergossip.schedules import LeafValues, Momentum, PowerDecay, SquaredStep, StepSize
 
 
-def MRBO(
-    upper_step: Any,
-    lower_step: Any,
-    upper_momentum: Any,
-    lower_momentum: Any,
-    terms: int,
-    lipschitz: Any,
-    scale: Any = 1.0,
-    offset: Any = 1.0,
-    batches: int = 1,
-) -> Diamond:
+@register
+class MRBO(Preset, of=Diamond):
     """Momentum-based recursive bilevel optimizer: DIAMOND with one agent, its steps and momenta tied to one decay.
 
     With ``eta_k = scale (offset + k)^(-1/3)`` it is ``x+ = project(x - upper_step eta_k u_k)`` and
@@ -40,21 +34,38 @@ def MRBO(
 
     Raises:
         ValueError: If a step or a momentum is a schedule.
-
-    Returns:
-        The method, under DIAMOND's name and laws: its steps are gamma eta_k and lambda eta_k.
     """
-    given = upper_momentum, lower_momentum
-    if any(callable(value) for value in jax.tree.leaves((upper_step, lower_step, given), is_leaf=callable)):
-        raise ValueError("MRBO: its steps and momenta are numbers, which its own schedule multiplies; give numbers.")
-    decay = lambda step: jax.tree.map(lambda value: PowerDecay(value * scale, offset, 1 / 3), step)
-    if any(isinstance(value, dict | list | tuple) for value in (upper_step, *given)):
-        # No one upper step from which SquaredStep could have eta_k, so the momenta compute it themselves.
-        eta = PowerDecay(scale, offset, 1 / 3)
-        upper, lower = (jax.tree.map(lambda c: jax.tree_util.Partial(_squared, c, eta), momentum) for momentum in given)
-    else:
-        upper, lower = (SquaredStep(c / upper_step**2) for c in given)  # which follows gamma eta_k
-    return Diamond(decay(upper_step), decay(lower_step), upper, lower, MiniBatchNeumann(terms, lipschitz, batches))
+
+    upper_step: StepSize
+    lower_step: StepSize
+    upper_momentum: Momentum
+    lower_momentum: Momentum
+    terms: int = static()
+    lipschitz: Any
+    scale: Any = 1.0
+    offset: Any = 1.0
+    batches: int = static(default=1)
+
+    def __post_init__(self) -> None:
+        numbers = self.upper_step, self.lower_step, self.upper_momentum, self.lower_momentum
+        if any(map(_is_schedule, jax.tree.leaves(numbers, is_leaf=_is_schedule))):
+            raise ValueError(
+                "MRBO: its steps and momenta are numbers, which its own schedule multiplies; give numbers."
+            )
+
+    @property
+    def method(self) -> Diamond:
+        """DIAMOND with steps of gamma eta_k and lambda eta_k, and the paper's series."""
+        eta = PowerDecay(self.scale, self.offset, 1 / 3)
+        decay = lambda step: jax.tree.map(lambda value: PowerDecay(value * self.scale, self.offset, 1 / 3), step)
+        squared = lambda momentum: jax.tree.map(lambda c: Partial(_squared, c, eta), momentum)
+        series = MiniBatchNeumann(self.terms, self.lipschitz, self.batches)
+        momenta = squared(self.upper_momentum), squared(self.lower_momentum)
+        return Diamond(decay(self.upper_step), decay(self.lower_step), *momenta, series)
+
+
+def _is_schedule(node: Any) -> bool:
+    return isinstance(node, SquaredStep) or (callable(node) and not isinstance(node, LeafValues))
 
 
 def _squared(c: Any, eta: PowerDecay, round: Any) -> Any:

@@ -5,21 +5,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.step_bounds import beyond_curvature
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -34,7 +24,7 @@ class State(NamedTuple):
 
 
 @register
-class MSGD:
+class MSGD(Algorithm):
     """Decentralized stochastic gradient descent with recursive momentum on both levels.
 
     One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
@@ -53,13 +43,13 @@ class MSGD:
     lower_momentum: Momentum
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: p_{-1} = v_{-1} = 0."""
         return State(x, y, x_prev=x, y_prev=y, p=jnp.zeros_like(x), v=jnp.zeros_like(y))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
@@ -69,29 +59,15 @@ class MSGD:
 
         Mx = mix(upper=s.x)
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        (G, spent), (G_prev, more) = at_two_points(
-            lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
-        )
-        h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+        (G, spent), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
+        h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
         p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
         v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
-        x = problem.project(Mx - alpha * p)  # eq. 9 with p in place of u
+        x = agent.project(Mx - alpha * p)  # eq. 9 with p in place of u
         y = s.y - beta * v  # eq. 10
-        cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+        cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v), cost
 
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
-
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature.
-
-        That is the bound of plain gradient descent, to which the momentum comes down without noise.
-        """
-        refuse_shared_lower("MSGD", facts)
-        return self.hypergradient.check(facts) + beyond_curvature("MSGD", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the curvature, to which STORM comes down without noise."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

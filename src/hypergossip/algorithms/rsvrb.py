@@ -5,22 +5,12 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.hypergradients.implicit import ImplicitHypergradient
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.step_bounds import beyond_curvature
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -39,7 +29,7 @@ class State(NamedTuple):
 
 
 @register
-class RSVRB:
+class RSVRB(Algorithm):
     """Stochastic variance-reduced bilevel method with one lower problem: three STORM recursions.
 
     z averages the estimates of [d2yy g]^-1 dy f, u the directions dx f - d2xy g z at the averaged z, v the gradients
@@ -66,14 +56,14 @@ class RSVRB:
     adjoint_momentum: Momentum
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0, which forgets u, v and z: its momenta are 1."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, u=zero_x, v=zero_y, z=zero_y)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, estimator = state, solving(self.hypergradient)
         upper_key, lower_key = jax.random.split(key)
@@ -82,42 +72,31 @@ class RSVRB:
         eta, gamma, theta = (momentum_at(momentum, self.upper_step, round) for momentum in momenta)
 
         Mx = mix(upper=s.x)
-        now = estimator.adjoint(problem, s.x, s.y, upper_key)
-        before = estimator.adjoint(problem, s.x_prev, s.y_prev, upper_key)
+        now = estimator.adjoint(agent, s.x, s.y, upper_key)
+        before = estimator.adjoint(agent, s.x_prev, s.y_prev, upper_key)
         z = now.z + (1 - theta) * (s.z - before.z)
         # Each direction has the z of its own round, so that u follows dx f - d2xy g z as it was.
         d, d_prev = now.fx - now.jacobian_product(z), before.fx - before.jacobian_product(s.z)
-        h, h_prev = at_two_points(
-            lambda x, y: problem.lower_gradient(x, y, lower_key), (s.x, s.y), (s.x_prev, s.y_prev)
-        )
+        lower_gradient = lambda x, y: agent.lower_gradient(x, y, lower_key)
+        h, h_prev = at_two_points(lower_gradient, (s.x, s.y), (s.x_prev, s.y_prev))
         u = d + (1 - eta) * (s.u - d_prev)
         v = h + (1 - gamma) * (s.v - h_prev)
-        x = problem.project(Mx - alpha * u)
+        x = agent.project(Mx - alpha * u)
         y = s.y - beta * v
-        spent = now.cost.plus(before.cost.again())
-        cost = spent.plus(Cost(problem.samples(lower=1), lower_gradients=2, jacobian_products=2))
-        return State(x, y, x_prev=s.x, y_prev=s.y, u=u, v=v, z=z), cost
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        own = Cost(agent.samples(lower=1), lower_gradients=2, jacobian_products=2)
+        return State(x, y, x_prev=s.x, y_prev=s.y, u=u, v=v, z=z), now.cost + before.cost.again() + own
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and an estimator that solves no system; warns of a step beyond the curvature."""
-        refuse_shared_lower("RSVRB", facts)
-        estimator = solving(self.hypergradient).check(facts)
-        return estimator + beyond_curvature("RSVRB", facts, {"lower_step": self.lower_step})
+        """Refuses an estimator that solves no system; warns of a lower step beyond 2 over the curvature."""
+        solving(self.hypergradient)
+        return beyond_curvature(facts, {"lower_step": self.lower_step})
 
 
 def solving(hypergradient: Hypergradient) -> ImplicitHypergradient:
     """Returns an estimator as one that solves the linear system, or raises ValueError if it solves none."""
     if not isinstance(hypergradient, ImplicitHypergradient):
         raise ValueError(
-            f"RSVRB: {type(hypergradient).__name__} solves no linear system whose solution could be averaged; take "
+            f"{type(hypergradient).__name__} solves no linear system whose solution could be averaged; take "
             "ConjugateGradient or a Neumann series."
         )
     return hypergradient

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper, register
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, Vectors, register
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import extremes, reach
 
@@ -26,7 +27,7 @@ class State(NamedTuple):
 
 
 @register
-class Slam:
+class Slam(Algorithm):
     """Stochastic linearized augmented Lagrangian method, with consensus at either level or both.
 
     One message a round, the shared entries of x and y. The Laplacian is I - W, so with Laplacian weights
@@ -46,13 +47,14 @@ class Slam:
     rho: Any
     hypergradient: Hypergradient
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(symmetric=True)
+    vectors: ClassVar[Vectors] = Vectors(averages=("x", "y"), differences=("d_x", "d_y"))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: both dual terms are zero."""
         return State(x, y, jnp.zeros_like(x), jnp.zeros_like(y))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, gamma, rho = state, self.gamma, self.rho
         upper_key, lower_key = jax.random.split(key)
@@ -63,16 +65,12 @@ class Slam:
         Mx, My = mix(upper=s.x, lower=s.y)
         Lx, Ly = s.x - Mx, s.y - My
         d_y = s.d_y + ascent * Ly  # eq. 4b
-        h_g = problem.lower_gradient(s.x, s.y, lower_key)
+        h_g = agent.lower_gradient(s.x, s.y, lower_key)
         y = s.y - inverse_beta * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
         d_x = s.d_x + ascent * Lx  # eq. 4d
-        h_f, spent = self.hypergradient(problem, s.x, y, upper_key)
-        x = problem.project(s.x - inverse_alpha * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
-        return State(x, y, d_x, d_y), spent.plus(Cost(problem.samples(lower=1), lower_gradients=1))
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x, "lower": state.y}
+        h_f, spent = self.hypergradient(agent, s.x, y, upper_key)
+        x = agent.project(s.x - inverse_alpha * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
+        return State(x, y, d_x, d_y), spent + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def conserved(self, state: State) -> tuple[Upper, Lower]:
         """The dual terms lie in the range of A': they sum to zero over the network."""
@@ -84,7 +82,7 @@ class Slam:
             ("lower_step", facts.lower_shared, lambda: facts.lower_curvature[1]),
             ("upper_step", facts.upper_shared, facts.upper_curvature),
         )
-        return self.hypergradient.check(facts) + check_primal_dual(self, facts, levels)
+        return check_primal_dual(self, facts, levels)
 
 
 def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, bool, Callable[[], float]]]) -> list[str]:
@@ -105,17 +103,16 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
     Raises:
         ValueError: If gamma or rho is not positive, or the network's part alone makes a step too large in round 0.
     """
-    name, warnings = type(method).__name__, []
-    gamma, rho = float(method.gamma), float(method.rho)
+    gamma, rho, warnings = float(method.gamma), float(method.rho), []
     if not (gamma > 0 and rho > 0):
-        raise ValueError(f"{name}: gamma = {method.gamma} and rho = {method.rho}; both must be positive, such as 1.0.")
+        raise ValueError(f"gamma = {method.gamma} and rho = {method.rho}; both must be positive, such as 1.0.")
     for step, shared, curvature in levels:
         value = getattr(method, step)
         least, reached = extremes(value, 0)[0], reach(value)
         penalty = (1 + 2 * gamma) * rho * (1 - facts.network.smallest_eigenvalue) if shared else 0.0
         if least * penalty >= 4:
             raise ValueError(
-                f"{name}: {step} = {least:.3g} is unstable on this network whatever the losses: it must stay "
+                f"{step} = {least:.3g} is unstable on this network whatever the losses: it must stay "
                 f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
             )
         total = penalty + 2 * curvature()
@@ -123,7 +120,7 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
             bound = 4 / total
             likely = "is likely to" if reached.least * total >= 4 else "may"  # one leaf's value, where each has its own
             warnings.append(
-                f"{name}: {reached.told(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
+                f"{reached.told(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
                 f"found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
             )
     return warnings

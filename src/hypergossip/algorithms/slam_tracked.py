@@ -10,8 +10,9 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Cost, Facts, Lower, Mix, Oracles, Sample, Upper, register
+from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.algorithms.slam import check_primal_dual
+from hypergossip.declarations import Needs, Vectors, register
 from hypergossip.schedules import StepSize, at
 
 
@@ -27,7 +28,7 @@ class State(NamedTuple):
 
 
 @register
-class SlamTracked:
+class SlamTracked(Algorithm):
     """SLAM's primal-dual steps on x, y and the adjoint z at once: no bias on unlike agents with a shared lower level.
 
     One message a round, the shared entries of x, y and z; z shares what y does. An agent takes one product with each of
@@ -48,13 +49,14 @@ class SlamTracked:
     gamma: Any
     rho: Any
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(upper_where_lower=True, symmetric=True)
+    vectors: ClassVar[Vectors] = Vectors(averages=("x", "y", "z"), differences=("d_x", "d_y", "d_z"))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: z and the dual terms are zero."""
         return State(x, y, *(jnp.zeros_like(v) for v in (y, x, y, y)))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, gamma, rho = state, self.gamma, self.rho
         upper_key, lower_key = jax.random.split(key)
@@ -66,30 +68,21 @@ class SlamTracked:
         Lx, Ly, Lz = s.x - Mx, s.y - My, s.z - Mz
         d_x, d_y, d_z = s.d_x + ascent * Lx, s.d_y + ascent * Ly, s.d_z + ascent * Lz  # eq. 4b, 4d
 
-        h_g = problem.lower_gradient(s.x, s.y, lower_key)
+        h_g = agent.lower_gradient(s.x, s.y, lower_key)
         y = s.y - at(self.lower_step, round) * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
-        fx, fy = problem.upper_gradients(s.x, y, f_key)
-        h_z = problem.hessian_product(s.x, y, g_key)(s.z) - fy
+        fx, fy = agent.upper_gradients(s.x, y, f_key)
+        h_z = agent.hessian_product(s.x, y, g_key)(s.z) - fy
         z = s.z - at(self.adjoint_step, round) * (h_z + gamma * d_z + rho * gamma * Lz)  # eq. 5a for z
-        h_f = fx - problem.jacobian_product(s.x, y, g_key)(z)
-        x = problem.project(s.x - at(self.upper_step, round) * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
-        return State(x, y, z, d_x, d_y, d_z), Cost(problem.samples(upper=1, lower=2), 1, 1, 1, 1)
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x, "lower": (state.y, state.z)}
+        h_f = fx - agent.jacobian_product(s.x, y, g_key)(z)
+        x = agent.project(s.x - at(self.upper_step, round) * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
+        return State(x, y, z, d_x, d_y, d_z), Cost(agent.samples(upper=1, lower=2), 1, 1, 1, 1)
 
     def conserved(self, state: State) -> tuple[Upper, Lower, Lower]:
         """The dual terms lie in the range of I - W: they sum to zero over the network."""
         return state.d_x, state.d_y, state.d_z
 
     def check(self, facts: Facts) -> list[str]:
-        """Holds the three steps against `check_primal_dual`; refuses a shared lower level without a shared upper."""
-        if facts.lower_shared and not facts.upper_shared:
-            raise ValueError(
-                "SlamTracked follows the network's one adjoint, but this problem shares its lower level alone, so that "
-                'every agent minimises a loss of its own and needs its own. Use Slam, or share="both".'
-            )
+        """Holds the three steps against `check_primal_dual`."""
         lower_curvature = lambda: facts.lower_curvature[1]  # d2yy g is the curvature of y's step and of z's
         levels = (
             ("lower_step", facts.lower_shared, lower_curvature),

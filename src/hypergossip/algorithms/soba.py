@@ -5,17 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
 
@@ -29,7 +20,7 @@ class State(NamedTuple):
 
 
 @register
-class SOBA:
+class SOBA(Algorithm):
     """Stochastic bilevel algorithm: one gradient step a round for each of y, z and x, from the same point.
 
     No inner loop and no estimator: each direction is linear in the samples, so each is unbiased. A round costs one
@@ -47,36 +38,27 @@ class SOBA:
     lower_step: StepSize
     adjoint_step: StepSize
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: z = 0."""
         return State(x, y, jnp.zeros_like(y))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        fx, fy = problem.upper_gradients(s.x, s.y, upper_key)
-        h = problem.lower_gradient(s.x, s.y, lower_key)
-        Hz = problem.hessian_product(s.x, s.y, lower_key)(s.z)
-        Jz = problem.jacobian_product(s.x, s.y, lower_key)(s.z)
+        fx, fy = agent.upper_gradients(s.x, s.y, upper_key)
+        h = agent.lower_gradient(s.x, s.y, lower_key)
+        Hz = agent.hessian_product(s.x, s.y, lower_key)(s.z)
+        Jz = agent.jacobian_product(s.x, s.y, lower_key)(s.z)
         y = s.y - beta * h
         z = s.z - at(self.adjoint_step, round) * (Hz - fy)
-        x = problem.project(Mx - alpha * (fx - Jz))  # eq. 4 with z for the solution
-        return State(x, y, z), Cost(problem.samples(upper=1, lower=1), 1, 1, 1, 1)
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
+        x = agent.project(Mx - alpha * (fx - Jz))  # eq. 4 with z for the solution
+        return State(x, y, z), Cost(agent.samples(upper=1, lower=1), 1, 1, 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of steps of y and z beyond 2 over its curvature, which both have."""
-        refuse_shared_lower("SOBA", facts)
-        return beyond_curvature("SOBA", facts, {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step})
+        """Warns of steps of y and z beyond 2 over the lower level's curvature, which both have."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step})

@@ -6,20 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.step_bounds import beyond_curvature
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -34,7 +25,7 @@ class State(NamedTuple):
 
 
 @register
-class Stable:
+class Stable(Algorithm):
     """Single-timescale stochastic bilevel optimization: STORM on the second derivatives, kept as full matrices.
 
     Round t costs one upper and one lower sample; at both of STORM's points the whole matrices d2yy g and d2xy g, which
@@ -60,14 +51,14 @@ class Stable:
     strong_convexity: Any
     jacobian_bound: Any = None
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0, in which the averages are forgotten: tau_0 = 1."""
         p, q = x.size, y.size
         return State(x, y, x_prev=x, y_prev=y, H_yy=jnp.zeros((q, q), y.dtype), H_xy=jnp.zeros((p, q), x.dtype))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, q = state, state.y.size
         upper_key, lower_key = jax.random.split(key)
@@ -76,39 +67,30 @@ class Stable:
 
         def second_derivatives(x: Upper, y: Lower) -> tuple[Any, Any]:
             unit = jnp.eye(q, dtype=y.dtype)
-            H = jax.vmap(problem.hessian_product(x, y, lower_key))(unit)
-            return H, jax.vmap(problem.jacobian_product(x, y, lower_key))(unit).T
+            H = jax.vmap(agent.hessian_product(x, y, lower_key))(unit)
+            return H, jax.vmap(agent.jacobian_product(x, y, lower_key))(unit).T
 
         Mx = mix(upper=s.x)
-        fx, fy = problem.upper_gradients(s.x, s.y, upper_key)
-        h = problem.lower_gradient(s.x, s.y, lower_key)
+        fx, fy = agent.upper_gradients(s.x, s.y, upper_key)
+        h = agent.lower_gradient(s.x, s.y, lower_key)
         (H, J), (H_prev, J_prev) = at_two_points(second_derivatives, (s.x, s.y), (s.x_prev, s.y_prev))
         curvatures, V = cut_below(H + (1 - tau) * (s.H_yy - H_prev), self.strong_convexity)
         H_xy = cut_above(J + (1 - tau) * (s.H_xy - J_prev), self.jacobian_bound)
         inverse = lambda b: V @ ((V.T @ b) / curvatures)  # of the new H_yy
-        x = problem.project(Mx - alpha * (fx - H_xy @ inverse(fy)))
+        x = agent.project(Mx - alpha * (fx - H_xy @ inverse(fy)))
         y = s.y - beta * h - inverse(H_xy.T @ (x - s.x))  # dy*/dx = -H_yy^-1 H_yx
-        cost = Cost(problem.samples(upper=1, lower=1), 1, 1, 2 * q, 2 * q)
+        cost = Cost(agent.samples(upper=1, lower=1), 1, 1, 2 * q, 2 * q)
         return State(x, y, x_prev=s.x, y_prev=s.y, H_yy=(V * curvatures) @ V.T, H_xy=H_xy), cost
 
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
-
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level and cuts that are not positive; warns of mu_g or a step beyond the curvature."""
-        refuse_shared_lower("Stable", facts)
+        """Refuses cuts that are not positive; warns of mu_g or a step beyond the curvature."""
         mu, bound = self.strong_convexity, self.jacobian_bound
         if not float(mu) > 0 or (bound is not None and not float(bound) > 0):
-            raise ValueError(f"Stable: strong_convexity = {mu} and jacobian_bound = {bound}; both must be positive.")
-        warnings = beyond_curvature("Stable", facts, {"lower_step": self.lower_step})
+            raise ValueError(f"strong_convexity = {mu} and jacobian_bound = {bound}; both must be positive.")
+        warnings = beyond_curvature(facts, {"lower_step": self.lower_step})
         if float(mu) > facts.lower_curvature[0]:
             warnings.append(
-                f"Stable: strong_convexity = {float(mu):.3g} is above the lower level's smallest curvature at the "
+                f"strong_convexity = {float(mu):.3g} is above the lower level's smallest curvature at the "
                 f"start, {facts.lower_curvature[0]:.3g}: the cut biases the hypergradient. Take less."
             )
         return warnings

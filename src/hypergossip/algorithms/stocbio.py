@@ -7,19 +7,14 @@ From knowledge of the paper, which was not at hand: that the first of the Q fact
 from typing import Any
 
 from hypergossip.algorithms.alset import ALSET
+from hypergossip.declarations import register, static
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
+from hypergossip.preset import Preset
 from hypergossip.schedules import StepSize
 
 
-def StocBiO(
-    upper_step: StepSize,
-    lower_step: StepSize,
-    inner_steps: int,
-    terms: int,
-    lipschitz: Any,
-    strong_convexity: Any,
-    batches: int = 1,
-) -> ALSET:
+@register
+class StocBiO(Preset, of=ALSET):
     """Stochastic bilevel optimizer: ALSET with all K terms of the Neumann series on batches that shrink.
 
     T warm-started lower steps, then one upper step with `MiniBatchNeumann`, whose factor j has
@@ -34,9 +29,19 @@ def StocBiO(
         lipschitz: L_g, the paper's 1 / eta; at least the largest eigenvalue of the Hessian of every sample.
         strong_convexity: mu_g, at most the smallest eigenvalue of the Hessian.
         batches: Batches of the first factor, the paper's B Q.
-
-    Returns:
-        The method, under ALSET's name and laws.
     """
-    shrink = 1 - strong_convexity / lipschitz
-    return ALSET(upper_step, lower_step, inner_steps, MiniBatchNeumann(terms, lipschitz, batches, shrink))
+
+    upper_step: StepSize
+    lower_step: StepSize
+    inner_steps: int = static()
+    terms: int = static()
+    lipschitz: Any
+    strong_convexity: Any
+    batches: int = static(default=1)
+
+    @property
+    def method(self) -> ALSET:
+        """ALSET with the paper's series."""
+        shrink = 1 - self.strong_convexity / self.lipschitz
+        series = MiniBatchNeumann(self.terms, self.lipschitz, self.batches, shrink)
+        return ALSET(self.upper_step, self.lower_step, self.inner_steps, series)

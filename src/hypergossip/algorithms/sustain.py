@@ -2,16 +2,13 @@
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.diamond import Diamond
+from hypergossip.declarations import register
+from hypergossip.preset import Preset
 from hypergossip.schedules import Momentum, StepSize
 
 
-def Sustain(
-    upper_step: StepSize,
-    lower_step: StepSize,
-    upper_momentum: Momentum,
-    lower_momentum: Momentum,
-    hypergradient: Hypergradient,
-) -> Diamond:
+@register
+class Sustain(Preset, of=Diamond):
     """Single-timescale double-momentum stochastic approximation: DIAMOND with one agent.
 
     ``y+ = y - beta_t h_t`` and ``x+ = project(x - alpha_t G_t)``, where h_t is STORM's estimate of dy g and G_t of the
@@ -25,8 +22,16 @@ def Sustain(
             round 0.
         lower_momentum: eta_t of h, likewise.
         hypergradient: The estimator; the paper's is `Neumann`.
-
-    Returns:
-        The method, under DIAMOND's name and laws.
     """
-    return Diamond(upper_step, lower_step, upper_momentum, lower_momentum, hypergradient)
+
+    upper_step: StepSize
+    lower_step: StepSize
+    upper_momentum: Momentum
+    lower_momentum: Momentum
+    hypergradient: Hypergradient
+
+    @property
+    def method(self) -> Diamond:
+        """DIAMOND with the same numbers."""
+        steps = self.upper_step, self.lower_step
+        return Diamond(*steps, self.upper_momentum, self.lower_momentum, self.hypergradient)

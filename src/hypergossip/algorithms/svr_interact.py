@@ -6,22 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, Vectors, register, static
 from hypergossip.hypergradients.exact import Exact
 from hypergossip.schedules import StepSize, at
 from hypergossip.step_bounds import beyond_curvature
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -37,7 +27,7 @@ class State(NamedTuple):
 
 
 @register
-class SVRInteract:
+class SVRInteract(Algorithm):
     """Gradient tracking of a SPIDER estimate: full gradients every `period` rounds, mini-batch corrections between.
 
     One message a round, the pair (u, x).
@@ -53,18 +43,19 @@ class SVRInteract:
 
     upper_step: StepSize
     lower_step: StepSize
-    period: int
+    period: int = static()
     hypergradient: Hypergradient
     full_hypergradient: Hypergradient = Exact()
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
+    vectors: ClassVar[Vectors] = Vectors(masses=("u",))
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0, which is a full one."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s = state
         upper_key, lower_key = jax.random.split(key)
@@ -72,37 +63,31 @@ class SVRInteract:
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
 
         def full() -> tuple[Upper, Lower, Cost]:
-            p, spent = self.full_hypergradient(problem.full, s.x, s.y, upper_key)  # eq. 4
-            v = problem.full.lower_gradient(s.x, s.y, lower_key)
-            return p, v, spent.plus(Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
+            p, spent = self.full_hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
+            v = agent.full.lower_gradient(s.x, s.y, lower_key)
+            return p, v, (spent + Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
 
         def spider() -> tuple[Upper, Lower, Cost]:
             (G, spent), (G_prev, more) = at_two_points(
-                lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
+                lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before
             )
-            h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+            h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
             p = s.p + G - G_prev
             v = s.v + h - h_prev
-            cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+            cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
             return p, v, cost.as_arrays()
 
         Mu, Mx = mix(upper=(s.u, s.x))
         p, v, cost = lax.cond(round % self.period == 0, full, spider)
         u = Mu + p - s.p  # eq. 8
-        x = problem.project(Mx - alpha * u)  # eq. 9
+        x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
-
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": (state.u, state.x)}
 
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, and warns of a lower step beyond 2 over its curvature (of plain descent)."""
-        refuse_shared_lower("SVRInteract", facts)
-        estimators = self.hypergradient.check(facts) + self.full_hypergradient.check(facts)
-        return estimators + beyond_curvature("SVRInteract", facts, {"lower_step": self.lower_step})
+        """Warns of a lower step beyond 2 over the curvature, the bound of plain descent."""
+        return beyond_curvature(facts, {"lower_step": self.lower_step})

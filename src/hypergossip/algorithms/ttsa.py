@@ -2,10 +2,13 @@
 
 from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.alset import ALSET
+from hypergossip.declarations import register
+from hypergossip.preset import Preset
 from hypergossip.schedules import StepSize
 
 
-def TTSA(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradient) -> ALSET:
+@register
+class TTSA(Preset, of=ALSET):
     """Two-time-scale stochastic approximation: ALSET with one lower step a round.
 
     ``y+ = y - beta_k dy g(x, y)``, then ``x+ = project(x - alpha_k G(x, y+))``. What makes it the paper's method are
@@ -17,8 +20,13 @@ def TTSA(upper_step: StepSize, lower_step: StepSize, hypergradient: Hypergradien
             a nonconvex l.
         lower_step: beta_k, likewise; the paper takes ``PowerDecay(c, 1, 2/5)``.
         hypergradient: The estimator G; the paper's is `Neumann`.
-
-    Returns:
-        The method, under ALSET's name and laws.
     """
-    return ALSET(upper_step, lower_step, 1, hypergradient)
+
+    upper_step: StepSize
+    lower_step: StepSize
+    hypergradient: Hypergradient
+
+    @property
+    def method(self) -> ALSET:
+        """ALSET with T = 1."""
+        return ALSET(self.upper_step, self.lower_step, 1, self.hypergradient)

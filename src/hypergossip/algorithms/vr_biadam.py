@@ -6,21 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import (
-    Cost,
-    Facts,
-    Hypergradient,
-    Lower,
-    Mix,
-    Oracles,
-    Sample,
-    Upper,
-    at_two_points,
-    refuse_shared_lower,
-    register,
-)
+from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.declarations import Needs, register
 from hypergossip.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.step_bounds import beyond_curvature, extremes
+from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):
@@ -37,7 +27,7 @@ class State(NamedTuple):
 
 
 @register
-class VRBiAdam:
+class VRBiAdam(Algorithm):
     """Variance-reduced BiAdam: STORM's directions, each divided by an average of its own size.
 
     ``x~ = project(x - gamma w / (sqrt(a) + rho))`` and ``x+ = x + eta (x~ - x)``, with a an average of w^2, entry by
@@ -72,14 +62,14 @@ class VRBiAdam:
     decay: Any = 0.9
     regularization: Any = 1e-3
 
-    messages_per_round: ClassVar[int] = 1
+    needs: ClassVar[Needs] = Needs(personal_lower=True)
 
-    def init(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> State:
+    def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: w_{-1} = v_{-1} = a_{-1} = b_{-1} = 0."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, w=zero_x, v=zero_y, a=zero_x, b=jnp.zeros((), y.dtype))
 
-    def step(self, problem: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
         s, tau, rho = state, self.decay, self.regularization
         upper_key, lower_key = jax.random.split(key)
@@ -90,40 +80,29 @@ class VRBiAdam:
 
         Mx = mix(upper=s.x)
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        (G, spent), (G_prev, more) = at_two_points(
-            lambda x, y: self.hypergradient(problem, x, y, upper_key), now, before
-        )
-        h, h_prev = at_two_points(lambda x, y: problem.lower_gradient(x, y, lower_key), now, before)
+        (G, spent), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
+        h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
         w = G + (1 - upper_momentum) * (s.w - G_prev)
         v = h + (1 - lower_momentum) * (s.v - h_prev)
         a = tau * s.a + (1 - tau) * w**2
         b = tau * s.b + (1 - tau) * jnp.linalg.norm(v)
-        x = Mx + eta * (problem.project(Mx - gamma * w / (jnp.sqrt(a) + rho)) - Mx)
+        x = Mx + eta * (agent.project(Mx - gamma * w / (jnp.sqrt(a) + rho)) - Mx)
         y = s.y - eta * lambda_ * v / (b + rho)  # y + eta (y~ - y)
-        cost = spent.plus(more.again()).plus(Cost(problem.samples(lower=1), lower_gradients=2))
+        cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
         return State(x, y, x_prev=s.x, y_prev=s.y, w=w, v=v, a=a, b=b), cost
 
-    def message(self, state: State) -> dict[str, Any]:
-        """Returns what the round's only `mix` sends."""
-        return {"upper": state.x}
-
-    def conserved(self, state: State) -> tuple[()]:
-        """Nothing is conserved."""
-        return ()
-
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a shared lower level, a metric that could divide by zero, and a step more than the whole way.
+        """Refuses a metric that could divide by zero, and a step more than the whole way.
 
         Warns of a lambda eta beyond 2 over the curvature. It diverges nowhere, as |dy g| divides it, but where dy g and
         b vanish the step is lambda eta / rho.
         """
-        refuse_shared_lower("VRBiAdam", facts)
         rho, tau, eta = float(self.regularization), float(self.decay), float(at(self.interpolation, 0))
         if not (rho > 0 and 0 <= tau < 1 and 0 < eta <= 1):
             raise ValueError(
-                f"VRBiAdam: regularization = {rho:.3g}, decay = {tau:.3g} and, in round 0, interpolation = {eta:.3g}; "
+                f"regularization = {rho:.3g}, decay = {tau:.3g} and, in round 0, interpolation = {eta:.3g}; "
                 "take a positive regularization such as 1e-3, decay in [0, 1), and interpolation in (0, 1]."
             )
         step = lambda t: extremes(self.lower_step, t)[1] * float(at(self.interpolation, t)) / max(1.0, rho)
         outcome = ("y may oscillate", "y may oscillate")
-        return self.hypergradient.check(facts) + beyond_curvature("VRBiAdam", facts, {"lower_step": step}, outcome)
+        return beyond_curvature(facts, {"lower_step": step}, outcome)

@@ -1,18 +1,17 @@
 """How one agent's program becomes the network's: `vmap` over the agents, a loop over the rounds, `vmap` over runs."""
 
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Algorithm, Cost, Count, Mix
+from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
-from hypergossip.space import Space
+from hypergossip.messages import Spaces as Spaces
+from hypergossip.messages import mix_through as mix_through
 
-Spaces = tuple[Space, Space]
 TOGETHER_ENTRIES = 50_000  # in the state of a run; smaller runs go through a round together on a CPU
 
 
@@ -28,34 +27,6 @@ class Placed(NamedTuple):
     oracles: Any
     identities: Any
     mixing: Mixing
-
-
-def mix_through(spaces: Spaces, send: Any) -> Mix:
-    """Makes an agent's `mix` of a function that averages one flat vector with the neighbours.
-
-    The shared entries of all the vectors given travel as one buffer; the others never leave.
-
-    Args:
-        spaces: The spaces of x and y.
-        send: One flat vector -> its average, called once a `mix`, with the call's number.
-    """
-
-    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
-        levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
-        parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
-        sizes = [part.size for part in parts]
-        if sum(sizes) == 0:
-            mixed = parts
-        else:
-            buffer = send(jnp.concatenate(parts), call)
-            mixed = [buffer[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
-        trees, entries = [], iter(mixed)
-        for space, (leaves, structure) in zip(spaces, levels):
-            trees.append(jax.tree.unflatten(structure, [space.replace(v, next(entries)) for v in leaves]))
-        given = [tree for tree, (leaves, _) in zip(trees, levels) if leaves]
-        return given[0] if len(given) == 1 else tuple(given)
-
-    return mix
 
 
 def over(function: Any, alone: bool, in_axes: Any = 0) -> Any:
@@ -140,7 +111,7 @@ def run_rounds(
         def body(round: Any, carry: tuple[Any, Cost]) -> tuple[Any, Cost]:
             state, spent = carry
             after, cost = network(placed.oracles, placed.identities, state, round)
-            return after, spent.plus(cost)
+            return after, spent + cost
 
         nothing = Cost(*(jnp.zeros(agents, jnp.int32) for _ in Cost._fields))
         return lax.fori_loop(first, last, body, (state, nothing))

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from hypergossip import checkpoint
+from hypergossip.algorithm import Algorithm
 from hypergossip.building import Experiment
 from hypergossip.configuration import Configuration
 from hypergossip.experiments import folder as disk
 from hypergossip.leaf_steps import fitted
 from hypergossip.loop import NotFinite
-from hypergossip.preflight import concerns, facts
+from hypergossip.preflight import concerns, facts, sent_in_a_round
+from hypergossip.preset import generalised
+from hypergossip.problem import Problem
 from hypergossip.report.histories import LAST_FIFTH, leading, means_from
 from hypergossip.result import POINT, frame, load
 from hypergossip.solver import solve
@@ -167,10 +170,16 @@ def with_exchanges(history: pd.DataFrame, experiment: Experiment, label: str) ->
         experiment: With all its methods.
         label: Of the method.
     """
-    messages = {name: algorithm.messages_per_round for name, algorithm in experiment.algorithms.items()}
-    if set(messages.values()) == {1}:
+    counts = {name: exchanges(algorithm, experiment.problem) for name, algorithm in experiment.algorithms.items()}
+    if set(counts.values()) == {1}:
         return history
-    return history.assign(exchanges=messages[label] * history["round"])
+    return history.assign(exchanges=counts[label] * history["round"])
+
+
+def exchanges(algorithm: Algorithm, problem: Problem) -> int:
+    """Returns how often an agent sends to its neighbours in a round of an algorithm on a problem."""
+    method = generalised(fitted(algorithm, problem.upper, problem.lower))
+    return sum(message.times for message in sent_in_a_round(method, problem))
 
 
 def summarize(

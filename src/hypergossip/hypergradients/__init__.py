@@ -1,21 +1,10 @@
-"""Estimators of the hypergradient (DIAMOND eq. 3 to 5), one a file."""
+"""Estimators of the hypergradient (DIAMOND eq. 3 to 5), one a file; a line here registers one, as for methods."""
 
-from hypergossip.hypergradients.conjugate_gradient import ConjugateGradient
-from hypergossip.hypergradients.direct import Direct
-from hypergossip.hypergradients.exact import Exact
-from hypergossip.hypergradients.hessian_free import HessianFree
-from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
-from hypergossip.hypergradients.neumann import Neumann
-from hypergossip.hypergradients.truncated_neumann import TruncatedNeumann
-from hypergossip.hypergradients.unrolled import Unrolled
-
-__all__ = [
-    "ConjugateGradient",
-    "Direct",
-    "Exact",
-    "HessianFree",
-    "MiniBatchNeumann",
-    "Neumann",
-    "TruncatedNeumann",
-    "Unrolled",
-]
+from hypergossip.hypergradients.conjugate_gradient import ConjugateGradient as ConjugateGradient
+from hypergossip.hypergradients.direct import Direct as Direct
+from hypergossip.hypergradients.exact import Exact as Exact
+from hypergossip.hypergradients.hessian_free import HessianFree as HessianFree
+from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann as MiniBatchNeumann
+from hypergossip.hypergradients.neumann import Neumann as Neumann
+from hypergossip.hypergradients.truncated_neumann import TruncatedNeumann as TruncatedNeumann
+from hypergossip.hypergradients.unrolled import Unrolled as Unrolled

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Count, Facts, Lower, Oracles, Sample, Upper, register
-from hypergossip.hypergradients.implicit import Adjoint, implicit
+from hypergossip.algorithm import Cost, Count, Lower, Oracles, Sample, Upper
+from hypergossip.declarations import register, static
+from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
 Inner = Callable[[Any, Any], Any]
 
@@ -80,7 +81,7 @@ def solve_positive(
 
 
 @register
-class ConjugateGradient:
+class ConjugateGradient(ImplicitHypergradient):
     """Eq. 4 with its linear system solved by conjugate gradients, on one upper and one lower batch.
 
     Args:
@@ -88,21 +89,13 @@ class ConjugateGradient:
         tolerance: Stops at this relative residual; 0 always takes all iterations.
     """
 
-    iterations: int = 20
+    iterations: int = static(default=20)
     tolerance: Any = 1e-6
 
-    def adjoint(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
+    def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
         """Returns [d2yy g]^-1 dy f to the tolerance."""
         upper_key, lower_key = jax.random.split(key)
-        fx, fy = problem.upper_gradients(x, y, upper_key)
-        z, products = solve_positive(problem.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)
-        J = problem.jacobian_product(x, y, lower_key)
-        return Adjoint(fx, z, J, Cost(problem.samples(upper=1, lower=1), 1, 0, products))
-
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
-        """Returns the estimate, (p,), and its cost."""
-        return implicit(self.adjoint(problem, x, y, key))  # eq. 4
-
-    def check(self, facts: Facts) -> list[str]:
-        """Has nothing to refuse."""
-        return []
+        fx, fy = agent.upper_gradients(x, y, upper_key)
+        z, products = solve_positive(agent.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)
+        J = agent.jacobian_product(x, y, lower_key)
+        return Adjoint(fx, z, J, Cost(agent.samples(upper=1, lower=1), 1, 0, products))

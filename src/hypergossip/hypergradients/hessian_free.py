@@ -7,19 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import (
-    Cost,
-    Count,
-    Facts,
-    Hypergradient,
-    LossOracles,
-    Lower,
-    Oracles,
-    Sample,
-    Upper,
-    Vector,
-    register,
-)
+from hypergossip.algorithm import Cost, Count, Facts, Hypergradient, LossOracles, Lower, Oracles, Sample, Upper, Vector
+from hypergossip.declarations import register
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 from hypergossip.pytree import register_pytree
 
@@ -90,7 +79,7 @@ class DifferencedOracles:
 
 
 @register
-class HessianFree:
+class HessianFree(Hypergradient):
     """Any estimator with its products taken as differences of gradients: no second derivative is ever formed.
 
     A product costs two lower gradients. It saves memory and the linearised program, not time: two gradients are about
@@ -104,7 +93,7 @@ class HessianFree:
     hypergradient: Hypergradient
     radius: Any = None
 
-    def adjoint(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
+    def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
         """Returns the estimator's own solution of the linear system, with differences for products.
 
         Raises:
@@ -112,23 +101,23 @@ class HessianFree:
         """
         if not isinstance(self.hypergradient, ImplicitHypergradient):
             raise TypeError(f"HessianFree: {type(self.hypergradient).__name__} solves no linear system.")
-        adjoint = self.hypergradient.adjoint(differenced(problem, self.radius), x, y, key)
+        adjoint = self.hypergradient.adjoint(differenced(agent, self.radius), x, y, key)
         return adjoint._replace(cost=in_gradients(adjoint.cost))
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+    def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
         """Returns the estimate, (p,), and its cost.
 
         Raises:
             TypeError: If the problem does not know dx g.
         """
-        estimate, cost = self.hypergradient(differenced(problem, self.radius), x, y, key)
+        estimate, cost = self.hypergradient(differenced(agent, self.radius), x, y, key)
         return estimate, in_gradients(cost)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses what the estimator refuses, and a radius that is not positive."""
+        """Refuses a radius that is not positive."""
         if self.radius is not None and not float(self.radius) > 0:
-            raise ValueError(f"HessianFree: radius = {self.radius}; take a positive one such as 1e-3, or None.")
-        return self.hypergradient.check(facts)
+            raise ValueError(f"radius = {self.radius}; take a positive one such as 1e-3, or None.")
+        return []
 
 
 def measured_oracles(oracles: Any, twice_differentiable: bool) -> Any:
@@ -141,22 +130,22 @@ def measured_oracles(oracles: Any, twice_differentiable: bool) -> Any:
     return oracles if twice_differentiable else differenced(oracles)
 
 
-def differenced(problem: Oracles, radius: Any = None) -> DifferencedOracles:
-    """Returns a problem whose products are differences of gradients.
+def differenced(agent: Oracles, radius: Any = None) -> DifferencedOracles:
+    """Returns oracles whose products are differences of gradients.
 
     Args:
-        problem: The oracles.
+        agent: The oracles.
         radius: See `DifferencedOracles`.
 
     Raises:
         TypeError: If the oracles do not know dx g.
     """
-    if not isinstance(problem, LossOracles):
+    if not isinstance(agent, LossOracles):
         raise TypeError(
-            f"HessianFree: {type(problem).__name__} has no lower_gradients(x, y, key) -> (dx g, dy g), from which "
+            f"HessianFree: {type(agent).__name__} has no lower_gradients(x, y, key) -> (dx g, dy g), from which "
             "the products are differenced; add it to the oracles, or use their own products."
         )
-    return DifferencedOracles(problem, radius)
+    return DifferencedOracles(agent, radius)
 
 
 def in_gradients(cost: Cost) -> Cost:

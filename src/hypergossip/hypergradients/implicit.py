@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
+from hypergossip.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
 
 
 class Adjoint(NamedTuple):
@@ -23,22 +23,21 @@ class Adjoint(NamedTuple):
 
 
 @runtime_checkable
-class ImplicitHypergradient(Protocol):
-    """An estimator that solves the linear system of eq. 4, and can hand out the solution."""
+class ImplicitHypergradient(Hypergradient, Protocol):
+    """An estimator that solves the linear system of eq. 4, and can hand out the solution.
 
-    def adjoint(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
+    A class that derives from it needs `adjoint` alone.
+    """
+
+    def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
         """Returns the estimate of [d2yy g]^-1 dy f at (x, y)."""
         ...
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+    def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
         """Returns the estimate of the hypergradient, (p,), and its cost."""
-        ...
-
-    def check(self, facts: Facts) -> list[str]:
-        """Returns warnings about a run, or raises ValueError to refuse it."""
-        ...
+        return implicit(self.adjoint(agent, x, y, key))  # eq. 4
 
 
 def implicit(adjoint: Adjoint) -> tuple[Upper, Cost]:
     """Returns dx f - d2xy g z (eq. 4), (p,), and the whole cost."""
-    return adjoint.fx - adjoint.jacobian_product(adjoint.z), adjoint.cost.plus(Cost(jacobian_products=1))
+    return adjoint.fx - adjoint.jacobian_product(adjoint.z), adjoint.cost + Cost(jacobian_products=1)

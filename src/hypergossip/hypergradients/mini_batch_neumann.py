@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, register
-from hypergossip.hypergradients.implicit import Adjoint, implicit
+from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
+from hypergossip.declarations import register, static
+from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 from hypergossip.hypergradients.neumann import check_series
 
 
 @register
-class MiniBatchNeumann:
+class MiniBatchNeumann(ImplicitHypergradient):
     """All K terms of the Neumann series, factor j on ``m_j = ceil(batches shrink^(j-1))`` batches that no other has.
 
     ``dx f - (1 / L_g) d2xy g sum_{k<K} [prod_{j=1..k} (I - d2yy g(zeta_j) / L_g)] dy f``. Its mean is the truncated
@@ -26,44 +27,39 @@ class MiniBatchNeumann:
         shrink: How the number of batches shrinks from factor to factor, in (0, 1]; it stays at least 1.
     """
 
-    terms: int
+    terms: int = static()
     lipschitz: Any
-    batches: int = 1
+    batches: int = static(default=1)
     shrink: Any = 1.0
 
-    def adjoint(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
+    def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
         """Returns the sum of the series."""
         upper_key, lower_key = jax.random.split(key)
-        fx, fy = problem.upper_gradients(x, y, upper_key)
+        fx, fy = agent.upper_gradients(x, y, upper_key)
 
         def term(j: Any, carry: tuple[Lower, Lower, Any]) -> tuple[Lower, Lower, Any]:
             total, power, drawn = carry
             factor_key, count = jax.random.fold_in(lower_key, j), self._batches_of(j)
 
             def add(b: Any, total: Lower) -> Lower:
-                return total + problem.hessian_product(x, y, jax.random.fold_in(factor_key, b))(power)
+                return total + agent.hessian_product(x, y, jax.random.fold_in(factor_key, b))(power)
 
             Hv = lax.fori_loop(0, count, add, jnp.zeros_like(power)) / count.astype(power.dtype)
             power = power - Hv / self.lipschitz
             return total + power, power, drawn + count
 
         total, _, drawn = lax.fori_loop(1, self.terms, term, (fy, fy, jnp.zeros((), jnp.int32)))
-        J = problem.jacobian_product(x, y, jax.random.fold_in(lower_key, 0))
-        cost = Cost(problem.samples(upper=1, lower=drawn + 1), 1, 0, drawn)
+        J = agent.jacobian_product(x, y, jax.random.fold_in(lower_key, 0))
+        cost = Cost(agent.samples(upper=1, lower=drawn + 1), 1, 0, drawn)
         return Adjoint(fx, total / self.lipschitz, J, cost)
-
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
-        """Returns the estimate, (p,), and its cost."""
-        return implicit(self.adjoint(problem, x, y, key))
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound."""
         if self.batches < 1 or not 0 < float(self.shrink) <= 1:
             raise ValueError(
-                f"MiniBatchNeumann: batches = {self.batches} and shrink = {self.shrink}; take batches >= 1 and shrink "
-                "in (0, 1]."
+                f"batches = {self.batches} and shrink = {self.shrink}; take batches >= 1 and shrink in (0, 1]."
             )
-        return check_series("MiniBatchNeumann", self.terms, self.lipschitz, facts)
+        return check_series(self.terms, self.lipschitz, facts)
 
     def _batches_of(self, j: Any) -> Any:
         before = jnp.asarray(j - 1, jnp.result_type(float))

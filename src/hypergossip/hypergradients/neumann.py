@@ -5,12 +5,13 @@ from typing import Any
 import jax
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, register
-from hypergossip.hypergradients.implicit import Adjoint, implicit
+from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
+from hypergossip.declarations import register, static
+from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
 
 @register
-class Neumann:
+class Neumann(ImplicitHypergradient):
     """A Neumann series cut at a random depth, one independent sample a factor (DIAMOND eq. 5).
 
     ``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1.
@@ -28,41 +29,36 @@ class Neumann:
             the batch is drawn and linearised once, so a step takes less than half the time (benchmarks/step.py).
     """
 
-    terms: int
+    terms: int = static()
     lipschitz: Any
-    shared_batch: bool = False
+    shared_batch: bool = static(default=False)
 
-    def adjoint(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
+    def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
         """Returns (K / L_g) [prod_{j=1..k} (I - d2yy g / L_g)] dy f."""
         upper_key, lower_key, depth_key = jax.random.split(key, 3)
         k = jax.random.randint(depth_key, (), 0, self.terms)
-        fx, fy = problem.upper_gradients(x, y, upper_key)
+        fx, fy = agent.upper_gradients(x, y, upper_key)
         if self.shared_batch:
-            H, J = problem.hessian_product(x, y, lower_key), problem.jacobian_product(x, y, lower_key)
+            H, J = agent.hessian_product(x, y, lower_key), agent.jacobian_product(x, y, lower_key)
             z = lax.fori_loop(0, k, lambda j, v: v - H(v) / self.lipschitz, fy)
-            samples = problem.samples(upper=1, lower=1)
+            samples = agent.samples(upper=1, lower=1)
         else:
             zeta = lambda j: jax.random.fold_in(lower_key, j)
-            H = lambda j: problem.hessian_product(x, y, zeta(j))
-            J = problem.jacobian_product(x, y, zeta(0))
+            H = lambda j: agent.hessian_product(x, y, zeta(j))
+            J = agent.jacobian_product(x, y, zeta(0))
             z = lax.fori_loop(1, k + 1, lambda j, v: v - H(j)(v) / self.lipschitz, fy)
-            samples = problem.samples(upper=1, lower=k + 1)
+            samples = agent.samples(upper=1, lower=k + 1)
         return Adjoint(fx, self.terms / self.lipschitz * z, J, Cost(samples, 1, 0, k))
-
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
-        """Returns the estimate, (p,), and its cost."""
-        return implicit(self.adjoint(problem, x, y, key))  # eq. 5
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
-        return check_series("Neumann", self.terms, self.lipschitz, facts)
+        return check_series(self.terms, self.lipschitz, facts)
 
 
-def check_series(name: str, terms: int, lipschitz: Any, facts: Facts) -> list[str]:
+def check_series(terms: int, lipschitz: Any, facts: Facts) -> list[str]:
     """Holds L_g against the largest curvature found, and warns where that is above L_g: no bound holds there.
 
     Args:
-        name: The estimator, for the message.
         terms: K.
         lipschitz: L_g.
         facts: What is known before the run.
@@ -72,16 +68,16 @@ def check_series(name: str, terms: int, lipschitz: Any, facts: Facts) -> list[st
     """
     largest = facts.lower_curvature[1]
     if terms < 1 or not float(lipschitz) > 0:
-        raise ValueError(f"{name}: terms = {terms} and lipschitz = {lipschitz}; take terms >= 1 and lipschitz > 0.")
+        raise ValueError(f"terms = {terms} and lipschitz = {lipschitz}; take terms >= 1 and lipschitz > 0.")
     if largest >= 2 * float(lipschitz):
         raise ValueError(
-            f"{name}: the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = "
+            f"the lower level's curvature reaches {largest:.3g}, more than twice lipschitz = "
             f"{float(lipschitz):.3g}: the series diverges. Take lipschitz of at least {largest:.3g}, or scale "
             "the lower loss down."
         )
     if largest > 1.05 * float(lipschitz):
         return [
-            f"{name}: lipschitz = {float(lipschitz):.3g} does not bound the lower level's curvature, {largest:.3g} at "
+            f"lipschitz = {float(lipschitz):.3g} does not bound the lower level's curvature, {largest:.3g} at "
             "the start: the estimate's bias is larger than eq. 5 promises, and the series may diverge later."
         ]
     return []

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper, Vector, register
+from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, Sample, Upper, Vector
+from hypergossip.declarations import register, static
 from hypergossip.schedules import LeafValues, StepSize, at
 from hypergossip.step_bounds import SETTLED, beyond_curvature, extremes
 
@@ -27,7 +28,7 @@ class Unrolling(NamedTuple):
 
 
 def unroll(
-    problem: Oracles, x: Upper, y: Lower, key: Sample, steps: int, lower_step: Any, checkpoints: int = 0
+    agent: Oracles, x: Upper, y: Lower, key: Sample, steps: int, lower_step: Any, checkpoints: int = 0
 ) -> Unrolling:
     """Takes lower steps ``y_{t+1} = y_t - beta dy g(x, y_t; zeta_t)`` and differentiates f(x, y_T(x)) through them.
 
@@ -36,7 +37,7 @@ def unroll(
     kept, only the points y_t, and any oracles will do.
 
     Args:
-        problem: One agent's oracles.
+        agent: Its oracles.
         x: (p,).
         y: (q,) where the steps begin.
         key: The samples: one upper one, and one lower one a step, the same forwards and backwards.
@@ -50,14 +51,14 @@ def unroll(
     """
     upper_key, lower_key = jax.random.split(key)
     zeta = lambda t: jax.random.fold_in(lower_key, t)
-    step = lambda t, y: y - lower_step * problem.lower_gradient(x, y, zeta(t))
+    step = lambda t, y: y - lower_step * agent.lower_gradient(x, y, zeta(t))
     stretch = 1 if checkpoints == 0 else -(-steps // checkpoints)
 
     def forwards(y: Lower, first: Any) -> tuple[Lower, Lower]:
         return lax.fori_loop(first, jnp.minimum(first + stretch, steps), step, y), y
 
     y_T, kept = lax.scan(forwards, y, jnp.arange(0, steps, stretch))
-    fx, fy = problem.upper_gradients(x, y_T, upper_key)
+    fx, fy = agent.upper_gradients(x, y_T, upper_key)
 
     def scaled(product: Callable[[Lower], Vector], w: Lower) -> Vector:
         # With a beta for each entry, D, the transpose of D d2yx g is d2xy g D, and the products take D w.
@@ -67,19 +68,19 @@ def unroll(
         G, w = carry
         t = steps - 1 - back
         y_t = lax.fori_loop(t - t % stretch, t, step, kept[t // stretch])
-        G = G - scaled(problem.jacobian_product(x, y_t, zeta(t)), w)
-        w = w - scaled(problem.hessian_product(x, y_t, zeta(t)), w)
+        G = G - scaled(agent.jacobian_product(x, y_t, zeta(t)), w)
+        w = w - scaled(agent.hessian_product(x, y_t, zeta(t)), w)
         return G, w
 
     # The first point does not depend on x, so the last product with d2yy g would be of no use.
     G, w = lax.fori_loop(0, steps - 1, backwards, (fx, fy))
-    G = G - scaled(problem.jacobian_product(x, y, zeta(0)), w)
+    G = G - scaled(agent.jacobian_product(x, y, zeta(0)), w)
     gradients = steps + sum(t % stretch for t in range(1, steps))
-    return Unrolling(y_T, G, Cost(problem.samples(upper=1, lower=steps), 1, gradients, steps - 1, steps))
+    return Unrolling(y_T, G, Cost(agent.samples(upper=1, lower=steps), 1, gradients, steps - 1, steps))
 
 
 @register
-class Unrolled:
+class Unrolled(Hypergradient):
     """The derivative of f(x, y_T(x)) through T lower steps that begin at y.
 
     Its bias against eq. 3 shrinks as (1 - beta mu_g)^T, twice: y_T is nearer to y*, and the sum is longer.
@@ -90,19 +91,19 @@ class Unrolled:
         checkpoints: 0 keeps all T points; a number keeps so many at most (see `unroll`).
     """
 
-    steps: int
+    steps: int = static()
     lower_step: StepSize
-    checkpoints: int = 0
+    checkpoints: int = static(default=0)
 
-    def __call__(self, problem: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+    def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
         """Returns the estimate, (p,), and its cost."""
-        unrolling = unroll(problem, x, y, key, self.steps, constant(self.lower_step), self.checkpoints)
+        unrolling = unroll(agent, x, y, key, self.steps, constant(self.lower_step), self.checkpoints)
         return unrolling.G, unrolling.cost
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses lower steps that diverge."""
         constant(self.lower_step)
-        return check_unrolling("Unrolled", self.steps, self.lower_step, self.checkpoints, facts)
+        return check_unrolling(self.steps, self.lower_step, self.checkpoints, facts)
 
 
 def constant(lower_step: StepSize) -> Any:
@@ -114,17 +115,16 @@ def constant(lower_step: StepSize) -> Any:
     values = lower_step.values if isinstance(lower_step, LeafValues) else jax.tree.leaves(lower_step, is_leaf=callable)
     if any(callable(value) for value in values):
         raise ValueError(
-            "Unrolled: lower_step is a schedule, but an estimator does not know the round; give a number, or one for "
+            "lower_step is a schedule, but an estimator does not know the round; give a number, or one for "
             "each leaf of y0."
         )
     return at(lower_step, 0)
 
 
-def check_unrolling(name: str, steps: int, lower_step: StepSize, checkpoints: int, facts: Facts) -> list[str]:
+def check_unrolling(steps: int, lower_step: StepSize, checkpoints: int, facts: Facts) -> list[str]:
     """Refuses lower steps that diverge, and warns where they do in the first rounds alone, or perhaps.
 
     Args:
-        name: Who takes them, for the message.
         steps: T.
         lower_step: beta, a number, a schedule, or one of these for each leaf.
         checkpoints: How many points are kept, or 0.
@@ -139,12 +139,12 @@ def check_unrolling(name: str, steps: int, lower_step: StepSize, checkpoints: in
     largest, (least, _) = facts.lower_curvature[1], extremes(lower_step, SETTLED)
     if steps < 1 or checkpoints < 0 or not extremes(lower_step, 0)[1] > 0:
         raise ValueError(
-            f"{name}: steps = {steps}, lower_step = {lower_step}, checkpoints = {checkpoints}; take steps >= 1, "
+            f"steps = {steps}, lower_step = {lower_step}, checkpoints = {checkpoints}; take steps >= 1, "
             "lower_step > 0 and checkpoints >= 0."
         )
     if least * largest >= 2:
         raise ValueError(
-            f"{name}: lower_step = {least:.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
+            f"lower_step = {least:.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
             f"the start: its steps diverge where the curvature stays so. Take at most {1 / largest:.2g}."
         )
-    return beyond_curvature(name, facts, {"lower_step": lower_step})
+    return beyond_curvature(facts, {"lower_step": lower_step})

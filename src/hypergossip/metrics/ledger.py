@@ -1,44 +1,22 @@
 """What a run has spent: bytes from the messages' shapes and the graph, oracle calls as the algorithms count them."""
 
+from collections.abc import Iterable
 from typing import Any
 
-import jax
 import numpy as np
 
-from hypergossip.algorithm import Algorithm, Cost
-from hypergossip.space import Space
+from hypergossip.algorithm import Cost
+from hypergossip.messages import Message
 
 
-def payload(message: Any, spaces: tuple[Space, Space], agent_state: Any) -> int:
-    """Returns the bytes of one message: the shared entries of what a `mix` sends.
-
-    Args:
-        message: State -> the message, such as ``algorithm.message``.
-        spaces: The spaces of x and y.
-        agent_state: One agent's state, or its shapes and types.
-    """
-    message = jax.eval_shape(message, agent_state)
-    return sum(
-        space.shared_size * vector.dtype.itemsize
-        for level, space in zip(("upper", "lower"), spaces, strict=True)
-        for vector in jax.tree.leaves(message.get(level, ()))
-    )
-
-
-def bytes_per_round(algorithm: Algorithm, spaces: tuple[Space, Space], agent_state: Any, degrees: Any) -> np.ndarray:
+def bytes_per_round(messages: Iterable[Message], degrees: Any) -> np.ndarray:
     """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads, times its neighbours.
 
-    A method whose messages after the first are others than the first says so by a ``later_message(state)``.
-
     Args:
-        algorithm: The agent's program.
-        spaces: The spaces of x and y.
-        agent_state: One agent's state, or its shapes and types.
+        messages: Of a round, as `hypergossip.messages` reads them off the step.
         degrees: (agents,) each agent's number of neighbours.
     """
-    first = payload(algorithm.message, spaces, agent_state)
-    later = payload(getattr(algorithm, "later_message", algorithm.message), spaces, agent_state)
-    return (first + (algorithm.messages_per_round - 1) * later) * np.asarray(degrees, np.int64)
+    return sum(message.times * message.bytes for message in messages) * np.asarray(degrees, np.int64)
 
 
 def nothing(runs: int, agents: int) -> Cost:

@@ -1,0 +1,55 @@
+"""What a method declares of its vectors is what it does with them."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.messages import first_message
+from laws.problems import NETWORK, P, Q, quadratic_problem
+from laws.running import final
+from laws.table import REFERENCE, every_method
+
+ROUNDS, AGENT = 50, 2
+
+
+def still(algorithm):
+    """The method with its steps at zero: then adapting changes nothing."""
+    steps = [field.name for field in dataclasses.fields(algorithm) if field.name.endswith("_step")]
+    return dataclasses.replace(algorithm, **dict.fromkeys(steps, 0.0))
+
+
+@every_method()
+def test_averages_and_masses_are_what_is_sent(method):
+    algorithm, problem, declared = method.algorithm, quadratic_problem(method.share), method.algorithm.vectors
+    state = final(REFERENCE, algorithm, problem, NETWORK, ROUNDS)
+    assert {name for names in declared for name in names} <= set(state._fields)
+    own = jax.tree.map(lambda leaf: jnp.asarray(leaf[AGENT]), state)
+    spaces, agent = (problem.upper, problem.lower), problem.agent(AGENT)
+    sent = first_message(still(algorithm), spaces, agent, ROUNDS, own, jax.random.key(0))
+    shared = {"upper": (P,), "lower": (Q,), "both": (P, Q)}[method.share]
+    names = [name for name in (*declared.averages, *declared.masses) if getattr(own, name).size in shared]
+    sizes = sorted((getattr(own, name).size for name in names), key=(P, Q).index)  # the upper level comes first
+    parts = np.split(np.asarray(sent), np.cumsum(sizes)[:-1])
+    assert sum(sizes) == sent.size
+    for name in names:
+        assert sum(np.array_equal(getattr(own, name), part) for part in parts) == 1, name
+
+
+@every_method()
+def test_masses_and_differences_are_conserved_and_averages_are_not(method):
+    algorithm, problem, declared = method.algorithm, quadratic_problem(method.share), method.algorithm.vectors
+    state = jax.tree.map(jnp.asarray, final(REFERENCE, algorithm, problem, NETWORK, ROUNDS))
+    own = jax.tree.map(lambda leaf: leaf[AGENT], state)
+
+    def counts(name):
+        """Is a vector a part of the sum that stays zero?"""
+        moved = own._replace(**{name: getattr(own, name) + 1.0})
+        terms = (jax.tree.leaves(algorithm.conserved(state)) for state in (own, moved))
+        return any(np.any(one != other) for one, other in zip(*terms, strict=True))
+
+    assert not any(map(counts, declared.averages))
+    assert all(map(counts, (*declared.masses, *declared.differences)))
+    for name in declared.differences:
+        np.testing.assert_allclose(getattr(state, name).sum(axis=0), 0.0, atol=1e-12)
