@@ -43,7 +43,7 @@ def _group(nodeid: str) -> str:
     """What shares compiled programs or fixtures, and so a worker of `pytest -n`: a method's laws, or a file's tests."""
     file, _, test = nodeid.partition("::")
     method = re.search(r"\[.*?\b([A-Z][A-Za-z]+)", test)  # the first capitalised word among the test's parameters
-    if method is None or not ("laws/" in file or "algorithms/" in file):
+    if method is None or not any(f"{folder}/" in file for folder in ("laws", "algorithms", "recorded")):
         return file
     return SAME_PROGRAM.get(method[1], method[1])
 
