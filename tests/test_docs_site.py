@@ -138,6 +138,14 @@ assert slam["lower_consensus_error"] < 1e-7  # in float32
 }
 
 
+def test_the_skeleton_of_a_method_is_a_short_file_that_the_page_quotes() -> None:
+    """The laws run on it: it is in the table of tests/laws."""
+    skeleton = (ROOT / "examples" / "heavy_ball.py").read_text(encoding="utf-8")
+    assert f"```python\n{skeleton}```" in (DOCS / "extending.md").read_text(encoding="utf-8")
+    assert len(skeleton.splitlines()) <= 70
+    assert f"a method of {len(skeleton.splitlines())} lines" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", AFTER)
 def test_the_programs_run(page: str, tmp_path: Path) -> None:
     program = programs(page) + AFTER[page]

@@ -1,5 +1,8 @@
 """The one table: every method and engine, and what each law expects of them. A new one is a new line here."""
 
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -33,6 +36,7 @@ class Method(NamedTuple):
         has_momentum: Does it have eta and gamma?
         series: (K, step) where its fixed point has step sum_{k<K} (I - step d2yy g)^k for the inverse of eq. 4.
         affine: Is a round on a quadratic, without noise, an affine function of the state?
+        gain: How many upper steps its fixed point is away: a heavy ball's is 1 / (1 - mu) of them.
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
     """
 
@@ -44,7 +48,16 @@ class Method(NamedTuple):
     has_momentum: bool = False
     series: tuple[int, float] | None = None
     affine: bool = True
+    gain: float = 1.0
     lower_follows: bool = False
+
+
+def skeleton() -> ModuleType:
+    """examples/heavy_ball.py, the method that the documentation shows and one begins a new one with."""
+    place = importlib.util.spec_from_file_location("heavy_ball", Path(__file__).parents[2] / "examples/heavy_ball.py")
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
 
 
 STEPS = {"upper_step": 0.06, "lower_step": 0.12}
@@ -56,6 +69,14 @@ TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
 METHODS: dict[str, Method] = {
     "DSGD": Method(hg.DSGD(**STEPS, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
+    "HeavyBall": Method(
+        skeleton().HeavyBall(**STEPS, momentum=0.5, hypergradient=hg.Exact()),
+        "upper",
+        (),
+        "neighbourhood",
+        "lambda",
+        gain=2.0,
+    ),
     "GTSGD": Method(hg.GTSGD(**STEPS, hypergradient=hg.Exact()), "upper", (("u", "G"),), "optimum", "lambda"),
     "MSGD": Method(
         hg.MSGD(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
