@@ -209,11 +209,16 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
     here = run.session.shapes(carry.state)
     there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
     ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
+    if ours == theirs and len(here) != len(there):
+        raise ValueError(
+            f"what is to be gone on from was saved by another version of {ours}, whose state has {len(there)} vectors "
+            f"and not {len(here)}. Go on with that version, or begin anew at its points, by solve(..., x0=result.x, "
+            "y0=result.y)."
+        )
     if here != there or ours != theirs:
         raise ValueError(
-            "the result to go on from has another state: its algorithm "
-            f"({theirs}), agents, seeds, dimensions or precision are not those of this run ({ours}). Go on with the "
-            "same ones, or begin anew."
+            f"the result to go on from has another state: its algorithm ({theirs} there, {ours} here), agents, seeds, "
+            "dimensions or precision are not those of this run. Go on with the same ones, or begin anew."
         )
     # A result that version 0.1.0 saved has no digest of the data alone.
     if saved.configuration.get("data", run.configuration["data"]) != run.configuration["data"]:
