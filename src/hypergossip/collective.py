@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from hypergossip.agent_blocks import agents_at_a_time, in_blocks
 from hypergossip.compilation import compiled
 from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.space import Space
@@ -26,10 +27,25 @@ class Collective:
     Attributes:
         agents: How many there are.
         index: Which of them this one is, a scalar.
+        block: For how many of them a part that each does by itself is computed at a time.
     """
 
     agents: int
     index: Any
+    block: int
+
+    def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function of this agent alone, for some agents at a time, where all at once would take much memory.
+
+        Args:
+            function: Of pytrees of arrays, the agent's oracles among them; it calls nothing of the network.
+            arguments: Its arguments.
+        """
+        return (
+            function(*arguments)
+            if self.block >= self.agents
+            else in_blocks(function, self.block, self.index, *arguments)
+        )
 
     def mean(self, values: Any) -> Any:
         """Returns the mean over the agents of the values, an array that each of them has."""
@@ -75,10 +91,10 @@ def every_agent(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> An
     Returns:
         What all have found, leaves (agents, ...).
     """
-    return _lifted(program, oracles, x, y, 0)
+    return _lifted(program, oracles, x, y, 0, len(x))
 
 
-def of_network(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> Any:
+def of_network(program: Callable[..., Any], oracles: Any, x: Any, y: Any, block: int | None = None) -> Any:
     """Lifts an agent's program that finds the same for every agent, and returns that.
 
     Args:
@@ -86,8 +102,9 @@ def of_network(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> Any
         oracles: Every agent's oracles, leaves (agents, ...).
         x: (agents, p).
         y: (agents, q).
+        block: Agents at a time, in float64, in the parts that each does by itself; all if absent.
     """
-    return _lifted(program, oracles, x, y, None)
+    return _lifted(program, oracles, x, y, None, len(x) if block is None else block)
 
 
 def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
@@ -103,18 +120,19 @@ def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
         Name -> (runs,).
     """
     if not program.precise:
-        return _observed(program, oracles, x, y)
+        return _observed(program, oracles, x, y, x.shape[1])
     python = calls_python(oracles)
     with in_float64(python):
-        found = _observed(program, oracles, x, y)
+        found = _observed(program, oracles, x, y, agents_at_a_time(oracles))
         return jax.block_until_ready(found) if python else found
 
 
-@compiled()
-def _observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
+@compiled("block")
+def _observed(program: Program, oracles: Any, x: Any, y: Any, block: int) -> dict[str, Any]:
     if program.precise:
-        oracles, x, y = to_float64((oracles, x, y))
-    of_run = lambda point: of_network(program, oracles, *point)
+        x, y = to_float64((x, y))
+        oracles = to_float64(oracles) if block >= x.shape[1] else oracles
+    of_run = lambda point: of_network(program, oracles, *point, block=block)
     return lax.map(of_run, (x, y), batch_size=side_by_side(len(x)))
 
 
@@ -126,9 +144,9 @@ def side_by_side(runs: int) -> int:
     return max(divisors, default=RUNS_AT_ONCE)
 
 
-def _lifted(program: Callable[..., Any], oracles: Any, x: Any, y: Any, out_axes: int | None) -> Any:
+def _lifted(program: Callable[..., Any], oracles: Any, x: Any, y: Any, out_axes: int | None, block: int) -> Any:
     agents = x.shape[0]
-    of_agent = lambda agent, index, x, y: program(agent, x, y, Collective(agents, index))
+    of_agent = lambda agent, index, x, y: program(agent, x, y, Collective(agents, index, block))
     return jax.vmap(of_agent, out_axes=out_axes)(oracles, jnp.arange(agents), x, y)
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.agent_blocks import agents_at_a_time
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.collective import Collective, of_network
 from hypergossip.compilation import compiled
@@ -192,13 +193,14 @@ def upper_curvature(problem: Problem) -> float:
     """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
     with in_float64(calls_python(problem.oracles)):
         oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
-        return float(_upper_curvature(oracles, problem.upper, problem.lower, problem.x0, problem.y0))
+        spaces, block = (problem.upper, problem.lower), agents_at_a_time(oracles)
+        return float(_upper_curvature(oracles, *spaces, problem.x0, problem.y0, block))
 
 
-@compiled("upper", "lower")
-def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Any:
-    oracles, x, y = to_float64((oracles, x, y))
-    agents = jax.tree.leaves(oracles)[0].shape[0]
+@compiled("upper", "lower", "block")
+def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any, block: int) -> Any:
+    agents, (x, y) = jax.tree.leaves(oracles)[0].shape[0], to_float64((x, y))
+    oracles = to_float64(oracles) if block >= agents else oracles
     everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
 
     def of_agent(agent: Any, x: Any, y: Any, network: Collective) -> Any:
@@ -221,4 +223,4 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -
         v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
         return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])
 
-    return of_network(of_agent, oracles, everywhere(x), everywhere(y))
+    return of_network(of_agent, oracles, everywhere(x), everywhere(y), block)

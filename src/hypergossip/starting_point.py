@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.agent_blocks import agents_at_a_time, in_blocks
 from hypergossip.compilation import compiled
 from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.hypergradients.hessian_free import measured_oracles
@@ -63,14 +64,13 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
         entries = sum(np.size(leaf) for leaf in jax.tree.leaves(problem.oracles))
         little = entries <= LITTLE_DATA and jax.default_backend() == "cpu"
         measure = _on_little if little else _on_much
-        found = measure(
-            measured_oracles(problem.oracles, problem.twice_differentiable), problem.identities, x, y, samples
-        )
+        oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
+        found = measure(oracles, problem.identities, x, y, samples, agents_at_a_time(oracles))
         return jax.tree.map(np.asarray, found)
 
 
-def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Start:
-    oracles, x, y = to_float64((oracles, x, y))
+def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: int) -> Start:
+    x, y = to_float64((x, y))
     direction = jax.random.normal(jax.random.key(0), y.shape[-1:], y.dtype)
     direction = direction / jnp.linalg.norm(direction)
     key = jax.random.key(0)
@@ -118,11 +118,14 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool) -> Star
 
     # A point that all agents have in common is not mapped, which takes less time to compile.
     mapped = 0 if x.ndim == 2 else None
-    return jax.vmap(of_agent, (0, 0, mapped, mapped))(oracles, identities, x, y)
+    if block >= len(identities):
+        return jax.vmap(of_agent, (0, 0, mapped, mapped))(to_float64(oracles), identities, x, y)
+    some = lambda *arguments: in_blocks(of_agent, block, arguments[1], *arguments)
+    return jax.vmap(some, (0, 0, mapped, mapped))(oracles, identities, x, y)
 
 
-_on_much = compiled("samples")(_start)
-_on_little = compiled("samples", quickly=True)(_start)
+_on_much = compiled("samples", "block")(_start)
+_on_little = compiled("samples", "block", quickly=True)(_start)
 
 
 def normalised(Hv: Any, v: Any) -> Any:

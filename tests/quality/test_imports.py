@@ -26,6 +26,7 @@ FLOORS = (
         "registry",
         "toml_text",
         "arguments",
+        "agent_blocks",
     ),
     ("declarations", "two_points"),
     ("algorithm",),

@@ -103,13 +103,22 @@ def solve_lower(agent: Any, space: Space, x: Float[Array, "p"], y: Float[Array, 
         network: All agents.
     """
     key = jax.random.key(0)  # of no consequence: without sampling every key is the whole data
-    gradient = lambda y: agent.lower_gradient(x, y, key)
-    product = lambda y, v: agent.hessian_product(x, y, key)(v)
+    gradient = lambda agent, x, y: agent.lower_gradient(x, y, key)
+    product = lambda agent, x, y, v: agent.hessian_product(x, y, key)(v)
     if not any(space.shared):
-        return Reached(*newton(gradient, product, y))
+
+        def personal(agent: Any, x: Any, y: Any) -> tuple[Any, Any]:
+            return newton(lambda y: gradient(agent, x, y), lambda y, v: product(agent, x, y, v), y)
+
+        return Reached(*network.apart(personal, agent, x, y))
     average = lambda vector: network.average_shared(space, vector)
     return Reached(
-        *newton(lambda y: average(gradient(y)), lambda y, v: average(product(y, v)), average(y), network.inner)
+        *newton(
+            lambda y: average(network.apart(gradient, agent, x, y)),
+            lambda y, v: average(network.apart(product, agent, x, y, v)),
+            average(y),
+            network.inner,
+        )
     )
 
 
@@ -124,11 +133,14 @@ def solve_adjoint(agent: Any, space: Space, x: Any, y: Any, target: Any, network
         target: (q,) the agent's own; shared entries of the targets are averaged.
         network: All agents.
     """
-    product = agent.hessian_product(x, y, jax.random.key(0))
+    key = jax.random.key(0)
     if not any(space.shared):
-        return _solve_adjoint(product, target, jnp.vdot)
+        personal = lambda agent, x, y, b: _solve_adjoint(agent.hessian_product(x, y, key), b, jnp.vdot)
+        return network.apart(personal, agent, x, y, target)
     average = lambda vector: network.average_shared(space, vector)
-    return _solve_adjoint(lambda v: average(product(v)), average(target), network.inner)
+    product = lambda agent, x, y, v: agent.hessian_product(x, y, key)(v)
+    network_product = lambda v: average(network.apart(product, agent, x, y, v))
+    return _solve_adjoint(network_product, average(target), network.inner)
 
 
 def _solve_adjoint(product: Callable, target: Any, inner: Inner) -> Reached:

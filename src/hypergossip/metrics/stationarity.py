@@ -56,7 +56,7 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
         The term, (p,), and the relative residual of the adjoint behind it.
     """
     key = jax.random.key(0)
-    fx, fy = agent.upper_gradients(x, y, key)
+    fx, fy = network.apart(lambda agent, x, y: agent.upper_gradients(x, y, key), agent, x, y)
     if any(lower.shared) and not any(upper.shared):
 
         def own(i: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -69,7 +69,8 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
         z, residual = lax.fori_loop(0, network.agents, own, (jnp.zeros_like(fy), jnp.zeros((), fy.dtype)))
     else:
         z, residual = solve_adjoint(agent, lower, x, y, fy, network)
-    return Reached(fx - agent.jacobian_product(x, y, key)(z), residual)
+    mixed = network.apart(lambda agent, x, y, z: agent.jacobian_product(x, y, key)(z), agent, x, y, z)
+    return Reached(fx - mixed, residual)
 
 
 def figures_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space) -> Figures:
@@ -108,7 +109,7 @@ def figures_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
     stationarity = if_solved(mean_square(upper, gradient, network), jnp.maximum(residual, adjoint_residual))
     consensus_error = total(jnp.sum((x - x_average) ** 2))
     lower_error = if_solved(total(jnp.sum((own_solution - y) ** 2)), own_residual)
-    upper_loss = network.mean(full.upper_loss(x, y, jax.random.key(0)))
+    upper_loss = network.mean(network.apart(lambda agent, x, y: agent.upper_loss(x, y, jax.random.key(0)), full, x, y))
     lower_consensus_error = total(jnp.sum((y - network.average_shared(lower, y)) ** 2))
     metric = stationarity + consensus_error + lower_error
     largest = jnp.max(residuals)
