@@ -36,7 +36,7 @@ class Method(NamedTuple):
         has_momentum: Does it have eta and gamma?
         series: (K, step) where its fixed point has step sum_{k<K} (I - step d2yy g)^k for the inverse of eq. 4.
         affine: Is a round on a quadratic, without noise, an affine function of the state?
-        gain: How many upper steps its fixed point is away: a heavy ball's is 1 / (1 - mu) of them.
+        gain: What its upper step amounts to in the end, in upper steps: 1 / (1 - mu) with a heavy ball.
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
     """
 

@@ -160,10 +160,10 @@ def test_tracking_and_primal_dual_methods_reach_the_optimum_to_round_off(method,
 @every_method(lambda method: method.reaches == "neighbourhood")
 def test_plain_gossip_has_a_bias_in_proportion_to_its_step(method):
     problem = quadratic_problem(method.share, noise=0.0)
-    points = {alpha: neighbourhood_point(problem, method.gain * alpha, method.series) for alpha in HALVED}
+    points = {alpha: neighbourhood_point(problem, alpha, method.series) for alpha in HALVED}
     for alpha in HALVED[::2]:
-        rounds = max(ROUNDS, int(32 / alpha))
-        state = final(REFERENCE, replace(method.algorithm, upper_step=alpha), problem, NETWORK, rounds)
+        rounds, algorithm = max(ROUNDS, int(32 / alpha)), replace(method.algorithm, upper_step=alpha / method.gain)
+        state = final(REFERENCE, algorithm, problem, NETWORK, rounds)
         np.testing.assert_allclose(state.x, points[alpha], atol=1e-10)
     bias_in_proportion(means(points), optimum(problem, method.series))
 
