@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import register
+from hypergossip.algorithm import Hypergradient, register
 from small_problems import dense, logistic
 
 
@@ -39,18 +39,15 @@ def test_a_surrogates_bias_on_a_shared_lower_level_is_reported():
 
 
 @register
-class Wrong:
+class Wrong(Hypergradient):
     """Exact with the implicit term's sign turned: the commonest silent defect."""
 
     scale: Any
 
-    def __call__(self, problem, x, y, key):
-        fx, _ = problem.upper_gradients(x, y, key)
-        exact, cost = hg.Exact()(problem, x, y, key)
+    def __call__(self, agent, x, y, key):
+        fx, _ = agent.upper_gradients(x, y, key)
+        exact, cost = hg.Exact()(agent, x, y, key)
         return fx + self.scale * (exact - fx), cost
-
-    def check(self, facts):
-        return []
 
 
 def test_a_wrong_estimator_is_found():
