@@ -1,4 +1,4 @@
-"""The tests' own switches: float64, strict promotion, eight CPU devices, and where the real data are."""
+"""The tests' own switches: precision (float64, unless they try what users run), devices, and where the real data are."""
 
 import os
 import re
@@ -10,9 +10,9 @@ import jaxtyping
 import matplotlib
 import pytest
 
-from haste import compile_hastily
+from haste import USERS_PRECISION, compile_hastily
 
-jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_x64", not os.environ.get(USERS_PRECISION))
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_num_cpu_devices", 8)
 matplotlib.use("Agg")

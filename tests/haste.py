@@ -13,6 +13,7 @@ import jax
 import jaxlib.version
 
 USERS = "HYPERGOSSIP_USERS_COMPILER"  # set: compile as for users
+USERS_PRECISION = "HYPERGOSSIP_USERS_PRECISION"  # set: float32, as users run
 FLAG = "--xla_cpu_use_fusion_emitters=false"
 
 
@@ -27,11 +28,11 @@ def compile_hastily() -> None:
         os.environ["XLA_FLAGS"] = f"{FLAG} {_other_flags()}"
 
 
-def users_environment() -> dict[str, str]:
-    """Returns the environment of a process that compiles as users' do."""
+def users_environment(precision: bool = False) -> dict[str, str]:
+    """Returns the environment of a process that compiles as users' do, and has their precision if asked for."""
     hasty = ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
     kept = {name: value for name, value in os.environ.items() if name not in hasty}
-    return kept | {USERS: "1", "XLA_FLAGS": _other_flags()}
+    return kept | {USERS: "1", "XLA_FLAGS": _other_flags()} | ({USERS_PRECISION: "1"} if precision else {})
 
 
 def _other_flags() -> str:

@@ -1,7 +1,8 @@
-"""The tests compile hastily (haste.py); a part of them once more, as the programs of users are compiled.
+"""The tests compile hastily (haste.py) and in float64; a part of them once more, as the programs of users are run.
 
 Here are those that the compiler's arithmetic could break: what was stopped and goes on bit for bit, engines that agree,
-for a method of each kind of message, and the products that the installed XLA gets wrong.
+for a method of each kind of message, sums that are conserved, rates of consensus, and the products that the installed
+XLA gets wrong. In float32: the floors that docs/precision.md states, and that agents who agree stay as they are.
 """
 
 import os
@@ -9,24 +10,36 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from haste import FLAG, users_environment
-from laws.table import KINDS
+from laws.table import ENGINES, KINDS
 
 TESTS = Path(__file__).parent
 PLACES = ("dense", "sharded")
-PICKED = [
-    "test_compilation.py",
-    *(f"laws/test_resume.py::test_stopped_and_resumed_is_never_stopped[{place}-Diamond]" for place in PLACES),
-    *(f"laws/test_symmetries.py::test_engines_agree[{name}-sharded]" for name in KINDS),
-]
+SYMMETRIES, CONSENSUS = "laws/test_symmetries.py", "laws/test_consensus.py"
+PICKED = {
+    "float64": [
+        "test_compilation.py",
+        *(f"laws/test_resume.py::test_stopped_and_resumed_is_never_stopped[{place}-Diamond]" for place in PLACES),
+        *(f"{SYMMETRIES}::test_engines_agree[{name}-sharded]" for name in KINDS),
+        f"{SYMMETRIES}::test_what_is_conserved_sums_to_zero_in_every_round[Diamond-dense]",
+        f"{CONSENSUS}::test_gossip_contracts_at_lambda[DSGD-metropolis-dense]",
+    ],
+    "float32": [
+        "laws/test_precision.py",
+        *(f"{CONSENSUS}::test_agents_that_agree_stay_as_they_are[DSGD-{place}]" for place in ENGINES),
+    ],
+}
 
 
-def test_with_the_compiler_of_users() -> None:
-    environment = users_environment()
+@pytest.mark.parametrize("precision", PICKED)
+def test_as_users_run(precision: str) -> None:
+    environment = users_environment(precision == "float32")
     assert FLAG not in environment["XLA_FLAGS"]
     workers = [name for name in os.environ if name.startswith("PYTEST_XDIST")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", *PICKED],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", *PICKED[precision]],
         cwd=TESTS,
         env={name: value for name, value in environment.items() if name not in workers},
         capture_output=True,

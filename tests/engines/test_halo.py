@@ -53,7 +53,7 @@ def test_the_blocks_together_are_w(name: str, form: str) -> None:
 
 def test_one_device_sends_nothing() -> None:
     network = hg.networks.ring(6)
-    halo = make_halo(network.mixing, deal(6, 1))
+    halo = make_halo(network.mixing, deal(6, 1), "dense")
     assert halo.sends == ()
     assert np.array_equal(np.asarray(halo.local.weights[0]), network.mixing.toarray())
 

@@ -14,6 +14,7 @@ ENGINES: dict[str, Any] = {
     "neighbours": hg.Simulated(mixing="neighbours"),
     "edges": hg.Simulated(mixing="edges"),
     "sharded": hg.Sharded(devices=4),
+    "debug": hg.Debug(),
 }
 REFERENCE = ENGINES["dense"]
 
@@ -201,8 +202,15 @@ def every_method(where: Any = None) -> Any:
 
 
 # The two lists of neighbours differ from the matrix in the average of one block of rows alone, whatever is in it: for
-# them a method of each kind of message is enough, and the rest would mostly wait for the compiler.
+# them a method of each kind of message is enough, and the rest would mostly wait for the compiler. `Debug` compiles
+# nothing, and takes as many, for as few rounds as show them.
 KINDS = ("DSGD", "Diamond", "Slam", "MDAC")
+FEW_ROUNDS = 2
+
+
+def rounds_for(engine: Any, rounds: int) -> int:
+    """So many rounds, or as few as a slow engine is given."""
+    return FEW_ROUNDS if isinstance(engine, hg.Debug) else rounds
 
 
 def every_pair(where: Any = None, but: Any = None) -> Any:

@@ -7,7 +7,7 @@ import pytest
 import hypergossip as hg
 from laws.problems import AGENTS, PRIVATE, still_problem
 from laws.running import final, mixes, trajectory
-from laws.table import both_engines, every_method
+from laws.table import both_engines, every_method, every_pair, rounds_for
 
 ROUNDS = 60
 
@@ -79,6 +79,17 @@ def test_slam_contracts_at_the_radius_of_its_own_recursion(method, weights, engi
             np.testing.assert_allclose(fitted_radius(disagreement(points)), radius, rtol=1e-5)
         else:
             np.testing.assert_array_equal(points, np.broadcast_to(points[0], points.shape))
+
+
+@every_pair()
+def test_agents_that_agree_stay_as_they_are(method, engine):
+    """To the last bit, in every precision: W's rows, rounded, need not sum to one."""
+    problem, network = still_problem(method.share), hg.networks.ring(AGENTS, weights="laplacian")
+    random = np.random.default_rng(8)
+    x, y = (np.broadcast_to(random.standard_normal(s.size), (AGENTS, s.size)) for s in (problem.upper, problem.lower))
+    state = final(engine, method.algorithm, problem, network, rounds_for(engine, ROUNDS), x=x, y=y)
+    np.testing.assert_array_equal(state.x, x.astype(state.x.dtype))
+    np.testing.assert_array_equal(state.y, y.astype(state.y.dtype))
 
 
 @both_engines

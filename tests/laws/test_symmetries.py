@@ -9,7 +9,7 @@ import numpy as np
 import hypergossip as hg
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
-from laws.table import METHODS, REFERENCE, every_method, every_pair
+from laws.table import METHODS, REFERENCE, every_method, every_pair, rounds_for
 
 ROUNDS = 50
 
@@ -21,7 +21,8 @@ def close(one, other, atol):
 @every_pair(but=REFERENCE)
 def test_engines_agree(method, engine):
     problem = quadratic_problem(method.share)
-    here, there = (final(e, method.algorithm, problem, NETWORK, ROUNDS) for e in (REFERENCE, engine))
+    rounds = rounds_for(engine, ROUNDS)
+    here, there = (final(e, method.algorithm, problem, NETWORK, rounds) for e in (REFERENCE, engine))
     close(here, there, 1e-10)
     assert np.abs(here.x).max() > 0.1
 
@@ -38,15 +39,17 @@ def test_engines_agree_on_batches_of_unlike_agents():
 def test_new_names_for_the_agents_rename_the_run(method, engine):
     order = np.random.default_rng(0).permutation(AGENTS).tolist()
     problem = quadratic_problem(method.share)
-    named = final(engine, method.algorithm, problem, NETWORK, ROUNDS)
-    renamed = final(engine, method.algorithm, problem.relabelled(order), NETWORK.relabelled(order), ROUNDS)
+    rounds = rounds_for(engine, ROUNDS)
+    named = final(engine, method.algorithm, problem, NETWORK, rounds)
+    renamed = final(engine, method.algorithm, problem.relabelled(order), NETWORK.relabelled(order), rounds)
     close(jax.tree.map(lambda leaf: leaf[np.array(order)], named), renamed, 1e-12)
     assert np.abs(named.x - renamed.x).max() > 1e-3
 
 
 @every_pair(lambda method: method.conserves)
 def test_what_is_conserved_sums_to_zero_in_every_round(method, engine):
-    state = trajectory(engine, method.algorithm, quadratic_problem(method.share), NETWORK, range(1, ROUNDS + 1))
+    rounds = range(1, rounds_for(engine, ROUNDS) + 1)
+    state = trajectory(engine, method.algorithm, quadratic_problem(method.share), NETWORK, rounds)
     for one, other in method.conserves:
         terms = getattr(state, one) - (getattr(state, other) if other else 0.0)  # (rounds, agents, entries)
         assert np.abs(terms[1:]).max() > 1e-2  # so that it says something

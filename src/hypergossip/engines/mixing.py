@@ -4,6 +4,10 @@ W is stochastic, so W v = v + (W - I) v, and every form computes it by differenc
 same from another agent's vector. W's entries rounded to float32 do not sum to one, and what sums round-off up, such as
 a dual variable, would wander away with W v as it stands. Differences of equal vectors are zero: where the agents agree
 nothing changes, to the last bit, however the weights are rounded.
+
+The lists also add one neighbour after the other. What i receives from j is then rounded to the last digit of v_i, as
+what j receives from i is to that of v_j: where the two are alike nothing is lost over the network, and the sum of the
+v_i stays. The product is rounded once, each agent's for itself, so its sum may move by a few last digits a round.
 """
 
 from dataclasses import dataclass
@@ -22,7 +26,7 @@ from hypergossip.pytree import register_pytree
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
 # Where each form is the fastest on a CPU (benchmarks/mixing.py):
-DENSE_COLUMNS = 16  # up to so many columns a dense product is as cheap as anything
+FEW_COLUMNS = 16  # up to so many columns a padded list costs two microseconds more than a dense product at most
 DEGREES_IN_COLUMNS = 6  # a padded list wins while the largest degree fits so often into the columns
 EDGES_IN_ENTRIES = 50  # a list of edges wins over a dense product while they fit so often into its entries
 
@@ -95,10 +99,12 @@ class Edges:
 
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
-        differences = table[self.columns] - table[self.rows]
-        received = self.weights.astype(table.dtype)[:, None] * differences
-        total = jax.ops.segment_sum(received, self.rows, self.agents, indices_are_sorted=True)
-        return table[: self.agents] + total
+        own = table[: self.agents]
+        here = own[self.rows]
+        moved = here + self.weights.astype(table.dtype)[:, None] * (table[self.columns] - here)
+        # Less what it was added to: rounded as if it were the only one that is added.
+        received = jax.ops.segment_sum(moved - here, self.rows, self.agents, indices_are_sorted=True)
+        return own + received
 
     def gather(self, vectors: Array, agents: int) -> Array:
         """Returns every agent's vectors, (agents, ...): they are here."""
@@ -140,9 +146,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
 
 
 def _cheapest(agents: int, columns: int, degree: int, edges: int) -> str:
-    if columns <= DENSE_COLUMNS:
-        return "dense"
-    if degree * DEGREES_IN_COLUMNS <= columns:
+    if columns <= FEW_COLUMNS or degree * DEGREES_IN_COLUMNS <= columns:
         return "neighbours"
     return "edges" if edges * EDGES_IN_ENTRIES <= agents * columns else "dense"
 
