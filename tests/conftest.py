@@ -1,4 +1,4 @@
-"""The tests' own switches: precision (float64, unless they try what users run), devices, and where the real data are."""
+"""The tests' own switches: float64 (unless they try what users run), CPU devices, and where the real data are."""
 
 import os
 import re

@@ -191,13 +191,14 @@ def test_a_frozen_leaf_is_a_constant_of_the_problem():
 def test_engines_and_checkpoints_know_the_steps(tmp_path):
     problem = quadratics(0.1)
     algorithm = hg.DSGD({"decay": hg.PowerDecay(0.2, 2.0), "tilt": 0.1}, 0.1, hg.ConjugateGradient(2))
-    whole = hg.solve(algorithm, problem, NETWORK, rounds=4, observe_every=2)
+    options = {"observe_every": 2, "check": False, "measure": False}
+    whole = hg.solve(algorithm, problem, NETWORK, rounds=4, **options)
     for engine in (hg.Sharded(devices=3), hg.Debug()):
-        there = hg.solve(algorithm, problem, NETWORK, rounds=4, observe_every=4, engine=engine, check=False)
+        there = hg.solve(algorithm, problem, NETWORK, rounds=4, engine=engine, **options)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-10), whole.x, there.x)
-    hg.solve(algorithm, problem, NETWORK, rounds=2, observe_every=2, checkpoint=tmp_path)
+    hg.solve(algorithm, problem, NETWORK, rounds=2, checkpoint=tmp_path, **options)
     turned = replace(algorithm, upper_step=dict(reversed(algorithm.upper_step.items())))
-    resumed = hg.solve(turned, problem, NETWORK, rounds=4, observe_every=2, checkpoint=tmp_path)
+    resumed = hg.solve(turned, problem, NETWORK, rounds=4, checkpoint=tmp_path, **options)
     jax.tree.map(np.testing.assert_array_equal, whole.x, resumed.x)
     other = replace(algorithm, upper_step={**algorithm.upper_step, "tilt": 0.2})
     with pytest.raises(hg.CheckpointError, match="algorithm"):

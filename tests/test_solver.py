@@ -90,7 +90,7 @@ def test_three_seeds_are_three_runs(problem):
 def test_two_seeds_of_one_agent_are_two_runs():
     """With one agent there is no axis of agents to average over, and that of the seeds must not be taken for it."""
     single, network = hg.problems.quadratic(1, 2, 2, seed=0, noise=0.3), hg.networks.single()
-    settings = {"rounds": 10, "check": False}
+    settings = {"rounds": 10, "check": False, "measure": False}
     together = hg.solve(ALGORITHM, single, network, seeds=2, **settings)
     for seed in range(2):
         alone = hg.solve(ALGORITHM, single, network, seed=seed, **settings)

@@ -47,7 +47,8 @@ def test_summary_is_strict_json_of_the_history(finished):
 def test_the_command_line_is_the_library(finished):
     algorithm = hg.DSGD(0.1, hg.PowerDecay(0.2, 1.0, 1 / 3), hg.Exact())
     problem = hg.problems.quadratic(3, noise=0.1)
-    result = hg.solve(algorithm, problem, hg.networks.ring(3), rounds=40, seeds=2, observe_every=10, check=False)
+    options = {"rounds": 40, "seeds": 2, "observe_every": 10, "check": False, "measure": False}
+    result = hg.solve(algorithm, problem, hg.networks.ring(3), **options)
     kept = hg.load(finished / "methods" / "D-SGD")
     np.testing.assert_array_equal(kept.x, result.x)
 

@@ -71,7 +71,8 @@ def test_a_momentum_and_an_estimators_step_have_leaves_too():
         'algorithm = "mrbo"\nupper_step = { a = 0.1, b = 0.2 }\nlower_step = 0.1\nupper_momentum = 2\n'
         "lower_momentum = 3\nterms = 3\nlipschitz = 5"
     )
-    assert made.upper_step == {"a": hg.PowerDecay(0.1), "b": hg.PowerDecay(0.2)}
+    assert made.upper_step == {"a": 0.1, "b": 0.2}
+    assert made.method.upper_step == {"a": hg.PowerDecay(0.1), "b": hg.PowerDecay(0.2)}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,8 @@ def test_a_file_runs_and_is_tuned_like_the_call(tmp_path):
     assert result.exit_code == 0, (result.output, result.exception)
     steps = {"decay": best["upper_step.decay"], "tilt": hg.PowerDecay(0.2, 2.0)}
     algorithm = hg.DSGD(steps, hg.PowerDecay(0.2), hg.Exact())
-    there = hg.solve(algorithm, leaves(3, 0.1), hg.networks.ring(3), rounds=4, observe_every=10, seeds=1)
+    options = {"rounds": 4, "seeds": 1, "check": False, "measure": False}
+    there = hg.solve(algorithm, leaves(3, 0.1), hg.networks.ring(3), **options)
     kept = hg.load(tmp_path / "run" / "methods" / "D-SGD").x
     for leaf in there.x:
         np.testing.assert_array_equal(kept[leaf], there.x[leaf])

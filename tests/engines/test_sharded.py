@@ -53,7 +53,7 @@ def test_results_and_histories_agree_with_several_seeds(name: str, agents: int) 
 @pytest.mark.parametrize("agents", [9, 16])
 def test_a_checkpoint_goes_from_engine_to_engine(agents: int, tmp_path) -> None:
     problem, network, algorithm = problem_for("DSGD", agents), hg.networks.ring(agents), ALGORITHMS["DSGD"]
-    settings = {"observe_every": 6, "check": False}
+    settings = {"observe_every": 6, "check": False, "measure": False}
     whole = hg.solve(algorithm, problem, network, rounds=12, **settings)
     for first, then in ((hg.Sharded(), hg.Simulated()), (hg.Simulated(), hg.Sharded())):
         folder = tmp_path / type(first).__name__

@@ -49,7 +49,8 @@ def test_the_returns_are_those_of_solve_with_the_tuned_steps(ended):
         2, rewards="assigned", widths=[4], reward_model=False, episodes=1, test_episodes=3
     )
     algorithm = hg.MDAC(record.tunings["MDAC"].steps["upper_step"], 0.1, hg.Direct(), inner_steps=3)
-    alone = hg.solve(algorithm, problem, hg.networks.complete(2), rounds=4, seeds=3, observe_every=2, check=False)
+    options = {"rounds": 4, "seeds": 3, "observe_every": 2, "check": False, "measure": "return"}
+    alone = hg.solve(algorithm, problem, hg.networks.complete(2), **options)
     np.testing.assert_allclose(record.outcome.histories["MDAC"]["return"], alone.history["return"], rtol=1e-9)
     assert record.tunings["MDAC"].table["score"].is_monotonic_decreasing  # the largest return first
 

@@ -178,13 +178,14 @@ def test_without_scale_x_holds_the_logits_and_with_it_their_root_mean_square():
 
 
 STEPS = {"rounds": 400, "observe_every": 400, "check": False}
+COLUMNS = ("consensus_error", "test_accuracy", "weight_clean", "weight_corrupted")
 SERIES = hg.TruncatedNeumann(terms=10, lipschitz=1.0)
 
 
 def cleaned(options, make):
     """The last row of a run that cleans, of one whose weights stay at a half, and the problem and the result."""
     problem, network = data_cleaning("digits", 3, batch_size=50, **options), hg.networks.complete(3)
-    result = hg.solve(make(True), problem, network, **STEPS)
+    result = hg.solve(make(True), problem, network, measure=COLUMNS, **STEPS)
     last = result.history.iloc[-1]
     models = jax.vmap(problem.lower.unravel)(jnp.asarray(advance(make(False), problem, network, 400)[0].y))
     uncleaned = np.mean([problem.observe["test_accuracy"](problem.x0, model) for model in models])

@@ -219,7 +219,8 @@ def test_messages_hold_x_alone():
 def test_a_short_run_learns():
     problem = meta_learning("digits", 3, widths=(12,), regularization=0.1)
     algorithm = hg.Diamond(0.3, 0.5, 0.5, 0.5, hg.Neumann(terms=5, lipschitz=6.0))
-    result = hg.solve(algorithm, problem, hg.networks.complete(3), rounds=150, observe_every=150, check=False)
+    options = {"rounds": 150, "observe_every": 150, "check": False, "measure": "test_accuracy"}
+    result = hg.solve(algorithm, problem, hg.networks.complete(3), **options)
     accuracy = result.history["test_accuracy"].to_numpy()
     assert accuracy[0] < 0.2  # ten classes
     assert accuracy[-1] > 0.7

@@ -52,13 +52,20 @@ def test_gradients_are_those_of_loops_over_every_step(trace):
     problem = small_problem(trace)
     agent, form = problem.agent(1), problem.oracles.form
     x, y = perturbed(problem.upper), perturbed(problem.lower, 1)
-    played = agent.play(x, KEY)
+    played, lower, (fx, fy), loss = jax.jit(
+        lambda agent: (
+            agent.play(x, KEY),
+            agent.lower_gradient(x, y, KEY),
+            agent.upper_gradients(x, y, KEY),
+            agent.upper_loss(x, y, KEY),
+        )
+    )(agent)
     seen, tree = played.seen, problem.lower.unravel(y)
     alive, over = np.asarray(seen.alive), np.asarray(seen.over)
     steps, episodes = alive.shape
     assert over.any()
     assert not alive.all()
-    value = lambda critic, t, e: form.critic(critic, seen.states[t, e][None])[0, 0]
+    value = jax.jit(lambda critic, t, e: form.critic(critic, seen.states[t, e][None])[0, 0])
     model, rewards = np.asarray(form.model(tree["reward_model"], seen)), np.asarray(played.rewards)
 
     def differences(rewards):
@@ -71,9 +78,8 @@ def test_gradients_are_those_of_loops_over_every_step(trace):
         return np.asarray(weights) @ delta
 
     count, own = float(alive.sum()), differences(rewards)
-    lower = agent.lower_gradient(x, y, KEY)
     of_critic = lambda critic: sum(-own[t, e] * value(critic, t, e) / count for t, e in np.argwhere(alive))
-    critic_gradient = jax.grad(of_critic)(tree["critic"])
+    critic_gradient = jax.jit(jax.grad(of_critic))(tree["critic"])
     ours = problem.lower.unravel(lower)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-10), ours["critic"], critic_gradient)
 
@@ -81,11 +87,11 @@ def test_gradients_are_those_of_loops_over_every_step(trace):
         return form.policy(x, played.inputs[t, e][None, None])[0, 0, played.actions[t, e]]
 
     advantages = differences(model)
-    upper = jax.grad(lambda x: sum(-advantages[t, e] * log_policy(x, t, e) / count for t, e in np.argwhere(alive)))(x)
-    fx, fy = agent.upper_gradients(x, y, KEY)
+    of_policy = lambda x: sum(-advantages[t, e] * log_policy(x, t, e) / count for t, e in np.argwhere(alive))
+    upper = jax.jit(jax.grad(of_policy))(x)
     np.testing.assert_allclose(fx, upper, atol=1e-10)
     assert not fy.any()
-    assert float(agent.upper_loss(x, y, KEY)) == pytest.approx(-rewards.sum(axis=0).mean())
+    assert float(loss) == pytest.approx(-rewards.sum(axis=0).mean())
 
 
 def test_products_are_the_lower_gradients_derivative():
@@ -93,7 +99,8 @@ def test_products_are_the_lower_gradients_derivative():
     agent, x, y = problem.agent(0), perturbed(problem.upper), perturbed(problem.lower, 1)
     v, step = perturbed(problem.lower, 2), 1e-6
     product = agent.hessian_product(x, y, KEY)(v)
-    ahead, behind = (agent.lower_gradient(x, y + sign * step * v, KEY) for sign in (1, -1))
+    gradient = jax.jit(lambda y: agent.lower_gradient(x, y, KEY))
+    ahead, behind = (gradient(y + sign * step * v) for sign in (1, -1))
     np.testing.assert_allclose(product, (ahead - behind) / (2 * step), atol=1e-7)
     assert not agent.jacobian_product(x, y, KEY)(v).any()
     assert isinstance(agent, Oracles)
@@ -160,9 +167,7 @@ def test_layers_by_name_are_shared_and_nothing_else():
     assert sorted(shared) == sorted(np.concatenate([layer["weights"].ravel(), layer["bias"]]))
     assert problem.lower.shared_size == problem.lower.size
     network, algorithm = hg.networks.complete(2), hg.CAC(0.5, 0.1, hg.Direct())
-    result = hg.solve(
-        algorithm, cooperative_navigation(2, widths=(4, 3), shared_layers=("hidden.1",)), network, rounds=3
-    )
+    result = hg.solve(algorithm, problem, network, rounds=3, check=False, measure=False)
     apart = jax.tree.map(lambda leaf: float(np.abs(leaf[0] - leaf[1]).max()), result.x)
     assert max(jax.tree.leaves(apart["hidden"][1])) < 1e-12  # a complete graph of two: agreed in every round
     assert min(apart["hidden"][0]["weights"], apart["last"]["weights"]) > 1e-6
@@ -200,7 +205,7 @@ def test_mistakes_get_advice(make, words):
 
 def test_pursuit_learns_by_convolutions_with_one_layer_shared():
     problem = pursuit_evasion(3, evaders=2, horizon=6, channels=(2,), width=4, episodes=1, test_episodes=1)
-    result = hg.solve(hg.Slam(0.05, 0.05, 1.0, 0.5, hg.Direct()), problem, hg.networks.ring(3), rounds=2)
+    result = hg.solve(hg.Slam(0.05, 0.05, 1.0, 0.5, hg.Direct()), problem, hg.networks.ring(3), rounds=2, check=False)
     kernels = result.x["convolutions"][0]["weights"]
     assert np.isfinite(kernels).all()
     assert 0 < problem.upper.shared_size == kernels[0].size + 2

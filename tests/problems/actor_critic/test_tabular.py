@@ -32,7 +32,7 @@ def random_policies(seed=0, agents=AGENTS):
 def in_world(problem, function):
     """Calls function(agent's oracles within the world, x, y) of every agent, as an engine would."""
     mixing = Dense(jnp.eye(problem.agents))
-    return jax.vmap(lambda oracles, x, y: function(enter(oracles, mixing), x, y))
+    return jax.jit(jax.vmap(lambda oracles, x, y: function(enter(oracles, mixing), x, y)))
 
 
 def test_the_joint_policy_and_its_chain_are_probabilities():
@@ -107,8 +107,8 @@ def test_means_over_episodes_of_the_game_are_the_exact_expectations():
         assert float(jnp.abs(exact_x[seat]).max()) > 2 * scale
 
 
-def run(algorithm, problem, rounds, start=None):
-    return hg.solve(algorithm, problem, RING, rounds=rounds, observe_every=rounds, start=start, check=True)
+def run(algorithm, problem, rounds, measure):
+    return hg.solve(algorithm, problem, RING, rounds=rounds, observe_every=rounds, check=False, measure=measure)
 
 
 @pytest.mark.parametrize("features", [3])
@@ -116,13 +116,13 @@ def test_policies_held_slam_agrees_on_the_fixed_point_and_dac_stalls_at_its_step
     problem = tabular(PROCESS, features=features)
     uniform = jnp.full((AGENTS, STATES, ACTIONS), 1 / ACTIONS)
     point = np.asarray(fixed_point(PROCESS, uniform, problem.oracles.features[0]))
-    slam = run(hg.Slam(0.0, 0.5, 1.0, 1.0, hg.Direct()), problem, 6000)
+    slam = run(hg.Slam(0.0, 0.5, 1.0, 1.0, hg.Direct()), problem, 3000, "lower_consensus_error")
     last = slam.history.iloc[-1]
     assert last["lower_consensus_error"] < 1e-20
     np.testing.assert_allclose(slam.y[:, :features], np.broadcast_to(point, (AGENTS, features)), atol=1e-9)
     errors = []
     for beta in (0.2, 0.1):
-        dac = run(hg.DAC(0.0, beta, hg.Direct()), problem, 6000)
+        dac = run(hg.DAC(0.0, beta, hg.Direct()), problem, 3000, "lower_consensus_error")
         errors.append(np.sqrt(dac.history["lower_consensus_error"].iloc[-1]))
     assert errors[1] > 1e-4
     assert errors[0] / errors[1] == pytest.approx(2, rel=0.15)  # O(beta)
@@ -135,19 +135,19 @@ def test_moving_policies_raise_the_return():
         hg.DAC(2.0, 0.5, hg.Direct()),
         hg.MDAC(2.0, 0.5, hg.Direct(), inner_steps=5),
     ):
-        returns = run(algorithm, problem, 1500).history["return"]
+        returns = run(algorithm, problem, 1000, "return").history["return"]
         assert returns.iloc[-1] > returns.iloc[0] + 2
 
 
 def test_engines_play_the_same_game():
-    game = TabularGame(networked_process(4, STATES, ACTIONS, seed=2), 3)
-    problem = actor_critic(game, actor=FullyConnected((4,)), critic=FullyConnected((4,)), episodes=2, test_episodes=2)
+    game, linear = TabularGame(networked_process(4, STATES, ACTIONS, seed=2), 3), FullyConnected(())
+    problem = actor_critic(game, actor=linear, critic=linear, episodes=2, test_episodes=2)
     algorithm, network = hg.Slam(0.1, 0.1, 1.0, 0.5, hg.Direct()), hg.networks.ring(4)
-    results = [
-        hg.solve(algorithm, problem, network, rounds=rounds, engine=engine)
-        for rounds, engine in ((5, hg.Simulated()), (5, hg.Sharded(devices=2)), (5, hg.Sharded(devices=3)))
-    ]
-    one = [hg.solve(algorithm, problem, network, rounds=1, engine=engine) for engine in (hg.Simulated(), hg.Debug())]
+    run = lambda rounds, engine: hg.solve(
+        algorithm, problem, network, rounds=rounds, engine=engine, check=False, measure=False
+    )
+    results = [run(5, engine) for engine in (hg.Simulated(), hg.Sharded(devices=2), hg.Sharded(devices=3))]
+    one = [run(1, engine) for engine in (hg.Simulated(), hg.Debug())]
     for group in (results, one):
         for other in group[1:]:
             for ours, theirs in zip(jax.tree.leaves((group[0].x, group[0].y)), jax.tree.leaves((other.x, other.y))):
@@ -160,8 +160,9 @@ def test_several_seeds_in_one_call_are_the_seeds_alone():
     game = TabularGame(networked_process(3, STATES, ACTIONS, seed=2), 5)
     problem = actor_critic(game, actor=FullyConnected((4,)), critic=FullyConnected((4,)), episodes=2, test_episodes=3)
     algorithm, network = hg.CAC(0.1, 0.1, hg.Direct()), hg.networks.ring(3)
-    together = hg.solve(algorithm, problem, network, rounds=4, seeds=2)
-    alone = hg.solve(algorithm, problem, network, rounds=4, seed=1)
+    options = {"rounds": 4, "check": False, "measure": False}
+    together = hg.solve(algorithm, problem, network, seeds=2, **options)
+    alone = hg.solve(algorithm, problem, network, seed=1, **options)
     for many, one in zip(jax.tree.leaves(together.x), jax.tree.leaves(alone.x)):
         np.testing.assert_allclose(many[1], one, atol=1e-12)
 
@@ -172,8 +173,9 @@ def test_agents_renumbered_keep_their_seats():
     order = [2, 0, 1]
     network = hg.networks.complete(3)
     algorithm = hg.Slam(0.1, 0.1, 1.0, 0.5, hg.Direct())
-    ours = hg.solve(algorithm, problem, network, rounds=4)
-    other = hg.solve(algorithm, problem.relabelled(order), network, rounds=4)
+    options = {"rounds": 4, "check": False, "measure": "return"}
+    ours = hg.solve(algorithm, problem, network, **options)
+    other = hg.solve(algorithm, problem.relabelled(order), network, **options)
     for one, renumbered in zip(jax.tree.leaves((ours.x, ours.y)), jax.tree.leaves((other.x, other.y))):
         np.testing.assert_allclose(one[np.asarray(order)], renumbered, atol=1e-12)
     assert ours.history["return"].iloc[-1] == pytest.approx(other.history["return"].iloc[-1], abs=1e-12)

@@ -1,0 +1,118 @@
+"""Rounds a second of whole runs, against another checkout's, in turn: `python -m benchmarks.rounds FOLDER`.
+
+DIAMOND on a9a with 5 and with 100 agents, SLAM on a ring of 10,000 agents, one DIAMOND step of 1 and of 32 agents.
+Each checkout has a process of its own that compiles once and then runs when it is told to, one at a time. The interval
+is of the median of the ratios of neighbouring runs, by bootstrap; a folder of data may stand in $HYPERGOSSIP_DATA.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from benchmarks.timing import report
+
+PAIRS = 15
+RESAMPLES = 10_000
+REACHED = 0.98  # what the interval of the ratio must reach
+# Rounds in one timed run: about half a second.
+CASES = {
+    "DIAMOND on a9a, 5 agents": 3_000,
+    "DIAMOND on a9a, 100 agents": 200,
+    "SLAM on a ring of 10,000": 60,
+    "one step, 1 agent": 15_000,
+    "one step, 32 agents": 800,
+}
+PROGRAM = """
+import sys, warnings
+import numpy as np
+import hypergossip as hg
+from hypergossip.problems import hyperparameter, quadratic
+warnings.simplefilter("ignore")
+sys.path.append(sys.argv[2])
+from benchmarks.problems import diamond, logistic
+
+def case(name):
+    if "a9a" in name:
+        agents = 5 if " 5 " in name else 100
+        network = hg.networks.erdos_renyi(agents, 0.5, seed=0, weights="laplacian")
+        method = hg.Diamond(0.1, 0.15, 0.1, 0.1, hg.Neumann(10, 4.0))
+        return method, hyperparameter("a9a", agents, batch_size=32), network
+    if "ring" in name:
+        method = hg.Slam(0.05, 0.1, 1.0, 0.5, hg.ConjugateGradient(4, 1e-6))
+        return method, quadratic(10_000, 100, 4, noise=0.1, share="both"), hg.networks.ring(10_000)
+    agents = 32 if "32" in name else 1
+    return diamond(), logistic(agents), hg.networks.ring(agents)
+
+rounds = int(sys.argv[3])
+method, problem, network = case(sys.argv[1])
+kept = hg.solve(method, problem, network, rounds=2, observe_every=2, check=False, progress=False)
+for _ in sys.stdin:
+    settings = {"rounds": rounds, "observe_every": rounds, "check": False, "progress": False}
+    print(hg.solve(method, problem, network, **settings).history["seconds"].iloc[-1], flush=True)
+"""
+
+
+class Runner:
+    """A process with one checkout's library, which runs one case when it is told to."""
+
+    def __init__(self, checkout: Path, name: str) -> None:
+        """Starts it.
+
+        Args:
+            checkout: The folder whose library it takes.
+            name: One of `CASES`.
+        """
+        here = Path(__file__).parents[1]
+        environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+        arguments = [sys.executable, "-c", PROGRAM, name, str(here), str(CASES[name])]
+        self.process = subprocess.Popen(
+            arguments, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def run(self) -> float:
+        """Returns the seconds of its rounds, without compiling and measuring."""
+        told = cast(IO[str], self.process.stdin)
+        told.write("once\n")
+        told.flush()
+        return float(cast(IO[str], self.process.stdout).readline())
+
+    def close(self) -> None:
+        """Ends it."""
+        self.process.communicate()
+
+
+def compare(other: Path, name: str) -> tuple[str, str]:
+    """Returns a case's row: both medians, and the other's seconds over ours with their interval."""
+    runners = [Runner(checkout, name) for checkout in (other, Path(__file__).parents[1])]
+    for runner in runners:
+        runner.run()
+    # The first of a pair changes from pair to pair.
+    seconds = np.zeros((PAIRS, 2))
+    for pair in range(PAIRS):
+        for which in (0, 1) if pair % 2 else (1, 0):
+            seconds[pair, which] = runners[which].run()
+    for runner in runners:
+        runner.close()
+    ratios = seconds[:, 0] / seconds[:, 1]
+    drawn = np.random.default_rng(0).integers(PAIRS, size=(RESAMPLES, PAIRS))
+    low, high = np.quantile(np.median(ratios[drawn], axis=1), (0.025, 0.975))
+    there, here = CASES[name] / np.median(seconds, axis=0)
+    verdict = "" if high >= REACHED else f", below {REACHED}"
+    return name, f"{there:.4g} -> {here:.4g} rounds/s, ratio {np.median(ratios):.3f} [{low:.3f}, {high:.3f}]{verdict}"
+
+
+def main() -> None:
+    """Prints a row a case; those whose names hold the second argument, all if absent."""
+    other, wanted = Path(sys.argv[1]).resolve(), "".join(sys.argv[2:3])
+    report(
+        f"rounds a second, the other checkout's -> ours, and ours / the other's over {PAIRS} pairs, bootstrap 95 %",
+        [compare(other, name) for name in CASES if wanted in name],
+    )
+
+
+if __name__ == "__main__":
+    main()
