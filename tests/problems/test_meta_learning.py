@@ -7,11 +7,11 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.building import build
+from hypergossip.collective import _observed
 from hypergossip.configuration import read, validate
 from hypergossip.data import Dataset, load
 from hypergossip.messages import messages
 from hypergossip.metrics import observations
-from hypergossip.metrics.observations import _observations
 from hypergossip.problems import meta_learning
 from hypergossip.problems.meta_learning import CrossEntropy
 from hypergossip.problems.representations import Convolutional
@@ -198,7 +198,7 @@ def test_observations_are_means_over_agents_and_their_images_no_part_of_the_prog
         x = jnp.stack([problem.upper.ravel(x) for x, _ in points])[None]
         y = jnp.stack([problem.lower.ravel(y) for _, y in points])[None]
         found = observations(tuple(problem.observe.items()), problem.upper, problem.lower, x, y)
-        compiled.append(_observations._cache_size())
+        compiled.append(_observed._cache_size())
         for name, function in problem.observe.items():
             np.testing.assert_allclose(found[name], np.mean([function(*point) for point in points]), rtol=1e-9)
     assert compiled[0] == compiled[1]  # other images, the same program

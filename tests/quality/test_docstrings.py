@@ -11,7 +11,7 @@ ROOT = Path(hypergossip.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 # The contract's own methods are described once, in algorithm.py, engine.py and the constructors of the classes.
 CONTRACT = {
-    *("init", "step", "message", "conserved", "cost", "check"),
+    *("init", "step", "conserved", "cost", "check"),
     *("samples", "upper_loss", "lower_loss", "upper_gradients", "lower_gradient", "hessian_product"),
     *("lower_gradients", "adjoint", "jacobian_product", "project", "place", "start", "restore", "advance"),
     *("fetch", "tell", "apply"),
