@@ -7,7 +7,7 @@ import pytest
 import hypergossip as hg
 from laws.problems import AGENTS, PRIVATE, still_problem
 from laws.running import final, mixes, trajectory
-from laws.table import both_engines, every_method, every_pair, rounds_for
+from laws.table import KINDS, METHODS, both_engines, every_method, every_pair, rounds_for
 
 ROUNDS = 60
 
@@ -81,7 +81,7 @@ def test_slam_contracts_at_the_radius_of_its_own_recursion(method, weights, engi
             np.testing.assert_array_equal(points, np.broadcast_to(points[0], points.shape))
 
 
-@every_pair()
+@every_pair(lambda method: any(method is METHODS[name] for name in KINDS))
 def test_agents_that_agree_stay_as_they_are(method, engine):
     """To the last bit, in every precision: W's rows, rounded, need not sum to one."""
     problem, network = still_problem(method.share), hg.networks.ring(AGENTS, weights="laplacian")
