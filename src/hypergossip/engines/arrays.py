@@ -11,7 +11,8 @@ import numpy as np
 from hypergossip.algorithm import Cost
 from hypergossip.collective import Program, observed
 from hypergossip.engines.engine import Job
-from hypergossip.engines.lifting import Placed, Spaces
+from hypergossip.engines.lifting import Placed
+from hypergossip.messages import Spaces
 
 
 class ArraySession(ABC):

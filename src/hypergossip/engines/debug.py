@@ -12,8 +12,9 @@ from hypergossip.algorithm import Algorithm, Cost, WorldOracles
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.keys import INIT_ROUND, agent_key
-from hypergossip.engines.lifting import Placed, Spaces, mix_through
+from hypergossip.engines.lifting import Placed
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
+from hypergossip.messages import Spaces, mix_through
 
 MIX, WORLD = "mix", "its world"  # where a program stops
 

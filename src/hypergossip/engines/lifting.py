@@ -9,8 +9,7 @@ from jax import lax
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
-from hypergossip.messages import Spaces as Spaces
-from hypergossip.messages import mix_through as mix_through
+from hypergossip.messages import Spaces, mix_through
 
 TOGETHER_ENTRIES = 50_000  # in the state of a run; smaller runs go through a round together on a CPU
 

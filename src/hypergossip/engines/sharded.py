@@ -16,8 +16,9 @@ from hypergossip.compilation import compiled
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.halo import AXIS, Halo, deal, make_halo
-from hypergossip.engines.lifting import Placed, Spaces, initial_states, run_rounds
+from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
+from hypergossip.messages import Spaces
 
 
 @dataclass(frozen=True)
