@@ -1,7 +1,5 @@
 """The whole-data loss is the user's own function on the agent's own rows, whatever the loss and the numbers of rows."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,25 +136,6 @@ def test_the_same_arrays_for_both_levels_are_held_once():
     assert one.oracles.upper_data["a"] is one.oracles.lower_data["a"]
     other = hg.Problem(loss, loss, upper_data=data, lower_data=[agent(5, 2), agent(7, 3)], x0=zero, y0=zero)
     assert other.oracles.upper_data["a"] is not other.oracles.lower_data["a"]
-
-
-def test_one_large_agent_among_small_ones_is_told():
-    of = lambda rows: {"a": np.zeros((rows, 50), np.float32)}
-    loss = lambda x, y, b: jnp.mean((b["a"] @ y) ** 2) + jnp.sum((y - x) ** 2)
-    make = lambda large: hg.Problem(
-        loss,
-        loss,
-        upper_data=[of(large), *(of(10) for _ in range(63))],
-        lower_data=[of(10) for _ in range(64)],
-        x0=np.zeros(50),
-        y0=np.zeros(50),
-        batch_size=4,
-    )
-    with pytest.warns(UserWarning, match=r"upper_data: 2\.1 MB are given, .* the 10,000 samples of agent 0"):
-        make(10_000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        make(100)
 
 
 class Changing:

@@ -8,22 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from hypergossip.agents_axis import is_packed, number_of_agents
 from hypergossip.float64 import to_float64
+from hypergossip.spread import mesh_of
 
 BLOCK_BYTES = 32e6  # of agents' data in float64 at a time
 
 
-def agents_at_a_time(oracles: Any) -> int:
-    """Returns for how many agents to measure at a time: all, where a copy of their data in float64 is small.
+def agents_at_a_time(oracles: Any) -> int | None:
+    """Returns for how many agents to measure at a time; None for all, where a copy of their data in float64 is small.
 
     Args:
-        oracles: Every agent's oracles, leaves (agents, ...). Those that are spread over devices are measured there.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`. Of agents that are spread over devices it is
+            so many on each.
     """
-    leaves = jax.tree.leaves(oracles)
-    agents = leaves[0].shape[0]
-    spread = any(isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1 for leaf in leaves)
-    bytes_of_agent = sum(8 * np.size(leaf) for leaf in leaves) / agents
-    return agents if spread else int(np.clip(BLOCK_BYTES // max(bytes_of_agent, 1), 1, agents))
+    if is_packed(oracles):
+        return None  # on all their rows they are computed one after another
+    agents, mesh = number_of_agents(oracles), mesh_of(oracles)
+    here = agents if mesh is None else agents // mesh.size
+    bytes_of_agent = sum(8 * np.size(leaf) for leaf in jax.tree.leaves(oracles)) / agents
+    block = int(max(BLOCK_BYTES // max(bytes_of_agent, 1), 1))
+    return None if block >= here else block
 
 
 def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: Any) -> Any:
@@ -49,6 +54,11 @@ def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: 
         def of_block(start: Any) -> Any:
             cut = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, block)
             own = [cut(leaf) if own else leaf for leaf, own in zip(leaves, mapped, strict=True)]
+            if block == 1:
+                # Without an axis of one: with it and without it XLA would hold two copies of the data.
+                alone = [leaf[0] if own else leaf for leaf, own in zip(own, mapped, strict=True)]
+                found = function(*to_float64(jax.tree.unflatten(structure, alone)))
+                return jax.tree.map(lambda leaf: leaf[None], found)
             axes = jax.tree.unflatten(structure, [0 if own else None for own in mapped])
             return jax.vmap(lambda arguments: function(*to_float64(arguments)), (axes,))(
                 jax.tree.unflatten(structure, own)

@@ -14,6 +14,7 @@ from hypergossip.algorithm import Cost
 
 FILE = "checkpoint.npz"
 VERSION = 1
+DIGEST_BYTES = 32
 
 
 class Saved(NamedTuple):
@@ -52,8 +53,13 @@ class Digest:
         for leaf in jax.tree.leaves(tree):
             array = np.ascontiguousarray(leaf)
             self._total.update(f"{array.shape}{array.dtype}".encode())
-            self._total.update(array.tobytes())
+            self._total.update(array.reshape(-1).view(np.uint8).data)  # without a copy
         return self
+
+    @property
+    def bytes(self) -> bytes:
+        """The fingerprint of what was added so far, `DIGEST_BYTES` long."""
+        return self._total.digest()
 
     @property
     def text(self) -> str:

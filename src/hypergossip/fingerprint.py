@@ -7,8 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.checkpoint import Digest
+from hypergossip.agents_data import rows_here
+from hypergossip.checkpoint import DIGEST_BYTES, Digest
+from hypergossip.oracles import AutodiffOracles
+from hypergossip.packed import PackedOracles
 from hypergossip.problem import Problem
+from hypergossip.processes import gather
 
 
 class Fingerprint(Mapping[str, Any]):
@@ -69,11 +73,23 @@ def without_addresses(text: str) -> str:
 
 def _data_and_problem(problem: Problem) -> tuple[str, str]:
     def both(problem: Problem) -> tuple[str, str]:
-        total = Digest().add((problem.oracles, problem.identities))
+        total = Digest().add((_agents_data(problem), problem.identities))
         data = total.text
         return data, total.add((problem.x0, problem.y0)).text
 
     return _once(problem, "data", both)
+
+
+def _agents_data(problem: Problem) -> Any:
+    """Returns what tells all agents' data: a digest of each one's, made where it lives, or the oracles themselves."""
+    oracles = problem.oracles
+    if not isinstance(oracles, AutodiffOracles | PackedOracles):
+        return oracles
+    digests = np.zeros((2, problem.agents, DIGEST_BYTES), np.uint8)
+    for k, level in enumerate(("upper", "lower")):
+        for i, rows in rows_here(oracles, level):
+            digests[k, i] = np.frombuffer(Digest().add(rows).bytes, np.uint8)
+    return gather(digests).sum(axis=0, dtype=np.uint8)  # each process has its own agents', and zeros elsewhere
 
 
 def _once(problem: Problem, name: str, compute: Callable[[Problem], Any]) -> Any:
@@ -103,6 +119,6 @@ def _everything(agent: Any, x: Any, y: Any, key: Any) -> Any:
 def _traced(problem: Problem) -> str:
     # In the precision of the problem, whatever JAX's switch has become since it was made.
     with jax.enable_x64(problem.x0.dtype == np.float64):
-        program = _everything.trace(problem.agent(0), problem.x0, problem.y0, jax.random.key(0)).jaxpr
+        program = _everything.trace(problem.agent_shapes(), problem.x0, problem.y0, jax.random.key(0)).jaxpr
     text = np.frombuffer(without_addresses(str(program)).encode(), np.uint8)
     return Digest().add((text, program.consts)).text

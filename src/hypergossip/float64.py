@@ -12,15 +12,19 @@ def to_float64(tree: Any) -> Any:
     """Returns a tree with its floating arrays in float64, and complex ones in two of them; under ``jax.enable_x64``.
 
     Args:
-        tree: A pytree of arrays; whole numbers stay as they are.
+        tree: A pytree of arrays; whole numbers stay as they are. A node with a method `in_float64` says itself what
+            it becomes.
     """
+    casts_itself = lambda node: hasattr(node, "in_float64")
 
     def cast(leaf: Any) -> Any:
+        if casts_itself(leaf):
+            return leaf.in_float64()
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             return leaf.astype(jnp.complex128)
         return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    return jax.tree.map(cast, tree)
+    return jax.tree.map(cast, tree, is_leaf=casts_itself)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.random import threefry_2x32
 from jaxtyping import Array, Float
@@ -15,6 +16,8 @@ from hypergossip.algorithm import Count, Lower, Sample, Upper
 from hypergossip.pytree import register_pytree
 from hypergossip.space import Space
 from hypergossip.whole_data import Loss, Whole, whole_loss
+
+SAMPLINGS = ("iid", "blocks")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Form:
     calls_python: bool = False
 
 
-@register_pytree("form")
+@register_pytree("form", "same", twice=("same", "upper_data", "lower_data"))
 @dataclass(frozen=True)
 class AutodiffOracles:
     """`Oracles` of one agent from its losses and data.
@@ -56,6 +59,7 @@ class AutodiffOracles:
         upper_count: The agent's own number of upper samples, a scalar.
         lower_count: Likewise.
         form: What all agents have in common.
+        same: Are the data of both levels the same arrays?
     """
 
     upper_data: Any
@@ -63,6 +67,7 @@ class AutodiffOracles:
     upper_count: Any
     lower_count: Any
     form: Form
+    same: bool = False
 
     @property
     def full(self) -> "AutodiffOracles":
@@ -141,6 +146,27 @@ class AutodiffOracles:
         return lambda x, y: loss(x, y, batch)
 
 
+def check_sampling(batch_size: Any, sampling: Any, smallest: int) -> None:
+    """Raises ValueError where batches cannot be drawn.
+
+    Args:
+        batch_size: Samples a key draws; None: every sample.
+        sampling: "iid" or "blocks".
+        smallest: The samples of the agent with the fewest.
+    """
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
+    if batch_size is None:
+        return
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
+    if not 0 < batch_size <= smallest:
+        raise ValueError(
+            f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
+            "take a smaller batch, or None for every sample."
+        )
+
+
 def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
     """Draws a key's batch among the first `count` rows.
 
@@ -155,13 +181,13 @@ def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
         Pytree, leaves (size, ...).
     """
     if sampling == "blocks":
-        start = _below(count, jax.random.bits(key, (), jnp.uint32))
+        start = below(count, jax.random.bits(key, (), jnp.uint32))
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
-    rows = _below(count, _words(key, size))
+    rows = below(count, words(key, size))
     return jax.tree.map(lambda leaf: leaf[rows], data)
 
 
-def _words(key: Sample, size: int) -> Any:
+def words(key: Sample, size: int) -> Any:
     """Returns independent random words, (size,) of 32 bits.
 
     `jax.random.bits` spends a whole block of Threefry, two words, on each word. Here both are used: mapped over agents
@@ -172,7 +198,7 @@ def _words(key: Sample, size: int) -> Any:
     return threefry_2x32(jax.random.key_data(key), jnp.arange(size, dtype=jnp.uint32))
 
 
-def _below(count: Any, words: Any) -> Any:
+def below(count: Any, words: Any) -> Any:
     """Turns words into whole numbers below `count`.
 
     The probabilities of two rows differ by at most count / 2^32 of themselves, far below what any run could see;

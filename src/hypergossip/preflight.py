@@ -10,8 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from hypergossip.agent_blocks import agents_at_a_time
+from hypergossip.agents_axis import number_of_agents
 from hypergossip.algorithm import Algorithm, Facts
 from hypergossip.collective import Collective, of_network
 from hypergossip.compilation import compiled
@@ -25,6 +28,7 @@ from hypergossip.preset import generalised
 from hypergossip.problem import Problem
 from hypergossip.requirements import refuse_unmet
 from hypergossip.space import Space
+from hypergossip.spread import AXIS, mesh_of, on_devices
 from hypergossip.starting_point import check_finite, check_influence, measure_start, normalised
 from hypergossip.step_bounds import check_signs
 
@@ -93,7 +97,7 @@ def sent_in_a_round(algorithm: Algorithm, problem: Problem) -> tuple[Message, ..
     """Returns the messages of a round of an algorithm on a problem."""
     spaces, start = (problem.upper, problem.lower), (problem.x0, problem.y0)
     try:
-        return messages(algorithm, spaces, jax.eval_shape(lambda: problem.agent(0)), *start)
+        return messages(algorithm, spaces, problem.agent_shapes(), *start)
     except jax.errors.ConcretizationTypeError:  # it looks at its values, as one does under Debug
         return messages_by_running(algorithm, spaces, problem.agent(0), *start)
 
@@ -115,7 +119,7 @@ def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
         return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
 
     try:
-        jax.eval_shape(one_round, problem.agent(0), problem.x0, problem.y0)
+        jax.eval_shape(one_round, problem.agent_shapes(), problem.x0, problem.y0)
     except Exception as error:
         raise ValueError(
             f"{name} asks for second derivatives of the lower loss, which can be differentiated only once. Take an "
@@ -194,15 +198,13 @@ def upper_curvature(problem: Problem) -> float:
     with in_float64(calls_python(problem.oracles)):
         oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
         spaces, block = (problem.upper, problem.lower), agents_at_a_time(oracles)
-        return float(_upper_curvature(oracles, *spaces, problem.x0, problem.y0, block))
+        return float(_upper_curvature(oracles, *spaces, problem.x0, problem.y0, block, mesh_of(oracles)))
 
 
-@compiled("upper", "lower", "block")
-def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any, block: int) -> Any:
-    agents, (x, y) = jax.tree.leaves(oracles)[0].shape[0], to_float64((x, y))
-    oracles = to_float64(oracles) if block >= agents else oracles
-    everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
-
+@compiled("upper", "lower", "block", "mesh")
+def _upper_curvature(
+    oracles: Any, upper: Space, lower: Space, x: Any, y: Any, block: int | None, mesh: Mesh | None
+) -> Any:
     def of_agent(agent: Any, x: Any, y: Any, network: Collective) -> Any:
         full = agent.full
         solve = lambda x, y: solve_lower(full, lower, x, y, network).solution
@@ -223,4 +225,12 @@ def _upper_curvature(oracles: Any, upper: Space, lower: Space, x: Any, y: Any, b
         v = jax.random.normal(jax.random.key(0), x.shape, x.dtype)
         return jnp.abs(lax.fori_loop(0, 5, iterate, (v / jnp.linalg.norm(v), jnp.zeros((), x.dtype)))[1])
 
-    return of_network(of_agent, oracles, everywhere(x), everywhere(y), block)
+    def on_device(oracles: Any, x: Any, y: Any) -> Any:
+        agents, (x, y) = number_of_agents(oracles), to_float64((x, y))
+        oracles = to_float64(oracles) if block is None else oracles
+        everywhere = lambda v: jnp.broadcast_to(v, (agents, v.size))
+        return of_network(of_agent, oracles, everywhere(x), everywhere(y), block, mesh and AXIS)
+
+    if mesh is None:
+        return on_device(oracles, x, y)
+    return on_devices(on_device, mesh, (P(AXIS), P(), P()), P())(oracles, x, y)

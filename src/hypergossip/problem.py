@@ -6,17 +6,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int
 
+from hypergossip.agents_axis import number_of_agents, take_agents
+from hypergossip.agents_data import AgentsData, Load, agent_here, read_all, read_own
 from hypergossip.algorithm import LossOracles, Oracles, Vector
+from hypergossip.arguments import whole_number
 from hypergossip.callables import check_function, check_functions, own_function
 from hypergossip.naming import agent_label, read_names
-from hypergossip.oracles import AutodiffOracles, Form
-from hypergossip.problem_data import count_rows, read_data, read_start, refuse_unlike_levels
+from hypergossip.oracles import Form, check_sampling
+from hypergossip.problem_data import read_start
 from hypergossip.space import Space
-from hypergossip.stacking import same_arrays, stack
-from hypergossip.whole_data import Loss, check_loss, choose_whole
+from hypergossip.whole_data import Loss, check_loss
 
 Tree = Any
 Observation = Callable[[Tree, Tree], Any]
@@ -24,7 +25,6 @@ Together = Callable[[Any, Any, Any], Any]
 Share = str | Mapping[str, Any]
 
 SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
-SAMPLINGS = ("iid", "blocks")
 
 
 class Problem:
@@ -95,32 +95,84 @@ class Problem:
         Raises:
             ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
         """
+        data = read_all(upper_data, lower_data)
+        self._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, names)
+
+    @classmethod
+    def from_agents(
+        cls,
+        upper: Loss,
+        lower: Loss,
+        *,
+        n: int,
+        load: Load,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        batch_size: int | None = None,
+        sampling: str = "iid",
+        observe: Mapping[str, Observation] | None = None,
+        project: Callable[[Tree], Tree] | None = None,
+        names: Iterable[Any] | None = None,
+    ) -> "Problem":
+        """Makes a problem whose data are loaded agent by agent, where each agent lives.
+
+        In one process all agents are loaded. In several processes of `jax.distributed` each loads its own agents alone,
+        those that `Sharded` runs there, and no process ever holds all data; all of them must make the same problem.
+
+        Args:
+            upper: As for `Problem`.
+            lower: Likewise.
+            n: The number of agents.
+            load: Agent's number, from 0 -> (upper_data, lower_data), pytrees with leaves (samples, ...), alike for all
+                agents but for the numbers of samples. Given the same arrays for both levels, one copy is held. Arrays
+                that are mapped from files (`numpy.load(..., mmap_mode="r")`) are read once.
+            x0: As for `Problem`.
+            y0: Likewise.
+            share: Likewise.
+            batch_size: Likewise.
+            sampling: Likewise.
+            observe: Likewise.
+            project: Likewise.
+            names: Likewise.
+
+        Raises:
+            ValueError: As `Problem`; if `load` returns no pair; or if several processes cannot divide the agents
+                evenly.
+            RuntimeError: If loading failed in another process.
+        """
+        if not callable(load):
+            raise ValueError(f"load is {load!r}; give a function: agent's number -> (upper_data, lower_data).")
+        data = read_own(whole_number("n", n, 1), load)
+        problem = cls.__new__(cls)
+        problem._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, names)
+        return problem
+
+    def _make(
+        self,
+        upper: Loss,
+        lower: Loss,
+        data: AgentsData,
+        x0: Tree,
+        y0: Tree,
+        share: Share,
+        batch_size: int | None,
+        sampling: str,
+        observe: Any,
+        project: Any,
+        names: Any,
+    ) -> None:
         for name, function in (("upper", upper), ("lower", lower)):
             check_function(function, name, ("x", "y", "batch"))
         if project is not None:
             check_function(project, "project", ("x",))
-        if sampling not in SAMPLINGS:
-            raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
-        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer)):
-            raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
-        upper_share, lower_share = _read_share(share)
-        upper_rows = read_data(upper_data, "upper_data")
-        lower_rows = read_data(lower_data, "lower_data")
-        refuse_unlike_levels((upper_data, upper_rows), (lower_data, lower_rows))
-        counts = [
-            [count_rows(agent, name, i) for i, agent in enumerate(rows)]
-            for name, rows in (("upper_data", upper_rows), ("lower_data", lower_rows))
-        ]
-        smallest = min(map(min, counts))
-        if batch_size is not None and not 0 < batch_size <= smallest:
-            raise ValueError(
-                f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
-                "take a smaller batch, or None for every sample."
-            )
+        check_sampling(batch_size, sampling, int(data.counts.min()))
         x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
+        upper_share, lower_share = _read_share(share)
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
         upper, lower = map(own_function, (upper, lower))
-        python = check_loss("upper", upper, upper_rows[0], x0, y0), check_loss("lower", lower, lower_rows[0], x0, y0)
+        losses = (("upper", upper), ("lower", lower))
+        python = [check_loss(*losses[k], data.levels[k][0], x0, y0) for k in (0, 1)]
         form = Form(
             upper=upper,
             lower=lower,
@@ -128,24 +180,11 @@ class Problem:
             lower_space=spaces[1],
             batch_size=None if batch_size is None else int(batch_size),
             sampling=sampling,
-            whole=(
-                choose_whole("upper", upper, upper_rows, counts[0], x0, y0, python[0]),
-                choose_whole("lower", lower, lower_rows, counts[1], x0, y0, python[1]),
-            ),
+            whole=(data.whole(0, upper, x0, y0, python[0]), data.whole(1, lower, x0, y0, python[1])),
             projection=project,
             calls_python=any(python),
         )
-        repeat = form.batch_size - 1 if form.batch_size and sampling == "blocks" else 0
-        stacked = stack(upper_rows, repeat, "upper_data")
-        same = same_arrays(upper_data, lower_data)
-        oracles = AutodiffOracles(
-            upper_data=stacked,
-            lower_data=stacked if same else stack(lower_rows, repeat, "lower_data"),
-            upper_count=jnp.asarray(counts[0]),
-            lower_count=jnp.asarray(counts[1]),
-            form=form,
-        )
-        self._set(oracles, form.upper_space, form.lower_space, x0, y0, observe, names)
+        self._set(data.hold(form), form.upper_space, form.lower_space, x0, y0, observe, names)
 
     @classmethod
     def from_oracles(
@@ -186,7 +225,7 @@ class Problem:
     def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any, names: Any) -> None:
         check_functions(observe, "observe", ("x", "y"))
         self.oracles = oracles
-        self.agents = jax.tree.leaves(oracles)[0].shape[0]
+        self.agents = number_of_agents(oracles)
         self.names = read_names(names, self.agents)
         self.identities = jnp.arange(self.agents)
         self.upper, self.lower = upper, lower
@@ -210,16 +249,19 @@ class Problem:
             full = agent.full
             return full.hessian_product(x, y, key)(y), full.jacobian_product(x, y, key)(y)
 
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.oracles)
         try:
-            jax.eval_shape(products, one, self.x0, self.y0)
+            jax.eval_shape(products, self.agent_shapes(), self.x0, self.y0)
         except Exception:  # whatever a user's function raises that is differentiated once too often
             return False
         return True
 
     def agent(self, i: int) -> Oracles:
         """Returns the problem as agent i sees it."""
-        return jax.tree.map(lambda leaf: leaf[i], self.oracles)
+        return agent_here(self.oracles, i)
+
+    def agent_shapes(self) -> Any:
+        """Returns the shapes and types of the arrays of one agent."""
+        return jax.eval_shape(lambda oracles: take_agents(oracles, 0), self.oracles)
 
     def agent_label(self, i: int) -> str:
         """Returns what messages call agent i: "agent 3", or "agent 3 ('Paris')" where agents have names."""
@@ -229,7 +271,7 @@ class Problem:
         """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
         problem = Problem.__new__(Problem)
         problem.__dict__.update(self.__dict__)
-        problem.oracles = jax.tree.map(lambda leaf: leaf[jnp.asarray(order)], self.oracles)
+        problem.oracles = take_agents(self.oracles, jnp.asarray(order))
         problem.identities = self.identities[jnp.asarray(order)]
         problem.names = self.names and tuple(self.names[old] for old in order)
         return problem

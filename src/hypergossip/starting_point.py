@@ -1,17 +1,23 @@
 """The problem at its starting point: what is not finite, what has no influence, and how curved the lower level is."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from hypergossip.agent_blocks import agents_at_a_time, in_blocks
+from hypergossip.agents_axis import axes_of_agents
 from hypergossip.compilation import compiled
 from hypergossip.float64 import calls_python, in_float64, to_float64
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.problem import Problem
+from hypergossip.spread import AXIS, fetch, mesh_of, on_devices
 
 POWER_ITERATIONS = 24
 BATCHES = 4
@@ -65,12 +71,13 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
         little = entries <= LITTLE_DATA and jax.default_backend() == "cpu"
         measure = _on_little if little else _on_much
         oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
-        found = measure(oracles, problem.identities, x, y, samples, agents_at_a_time(oracles))
-        return jax.tree.map(np.asarray, found)
+        who, block, mesh = np.asarray(problem.identities), agents_at_a_time(oracles), mesh_of(oracles)
+        return fetch(measure(oracles, who, np.asarray(x), np.asarray(y), samples, block, mesh))
 
 
-def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: int) -> Start:
+def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: int | None, mesh: Mesh | None) -> Start:
     x, y = to_float64((x, y))
+    mapped = 0 if x.ndim == 2 else None
     direction = jax.random.normal(jax.random.key(0), y.shape[-1:], y.dtype)
     direction = direction / jnp.linalg.norm(direction)
     key = jax.random.key(0)
@@ -116,16 +123,25 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: 
             of_batches,
         )
 
-    # A point that all agents have in common is not mapped, which takes less time to compile.
-    mapped = 0 if x.ndim == 2 else None
-    if block >= len(identities):
-        return jax.vmap(of_agent, (0, 0, mapped, mapped))(to_float64(oracles), identities, x, y)
-    some = lambda *arguments: in_blocks(of_agent, block, arguments[1], *arguments)
-    return jax.vmap(some, (0, 0, mapped, mapped))(oracles, identities, x, y)
+    def on_device(oracles: Any, identities: Any, x: Any, y: Any) -> Start:
+        oracles = to_float64(oracles) if block is None else oracles
+        program = of_agent if block is None else partial(_in_blocks, of_agent, block)
+        # A point that all agents have in common is not mapped, which takes less time to compile.
+        return jax.vmap(program, (axes_of_agents(oracles), 0, mapped, mapped))(oracles, identities, x, y)
+
+    if mesh is None:
+        return on_device(oracles, identities, x, y)
+    of_points = P(AXIS) if mapped == 0 else P()
+    specs = P(AXIS), P(AXIS), of_points, of_points
+    return on_devices(on_device, mesh, specs, P(AXIS))(oracles, identities, x, y)
 
 
-_on_much = compiled("samples", "block")(_start)
-_on_little = compiled("samples", "block", quickly=True)(_start)
+def _in_blocks(of_agent: Callable[..., Start], block: int, *arguments: Any) -> Start:
+    return in_blocks(of_agent, block, arguments[1], *arguments)
+
+
+_on_much = compiled("samples", "block", "mesh")(_start)
+_on_little = compiled("samples", "block", "mesh", quickly=True)(_start)
 
 
 def normalised(Hv: Any, v: Any) -> Any:

@@ -137,15 +137,15 @@ def _about_lists(starts: dict[str, Tree], trace: Callable[[Tree, Tree], Any]) ->
 
 
 def choose_whole(
-    name: str, loss: Loss, agents: Sequence[Tree], counts: Sequence[int], x0: Tree, y0: Tree, python: bool = False
+    name: str, loss: Loss, agents: Sequence[Tree], sizes: tuple[int, ...], x0: Tree, y0: Tree, python: bool = False
 ) -> Whole:
     """Returns how a level's loss is called on all rows of every agent.
 
     Args:
         name: "upper" or "lower", for the message.
         loss: f(x, y, batch) -> scalar.
-        agents: One pytree of NumPy arrays an agent, leaves (rows, ...).
-        counts: Each agent's number of rows.
+        agents: One pytree of NumPy arrays an agent, leaves (rows, ...): all, or those of one process.
+        sizes: The different numbers of rows of all agents, ascending.
         x0: One agent's starting point.
         y0: Likewise.
         python: Does the loss call a Python function back?
@@ -153,12 +153,14 @@ def choose_whole(
     Raises:
         ValueError: If agents hold too many different numbers of rows for a loss that can be called in one shape only.
     """
-    sizes = tuple(sorted(set(map(int, counts))))
     if len(sizes) == 1:
         return Whole("equal", sizes)
     own = lambda *arguments: loss(*arguments)  # compiled for this problem alone, and hashable whatever the loss is
-    few = len(sizes) <= MOST_SHAPES
-    chosen = [counts.index(size) for size in (sizes if few else (sizes[0], sizes[len(sizes) // 2], sizes[-1]))]
+    counts, few = [jax.tree.leaves(agent)[0].shape[0] for agent in agents], len(sizes) <= MOST_SHAPES
+    here = sorted(set(counts))
+    chosen = [
+        counts.index(size) for size in (here if few else dict.fromkeys((here[0], here[len(here) // 2], here[-1])))
+    ]
     try:
         if _is_right(own, on_own_rows, agents, chosen, sizes[-1], x0, y0, python):
             return Whole("masked", sizes)
@@ -169,9 +171,9 @@ def choose_whole(
         obstacle = f"its program on padded rows cannot be differentiated ({type(error).__name__})"
     if few:
         return Whole("sizes", sizes)
-    spread = np.unique(np.linspace(0, len(sizes) - 1, MOST_SHAPES).astype(int))
+    spread = np.unique(np.linspace(0, len(here) - 1, MOST_SHAPES).astype(int))
     single = lambda loss, x, y, batch, own: mean_of_rows(loss, batch, own)(x, y)
-    if _is_right(own, single, agents, [counts.index(sizes[k]) for k in spread], sizes[-1], x0, y0, python):
+    if _is_right(own, single, agents, [counts.index(here[k]) for k in spread], sizes[-1], x0, y0, python):
         return Whole("mean", sizes)
     raise ValueError(
         f"the {name} loss cannot be called on agents that hold {len(sizes)} different numbers of samples: it is not a "

@@ -15,8 +15,10 @@ import pytest
 
 from engines import processes_run as run
 from hypergossip import checkpoint
+from hypergossip.packed import PackedOracles
 
 TESTS = Path(__file__).parents[1]
+SOURCE = Path(checkpoint.__file__).parents[1]  # the processes import the library that is tested here
 PATIENCE = 240  # seconds until processes that wait for each other are ended
 
 
@@ -28,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-W", "error", "-m", "engines.two_processes", str(port)]
-    environment = os.environ | {"PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{SOURCE}", "JAX_PLATFORMS": "cpu"}
     logs = [folder / f"log.{i}" for i in range(2)]
     processes = []
     try:
@@ -75,6 +77,38 @@ def test_their_checkpoint_goes_on_in_one_process(folder: Path, agents: int, tmp_
     for one, other in zip(on.saved.leaves, whole.saved.leaves, strict=True):
         assert np.allclose(one, other, rtol=0, atol=1e-12)
     assert np.array_equal(on.saved.spent, whole.saved.spent)
+
+
+@pytest.mark.parametrize("kind", run.SIZES)
+def test_each_process_loads_its_own_agents_and_both_have_the_run_of_one(folder: Path, kind: str) -> None:
+    problem = run.loaded(kind)
+    assert isinstance(problem.oracles, PackedOracles) == (kind == "end to end")
+    alone = run.solve_loaded(problem)
+    columns = alone.history.drop(columns="seconds").to_numpy()
+    for number in range(2):
+        with np.load(folder / f"loaded.{kind}.{number}.npz") as theirs:
+            assert theirs["asked"].tolist() == list(range(4 * number, 4 * number + 4))
+            assert np.allclose(theirs["x"], alone.x, rtol=0, atol=1e-12)
+            assert np.allclose(theirs["y"], alone.y, rtol=0, atol=1e-12)
+            assert np.allclose(theirs["history"], columns, rtol=1e-9, atol=1e-12, equal_nan=True)
+    # The digest of the agents' data does not depend on where they were loaded.
+    saved = checkpoint.read(folder / kind).configuration
+    assert saved["data"] == alone.saved.configuration["data"]
+
+
+@pytest.mark.parametrize("kind", run.SIZES)
+def test_what_lives_in_another_process_is_refused(folder: Path, kind: str) -> None:
+    assert not (folder / f"agent 0, {kind}.0").exists()
+    assert (folder / f"agent 0, {kind}.1").read_text() == "agent 0 lives in process 0; ask for it there."
+    for number in range(2):
+        assert "engine=Sharded()" in (folder / f"simulated, {kind}.{number}").read_text()
+
+
+def test_a_process_whose_data_are_missing_or_unlike_ends_both(folder: Path) -> None:
+    assert "process 1 has failed" in (folder / "missing.0").read_text()
+    assert "list index out of range" in (folder / "missing.1").read_text()
+    for number in range(2):
+        assert "different leaves, shapes or types" in (folder / f"unlike data.{number}").read_text()
 
 
 def test_a_time_stops_both_at_one_round(folder: Path) -> None:

@@ -19,13 +19,29 @@ def main(port: str, number: int, folder: Path) -> None:
         """Writes the sentence of what an action raises into a file of this process."""
         try:
             action()
-        except (ValueError, RuntimeError, hg.NotFinite, hg.Interrupted) as error:
+        except (ValueError, IndexError, RuntimeError, hg.NotFinite, hg.Interrupted) as error:
             (folder / f"{name}.{number}").write_text(str(error))
 
     for agents in run.AGENTS:
         result = run.solve(agents, engine=hg.Sharded(), checkpoint=folder / f"{agents}")
         history = result.history.drop(columns="seconds").to_numpy()
         np.savez(folder / f"result.{agents}.{number}.npz", x=result.x, y=result.y, history=history)
+
+    for kind, sizes in run.SIZES.items():
+        asked: list[int] = []
+
+        def load(i: int, asked: list[int] = asked, sizes: tuple[int, ...] = sizes) -> tuple:
+            asked.append(i)
+            return (run.data_of_agent(i, sizes[i]),) * 2
+
+        problem = run.loaded(kind, load)
+        result = run.solve_loaded(problem, engine=hg.Sharded(), checkpoint=folder / kind)
+        history = result.history.drop(columns="seconds").to_numpy()
+        np.savez(folder / f"loaded.{kind}.{number}.npz", x=result.x, y=result.y, history=history, asked=asked)
+        said(f"agent 0, {kind}", lambda problem=problem: problem.agent(0))
+        said(f"simulated, {kind}", lambda problem=problem: run.solve_loaded(problem))
+    said("missing", lambda: run.loaded("equal", lambda i: [][i] if i == 6 else (run.data_of_agent(i, 6),) * 2))
+    said("unlike data", lambda: run.loaded("equal", lambda i: ({"a": np.zeros((6, 3 + number))},) * 2))
 
     agents = run.AGENTS[0]
     timed = run.solve(agents, engine=hg.Sharded(), rounds=10**9, stop=hg.Stop(seconds=0.2), observe_every=10**9)

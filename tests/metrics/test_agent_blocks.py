@@ -36,7 +36,7 @@ def test_in_blocks_and_all_at_once_are_the_same(monkeypatch, share, block, ragge
 
 def test_a_small_problem_is_measured_at_once_and_a_large_one_in_blocks(monkeypatch):
     problem = logistic_problem("upper", AGENTS)
-    assert agents_at_a_time(problem.oracles) == AGENTS
+    assert agents_at_a_time(problem.oracles) is None
     of_agent = 8 * sum(leaf.size for leaf in jax.tree.leaves(problem.oracles)) / AGENTS
     for agents in (1, 2, 3):
         monkeypatch.setattr(agent_blocks, "BLOCK_BYTES", (agents + 0.5) * of_agent)
@@ -46,7 +46,7 @@ def test_a_small_problem_is_measured_at_once_and_a_large_one_in_blocks(monkeypat
     session = hg.Sharded(devices=AGENTS).open(
         hg.engines.Job(hg.Interact(0.1, 0.1), problem, hg.networks.ring(AGENTS), jax.random.key(0)[None])
     )
-    assert agents_at_a_time(session.placed.oracles) == AGENTS  # every device measures its own
+    assert agents_at_a_time(session.placed.oracles) is None  # every device measures its own, here one
 
 
 @pytest.mark.parametrize("agents", [1, 2, 7])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.agents_axis import take_agents
 from hypergossip.algorithm import Algorithm, Cost, WorldOracles
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
@@ -15,6 +16,7 @@ from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
 from hypergossip.messages import Spaces, mix_through
+from hypergossip.spread import refuse_several_processes
 
 MIX, WORLD = "mix", "its world"  # where a program stops
 
@@ -34,6 +36,7 @@ class Debug:
 
     def open(self, job: Job) -> "DebugSession":
         """Takes a job."""
+        refuse_several_processes(job.problem.oracles, "Debug")
         return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network.mixing))
 
 
@@ -50,7 +53,7 @@ class DebugSession(ArraySession):
             def program(_: Send) -> Any:
                 key = agent_key(job.keys[run], INIT_ROUND, placed.identities[agent])
                 points = jnp.asarray(x[run, agent]), jnp.asarray(y[run, agent])
-                state = self._algorithm(run).init(_taken(placed.oracles, agent), *points, key)
+                state = self._algorithm(run).init(take_agents(placed.oracles, agent), *points, key)
                 return _checked_finite(state, f"the start{_of_run(run, runs)}, {name(agent)}")
 
             where = f"the start{_of_run(run, runs)}, {name(agent)}: init"
@@ -105,7 +108,7 @@ def _round(
 
     def agent(i: int) -> Callable[[Send], tuple[Any, Cost]]:
         def program(send: Send) -> tuple[Any, Cost]:
-            oracles, before = _taken(placed.oracles, i), states[i]
+            oracles, before = take_agents(placed.oracles, i), states[i]
             agents_key = agent_key(key, round, placed.identities[i])
             if isinstance(oracles, WorldOracles):
                 oracles = oracles.within(lambda vector: send((WORLD, vector)))

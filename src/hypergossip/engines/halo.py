@@ -12,8 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from hypergossip.engines.mixing import Dense, Edges, Mixing, Neighbours, choose
 from hypergossip.pytree import register_pytree
-
-AXIS = "devices"  # the name of the mesh's only axis
+from hypergossip.spread import AXIS
 
 
 @register_pytree("pairs")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from hypergossip.agents_axis import axes_of_agents
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
@@ -18,7 +19,7 @@ class Placed(NamedTuple):
     """A problem on its network, where an engine wants it.
 
     Attributes:
-        oracles: Every agent's oracles, leaves (agents, ...).
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`.
         identities: (agents,).
         mixing: How the agents average.
     """
@@ -63,12 +64,13 @@ def initial_states(algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y:
     Returns:
         The algorithm's state, leaves (runs, agents, ...).
     """
+    axes = axes_of_agents(placed.oracles)
 
     def run(algorithm: Algorithm, x: Any, y: Any, key: Any) -> Any:
         def agent(oracles: Any, identity: Any, x: Any, y: Any) -> Any:
             return algorithm.init(oracles, x, y, agent_key(key, INIT_ROUND, identity))
 
-        return jax.vmap(agent)(placed.oracles, placed.identities, x, y)
+        return jax.vmap(agent, (axes, 0, 0, 0))(placed.oracles, placed.identities, x, y)
 
     return jax.vmap(run, in_axes=(0 if swept else None, 0, 0, 0))(algorithm, x, y, keys)
 
@@ -105,7 +107,7 @@ def run_rounds(
             after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
             return after, cost.as_arrays()
 
-        network = over(agent, no_neighbours, (0, 0, 0, None))
+        network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None))
 
         def body(round: Any, carry: tuple[Any, Cost]) -> tuple[Any, Cost]:
             state, spent = carry

@@ -7,18 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from hypergossip.agents_axis import dealt, take_agents
 from hypergossip.algorithm import Algorithm, Cost
 from hypergossip.compilation import compiled
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
-from hypergossip.engines.halo import AXIS, Halo, deal, make_halo
+from hypergossip.engines.halo import Halo, deal, make_halo
 from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
 from hypergossip.messages import Spaces
+from hypergossip.processes import gather
+from hypergossip.spread import AXIS, devices_of_all_processes, fetch, global_array, mesh_of, on_devices
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,28 @@ class Sharded:
         if self.mixing not in MIXINGS:
             raise ValueError(f"mixing is {self.mixing!r}; choose one of {', '.join(MIXINGS)}.")
         problem = job.problem
-        mesh = Mesh(np.asarray(_devices(self.devices, problem.agents)), (AXIS,))
+        mesh = self._mesh(problem)
         rows = deal(problem.agents, mesh.size)
         even = rows.size == problem.agents
-        shared = lambda tree, spec: jax.tree.map(lambda leaf: _put(leaf, NamedSharding(mesh, spec)), tree)
-        oracles, identities = shared((problem.oracles, problem.identities), P(AXIS) if even else P())
-        halo = shared(make_halo(job.network.mixing, rows, self.mixing), P(AXIS))
+        sharding = NamedSharding(mesh, P(AXIS) if even else P())
+        oracles = problem.oracles
+        if mesh_of(oracles) is None:
+            oracles = _put(dealt(oracles, rows) if even else oracles, sharding)
+        identities = _put(problem.identities, sharding)
+        halo = _put(make_halo(job.network.mixing, rows, self.mixing), NamedSharding(mesh, P(AXIS)))
         return ShardedSession(job, Placed(oracles, identities, halo))
+
+    def _mesh(self, problem: Any) -> Mesh:
+        """Returns the devices to run on: those with the agents' data already, where each process has its own."""
+        loaded = mesh_of(problem.oracles)
+        if loaded is None:
+            return Mesh(np.asarray(_devices(self.devices, problem.agents)), (AXIS,))
+        if self.devices not in (None, loaded.size):
+            raise ValueError(
+                f"devices is {self.devices}, but the agents' data were loaded onto {loaded.size} devices; leave "
+                "devices out."
+            )
+        return loaded
 
 
 class ShardedSession(ArraySession):
@@ -68,12 +85,7 @@ class ShardedSession(ArraySession):
 
     def tell(self, *numbers: float | int) -> np.ndarray:
         """Returns what every process told, (processes, numbers); process 0 first. All must call it."""
-        mine = np.asarray(numbers, np.float64)
-        if jax.process_count() == 1:
-            return mine[None]
-        # As 32-bit words, because without JAX's x64 switch float64 would be rounded on its way.
-        words = multihost_utils.process_allgather(mine.view(np.uint32))
-        return np.ascontiguousarray(words).view(np.float64)
+        return gather(np.asarray(numbers, np.float64))
 
     def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
@@ -91,17 +103,11 @@ class ShardedSession(ArraySession):
 
     def put(self, tree: Any) -> Any:
         """Puts a tree of host arrays, leaves (runs, agents, ...), on the devices."""
-        return jax.tree.map(lambda leaf: _put(leaf, _of_states(self.placed)), tree)
+        return _put(tree, _of_states(self.placed))
 
     def fetch(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays, on every process."""
-
-        def whole(leaf: Any) -> np.ndarray:
-            if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
-                return np.asarray(leaf)
-            return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
-
-        return jax.tree.map(whole, tree)
+        return fetch(tree)
 
 
 def _devices(wanted: int | None, agents: int) -> list[Any]:
@@ -118,16 +124,12 @@ def _devices(wanted: int | None, agents: int) -> list[Any]:
             f"{processes} processes cannot share {count} {'agents' if count == agents else 'devices'}: "
             f"start at most {count} processes."
         )
-    shares = [count // processes + (i < count % processes) for i in range(processes)]
-    return [d for i, share in enumerate(shares) for d in [d for d in everywhere if d.process_index == i][:share]]
+    return devices_of_all_processes(count)
 
 
-def _put(leaf: Any, sharding: NamedSharding) -> Any:
-    """Makes a global array of a whole copy on every process' host."""
-    if jax.process_count() == 1:
-        return jax.device_put(leaf, sharding)
-    host = np.asarray(leaf)
-    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+def _put(tree: Any, sharding: NamedSharding) -> Any:
+    """Makes global arrays of a tree of which every process' host has a copy."""
+    return jax.tree.map(lambda leaf: global_array(leaf, sharding), tree)
 
 
 def _of_states(placed: Placed) -> NamedSharding:
@@ -140,7 +142,15 @@ def _of_states(placed: Placed) -> NamedSharding:
 def _start(
     algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any, sharding: NamedSharding
 ) -> Any:
-    return lax.with_sharding_constraint(initial_states(algorithm, swept, placed, x, y, keys), sharding)
+    """`initial_states` on every device for its own agents; where devices run agents twice, of all agents on each."""
+    mesh, of_agents, of_states = sharding.mesh, P(*sharding.spec[1:]), sharding.spec
+
+    def on_device(algorithm: Algorithm, oracles: Any, identities: Any, x: Any, y: Any, keys: Any) -> Any:
+        return initial_states(algorithm, swept, Placed(oracles, identities, ()), x, y, keys)
+
+    specs = P(), of_agents, of_agents, of_states, of_states, P()
+    start = on_devices(on_device, mesh, specs, of_states)
+    return start(algorithm, placed.oracles, placed.identities, x, y, keys)
 
 
 @compiled("swept", "spaces", "sharding")
@@ -166,20 +176,15 @@ def _advance(
         mixing: Halo = placed.mixing.on_device()
         oracles, identities = placed.oracles, placed.identities
         if not even:
-            oracles, identities = jax.tree.map(lambda leaf: leaf[own[0]], (oracles, identities))
+            oracles, identities = take_agents(oracles, own[0]), identities[own[0]]
             state = jax.tree.map(lambda leaf: leaf[:, own[0]], state)
         return run_rounds(algorithm, swept, Placed(oracles, identities, mixing), spaces, state, keys, first, last)
 
     # The runs' axis is mapped inside: collectives over a mesh axis and a `vmap` axis at once are refused.
     of_agents, of_states = sharding.spec[1:], sharding.spec
-    states_out = P(None, AXIS)
-    done = jax.shard_map(
-        on_device,
-        mesh=mesh,
-        in_specs=(P(), Placed(P(*of_agents), P(*of_agents), P(AXIS)), P(AXIS), of_states, P(), P(), P()),
-        out_specs=states_out,
-        check_vma=False,  # the loop's carry starts with zeros, which are the same on all devices
-    )(algorithm, placed, jnp.asarray(rows), state, keys, first, last)
+    specs = P(), Placed(P(*of_agents), P(*of_agents), P(AXIS)), P(AXIS), of_states, P(), P(), P()
+    run = on_devices(on_device, mesh, specs, P(None, AXIS))
+    done = run(algorithm, placed, jnp.asarray(rows), state, keys, first, last)
     if not even:
         once = np.unique(rows, return_index=True)[1]  # the first row of every agent
         done = jax.tree.map(lambda leaf: leaf[:, once], done)

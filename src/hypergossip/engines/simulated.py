@@ -13,6 +13,7 @@ from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed, initial_states, one_after_another, run_rounds
 from hypergossip.engines.mixing import choose
 from hypergossip.engines.teams import cores, divide
+from hypergossip.spread import refuse_several_processes
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Simulated:
     def open(self, job: Job) -> "SimulatedSession":
         """Puts a problem on its network; both on JAX's default device."""
         problem = job.problem
+        refuse_several_processes(problem.oracles, "Simulated")
         return SimulatedSession(
             job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, self.mixing))
         )

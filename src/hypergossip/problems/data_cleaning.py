@@ -23,6 +23,7 @@ from hypergossip.problem import Problem
 from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
 from hypergossip.problems.division import divide
 from hypergossip.problems.hyperparameter import cross_entropy
+from hypergossip.stacking import held_rows
 
 HELD_OUT = 0.2  # of the samples, where no test set is published
 SHARES = {"sample": ("lower", "both"), "source": ("upper", "lower", "both")}  # by what is weighed; the default first
@@ -200,12 +201,13 @@ def corruption(problem: Problem) -> Bool[np.ndarray, "agents samples"]:
     Raises:
         ValueError: If the problem was made with ``corrupted=0``: which of its labels are wrong is not known.
     """
-    if "corrupted" not in problem.oracles.lower_data:
+    rows = held_rows(problem.oracles, "lower")
+    if "corrupted" not in rows[0]:
         raise ValueError(
             "this problem's labels are as they were given (corrupted=0), so which of them are wrong is not known; "
             "sample_weights tells how far every sample is trusted."
         )
-    return _by_sample(problem, np.asarray(problem.oracles.lower_data["corrupted"]), False)
+    return _by_sample(rows, [own["corrupted"] for own in rows], False)
 
 
 def sample_weights(problem: Problem, x: Any) -> Float[np.ndarray, "*seeds agents samples"]:
@@ -218,19 +220,16 @@ def sample_weights(problem: Problem, x: Any) -> Float[np.ndarray, "*seeds agents
     Returns:
         Between 0 and 1, in the order of `corruption`; NaN beyond an agent's own samples.
     """
-    entry = np.asarray(problem.oracles.lower_data["entry"])
+    rows = held_rows(problem.oracles, "lower")
     weights = np.asarray(problem.oracles.form.lower.weights(jnp.asarray(x)))
-    everywhere = np.broadcast_to(entry, (*weights.shape[:-2], *entry.shape))
-    return _by_sample(problem, np.take_along_axis(weights, everywhere, axis=-1), np.nan)
+    return _by_sample(rows, [weights[..., i, own["entry"]] for i, own in enumerate(rows)], np.nan)
 
 
-def _by_sample(problem: Problem, rows: np.ndarray, beyond: Any) -> np.ndarray:
-    """Puts what is given row by row, (..., agents, rows), in the order of the samples."""
-    index = np.asarray(problem.oracles.lower_data["index"])
-    counts = np.asarray(problem.oracles.lower_count)
-    ordered = np.full((*rows.shape[:-1], counts.max()), beyond)
-    for i, places in enumerate(index):
-        ordered[..., i, places] = rows[..., i, :]  # rows that fill up repeat real ones
+def _by_sample(rows: list[Any], values: list[np.ndarray], beyond: Any) -> np.ndarray:
+    """Puts what every agent has for its rows, (..., rows) each, in the order of the samples: (..., agents, samples)."""
+    ordered = np.full((*values[0].shape[:-1], len(rows), max(len(own["index"]) for own in rows)), beyond)
+    for i, own in enumerate(rows):
+        ordered[..., i, own["index"]] = values[i]
     return ordered
 
 

@@ -1,0 +1,125 @@
+"""Rows end to end: every result is that of padded rows, and nothing is held for the largest agent."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from hypergossip import stacking
+from hypergossip.packed import PackedOracles, shapes
+from hypergossip.stacking import held_rows
+from hypergossip.whole_data import Whole
+from masking import losses
+
+SIZES = (3, 40, 6, 11, 4, 5, 90, 8)
+ENGINES = {
+    "simulated": hg.Simulated(),
+    "sharded": hg.Sharded(devices=4),
+    "uneven": hg.Sharded(devices=3),
+    "debug": hg.Debug(),
+}
+METHODS = {
+    "mini-batches": (hg.Diamond(0.1, 0.1, 0.5, 0.5, hg.Neumann(3, 10.0)), {"batch_size": 3}),
+    "blocks": (hg.DSGD(0.1, 0.1, hypergradient=hg.Neumann(3, 10.0)), {"batch_size": 3, "sampling": "blocks"}),
+    "all rows": (hg.Interact(0.1, 0.1, hypergradient=hg.ConjugateGradient(4)), {}),
+}
+
+
+def agent(rows, seed):
+    random = np.random.default_rng(seed)
+    return {"a": random.standard_normal((rows, 3)), "c": random.permutation(np.arange(rows) % 2).astype(np.int32)}
+
+
+def problem(loss=losses.mean, sizes=SIZES, both=True, **options):
+    """Unequal agents with one loss at both levels, y near x in the lower one."""
+    data = [agent(rows, seed) for seed, rows in enumerate(sizes)]
+    lower = lambda x, y, b: loss(y, b) + 2 * jnp.sum((y - x) ** 2)
+    upper_data = data if both else [agent(5, 100 + i) for i in range(len(sizes))]
+    x0 = y0 = np.zeros((3, 2))
+    return hg.Problem(
+        lambda x, y, b: loss(y, b), lower, upper_data=upper_data, lower_data=data, x0=x0, y0=y0, **options
+    )
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Returns a problem held in one of the two ways."""
+
+    def make(packed, *arguments, **options):
+        monkeypatch.setattr(stacking, "LITTLE", 0 if packed else np.inf)
+        made = problem(*arguments, **options)
+        assert isinstance(made.oracles, PackedOracles) == packed
+        return made
+
+    return make
+
+
+def solved(method, made, engine, **options):
+    network = hg.networks.ring(made.agents)
+    rounds = 2 if isinstance(engine, hg.Debug) else 6
+    return hg.solve(method, made, network, rounds=rounds, engine=engine, progress=False, **options)
+
+
+RUNS = [(kind, engine) for engine in ENGINES for kind in METHODS if engine in ("simulated", "sharded")]
+
+
+@pytest.mark.parametrize(("kind", "engine"), [*RUNS, ("blocks", "uneven"), ("all rows", "debug")])
+def test_a_run_is_that_on_padded_rows(kind, engine, held):
+    method, options = METHODS[kind]
+    ours, padded = (solved(method, held(packed, **options), ENGINES[engine]) for packed in (True, False))
+    np.testing.assert_allclose(ours.x, padded.x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.y, padded.y, rtol=0, atol=1e-12)
+    for column in ours.history.columns.drop("seconds"):
+        np.testing.assert_allclose(ours.history[column], padded.history[column], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [losses.by_size, losses.by_length, losses.class_weighted], ids=lambda f: f.__name__)
+def test_a_loss_is_called_on_the_agents_own_rows(loss, held):
+    sizes = (3, 40, 6, 90) if loss is losses.by_size else (*range(2, 14), 90)
+    method = METHODS["all rows"][0]
+    of = lambda packed: held(packed, loss, sizes, both=False)
+    ours, padded = (solved(method, of(packed), ENGINES["simulated"], seeds=2) for packed in (True, False))
+    np.testing.assert_allclose(ours.x, padded.x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.history["metric"], padded.history["metric"], rtol=1e-9, atol=1e-12)
+
+
+def test_agents_are_taken_and_renumbered(held):
+    packed, padded = held(True), held(False)
+    key, order = jax.random.key(0), [7, 1, 0, 2, 6, 5, 3, 4]
+    x, y = map(jnp.asarray, np.random.default_rng(0).standard_normal((2, 6)))
+    for i, old in enumerate(order):
+        gradient = packed.relabelled(order).agent(i).full.lower_gradient(x, y, key)
+        np.testing.assert_allclose(gradient, padded.agent(old).full.lower_gradient(x, y, key), atol=1e-14)
+        assert int(packed.agent(i).samples(upper=1, lower=2)) == 3 * SIZES[i]
+
+
+def test_rows_are_held_once_and_given_back_as_they_were(held):
+    one, two = held(True), held(True, both=False)
+    assert one.oracles.upper.values["a"] is one.oracles.lower.values["a"]
+    assert len(one.oracles.upper.values["a"]) == sum(SIZES)
+    for made, level, seeds in ((one, "lower", range(8)), (two, "upper", range(100, 108)), (two, "lower", range(8))):
+        for rows, seed, own in zip(SIZES, seeds, held_rows(made.oracles, level), strict=True):
+            given = agent(5 if seed >= 100 else rows, seed)
+            np.testing.assert_array_equal(own["a"], given["a"])
+            np.testing.assert_array_equal(own["c"], given["c"])
+
+
+def test_one_large_agent_among_many_small_ones_costs_its_own_bytes():
+    random = np.random.default_rng(0)
+    data = [{"a": random.standard_normal((rows, 50))} for rows in (20_000, *[10] * 63)]
+    given = sum(own["a"].nbytes for own in data)
+    loss = lambda x, y, b: jnp.mean((b["a"] @ y - 1) ** 2) + jnp.sum((y - x) ** 2)
+    made = hg.Problem(loss, loss, upper_data=data, lower_data=data, x0=np.zeros(50), y0=np.zeros(50))
+    assert (
+        sum(leaf.nbytes for leaf in {id(leaf): leaf for leaf in jax.tree.leaves(made.oracles)}.values()) < 1.5 * given
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [((1, 2, 3), (3,)), ((1, 10, 100), (1, 10, 100)), (tuple(range(1, 5001)), (312, 1250, 5000))],
+)
+def test_few_numbers_of_rows_are_compiled(sizes, expected):
+    assert shapes(Whole("masked", sizes)) == expected
+    assert shapes(Whole("sizes", sizes)) == sizes
