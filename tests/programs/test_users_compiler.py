@@ -24,7 +24,7 @@ PICKED = {
         # DIAMOND's engines agree in test_compilation.py, on the programs that are stopped and resumed there.
         *(f"{SYMMETRIES}::test_engines_agree[{name}-sharded]" for name in KINDS if name != "Diamond"),
         f"{SYMMETRIES}::test_what_is_conserved_sums_to_zero_in_every_round[Diamond-dense]",
-        f"{CONSENSUS}::test_gossip_contracts_at_lambda[DSGD-metropolis-dense]",
+        f"{CONSENSUS}::test_gossip_contracts_at_lambda[DSGD-dense-metropolis]",
     ],
     "float32": [
         "laws/test_precision.py",
