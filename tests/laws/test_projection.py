@@ -26,12 +26,8 @@ def test_a_step_is_projected(method):
     free = problem.agent(0)
     bounded = Bounded(**vars(free))
     algorithm, key = method.algorithm, jax.random.key(0)
-
-    @jax.jit
-    def both(state):
-        return [algorithm.step(agent, alone, 0, state, key)[0] for agent in (free, bounded)]
-
-    without, within = both(algorithm.init(free, problem.x0, problem.y0, key))
+    state = algorithm.init(free, problem.x0, problem.y0, key)
+    without, within = (algorithm.step(agent, alone, 0, state, key)[0] for agent in (free, bounded))
     moved, inside = without.x, within.x
     np.testing.assert_allclose(inside, bounded.project(moved), rtol=1e-12)
     if method.lower_follows:
