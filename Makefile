@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Only `make bench` needs it; give the address of a CPU build where the default one is too large.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test recorded docs bench bench-games theory table lint clean
+.PHONY: demo test programs recorded docs bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -13,7 +13,12 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/programs --ignore tests/recorded
+
+# What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
+# that need the compiler's optimisations.
+programs: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/programs
 
 # Every method on every engine, held to the runs that version 0.1.0 has left.
 recorded: $(VENV)/.installed-test

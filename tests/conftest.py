@@ -1,4 +1,4 @@
-"""The tests' own switches: float64 (unless they try what users run), CPU devices, and where the real data are."""
+"""The tests' own switches: float64 (unless they try what users run), CPU devices, the real data, and no data at all."""
 
 import os
 import re
@@ -29,12 +29,32 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own, and no $HYPERGOSSIP_DATA."""
+    monkeypatch.delenv("HYPERGOSSIP_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def no_files(empty_cache: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """An empty cache, no $HYPERGOSSIP_DATA and no network; the value collects the addresses that are asked for."""
+    asked: list[str] = []
+
+    def fail(url: str, **_: object) -> None:
+        asked.append(url)
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_file", fail)
+    return asked
+
+
+@pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library as users run it, without the types that the tests check before a function is entered."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-LONG = ("test_users_compiler.py", "test_processes.py", "test_readme.py", "test_sinusoids.py")  # files
+LONG = ("test_users_compiler.py", "test_sinusoids.py")  # files
 SAME_PROGRAM = {"Sustain": "Diamond"}
 MEMORY = 3e9  # bytes that a worker may hold before it forgets what it has compiled
 

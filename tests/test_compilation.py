@@ -17,7 +17,7 @@ from haste import USERS
 from hypergossip.compilation import AFFECTED, compiled
 
 as_for_users = pytest.mark.skipif(
-    USERS not in os.environ, reason="test_users_compiler.py runs it, compiled as for users"
+    USERS not in os.environ, reason="programs/test_users_compiler.py runs it, compiled as for users"
 )
 SHAPES = {"single": (1000, 784), "batch": (3, 1000, 784)}  # of A: MNIST's size
 CLASSES = 10

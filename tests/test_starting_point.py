@@ -28,8 +28,8 @@ def made(upper, lower, *, data=DATA, x0=0.0, y0=0.0, **options):
     return hg.Problem(upper, lower, x0=start(x0), y0=start(y0), **levels)
 
 
-def run(problem, algorithm=None, **options):
-    return hg.solve(algorithm or hg.DSGD(0.1, 0.1, CG), problem, RING, rounds=1, **options)
+def run(problem, **options):
+    return hg.solve(hg.DSGD(0.1, 0.1, CG), problem, RING, rounds=1, **({"measure": False} | options))
 
 
 def spoiled(agent):
@@ -122,7 +122,7 @@ def test_an_agents_name_is_told():
 def test_in_the_first_round_the_steps_are_not_blamed():
     problem = made(lambda x, y, b: fit(y, b) + NORM(x), lambda x, y, b: fit(y, b) + near(x, y))
     with pytest.raises(hg.NotFinite, match="round 0: x of agent 0 is not finite") as told:
-        run(problem, check=False, measure=False)
+        run(problem, check=False)
     assert "nothing has moved yet" in str(told.value)
     assert "steps" not in str(told.value)
 
@@ -226,7 +226,7 @@ def test_leaves_without_entries_are_no_matter():
     empty = {"w": np.ones(2), "none": np.zeros((0, 2))}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run(made(loss, loss, x0=empty, y0=empty))
+        run(made(loss, loss, x0=empty, y0=empty), measure=True)
 
 
 def test_a_batch_without_a_sample_that_counts_is_told_apart():
@@ -242,6 +242,6 @@ def test_one_loss_at_both_levels_is_measured():
     loss = lambda x, y, b: fit(y, b) + near(x, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        history = run(made(loss, loss, x0=1.0, y0=1.0)).history
+        history = run(made(loss, loss, x0=1.0, y0=1.0), measure=True).history
     assert (history["relative_residual"] <= 1e-9).all()
     assert history["metric"].notna().all()

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from calling import EXPERIMENT, call
+from calling import call
+
+from small_experiment import EXPERIMENT
 
 
 @pytest.fixture(scope="session")

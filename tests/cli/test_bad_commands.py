@@ -2,7 +2,9 @@ import shutil
 
 import numpy as np
 import pytest
-from calling import EXPERIMENT, call, refused
+from calling import call, refused
+
+from small_experiment import EXPERIMENT
 
 BAD = {
     "unknown option of a section": (("seeds = 2", "seedz = 2"), ("[run]", "'seedz'", "did you mean 'seed", "line 11")),

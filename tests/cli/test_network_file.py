@@ -6,9 +6,10 @@ import json
 import networkx
 import numpy as np
 import pytest
-from calling import EXPERIMENT, call, refused
+from calling import call, refused
 
 import hypergossip as hg
+from small_experiment import EXPERIMENT
 
 CITIES = networkx.Graph([("Rome", "Oslo"), ("Oslo", "Bern"), ("Bern", "Rome"), ("Bern", "Lima")])
 RING = 'name = "ring"\nn = 3'

@@ -5,12 +5,13 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from calling import EXPERIMENT, call, refused
+from calling import call, refused
 
 import hypergossip as hg
 from hypergossip import building
 from hypergossip.building import build_algorithms
 from hypergossip.configuration import Source, assign, validate
+from small_experiment import EXPERIMENT
 
 OLD = "upper_step = 0.1\nlower_step = {"  # of the first method of the experiment
 FILE = EXPERIMENT.replace('name = "quadratic"', 'name = "leaves"').replace("[0.05, 0.1]", "[0.1]")

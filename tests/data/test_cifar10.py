@@ -1,4 +1,4 @@
-"""CIFAR-10: the published binary form, the real images, and the unpacked cache."""
+"""CIFAR-10: the published binary form and the unpacked cache; the real images are in programs/test_real_cifar10.py."""
 
 import hashlib
 import io
@@ -45,30 +45,6 @@ def test_an_archive_of_other_images_is_refused(tmp_path: Path, no_files: list[st
     with pytest.raises(DataUnavailable, match=r"cifar10\.npz is damaged or unreadable"):
         load("cifar10", tmp_path)
     assert not cache_folder().exists()
-
-
-def test_real_images_and_their_cache(real_files: Path, no_files: list[str]):
-    first = load("cifar10", real_files)
-    assert first.features.shape == (60000, 3072)
-    assert first.features.dtype == np.float32
-    assert np.bincount(first.labels[:50000]).tolist() == [5000] * 10
-    assert np.bincount(first.labels[50000:]).tolist() == [1000] * 10
-    means = first.features[:50000].mean(axis=0, dtype=np.float64).reshape(-1, 3).mean(axis=0)
-    assert np.round(means, 4).tolist() == [0.4914, 0.4822, 0.4465]
-
-    # From here on only the unpacked copy can answer, and only while it is whole.
-    again = load("cifar10")
-    assert np.array_equal(again.features[::100], first.features[::100])  # its checksum has seen the others
-    assert np.array_equal(again.labels, first.labels)
-    assert type(again.features) is type(again.labels) is np.ndarray
-    assert no_files == []
-    with (cache_folder() / "cifar10" / "pixels.npy").open("r+b") as file:
-        file.seek(100_000_000)
-        byte = file.read(1)
-        file.seek(-1, io.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 1]))
-    with pytest.raises(DataUnavailable, match=r"cifar-10-binary\.tar\.gz failed"):
-        load("cifar10")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The run that test_processes.py makes in one process and two_processes.py in two."""
+"""The run that programs/test_processes.py makes in one process and two_processes.py in two."""
 
 from collections.abc import Callable
 from typing import Any

@@ -13,7 +13,7 @@ from hypergossip.algorithm import register
 from hypergossip.engines import DebugError, Job
 
 
-@pytest.mark.parametrize("name", ["Diamond", "Slam", "SVRInteract"])
+@pytest.mark.parametrize("name", ["Diamond", "SVRInteract"])  # a drawn depth, and a branch; Slam is among the laws
 def test_the_engines_agree(name: str) -> None:
     problem, network = problem_for(name, 4), hg.networks.star(4)
     fast = rounds_on(hg.Simulated(), ALGORITHMS[name], problem, network, 5)

@@ -1,4 +1,4 @@
-"""One process of a network over several: a program that test_processes.py starts twice on this machine."""
+"""One process of a network over several: a program that programs/test_processes.py starts twice on this machine."""
 
 import sys
 from collections.abc import Callable

@@ -33,9 +33,14 @@ class Tally:
         jax.effects_barrier()
         samples = sum(rows[level] for level, _ in self.drawn)
         cost = Cost(samples=samples, **{name: self.calls[name] for name in Cost._fields[1:]})
+        self.clear()
+        return cost
+
+    def clear(self) -> None:
+        """Forgets what was asked so far."""
+        jax.effects_barrier()
         self.calls.clear()
         self.drawn.clear()
-        return cost
 
 
 class Counting:

@@ -81,6 +81,10 @@ def mixes(algorithm: Any, problem: Any, level: str) -> int:
     return sum(message.times for message in messages_on(algorithm, problem) if getattr(message, level))
 
 
+class Cut(Exception):
+    """Ends a round where it sends the message that was waited for."""
+
+
 def by_hand(
     algorithm: Any,
     problem: Any,
@@ -89,12 +93,14 @@ def by_hand(
     *,
     seed: int = 0,
     see: Callable[[Any], Any] = lambda oracles: oracles,
+    begin: Callable[[], None] = lambda: None,
     done: Callable[[int], None] = lambda agent: None,
 ) -> list[list[Step]]:
     """Runs every agent's program by itself, one after the other, without an engine.
 
-    Where a round has several messages it is run once for each of them, from the beginning, with the averages that are
-    known by then; and without jit, so that a loop's messages are seen one by one.
+    A round is run once for each of its messages, from the beginning, with the averages that are known by then, and then
+    once with all of them. Where it has several it is run without jit, so that a loop's messages are seen one by one,
+    and as far as the message; where it has one, it is one compiled program that is run twice.
 
     Args:
         algorithm: The method.
@@ -103,42 +109,56 @@ def by_hand(
         rounds: How many.
         seed: Of the run.
         see: Turns an agent's oracles into those that its program sees, to count what it asks of them.
+        begin: Called when the messages of a round are known, before the agents' rounds that count.
         done: Told the agent after each of its rounds.
 
     Returns:
         One list a round of one `Step` an agent.
     """
-    spaces = (problem.upper, problem.lower)
-    W, mixed = network.mixing.toarray(), sum(message.times for message in messages_on(algorithm, problem))
+    spaces, W = (problem.upper, problem.lower), network.mixing.toarray()
+    unknown = [
+        jnp.zeros(message.upper + message.lower, message.dtype)
+        for message in messages_on(algorithm, problem)
+        for _ in range(message.times)
+    ]
+    one_by_one = len(unknown) > 1
 
-    def program(see: Any, oracles: Any, round: Any, state: Any, key: Any, averages: Any) -> Any:
+    def program(oracles: Any, round: Any, state: Any, key: Any, averages: Any, wanted: int | None = None) -> Any:
         sent: list[Any] = []
 
         def send(buffer: Any, call: Any) -> Any:
             assert call == len(sent)
             sent.append(buffer)
-            return averages[len(sent) - 1] if len(sent) <= len(averages) else buffer
+            if call == wanted:
+                raise Cut
+            return averages[call]
 
-        after, cost = algorithm.step(see(oracles), mix_through(spaces, send), round, state, key)
+        try:
+            after, cost = algorithm.step(oracles, mix_through(spaces, send), round, state, key)
+        except Cut:
+            return None, sent, None
         return after, sent, cost
 
-    rehearse, play = (jax.jit(partial(program, look)) for look in (lambda oracles: oracles, see))
+    play = jax.jit(lambda oracles, *given: program(see(oracles), *given))
     agents = [problem.agent(i) for i in range(len(W))]
     average = lambda vectors: jnp.asarray(W @ np.stack(vectors))
 
-    def run(one: Any, t: int, i: int, states: list[Any], averages: list[Any]) -> Any:
+    def run(one: Any, t: int, i: int, state: Any, averages: list[Any]) -> Any:
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
-        return jax.block_until_ready(one(agents[i], t, states[i], key, [known[i] for known in averages]))
+        return jax.block_until_ready(one(agents[i], t, state, key, [known[i] for known in averages]))
 
     states = [algorithm.init(agent, problem.x0, problem.y0, jax.random.key(0)) for agent in agents]
     history = []
     for t in range(rounds):
-        averages, steps = [], []
-        with jax.disable_jit(mixed > 1):
-            for call in range(mixed):
-                averages.append(average([run(rehearse, t, i, states, averages)[1][call] for i in range(len(W))]))
+        averages, steps = [jnp.tile(vector, (len(W), 1)) for vector in unknown], []
+        with jax.disable_jit(one_by_one):
+            for call in range(len(unknown)):
+                rehearse = partial(program, wanted=call) if one_by_one else play
+                sent = [run(rehearse, t, i, state, averages)[1][call] for i, state in enumerate(states)]
+                averages[call] = average(sent)
+            begin()
             for i, state in enumerate(states):
-                after, sent, cost = run(play, t, i, states, averages)
+                after, sent, cost = run(play, t, i, state, averages)
                 done(i)
                 steps.append(Step(state, after, [np.asarray(buffer) for buffer in sent], Cost(*map(int, cost))))
         history.append(steps)

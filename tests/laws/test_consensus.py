@@ -7,7 +7,7 @@ import pytest
 import hypergossip as hg
 from laws.problems import AGENTS, PRIVATE, still_problem
 from laws.running import final, mixes, trajectory
-from laws.table import KINDS, METHODS, both_engines, every_method, every_pair, rounds_for
+from laws.table import BOTH, KINDS, METHODS, every_pair, rounds_for
 
 ROUNDS = 60
 
@@ -25,9 +25,8 @@ def disagreement(points):
     return shared - shared.mean(axis=1, keepdims=True)
 
 
-@both_engines
 @pytest.mark.parametrize("weights", ["metropolis", "laplacian"])
-@every_method(lambda method: method.contracts == "lambda")
+@every_pair(lambda method: method.contracts == "lambda", places=BOTH)
 def test_gossip_contracts_at_lambda(method, weights, engine):
     problem, network = still_problem(method.share), hg.networks.ring(AGENTS, weights=weights)
     x, y = starts(problem)
@@ -60,9 +59,8 @@ def fitted_radius(points):
     return np.abs(np.roots([1.0, -trace, -minus_determinant])).max()
 
 
-@both_engines
 @pytest.mark.parametrize("weights", ["metropolis", "laplacian"])
-@every_method(lambda method: method.contracts == "primal-dual")
+@every_pair(lambda method: method.contracts == "primal-dual", places=BOTH)
 def test_slam_contracts_at_the_radius_of_its_own_recursion(method, weights, engine):
     problem, network = still_problem(method.share), hg.networks.ring(AGENTS, weights=weights)
     x, y = starts(problem)
@@ -92,8 +90,7 @@ def test_agents_that_agree_stay_as_they_are(method, engine):
     np.testing.assert_array_equal(state.y, y.astype(state.y.dtype))
 
 
-@both_engines
-@every_method()
+@every_pair(places=BOTH)
 def test_nothing_private_leaves_an_agent(method, engine):
     """Agent 0's private entries are NaN: anything that touched them would be NaN too, even with weight zero."""
     problem, network = still_problem(method.share), hg.networks.ring(AGENTS)
@@ -114,8 +111,7 @@ def test_nothing_private_leaves_an_agent(method, engine):
         np.testing.assert_array_equal(one.y[0, PRIVATE:], two.y[0, PRIVATE:])
 
 
-@both_engines
-@every_method()
+@every_pair(places=BOTH)
 def test_private_entries_are_not_averaged(method, engine):
     problem, network = still_problem(method.share), hg.networks.ring(AGENTS)
     x, y = starts(problem)

@@ -31,6 +31,7 @@ def counted_rounds(algorithm, problem, network=NETWORK, rows=lambda agent: ONE_E
         rounds,
         seed=SEED,
         see=lambda oracles: Counting(oracles, tally),
+        begin=tally.clear,
         done=lambda agent: counted.append(tally.take(rows(agent))),
     )
     return steps, [counted[t * problem.agents : (t + 1) * problem.agents] for t in range(rounds)]

@@ -1,6 +1,6 @@
 """Law 12: without noise a run comes as near to the optimum as its precision allows (docs/precision.md), and stays.
 
-`test_users_compiler.py` runs it in float32, as users do, and for longer; otherwise it is in float64.
+`programs/test_users_compiler.py` runs it in float32, as users do, and for longer; otherwise it is in float64.
 """
 
 import jax.numpy as jnp

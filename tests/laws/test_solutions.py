@@ -8,7 +8,7 @@ import pytest
 from hypergossip.problems.quadratic import solution
 from laws.problems import AGENTS, NETWORK, P, Q, quadratic_problem
 from laws.running import final
-from laws.table import METHODS, REFERENCE, both_engines, every_method
+from laws.table import BOTH, METHODS, REFERENCE, every_method, every_pair
 
 ROUNDS = 2500
 SPLIT_XY = AGENTS * P
@@ -147,8 +147,7 @@ def test_adapting_and_combining_both_levels_has_a_bias_in_proportion_to_the_step
     bias_in_proportion(points, np.hstack(limit))
 
 
-@both_engines
-@every_method(lambda method: method.reaches == "optimum")
+@every_pair(lambda method: method.reaches == "optimum", places=BOTH)
 def test_tracking_and_primal_dual_methods_reach_the_optimum_to_round_off(method, engine):
     problem = quadratic_problem(method.share, noise=0.0)
     x = optimum(problem, method.series)

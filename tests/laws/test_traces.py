@@ -10,9 +10,10 @@ import pytest
 import hypergossip as hg
 from hypergossip.engines import Job
 from hypergossip.preset import generalised
+from hypergossip.problems.quadratic import quadratic
 from laws.problems import AGENTS, NETWORK, quadratic_problem
 from laws.running import final
-from laws.table import ENGINES, METHODS, REFERENCE, both_engines, every_method
+from laws.table import BOTH, ENGINES, KINDS, METHODS, REFERENCE, every_pair
 
 
 @pytest.fixture
@@ -45,8 +46,7 @@ def test_equal_fields_are_not_equal_programs():
     assert all(one != two for one, two in itertools.combinations(kinds.values(), 2))
 
 
-@both_engines
-@every_method()
+@every_pair(places=BOTH)
 def test_other_numbers_are_not_traced_again(method, engine, count_traces):
     def run(algorithm, **more):
         final(engine, algorithm, quadratic_problem(method.share, **more), NETWORK, 3, seed=more.get("noise", 0.0) > 1)
@@ -70,10 +70,10 @@ def sweep(engine, algorithm, factors, problem):
     return session.fetch(state)
 
 
-# Sustain is the very program of Diamond, numbers included: whichever runs second is not traced at all.
-SWEPT = [(ENGINES["dense"], name) for name in METHODS if name != "Sustain"] + [
-    (ENGINES["sharded"], name) for name in ("Diamond",)
-]
+# That a method's numbers may be traced is the law above. What a sweep adds is a lane for each run: through each kind of
+# message, and through each kind of loop and branch that a round has.
+LOOPS = ("SVRInteract", "BSA", "AIDBiO", "ITDBiO", "MRBO", "SlamTracked")
+SWEPT = [(ENGINES["dense"], name) for name in (*KINDS, *LOOPS)] + [(ENGINES["sharded"], "Diamond")]
 
 
 @pytest.mark.parametrize(("engine", "name"), SWEPT, ids=[name for _, name in SWEPT])
@@ -93,11 +93,11 @@ def test_a_sweep_is_traced_once_and_is_its_points_one_by_one(engine, name, count
 
 def test_solve_and_tune_trace_once_for_the_messages_and_once_to_run(count_traces):
     method = METHODS["Diamond"]
-    problem = quadratic_problem(method.share)
+    problem, network = quadratic(5, 2, 3, share=method.share), hg.networks.ring(5)  # of a size that no other test has
     traces = count_traces(method.algorithm)
 
     def run(algorithm):
-        hg.solve(algorithm, problem, NETWORK, rounds=5, seeds=2, check=False)
+        hg.solve(algorithm, problem, network, rounds=5, seeds=2, check=False)
 
     run(method.algorithm)
     assert len(traces) == 2
@@ -105,5 +105,5 @@ def test_solve_and_tune_trace_once_for_the_messages_and_once_to_run(count_traces
     assert len(traces) == 2
     grid = {"upper_step": [0.02, 0.05], "hypergradient.lipschitz": [5.0, 6.0]}
     algorithm = hg.Diamond(0.05, 0.1, 0.3, 0.3, hg.Neumann(terms=4, lipschitz=5.0))
-    hg.tune(algorithm, problem, NETWORK, grid=grid, rounds=10, seeds=1)
+    hg.tune(algorithm, problem, network, grid=grid, rounds=10, seeds=1)
     assert len(traces) == 4

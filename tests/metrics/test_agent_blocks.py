@@ -24,7 +24,7 @@ def measured(problem, twice=True):
 
 @pytest.mark.parametrize(
     ("share", "block", "ragged"),
-    [("upper", 1, False), ("upper", 2, True), ("lower", 2, False), ("both", 4, True)],
+    [("upper", 1, True), ("lower", 2, False), ("both", 4, True)],
 )
 def test_in_blocks_and_all_at_once_are_the_same(monkeypatch, share, block, ragged):
     problem = logistic_problem(share, AGENTS, ragged=ragged)

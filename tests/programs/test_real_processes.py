@@ -13,12 +13,20 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.checkpoint import read
+from small_experiment import EXPERIMENT
 
 COMMAND = [sys.executable, "-m", "hypergossip"]
 ENVIRONMENT = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "COLUMNS": "60"}
 # Rounds enough to be interrupted wherever the machine stands, in two methods of which the first ends soon.
 LONG = ("--rounds", "100000000", "--checkpoint-every", "0.1", "--observe-every", "500")
 SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    path = tmp_path_factory.mktemp("experiment") / "small.toml"
+    path.write_text(EXPERIMENT)
+    return path
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from haste import users_environment
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 AFTER = """
 import numpy as np
