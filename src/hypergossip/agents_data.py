@@ -59,6 +59,9 @@ class AgentsData:
             x0: One agent's starting point.
             y0: Likewise.
             python: Does the loss call a Python function back?
+
+        Raises:
+            ValueError: As `choose_whole`, or if the processes' agents need different ways.
         """
         name, sizes = NAMES[level].partition("_")[0], tuple(sorted(set(map(int, self.counts[level]))))
         chosen = agreed(lambda: choose_whole(name, loss, self.levels[level], sizes, x0, y0, python))
@@ -226,7 +229,7 @@ def _loaded(load: Load, i: int) -> tuple[Tree, Tree]:
         raise ValueError(
             f"load({i}) returned {'' if isinstance(pair, tuple | list) else 'a '}{type(pair).__name__}"
             f"{f' of {len(pair)}' if isinstance(pair, tuple | list) else ''}; return (upper_data, lower_data), each a "
-            "pytree of agent's arrays with leaves (rows, ...)."
+            "pytree of the agent's arrays, leaves (rows, ...)."
         )
     return pair[0], pair[1]
 

@@ -33,9 +33,10 @@ def agreed(function: Callable[[], Found]) -> Found:
     Raises:
         RuntimeError: Where it failed in another process.
     """
-    found, error = None, None
+    found: list[Found] = []
+    error = None
     try:
-        found = function()
+        found.append(function())
     except Exception as failure:  # whatever it is, the others must hear of it
         error = failure
     failed = gather(error is not None)
@@ -43,4 +44,4 @@ def agreed(function: Callable[[], Found]) -> Found:
         raise error
     if failed.any():
         raise RuntimeError(f"process {int(np.argmax(failed))} has failed; its own message says why.")
-    return found  # type: ignore[return-value]
+    return found[0]
