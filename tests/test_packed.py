@@ -7,8 +7,10 @@ import pytest
 
 import hypergossip as hg
 from hypergossip import stacking
+from hypergossip.agents_axis import axes_of_agents
 from hypergossip.packed import PackedOracles, shapes
 from hypergossip.stacking import held_rows
+from hypergossip.starting_point import measure_start
 from hypergossip.whole_data import Whole
 from masking import losses
 
@@ -55,33 +57,60 @@ def held(monkeypatch):
     return make
 
 
-def solved(method, made, engine, **options):
-    network = hg.networks.ring(made.agents)
-    rounds = 2 if isinstance(engine, hg.Debug) else 6
-    return hg.solve(method, made, network, rounds=rounds, engine=engine, progress=False, **options)
+def solved(kind, made, engine=ENGINES["simulated"], **options):
+    method, network = METHODS[kind][0], hg.networks.ring(made.agents)
+    options = {"check": False, "measure": False} | options
+    return hg.solve(method, made, network, rounds=3, engine=engine, progress=False, **options)
 
 
-RUNS = [(kind, engine) for engine in ENGINES for kind in METHODS if engine in ("simulated", "sharded")]
+@pytest.fixture(scope="module")
+def padded():
+    """Every method's run on padded rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacking, "LITTLE", np.inf)
+        return {kind: solved(kind, problem(**options)) for kind, (_, options) in METHODS.items()}
 
 
-@pytest.mark.parametrize(("kind", "engine"), [*RUNS, ("blocks", "uneven"), ("all rows", "debug")])
-def test_a_run_is_that_on_padded_rows(kind, engine, held):
-    method, options = METHODS[kind]
-    ours, padded = (solved(method, held(packed, **options), ENGINES[engine]) for packed in (True, False))
-    np.testing.assert_allclose(ours.x, padded.x, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(ours.y, padded.y, rtol=0, atol=1e-12)
+RUNS = [(kind, "simulated") for kind in METHODS] + [(kind, "sharded") for kind in METHODS]
+
+
+@pytest.mark.parametrize(("kind", "engine"), [*RUNS, ("mini-batches", "uneven"), ("blocks", "debug")])
+def test_a_run_is_that_on_padded_rows(kind, engine, held, padded):
+    ours = solved(kind, held(True, **METHODS[kind][1]), ENGINES[engine])
+    np.testing.assert_allclose(ours.x, padded[kind].x, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.y, padded[kind].y, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(ours.saved.spent, padded[kind].saved.spent)
+
+
+@pytest.mark.parametrize("engine", ["simulated", "sharded"])
+def test_rows_of_the_history_and_the_look_before_the_run_are_those_on_padded_rows(engine, held):
+    made = held(True), held(False)
+    ours, padded = (solved("all rows", one, ENGINES[engine], check=engine == "simulated", measure=True) for one in made)
     for column in ours.history.columns.drop("seconds"):
         np.testing.assert_allclose(ours.history[column], padded.history[column], rtol=1e-9, atol=1e-12)
+    if engine == "simulated":
+        for ours, theirs in zip(*map(measure_start, made), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("loss", [losses.by_size, losses.by_length, losses.class_weighted], ids=lambda f: f.__name__)
 def test_a_loss_is_called_on_the_agents_own_rows(loss, held):
+    """All agents in one program, over two runs; and each agent alone, whose rows nothing fills up."""
     sizes = (3, 40, 6, 90) if loss is losses.by_size else (*range(2, 14), 90)
-    method = METHODS["all rows"][0]
-    of = lambda packed: held(packed, loss, sizes, both=False)
-    ours, padded = (solved(method, of(packed), ENGINES["simulated"], seeds=2) for packed in (True, False))
-    np.testing.assert_allclose(ours.x, padded.x, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(ours.history["metric"], padded.history["metric"], rtol=1e-9, atol=1e-12)
+    made = held(True, loss, sizes, both=False)
+    key, random = jax.random.key(0), np.random.default_rng(0)
+    x, y, v = map(jnp.asarray, random.standard_normal((3, 2, len(sizes), 6)))
+
+    def of_agent(agent, x, y, v):
+        full = agent.full
+        return full.upper_loss(x, y, key), full.lower_gradients(x, y, key), full.hessian_product(x, y, key)(v)
+
+    over_agents = jax.vmap(of_agent, (axes_of_agents(made.oracles), 0, 0, 0))
+    together = jax.jit(jax.vmap(over_agents, (None, 0, 0, 0)))(made.oracles, x, y, v)
+    for run, i in ((0, 0), (1, len(sizes) - 1), (0, 2)):
+        alone = of_agent(made.agent(i), x[run, i], y[run, i], v[run, i])
+        for ours, theirs in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(ours[run, i], theirs, rtol=1e-9, atol=1e-12)
 
 
 def test_agents_are_taken_and_renumbered(held):

@@ -16,13 +16,13 @@ from hypergossip.algorithm import Count, Lower, Sample, Upper
 from hypergossip.float64 import to_float64
 from hypergossip.oracles import AutodiffOracles, Form, below, words
 from hypergossip.pytree import register_pytree
-from hypergossip.whole_data import Whole
+from hypergossip.whole_data import MOST_SHAPES, Whole
 
 Tree = Any
 Function = Callable[..., Any]  # of an agent that holds its rows alone, and of arrays
 
 SHAPES = 3  # numbers of rows for which a program on all rows is compiled
-COARSER = 4  # each at most a so-manieth of the next larger one, where sizes allow
+COARSER = 4  # each is at most the next larger one divided by this, where there are such sizes
 
 
 @register_pytree("repeat", "double")
@@ -113,7 +113,8 @@ class PackedOracles:
     """`Oracles` of one agent among others with unequal numbers of rows.
 
     A batch is drawn among the agent's own rows. On all its rows the agents are computed one after another, each at the
-    next of a few numbers of rows: no agent pays for the largest, in memory or in time.
+    next of a few numbers of rows: no agent pays for the largest, in memory or in time. Automatic differentiation of an
+    oracle is not supported (JAX has no reverse mode for what takes the agents one after another).
 
     Attributes:
         upper: The upper level's rows.
@@ -188,10 +189,13 @@ class PackedOracles:
         if self.form.batch_size is not None:
             return function(self._drawn(level, key), *arguments)
         packed, whole = (self.upper, self.lower)[level], self.form.whole[level]
-        if not isinstance(packed.count, Tracer):
-            rows = int(packed.count)
-            return function(_holding(level, self.form, packed.block(0, rows), rows), *arguments)
-        return _on_all_rows(Taken(level, self.form, shapes(whole)), function, packed, arguments)
+        if isinstance(packed.count, Tracer):
+            return _on_all_rows(Taken(level, self.form, shapes(whole)), function, packed, arguments)
+        rows = int(packed.count)  # one agent by itself, uncompiled: nothing needs to be of one shape
+        if len(whole.sizes) > MOST_SHAPES:  # but every operation is compiled for each
+            rows = next(size for size in shapes(whole) if size >= rows)
+            return function(_filled_up(level, self.form, packed, rows), *arguments)
+        return function(_holding(level, self.form, packed.block(0, rows), rows), *arguments)
 
     def _drawn(self, level: int, key: Sample) -> AutodiffOracles:
         """Returns an agent whose data are this key's batch."""
@@ -229,20 +233,23 @@ def _holding(level: int, form: Form, data: Tree, rows: Any, whole: Whole | None 
     return AutodiffOracles(*((data, None) if level == 0 else (None, data)), rows, rows, form)
 
 
+def _filled_up(level: int, form: Form, packed: Packed, size: int) -> AutodiffOracles:
+    """Returns an agent that holds all its rows at one level, filled up to a number of rows by its own, cyclically."""
+    rows = packed.rows(jnp.arange(size, dtype=packed.count.dtype) % packed.count)
+    return _holding(level, form, rows, packed.count, form.whole[level])
+
+
 def _on_all_rows(taken: Taken, function: Function, packed: Packed, arguments: tuple) -> Any:
     """Calls a function of an agent that holds all its rows; `vmap` over the agents takes them one after another."""
 
     def of_agent(packed: Packed, arguments: tuple) -> Any:
-        kind = taken.form.whole[taken.level].kind
-        exact = kind in ("equal", "sizes")
+        exact = taken.form.whole[taken.level].kind in ("equal", "sizes")
 
         def at(size: int) -> Callable[[tuple], Any]:
             def call(arguments: tuple) -> Any:
                 if exact:
                     return function(_holding(taken.level, taken.form, packed.block(0, size), size), *arguments)
-                data = packed.rows(jnp.arange(size, dtype=packed.count.dtype) % packed.count)
-                whole = Whole(kind, (size,))
-                return function(_holding(taken.level, taken.form, data, packed.count, whole), *arguments)
+                return function(_filled_up(taken.level, taken.form, packed, size), *arguments)
 
             return call
 

@@ -31,7 +31,8 @@ class Problem:
     """``min_x 1/n sum_i f_i(x_i, y*(x))`` over a network, ``y*`` the solution of the lower level.
 
     Attributes:
-        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...).
+        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...); or `PackedOracles`,
+            where agents hold very different numbers of samples.
         agents: The number of agents n.
         identities: (agents,) each agent's permanent identity, from which its random numbers come.
         upper: The space of x: p entries, and which of them the network shares.
