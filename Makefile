@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Only `make bench` needs it; give the address of a CPU build where the default one is too large.
 TORCH ?= torch==2.13.0
+PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/problems/test_sinusoids.py
 
 .PHONY: demo test programs recorded docs bench bench-games theory table lint clean
 
@@ -13,12 +14,12 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/programs --ignore tests/recorded
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded $(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
-# that need the compiler's optimisations.
+# that need the compiler's optimisations; and whole experiments.
 programs: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/programs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PROGRAMS)
 
 # Every method on every engine, held to the runs that version 0.1.0 has left.
 recorded: $(VENV)/.installed-test
