@@ -1,7 +1,7 @@
 """Runs that are killed at random moments and resumed: `python -m benchmarks.kills --times 30`, on each engine.
 
 A run with frequent checkpoints is ended by SIGKILL at moments that are uniform over the time of a whole run, start and
-compilation included, and started again each time until it ends. Then the numbers of its agents, of the history and of
+compilation included, and started again each time until it ends. Kills count where they leave a checkpoint. Then the numbers of its agents, of the history and of
 the costs are compared bit for bit with those of the run that nobody killed.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROUNDS = {"Simulated": 40_000, "Sharded": 4_000, "Debug": 40}
+ROUNDS = {"Simulated": 70_000, "Sharded": 16_000, "Debug": 6}
 AGENTS = 8
 
 
@@ -35,7 +35,7 @@ def one_run(engine: str, folder: str) -> None:
         problem,
         hg.networks.ring(AGENTS),
         rounds=rounds,
-        observe_every=rounds // 10,
+        observe_every=max(rounds // 10, 1),
         engine=getattr(hg, engine)(),
         checkpoint=folder,
         checkpoint_every=0.05,
@@ -71,12 +71,12 @@ def killed(engine: str, times: int, random: np.random.Generator) -> None:
             raise SystemExit(f"{engine}: the run that nobody kills failed.")
         seconds = time.monotonic() - begin
         kills = resumed = runs = 0
-        while kills < times:
+        while resumed < times:
             folder = Path(place) / str(runs)
             while True:
                 process = start(engine, folder)
                 try:
-                    process.wait(random.uniform(0, seconds) if kills < times else None)
+                    process.wait(random.uniform(0, seconds) if resumed < times else None)
                 except subprocess.TimeoutExpired:
                     os.kill(process.pid, signal.SIGKILL)
                     process.wait()

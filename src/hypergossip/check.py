@@ -19,6 +19,7 @@ from hypergossip.leaf_steps import fitted
 from hypergossip.metrics.lower_solution import REACHED, solve_lower
 from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.problem import Problem
+from hypergossip.spread import refuse_several_processes
 
 
 class HypergradientCheck(NamedTuple):
@@ -78,6 +79,7 @@ def check_hypergradient(
     seed = seed_number(seed)
     if not all(problem.upper.shared):
         raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
+    refuse_several_processes(problem.oracles, "check_hypergradient", "check it on fewer agents, in one process")
     estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
     size = problem.upper.size

@@ -17,6 +17,7 @@ from hypergossip.naming import agent_label, read_names
 from hypergossip.oracles import Form, check_sampling
 from hypergossip.problem_data import read_start
 from hypergossip.space import Space
+from hypergossip.spread import refuse_several_processes
 from hypergossip.whole_data import Loss, check_loss
 
 Tree = Any
@@ -270,6 +271,7 @@ class Problem:
 
     def relabelled(self, order: Sequence[int]) -> "Problem":
         """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
+        refuse_several_processes(self.oracles, "relabelled", "number the agents anew in load")
         problem = Problem.__new__(Problem)
         problem.__dict__.update(self.__dict__)
         problem.oracles = take_agents(self.oracles, jnp.asarray(order))

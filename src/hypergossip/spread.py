@@ -25,12 +25,18 @@ def mesh_of(tree: Any) -> Mesh | None:
     return None
 
 
-def refuse_several_processes(tree: Any, engine: str) -> None:
-    """Raises ValueError where agents live in several processes, for an engine that wants all in one."""
+def refuse_several_processes(tree: Any, who: str, remedy: str) -> None:
+    """Raises ValueError where agents live in several processes, for what wants all of them in one.
+
+    Args:
+        tree: All agents' oracles.
+        who: What wants them.
+        remedy: What to do instead.
+    """
     if jax.process_count() > 1 and mesh_of(tree) is not None:
         raise ValueError(
-            f"{engine} runs all agents in one process, and these agents' data were loaded by "
-            f"{jax.process_count()} processes; take engine=Sharded()."
+            f"{who} needs all agents in one process, and these agents' data were loaded by {jax.process_count()} "
+            f"processes, each its own; {remedy}."
         )
 
 

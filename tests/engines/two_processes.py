@@ -40,6 +40,8 @@ def main(port: str, number: int, folder: Path) -> None:
         np.savez(folder / f"loaded.{kind}.{number}.npz", x=result.x, y=result.y, history=history, asked=asked)
         said(f"agent 0, {kind}", lambda problem=problem: problem.agent(0))
         said(f"simulated, {kind}", lambda problem=problem: run.solve_loaded(problem))
+        said(f"relabelled, {kind}", lambda problem=problem: problem.relabelled(range(8)))
+        said(f"checked, {kind}", lambda problem=problem: hg.check_hypergradient(problem, hg.ConjugateGradient(2)))
     said("missing", lambda: run.loaded("equal", lambda i: [][i] if i == 6 else (run.data_of_agent(i, 6),) * 2))
     said("unlike data", lambda: run.loaded("equal", lambda i: ({"a": np.zeros((6, 3 + number))},) * 2))
 

@@ -36,7 +36,7 @@ class Debug:
 
     def open(self, job: Job) -> "DebugSession":
         """Takes a job."""
-        refuse_several_processes(job.problem.oracles, "Debug")
+        refuse_several_processes(job.problem.oracles, "Debug", "take engine=Sharded()")
         return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network.mixing))
 
 

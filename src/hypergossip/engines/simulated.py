@@ -30,7 +30,7 @@ class Simulated:
     def open(self, job: Job) -> "SimulatedSession":
         """Puts a problem on its network; both on JAX's default device."""
         problem = job.problem
-        refuse_several_processes(problem.oracles, "Simulated")
+        refuse_several_processes(problem.oracles, "Simulated", "take engine=Sharded()")
         return SimulatedSession(
             job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, self.mixing))
         )
