@@ -1,8 +1,8 @@
 """Runs that are killed at random moments and resumed: `python -m benchmarks.kills --times 30`, on each engine.
 
 A run with frequent checkpoints is ended by SIGKILL at moments that are uniform over the time of a whole run, start and
-compilation included, and started again each time until it ends. Kills count where they leave a checkpoint. Then the numbers of its agents, of the history and of
-the costs are compared bit for bit with those of the run that nobody killed.
+compilation included, and started again each time until it ends. Kills count where they leave a checkpoint. Then the
+numbers of its agents, of the history and of the costs are compared bit for bit with those of a run that nobody killed.
 """
 
 import argparse
