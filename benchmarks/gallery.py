@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from hypergossip.experiments.reproduce import ASKED, FIGURE, FIGURES, MARKDOWN
+from hypergossip.lab.experiments.reproduce import ASKED, FIGURE, FIGURES, MARKDOWN
 
 EXPERIMENTS = Path(__file__).parents[1] / "docs" / "experiments"
 NUMBERS = re.compile(r"\[([\w./-]+\.csv)\]\([\w./-]+\.csv\)")  # links to files that are not taken along

@@ -16,10 +16,10 @@ from mpe2 import simple_spread_v3
 
 import hypergossip as hg
 from benchmarks.timing import report
+from hypergossip.core.messages import mix_through
 from hypergossip.engines import Job
 from hypergossip.engines.keys import agent_key
 from hypergossip.engines.mixing import average, choose
-from hypergossip.messages import mix_through
 from hypergossip.problems.actor_critic import actor_critic, navigation
 from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.oracles import GameOracles, Played

@@ -51,7 +51,7 @@ def start(engine: str, folder: Path) -> subprocess.Popen:
 
 def difference(one: Path, other: Path) -> str:
     """Says what is not equal, bit for bit, in two checkpoints; nothing if all is. Seconds are not compared."""
-    from hypergossip import checkpoint
+    from hypergossip.running import snapshot as checkpoint
 
     ours, theirs = checkpoint.read(one), checkpoint.read(other)
     if ours.round != theirs.round:

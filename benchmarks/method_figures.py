@@ -20,10 +20,10 @@ from PIL import Image
 
 import hypergossip as hg
 from benchmarks.theory.common import column
-from hypergossip.building import Experiment, build
-from hypergossip.configuration import Raw, Source, validate
-from hypergossip.report import style
-from hypergossip.report.histories import Spread, by_seed, spread
+from hypergossip.figures import style
+from hypergossip.figures.histories import Spread, by_seed, spread
+from hypergossip.lab.build import Experiment, build
+from hypergossip.lab.configuration import Raw, Source, validate
 
 PAGES = Path(__file__).parents[1] / "docs" / "methods"
 ROUNDS, EVERY, SEEDS = 320, 4, 10

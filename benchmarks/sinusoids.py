@@ -23,12 +23,12 @@ from PIL import Image
 
 import hypergossip as hg
 from benchmarks.timing import report
+from hypergossip.figures import style
+from hypergossip.figures.histories import by_seed, spread
 from hypergossip.metrics.observations import observations
 from hypergossip.problems import sinusoids
 from hypergossip.problems.sinusoids import INPUTS, Network, Tasks, adaptation, held_out
-from hypergossip.report import style
-from hypergossip.report.histories import by_seed, spread
-from hypergossip.run import begin
+from hypergossip.running.run import begin
 
 FOLDER = Path(__file__).parents[1] / "docs"
 AGENTS, SEEDS, ROUNDS = 8, (0, 1, 2), 3000

@@ -12,9 +12,9 @@ import jax
 
 import hypergossip as hg
 from benchmarks.timing import report
-from hypergossip.building import build
-from hypergossip.configuration import Source, validate
-from hypergossip.experiments.meta_learning import D1
+from hypergossip.lab.build import build
+from hypergossip.lab.configuration import Source, validate
+from hypergossip.lab.experiments.meta_learning import D1
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A Griffe extension: `hypergossip.declarations.register` makes dataclasses, so the API shows their arguments."""
+"""A Griffe extension: `hypergossip.core.declarations.register` makes dataclasses, so the API shows their arguments."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """A MkDocs hook: links that leave docs/ work on the site as they do in the repository.
 
-A page links to a file of the repository as one does when browsing it: `../src/hypergossip/run.py`, `../README.md`. On
-the site a source file becomes a page with numbered lines, made only where something links to it; a link whose text is a
-name of that file, such as `Diamond.step`, leads to the line of its definition.
+A page links to a file of the repository as one does when browsing it: `../src/hypergossip/running/run.py`,
+`../README.md`. On the site a source file becomes a page with numbered lines, made only where something links to it; a
+link whose text is a name of that file, such as `Diamond.step`, leads to the line of its definition.
 """
 
 import ast

@@ -5,10 +5,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Needs, register
-from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import beyond_curvature
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, register
+from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
-from hypergossip.run import begin
+from hypergossip.running.run import begin
 
 Q = 3
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.arguments import LARGEST_SEED, seed_number, whole_number
 from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.parallel import as_parallel
-from hypergossip.problems.actor_critic.zoo import cooperative_navigation
-from hypergossip.run import begin
+from hypergossip.problems.actor_critic.presets import cooperative_navigation
+from hypergossip.running.run import begin
+from hypergossip.support.arguments import LARGEST_SEED, seed_number, whole_number
 from small_problems import advance
 
 NETWORK = hg.networks.ring(3)

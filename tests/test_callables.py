@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.callables import check_function, check_functions
+from hypergossip.support.callables import check_function, check_functions
 
 P = 2
 

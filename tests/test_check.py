@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Hypergradient, register
+from hypergossip.core.algorithm import Hypergradient, register
 from small_problems import dense, logistic
 
 

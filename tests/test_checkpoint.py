@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import checkpoint, loop, solver
-from hypergossip.algorithm import Cost
-from hypergossip.checkpoint import FILE, Saved
-from hypergossip.run import begin
+from hypergossip.core.algorithm import Cost
+from hypergossip.running import loop
+from hypergossip.running import snapshot as checkpoint
+from hypergossip.running import solve as solver
+from hypergossip.running.run import begin
+from hypergossip.running.snapshot import FILE, Saved
 
 NETWORK = hg.networks.ring(3)
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
@@ -53,9 +55,11 @@ def test_what_is_written_is_read(tmp_path):
 WRITER = """
 import os, random, signal, sys, time
 import numpy as np
-from hypergossip import checkpoint, loop, solver
-from hypergossip.algorithm import Cost
-from hypergossip.checkpoint import Saved
+from hypergossip.running import snapshot as checkpoint
+from hypergossip.running import loop
+from hypergossip.running import solve as solver
+from hypergossip.core.algorithm import Cost
+from hypergossip.running.snapshot import Saved
 
 folder, random = sys.argv[1], random.Random(3)
 

@@ -14,7 +14,7 @@ import pytest
 
 import hypergossip as hg
 from haste import USERS
-from hypergossip.compilation import AFFECTED, compiled
+from hypergossip.support.compilation import AFFECTED, compiled
 
 as_for_users = pytest.mark.skipif(
     USERS not in os.environ, reason="programs/test_users_compiler.py runs it, compiled as for users"
@@ -104,7 +104,7 @@ def test_engines_agree_and_stopped_and_resumed_is_never_stopped_bit_for_bit(
         folder = tmp_path / type(engine).__name__
         with monkeypatch.context() as patch:
             whole = hg.solve(algorithm, problem, network, rounds=11, **settings)
-            patch.setattr("hypergossip.solver.FIRST_CHUNK", 3)  # other chunks than the whole run has
+            patch.setattr("hypergossip.running.solve.FIRST_CHUNK", 3)  # other chunks than the whole run has
             hg.solve(algorithm, problem, network, rounds=7, checkpoint=folder, **settings)
             resumed = hg.solve(algorithm, problem, network, rounds=11, checkpoint=folder, **settings)
         for one, other in zip(whole.saved.leaves, resumed.saved.leaves, strict=True):

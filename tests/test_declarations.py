@@ -14,13 +14,13 @@ import pytest
 from scipy.sparse import csr_array
 
 import hypergossip as hg
-from hypergossip import registry
-from hypergossip.algorithm import Algorithm, Cost, Facts, Needs, register, static
-from hypergossip.declarations import is_static
-from hypergossip.preflight import concerns
-from hypergossip.pytree import register_pytree
-from hypergossip.requirements import refuse_unmet
-from hypergossip.tuning import with_values
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Needs, register, static
+from hypergossip.core.declarations import is_static
+from hypergossip.core.requirements import refuse_unmet
+from hypergossip.running.preflight import concerns
+from hypergossip.running.tune import with_values
+from hypergossip.support import registry
+from hypergossip.support.pytree import register_pytree
 
 PROBLEM, RING = hg.problems.quadratic(3, 2, 2), hg.networks.ring(3)
 
@@ -158,7 +158,7 @@ def test_an_estimator_of_version_0_1_is_told_likewise():
 
 def test_what_is_gone_says_what_is_there_instead():
     with pytest.raises(ImportError, match=r"declare needs = Needs\(personal_lower=True\)"):
-        exec("from hypergossip.algorithm import refuse_shared_lower")
+        exec("from hypergossip.core.algorithm import refuse_shared_lower")
     with pytest.raises(AttributeError):
         _ = hg.algorithm.nothing_of_the_kind
 

@@ -12,7 +12,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip import engines
-from hypergossip.experiments import catalogue
+from hypergossip.lab.experiments import catalogue
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import hypergossip as hg
-from hypergossip.loop import Interrupts
+from hypergossip.running.loop import Interrupts
 
 
 def solve(**options):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.leaf_steps import fitted
-from hypergossip.schedules import LeafValues, momentum_at
-from hypergossip.space import Space
-from hypergossip.tuning import with_values
+from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.schedules import LeafValues, momentum_at
+from hypergossip.core.space import Space
+from hypergossip.running.tune import with_values
 from small_problems import advance, logistic
 
 NETWORK = hg.networks.ring(3)

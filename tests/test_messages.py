@@ -9,10 +9,10 @@ import pytest
 from jax import lax
 
 import hypergossip as hg
-from hypergossip.algorithm import Algorithm, Cost, register, static
-from hypergossip.messages import Message, first_message, messages
-from hypergossip.preflight import sent_in_a_round
+from hypergossip.core.algorithm import Algorithm, Cost, register, static
+from hypergossip.core.messages import Message, first_message, messages
 from hypergossip.problems.actor_critic import cooperative_navigation
+from hypergossip.running.preflight import sent_in_a_round
 from small_problems import logistic
 
 P, Q = 5, 3

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import registry
-from hypergossip.algorithm import Algorithm
-from hypergossip.building import build
-from hypergossip.configuration import Source, validate
-from hypergossip.messages import messages
-from hypergossip.preset import generalised
+from hypergossip.core.algorithm import Algorithm
+from hypergossip.core.messages import messages
+from hypergossip.core.preset import generalised
+from hypergossip.lab.build import build
+from hypergossip.lab.configuration import Source, validate
 from hypergossip.problems import quadratic
+from hypergossip.support import registry
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = DOCS / "methods"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.oracles import draw
+from hypergossip.core.oracles import draw
 from small_problems import logistic, lower, point, surprise, upper
 
 COUNTS = (5, 8, 3)

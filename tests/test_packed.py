@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import stacking
-from hypergossip.agents_axis import axes_of_agents
-from hypergossip.packed import PackedOracles, shapes
-from hypergossip.stacking import held_rows
-from hypergossip.starting_point import measure_start
-from hypergossip.whole_data import Whole
+from hypergossip.core.agent_data import stacking
+from hypergossip.core.agent_data.axis import axes_of_agents
+from hypergossip.core.agent_data.packed import PackedOracles, shapes
+from hypergossip.core.agent_data.stacking import held_rows
+from hypergossip.core.agent_data.whole_data import Whole
+from hypergossip.running.starting_point import measure_start
 from masking import losses
 
 SIZES = (3, 40, 6, 11, 4, 5, 90, 8)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import facts, lower_curvature, preflight, upper_curvature
-from hypergossip.run import begin
+from hypergossip.running.preflight import facts, lower_curvature, preflight, upper_curvature
+from hypergossip.running.run import begin
 from small_problems import advance
 
 NETWORK = hg.networks.ring(4)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Vectors
-from hypergossip.preflight import facts
-from hypergossip.preset import Preset, generalised
+from hypergossip.core.algorithm import Vectors
+from hypergossip.core.preset import Preset, generalised
+from hypergossip.running.preflight import facts
 
 NETWORK, EXACT = hg.networks.ring(4), hg.Exact()
 PROBLEMS = {share: hg.problems.quadratic(4, 3, 2, noise=0.1, share=share) for share in ("upper", "lower")}

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import hypergossip as hg
-from hypergossip.checkpoint import FILE
-from hypergossip.result import POINT
-from hypergossip.run import begin
-from hypergossip.run import result as finish
+from hypergossip.running.result import POINT
+from hypergossip.running.run import begin
+from hypergossip.running.run import result as finish
+from hypergossip.running.snapshot import FILE
 
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
 NETWORK = hg.networks.ring(3)

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 import hypergossip as hg
-from hypergossip import checkpoint, loop, solver
-from hypergossip.checkpoint import FILE
 from hypergossip.engines.simulated import SimulatedSession
+from hypergossip.running import loop
+from hypergossip.running import snapshot as checkpoint
+from hypergossip.running import solve as solver
+from hypergossip.running.snapshot import FILE
 
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
 NETWORK = hg.networks.ring(3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.schedules import at, momentum_at
+from hypergossip.core.schedules import at, momentum_at
 from small_problems import advance
 
 

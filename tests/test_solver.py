@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import loop
 from hypergossip.metrics import figures
+from hypergossip.running import loop
 from small_problems import advance, logistic
 
 NETWORK = hg.networks.ring(3)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hypergossip.space import Space
+from hypergossip.core.space import Space
 
 TREE = {"a": np.arange(6.0).reshape(2, 3), "b": [np.array(6.0), np.arange(7.0, 9.0)], "c": np.zeros((0, 4))}
 PARTLY = {"a": False, "b": [True, True], "c": True}

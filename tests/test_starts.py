@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import checkpoint
-from hypergossip.fingerprint import data_digest, losses_digest, problem_digest
-from hypergossip.run import begin
+from hypergossip.running import snapshot as checkpoint
+from hypergossip.running.fingerprint import data_digest, losses_digest, problem_digest
+from hypergossip.running.run import begin
 from small_problems import logistic
 
 AGENTS, P, Q = 4, 2, 3

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Facts
-from hypergossip.leaf_steps import fitted
-from hypergossip.preflight import concerns, facts
-from hypergossip.preset import generalised
-from hypergossip.step_bounds import check_signs, rounded_down
+from hypergossip.core.algorithm import Facts
+from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.preset import generalised
+from hypergossip.core.step_bounds import check_signs, rounded_down
+from hypergossip.running.preflight import concerns, facts
 from laws.table import Method, every_method
 from small_problems import advance
 

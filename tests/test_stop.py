@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import loop
-from hypergossip.stop import read_stop
+from hypergossip.running import loop
+from hypergossip.running.stopping import read_stop
 
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
 

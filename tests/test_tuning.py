@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hypergossip as hg
-from hypergossip.tuning import beyond
+from hypergossip.running.tune import beyond
 
 NETWORK = hg.networks.ring(3)
 ALGORITHM = hg.DSGD(hg.PowerDecay(0.1, 2.0, 0.5), 0.2, hg.TruncatedNeumann(6, 4.0))

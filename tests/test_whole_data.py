@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.whole_data import MOST_SHAPES
+from hypergossip.core.agent_data.whole_data import MOST_SHAPES
 from masking import losses
 
 RING = hg.networks.ring(3)

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from hypergossip.report import style
-from hypergossip.report.histories import spread_in_words
-from hypergossip.report.panels import LABELS, curve
+from hypergossip.figures import style
+from hypergossip.figures.axes import LABELS, curve
+from hypergossip.figures.histories import spread_in_words
 
 NAME_HEIGHT = 0.052  # of a panel: the least distance between two names
 MARK_EVERY = 4  # rows

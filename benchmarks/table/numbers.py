@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table.settings import COLUMNS
-from hypergossip.report.histories import spread
+from hypergossip.figures.histories import spread
 
 
 def reach(history: pd.DataFrame, value: float) -> pd.DataFrame:

@@ -15,10 +15,10 @@ import pandas as pd
 import hypergossip as hg
 from benchmarks.table.catalogue import Entry
 from benchmarks.table.settings import BATCH, GROUPS, Settings, looks, problem
-from hypergossip.experiments.folder import machine
+from hypergossip.lab.experiments.folder import machine
 from hypergossip.metrics import ledger
-from hypergossip.run import Carry, begin, measure
-from hypergossip.tuning import with_values
+from hypergossip.running.run import Carry, begin, measure
+from hypergossip.running.tune import with_values
 
 
 class Record(NamedTuple):

@@ -12,7 +12,7 @@ import jax
 from benchmarks.theory import NAMES
 from benchmarks.timing import report
 from hypergossip import PreflightWarning
-from hypergossip.report import style
+from hypergossip.figures import style
 
 FOLDER = Path(__file__).parents[2] / "docs" / "theory"
 

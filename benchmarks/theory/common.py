@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 import hypergossip as hg
-from hypergossip.compilation import compiled
 from hypergossip.engines import Job
 from hypergossip.engines.lifting import run_rounds
+from hypergossip.figures import style
 from hypergossip.problems.quadratic import solution
-from hypergossip.report import style
+from hypergossip.support.compilation import compiled
 
 COLUMN = 3.5  # inches: a journal's column, so that a figure is read at the size at which it was made
 

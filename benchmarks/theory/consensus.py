@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 
 import hypergossip as hg
 from benchmarks.theory.common import column, logarithmic
-from hypergossip.compilation import compiled
 from hypergossip.engines import Job
 from hypergossip.engines.lifting import run_rounds
+from hypergossip.figures import style
 from hypergossip.problems.quadratic import QuadraticOracles
-from hypergossip.report import style
+from hypergossip.support.compilation import compiled
 
 STEP, GAMMA, RHO, MOMENTUM = 0.5, 1.0, 1.0, 0.5
 ENTRIES = 3

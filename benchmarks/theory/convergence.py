@@ -19,8 +19,8 @@ from matplotlib.ticker import FuncFormatter
 
 import hypergossip as hg
 from benchmarks.theory.common import below, column, logarithmic, means, power_law, quadratic_metric
+from hypergossip.figures import style
 from hypergossip.problems import quadratic
-from hypergossip.report import style
 
 AGENTS, NOISE, LIPSCHITZ, MU = 8, 1.0, 4.0, 1.0
 OFFSET, RATIO, C_ETA = 2.0, 4.0, 30.0

@@ -17,7 +17,7 @@ import hypergossip as hg
 from benchmarks.problems import logistic
 from benchmarks.theory.common import column, logarithmic
 from benchmarks.timing import alternate, ratio
-from hypergossip.report import style
+from hypergossip.figures import style
 
 ESTIMATORS = {
     "Conjugate gradient, 10": hg.ConjugateGradient(10, 0.0),

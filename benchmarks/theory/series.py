@@ -17,9 +17,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 import hypergossip as hg
 from benchmarks.theory.common import below, column
-from hypergossip.compilation import compiled
+from hypergossip.figures import style
 from hypergossip.problems import quadratic
-from hypergossip.report import style
+from hypergossip.support.compilation import compiled
 
 LIPSCHITZ = {4.0: 60, 8.0: 120}  # L_g -> the largest K: the Hessian's own bound, and one that is twice too large
 POINTS = 20  # numbers of terms

@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 
 import hypergossip as hg
 from benchmarks.theory.common import column, logarithmic, means, power_law
+from hypergossip.figures import style
 from hypergossip.problems.quadratic import quadratic, solution
-from hypergossip.report import style
 
 AGENTS = (4, 8, 16, 32)
 ROUNDS = tuple(2**k for k in range(9, 18))

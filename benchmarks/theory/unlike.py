@@ -18,8 +18,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 import hypergossip as hg
 from benchmarks.theory.common import column, final
+from hypergossip.figures import style
 from hypergossip.problems.quadratic import quadratic, solution
-from hypergossip.report import style
 
 AGENTS, ROUNDS = 8, 4000
 UNLIKE = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)

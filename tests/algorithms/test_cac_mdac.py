@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import concerns, facts
+from hypergossip.running.preflight import concerns, facts
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE

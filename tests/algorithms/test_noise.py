@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preset import generalised
+from hypergossip.core.preset import generalised
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import METHODS, REFERENCE, every_method

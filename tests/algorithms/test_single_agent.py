@@ -11,8 +11,8 @@ from jax.extend.core import jaxprs_in_params
 
 import hypergossip as hg
 from hypergossip.algorithms.bsa import inner_steps
-from hypergossip.preflight import concerns, facts
 from hypergossip.problems.quadratic import quadratic, solution
+from hypergossip.running.preflight import concerns, facts
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.preflight import concerns, facts
 from hypergossip.problems.quadratic import solution
+from hypergossip.running.preflight import concerns, facts
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE, SLAM, TRACKED

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from benchmarks.sinusoids import ERRORS, FOLDER, LOOKS, SETTINGS, Fit, by_itself, draw, fitted, typical
 
+from hypergossip.figures import style
 from hypergossip.problems import sinusoids
 from hypergossip.problems.sinusoids import adaptation, held_out
-from hypergossip.report import style
 
 SMALL = {"tasks": 2, "shots": 3, "widths": (4,), "held_out_tasks": 5}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from hypergossip.cli import app
+from hypergossip.lab.cli import app
 
 
 def call(*arguments: object) -> Any:

@@ -9,8 +9,8 @@ import pytest
 from calling import call, refused
 
 import hypergossip as hg
-from hypergossip.cli.sentences import sentences
-from hypergossip.configuration import read
+from hypergossip.lab.cli.errors import sentences
+from hypergossip.lab.configuration import read
 
 
 def test_compare_writes_a_folder_that_can_be_read(finished):

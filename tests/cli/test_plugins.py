@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 from calling import call, refused
 
-from hypergossip.registry import find
+from hypergossip.support.registry import find
 
 MODULE = '''
 """Somebody's package."""
 
 import hypergossip as hg
-from hypergossip.algorithm import register
+from hypergossip.core.algorithm import register
 
 
 @register

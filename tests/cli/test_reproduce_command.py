@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from calling import call, refused
 
-from hypergossip.experiments import catalogue
-from hypergossip.experiments.reproduction import Case, Reproduction
+from hypergossip.lab.experiments import catalogue
+from hypergossip.lab.experiments.reproduction import Case, Reproduction
 
 RING = {"name": "ring", "n": 3}
 SMALL = Reproduction(
@@ -148,7 +148,7 @@ def test_an_interruption_before_anything_is_kept_leaves_no_mark(tmp_path, monkey
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hypergossip.experiments.stages.begin", interrupt)
+    monkeypatch.setattr("hypergossip.lab.experiments.stages.begin", interrupt)
     assert call("reproduce", "Q7", "--out", tmp_path / "out").exit_code == 130
     assert not (tmp_path / "out").exists()
 

@@ -8,9 +8,9 @@ import pytest
 from calling import call, refused
 
 import hypergossip as hg
-from hypergossip import building
-from hypergossip.building import build_algorithms
-from hypergossip.configuration import Source, assign, validate
+from hypergossip.lab import build as building
+from hypergossip.lab.build import build_algorithms
+from hypergossip.lab.configuration import Source, assign, validate
 from small_experiment import EXPERIMENT
 
 OLD = "upper_step = 0.1\nlower_step = {"  # of the first method of the experiment

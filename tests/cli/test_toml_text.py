@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from hypergossip.toml_text import line_of, write_toml
+from hypergossip.lab.toml_text import line_of, write_toml
 
 
 def test_what_is_written_is_read_back():

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
-from hypergossip import stacking
+from hypergossip.core.agent_data import stacking
 
 AGENTS = (8, 9)  # four devices share eight agents evenly, and nine not
 MEASURED = AGENTS[-1]  # with every column, which takes long to compile; the others with the losses

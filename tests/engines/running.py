@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
-from hypergossip.algorithm import Algorithm, Cost, Mix, Oracles, register
+from hypergossip.core.algorithm import Algorithm, Cost, Mix, Oracles, register
 from hypergossip.engines.engine import Engine, Job
 
 ALGORITHMS = {

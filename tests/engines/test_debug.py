@@ -9,7 +9,7 @@ import pytest
 
 import hypergossip as hg
 from engines.running import ALGORITHMS, Pair, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
-from hypergossip.algorithm import register
+from hypergossip.core.algorithm import register
 from hypergossip.engines import DebugError, Job
 
 

@@ -1,6 +1,6 @@
 """An experiment of seconds: unlike noisy quadratics, of which one of the stated methods diverges."""
 
-from hypergossip.experiments.reproduction import Case, Claim, Reproduction
+from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
 STEPS = {"upper_step": 0.06, "lower_step": 0.12, "hypergradient": "exact"}
 MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}

@@ -1,6 +1,6 @@
 """Two agents that are to cover two landmarks, by two methods that draw unlike many episodes a round."""
 
-from hypergossip.experiments.reproduction import Case, Claim, Reproduction
+from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
 STEPS = {"upper_step": 0.3, "lower_step": 0.1, "hypergradient": "direct"}
 

@@ -6,10 +6,10 @@ from functools import wraps
 import pytest
 
 import hypergossip as hg
-from hypergossip import building
-from hypergossip.configuration import Source, assign, validate
-from hypergossip.experiments.catalogue import find, names
-from hypergossip.registry import find as look_up
+from hypergossip.lab import build as building
+from hypergossip.lab.configuration import Source, assign, validate
+from hypergossip.lab.experiments.catalogue import find, names
+from hypergossip.support.registry import find as look_up
 
 NOWHERE = Source("", "")
 

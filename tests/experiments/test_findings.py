@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from small import SMALL
 
-from hypergossip.experiments.catalogue import find, names
-from hypergossip.experiments.findings import MET, NOT_JUDGED, NOT_MET, UNDECIDED, alike, findings, last, late, ratio
-from hypergossip.experiments.reproduction import Claim
+from hypergossip.lab.experiments.catalogue import find, names
+from hypergossip.lab.experiments.reproduction import Claim
+from hypergossip.lab.experiments.verdicts import MET, NOT_JUDGED, NOT_MET, UNDECIDED, alike, findings, last, late, ratio
 
 
 def history(values):

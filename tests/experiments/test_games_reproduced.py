@@ -9,15 +9,15 @@ import pytest
 from small_game import GAME
 
 import hypergossip as hg
-from hypergossip.configuration import Source, read, validate
-from hypergossip.experiments import reproduce
-from hypergossip.experiments.catalogue import find
-from hypergossip.experiments.findings import MET, findings, throughout
-from hypergossip.experiments.playing import pictures
-from hypergossip.experiments.reproduction import Claim
-from hypergossip.experiments.telling import tell
-from hypergossip.report import markdown_page
-from hypergossip.report.story import Curves, Table, Text
+from hypergossip.lab.configuration import Source, read, validate
+from hypergossip.lab.experiments import reproduce
+from hypergossip.lab.experiments.catalogue import find
+from hypergossip.lab.experiments.episodes import pictures
+from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.experiments.reproduction import Claim
+from hypergossip.lab.experiments.verdicts import MET, findings, throughout
+from hypergossip.lab.report import markdown_page
+from hypergossip.lab.report.document import Curves, Table, Text
 
 BUDGET = 8 * 2 * 25  # rounds, samples a round, steps an episode
 

@@ -12,14 +12,14 @@ import pytest
 from small import ACROSS, SMALL, section
 
 import hypergossip as hg
-from hypergossip.experiments import folder as disk
-from hypergossip.experiments import reproduce, stages
-from hypergossip.experiments.catalogue import find, names
-from hypergossip.experiments.comparison import Spent
-from hypergossip.experiments.reproduction import Claim
-from hypergossip.experiments.telling import tell
-from hypergossip.report import html_page, markdown_page
-from hypergossip.report.story import Text
+from hypergossip.lab.experiments import folder as disk
+from hypergossip.lab.experiments import reproduce, stages
+from hypergossip.lab.experiments.catalogue import find, names
+from hypergossip.lab.experiments.comparison import Spent
+from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.experiments.reproduction import Claim
+from hypergossip.lab.report import html_page, markdown_page
+from hypergossip.lab.report.document import Text
 
 ASKED = {"experiment": "Q1"}
 
@@ -119,8 +119,8 @@ def test_a_folder_is_gone_on_with_only_for_the_same_and_never_taken_from_others(
 
 
 def test_a_configuration_is_one_that_compare_takes(ended, tmp_path):
-    from hypergossip.building import build
-    from hypergossip.configuration import Source, read, validate
+    from hypergossip.lab.build import build
+    from hypergossip.lab.configuration import Source, read, validate
 
     raw, _ = read(ended.folder / "cases" / "calm" / "config.toml")
     experiment = build(validate(raw, Source("", "")), Source("", ""))
@@ -236,7 +236,7 @@ def test_every_experiment_of_the_catalogue_can_be_made():
 
 def hg_toml(raw):
     """A configuration as text, without options that are absent."""
-    from hypergossip.toml_text import write_toml
+    from hypergossip.lab.toml_text import write_toml
 
     return write_toml(raw)
 

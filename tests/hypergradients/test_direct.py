@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
-from hypergossip.preflight import concerns, facts
+from hypergossip.core.algorithm import Cost
+from hypergossip.running.preflight import concerns, facts
 from small_problems import logistic, point
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
+from hypergossip.core.algorithm import Cost
 from hypergossip.hypergradients.hessian_free import differenced
-from hypergossip.preflight import concerns, facts
+from hypergossip.running.preflight import concerns, facts
 from small_problems import logistic, point
 
 ESTIMATORS = {

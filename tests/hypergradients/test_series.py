@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
-from hypergossip.preflight import facts
+from hypergossip.core.algorithm import Cost
+from hypergossip.running.preflight import facts
 from small_problems import dense, logistic, point, surprise
 
 

@@ -7,9 +7,9 @@ import pytest
 from jax import lax
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
+from hypergossip.core.algorithm import Cost
 from hypergossip.hypergradients.unrolled import unroll
-from hypergossip.preflight import concerns, facts
+from hypergossip.running.preflight import concerns, facts
 from small_problems import dense, logistic, point
 
 BETA = 0.3

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.algorithm import Cost
+from hypergossip.core.algorithm import Cost
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 
 import hypergossip as hg
 from hypergossip.problems.quadratic import quadratic
-from hypergossip.pytree import register_pytree
+from hypergossip.support.pytree import register_pytree
 from numpy_methods.logistic import GROUPS, KAPPA, TAU
 
 AGENTS, P, Q = 8, 3, 4

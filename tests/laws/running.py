@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.algorithm import Cost
+from hypergossip.core.algorithm import Cost
+from hypergossip.core.messages import Message, messages, mix_through
+from hypergossip.core.preset import generalised
 from hypergossip.engines.engine import Job
-from hypergossip.messages import Message, messages, mix_through
-from hypergossip.preset import generalised
 
 
 def trajectory(

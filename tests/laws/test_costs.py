@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
+from hypergossip.core.algorithm import Cost
+from hypergossip.core.messages import first_message
 from hypergossip.engines import Job
-from hypergossip.messages import first_message
 from laws.counting import Counting, Tally
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import by_hand, messages_on

@@ -40,7 +40,7 @@ def test_stopped_and_resumed_is_never_stopped(place, name, tmp_path, monkeypatch
         return hg.solve(method.algorithm, problem, NETWORK, rounds=rounds, **more)
 
     whole = run(ROUNDS)
-    monkeypatch.setattr("hypergossip.solver.FIRST_CHUNK", 3)  # other chunks than the whole run has
+    monkeypatch.setattr("hypergossip.running.solve.FIRST_CHUNK", 3)  # other chunks than the whole run has
     for stop in STOPS if name in KINDS else STOPS[-1:]:
         folder = tmp_path / str(stop)
         stopped = run(stop, checkpoint=folder)

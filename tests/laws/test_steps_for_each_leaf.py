@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.leaf_steps import LEVELS, fitted
-from hypergossip.messages import mix_through
-from hypergossip.pytree import register_pytree
+from hypergossip.core.leaf_steps import LEVELS, fitted
+from hypergossip.core.messages import mix_through
+from hypergossip.support.pytree import register_pytree
 from laws.problems import AGENTS, P, Q, quadratic_problem
 from laws.table import METHODS
 

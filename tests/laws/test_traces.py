@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.core.preset import generalised
 from hypergossip.engines import Job
-from hypergossip.preset import generalised
 from hypergossip.problems.quadratic import quadratic
 from laws.problems import AGENTS, NETWORK, quadratic_problem
 from laws.running import final

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.messages import first_message
+from hypergossip.core.messages import first_message
 from laws.problems import NETWORK, P, Q, quadratic_problem
 from laws.running import final
 from laws.table import REFERENCE, every_method

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hypergossip.masking import CannotMask, on_own_rows
-from hypergossip.masking.programs import run
-from hypergossip.masking.rows import Rows
+from hypergossip.core.agent_data.masking import CannotMask, on_own_rows
+from hypergossip.core.agent_data.masking.programs import run
+from hypergossip.core.agent_data.masking.rows import Rows
 from masking.losses import MASKED, NOT_MASKED
 
 OWN, PADDED = 5, 8

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip import agent_blocks
-from hypergossip.agent_blocks import agents_at_a_time, in_blocks
-from hypergossip.collective import observed
+from hypergossip.core.agent_data import blocks as agent_blocks
+from hypergossip.core.agent_data.blocks import agents_at_a_time, in_blocks
+from hypergossip.core.collective import observed
 from hypergossip.metrics.stationarity import Figures, FiguresProgram
 from laws.problems import logistic_problem
 
@@ -29,7 +29,7 @@ def measured(problem, twice=True):
 def test_in_blocks_and_all_at_once_are_the_same(monkeypatch, share, block, ragged):
     problem = logistic_problem(share, AGENTS, ragged=ragged)
     at_once = measured(problem)
-    monkeypatch.setattr("hypergossip.collective.agents_at_a_time", lambda oracles: block)
+    monkeypatch.setattr("hypergossip.core.collective.agents_at_a_time", lambda oracles: block)
     for name, value in measured(problem).items():
         np.testing.assert_allclose(value, at_once[name], rtol=1e-11, atol=1e-14, err_msg=name)
 

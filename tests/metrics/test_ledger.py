@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Cost
-from hypergossip.messages import messages
+from hypergossip.core.algorithm import Cost
+from hypergossip.core.messages import messages
 from hypergossip.metrics import ledger, observations
 from small_problems import advance
 

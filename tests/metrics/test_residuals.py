@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.figures.histories import KNOWN_COLUMNS
 from hypergossip.metrics import Figures
-from hypergossip.report.histories import KNOWN_COLUMNS
 from small_problems import logistic
 
 RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)

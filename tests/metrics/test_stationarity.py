@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.collective import RUNS_AT_ONCE, side_by_side
+from hypergossip.core.collective import RUNS_AT_ONCE, side_by_side
 from hypergossip.metrics import figures, lower_solution
 from hypergossip.metrics.lower_solution import newton
 from hypergossip.problems.quadratic import QuadraticOracles

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip import oracles
+from hypergossip.core import oracles
 from numpy_methods.logistic import Rows
 from numpy_methods.quadratic import Draws
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip import oracles
+from hypergossip.core import oracles
 from numpy_methods.draws import agent_keys
 from numpy_methods.quadratic import Draws
 

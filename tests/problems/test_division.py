@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from hypergossip.problems.division import divide
+from hypergossip.problems.splits import divide
 
 LABELS = np.arange(240) % 3
 
@@ -33,7 +33,7 @@ def test_an_uneven_division_holds_a_batch_of_either_or_says_what_to_change(sampl
 # In a process without the tests' checks of annotations, which would be faster.
 ALONE = """
 from hypergossip import problems
-from hypergossip.problems.actor_critic import zoo
+from hypergossip.problems.actor_critic import presets as zoo
 games, digits = {"agents": 3}, {"data": "digits", "agents": 3}
 for problem, given, option in (
     (problems.meta_learning, digits, "samples"), (problems.data_cleaning, digits, "samples"),

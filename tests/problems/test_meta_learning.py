@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.building import build
-from hypergossip.collective import _observed
-from hypergossip.configuration import read, validate
+from hypergossip.core.collective import _observed
+from hypergossip.core.messages import messages
 from hypergossip.data import Dataset, load
-from hypergossip.messages import messages
+from hypergossip.lab.build import build
+from hypergossip.lab.configuration import read, validate
 from hypergossip.metrics import observations
 from hypergossip.problems import meta_learning
 from hypergossip.problems.meta_learning import CrossEntropy

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from hypergossip import checkpoint
+from hypergossip.running import snapshot as checkpoint
 from test_interrupts import solve
 
 # The signal comes at a row in the middle: nothing here depends on how fast the machine is.

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from engines import processes_run as run
-from hypergossip import checkpoint
-from hypergossip.packed import PackedOracles
+from hypergossip.core.agent_data.packed import PackedOracles
+from hypergossip.running import snapshot as checkpoint
 
 TESTS = Path(__file__).parents[1]
 SOURCE = Path(checkpoint.__file__).parents[1]  # the processes import the library that is tested here

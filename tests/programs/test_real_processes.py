@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import hypergossip as hg
-from hypergossip.checkpoint import read
+from hypergossip.running.snapshot import read
 from small_experiment import EXPERIMENT
 
 COMMAND = [sys.executable, "-m", "hypergossip"]

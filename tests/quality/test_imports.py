@@ -10,117 +10,116 @@ import pytest
 import hypergossip
 
 ROOT = Path(hypergossip.__file__).parent
+PLAIN = (
+    "hypergossip",
+    "support",
+    "core",
+    "agent_data",
+    "running",
+    "lab",
+)  # their __init__.py imports nothing
 
-# From the bottom to the top: a room may import its own floor's rooms only where named, and every floor below.
-FLOORS = (
-    (
-        "pytree",
-        "naming",
-        "callables",
-        "callbacks",
-        "compilation",
-        "float64",
-        "leaves",
-        "masking",
-        "report",
-        "registry",
-        "toml_text",
-        "arguments",
-        "processes",
-        "spread",
-    ),
-    ("declarations", "two_points"),
-    ("algorithm",),
-    ("space", "schedules", "problem_data", "preset", "requirements", "shapes_only"),
-    ("whole_data", "messages"),
-    ("oracles", "leaf_steps"),
-    ("packed",),
-    ("agents_axis", "stacking"),
-    ("agent_blocks", "agents_data"),
-    ("collective",),
-    ("problem", "step_bounds"),
+# From the bottom to the top: a module may import the layers below its own, and of its own layer its own package only.
+LAYERS = (
+    ("support.pytree", "support.callables", "support.callbacks", "support.compilation", "support.float64"),
+    ("support.agent_names", "support.arguments", "support.processes", "support.devices", "support.registry"),
+    ("support.moved", "figures"),
+    ("core.declarations", "core.two_points", "core.agent_data.leaves", "core.agent_data.masking"),
+    ("core.algorithm",),
+    ("core.space", "core.schedules", "core.preset", "core.requirements", "core.shapes_only", "core.agent_data.reading"),
+    ("core.messages", "core.agent_data.whole_data"),
+    ("core.oracles", "core.leaf_steps"),
+    ("core.agent_data.packed",),
+    ("core.agent_data.axis", "core.agent_data.stacking"),
+    ("core.agent_data.blocks", "core.agent_data.loading"),
+    ("core.collective",),
+    ("core.problem", "core.step_bounds"),
     ("hypergradients",),
     ("algorithms",),
-    ("metrics", "problems", "starting_point"),
+    ("metrics", "problems", "running.starting_point"),
     ("engines",),
-    ("kinds",),
-    ("checkpoint", "loop", "stop", "progress", "preflight", "check"),
-    ("fingerprint",),
-    ("result", "run"),
-    ("solver", "tuning"),
-    ("configuration",),
-    ("building",),
-    ("experiments",),
-    ("cli",),
-    ("__main__",),
+    ("running.argument_types",),
+    ("running.snapshot", "running.loop", "running.stopping", "running.progress"),
+    ("running.preflight", "running.hypergradient_check"),
+    ("running.fingerprint",),
+    ("running.result",),
+    ("running.run",),
+    ("running.solve", "running.tune"),
+    ("lab.toml_text", "lab.report"),
+    ("lab.configuration",),
+    ("lab.build",),
+    ("lab.experiments",),
+    ("lab.cli",),
+    ("__main__", "algorithm", "pytree", "schedules"),
 )
-WITHIN = {("run", "result")}
 ALONE = ("networks", "data")  # know nothing of ours, nor of JAX
 FORBIDDEN = {
-    "algorithms": {"engines", "networks", "problems", "problem", "oracles", "metrics", "data"},
+    "algorithms": {"engines", "networks", "problems", "core.problem", "core.oracles", "metrics", "data"},
     "hypergradients": {"engines", "networks", "problems", "algorithms", "metrics", "data"},
-    "engines": {"algorithms", "problems", "hypergradients", "networks", "data", "metrics", "problem", "oracles"},
-    "problem": {"networks", "data"},
+    "engines": {
+        *("algorithms", "problems", "hypergradients", "networks", "data", "metrics"),
+        *("core.problem", "core.oracles", "core.agent_data.loading"),
+    },
+    "core": {"networks", "data", "figures"},
     "metrics": {"algorithms", "engines", "networks", "problems", "data"},
     "problems": {"engines", "algorithms", "networks"},
+    "figures": {"support.pytree", "support.compilation", "support.float64", "support.devices"},
 }
-FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+FILES = sorted(path for path in ROOT.rglob("*.py") if not (path.name == "__init__.py" and path.parent.name in PLAIN))
+KNOWN = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def part_of(module: str) -> str:
+    """The longest name of LAYERS (or of ALONE) that a module belongs to."""
+    parts = module.split(".")
+    names = [".".join(parts[:k]) for k in range(len(parts), 0, -1)]
+    return next((name for name in names if name in KNOWN or name in ALONE), module)
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """Every module imported, anywhere in the file, by its full name."""
+    """Every module imported, anywhere in the file, by its full name; a name taken from a module may be one itself."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            module = node.module or ""
-            names |= {f"hypergossip.{alias.name}" for alias in node.names} if module == "hypergossip" else {module}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
 def ours(path: Path) -> set[str]:
-    """The rooms of ours that a file imports, its own apart."""
+    """The parts of ours that a file imports, its own apart."""
     names = imports(ast.parse(path.read_text()))
-    return {name.split(".")[1] for name in names if name.startswith("hypergossip.")} - {room_of(path)}
+    parts = {part_of(name.removeprefix("hypergossip.")) for name in names if name.startswith("hypergossip.")}
+    return parts - {part_of(module_of(path))}
 
 
-def floor_of(room: str) -> int:
-    (floor,) = [k for k, rooms in enumerate(FLOORS) if room in rooms]
-    return floor
-
-
-def test_every_room_has_its_floor():
-    rooms = {room_of(path) for path in FILES} - set(ALONE)
-    assert rooms <= {room for rooms in FLOORS for room in rooms}
+def test_every_module_has_its_layer():
+    assert {part_of(module_of(path)) for path in FILES} == {*KNOWN, *ALONE}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_downwards(path):
-    room = room_of(path)
-    above = set()
-    for other in ours(path) - set(ALONE):
-        if other == "__version__":
-            continue
-        if floor_of(other) > floor_of(room) or (floor_of(other) == floor_of(room) and (room, other) not in WITHIN):
-            above.add(other)
-    assert not above, f"{room} may not import {', '.join(sorted(above))}"
-    assert not ours(path) & FORBIDDEN.get(room, set())
+    part = part_of(module_of(path))
+    others = ours(path) - set(ALONE) - {"__version__"}
+    above = {other for other in others if other not in KNOWN or KNOWN[other] >= KNOWN.get(part, len(LAYERS))}
+    assert not above, f"{part} may not import {', '.join(sorted(above))}"
+    assert not ours(path) & FORBIDDEN.get(part.split(".")[0], set())
 
 
-@pytest.mark.parametrize("room", ALONE)
-def test_networks_and_data_know_neither_jax_nor_us(room):
-    for path in (ROOT / room).rglob("*.py"):
+@pytest.mark.parametrize("part", ALONE)
+def test_networks_and_data_know_neither_jax_nor_us(part):
+    for path in (ROOT / part).rglob("*.py"):
         assert not ours(path), path.name
         assert not any(name.split(".")[0] == "jax" for name in imports(ast.parse(path.read_text()))), path.name
 
 
-def test_the_measurement_sees_a_wrong_import(tmp_path, monkeypatch):
+def test_the_measurement_sees_a_wrong_import(monkeypatch):
     wrong = ROOT / "algorithms" / "wrong.py"
     tree = ast.parse("def f():\n    from hypergossip import problems\n    from hypergossip.engines.keys import x\n")
     monkeypatch.setattr(ast, "parse", lambda *_: tree)

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hypergossip import networks
-from hypergossip.networks.network import Network
-from hypergossip.report.story import (
+from hypergossip.lab.report.document import (
     Code,
     Curves,
     Heading,
@@ -21,6 +20,7 @@ from hypergossip.report.story import (
     Text,
     Topology,
 )
+from hypergossip.networks.network import Network
 
 WICKED = '<script>alert("1")</script> & M_t'
 CODE = "[run]\nrounds = 100 # <b>not bold</b> & `ticks`\n"

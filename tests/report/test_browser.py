@@ -13,7 +13,7 @@ import pytest
 import telling
 from matplotlib.image import imsave
 
-from hypergossip.report import html_page
+from hypergossip.lab.report import html_page
 
 # One browser for the file, and time for a slow machine to start it.
 pytestmark = [

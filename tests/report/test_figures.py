@@ -12,8 +12,11 @@ from matplotlib.text import Annotation
 
 import hypergossip
 from hypergossip import networks
+from hypergossip.figures import axes as panels
+from hypergossip.figures import curves as figures
+from hypergossip.figures import network as network_picture
+from hypergossip.figures import style
 from hypergossip.problems.quadratic import quadratic
-from hypergossip.report import figures, network_picture, panels, style
 
 
 def lines(axes):
@@ -211,7 +214,7 @@ def test_no_window_library_is_touched(tmp_path):
 import sys
 import pandas as pd
 from hypergossip import networks
-from hypergossip.report import figures
+from hypergossip.figures import curves as figures
 rows = dict(metric=[2.0, 1.0], stationarity=[1.0, 0.5], consensus_error=[0.0, 0.2], lower_error=[1.0, 0.3])
 history = pd.DataFrame(dict(round=[0, 1], samples=[0, 5], **rows))
 figures.comparison({{"A": history}}, networks.ring(3), {str(tmp_path / "a.png")!r})

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from PIL import Image
 
-from hypergossip.report import boards, games, planes
-from hypergossip.report.boards import Board
-from hypergossip.report.planes import Plane
+from hypergossip.figures import episodes as games
+from hypergossip.figures import grid_frame as boards
+from hypergossip.figures import particle_frame as planes
+from hypergossip.figures.grid_frame import Board
+from hypergossip.figures.particle_frame import Plane
 
 STEPS = 6
 

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from hypergossip import networks
-from hypergossip.report import figures, panels
-from hypergossip.report.histories import check, errors, leading, rounds_shown
-from hypergossip.report.pictures import curves_figure, drawn
-from hypergossip.report.story import Curves, Panel, Story, places
-from hypergossip.report.tables import markdown, summary
+from hypergossip.figures import axes as panels
+from hypergossip.figures import curves as figures
+from hypergossip.figures.histories import check, errors, leading, rounds_shown
+from hypergossip.lab.report.document import Curves, Panel, Story, places
+from hypergossip.lab.report.pictures import curves_figure, drawn
+from hypergossip.lab.report.tables import markdown, summary
 
 
 def game(seeds=3, rounds=20, every=5, messages=None, shift=0.0):

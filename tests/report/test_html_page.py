@@ -8,11 +8,12 @@ import pytest
 import telling
 
 from hypergossip import networks
+from hypergossip.figures import axes as panels
+from hypergossip.figures.distributions import bins, strips
+from hypergossip.figures.network import edges
+from hypergossip.lab.report import charts, html_page, pictures, tables
+from hypergossip.lab.report.document import Curves, Heading, Panel, Picture, Story, Table, Text
 from hypergossip.networks.network import Network
-from hypergossip.report import charts, html_page, panels, pictures, tables
-from hypergossip.report.network_picture import edges
-from hypergossip.report.spreads import bins, strips
-from hypergossip.report.story import Curves, Heading, Panel, Picture, Story, Table, Text
 
 LIBRARY = "window.Plotly = 1;"
 MARKS = {"A": 0, "B": 1, "C": 2}

@@ -8,8 +8,11 @@ import telling
 from matplotlib.collections import LineCollection, PathCollection
 
 from hypergossip import networks
-from hypergossip.report import figures, markdown_page, pictures, prose, spreads, tables
-from hypergossip.report.story import Curves, Histogram, Panel, PerAgent, Picture, Story, numbered, places
+from hypergossip.figures import curves as figures
+from hypergossip.figures import distributions as spreads
+from hypergossip.lab.report import markdown_page, pictures, tables
+from hypergossip.lab.report import markup as prose
+from hypergossip.lab.report.document import Curves, Histogram, Panel, PerAgent, Picture, Story, numbered, places
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hypergossip.report import tables
+from hypergossip.lab.report import tables
 
 
 def shown(frame, **options):

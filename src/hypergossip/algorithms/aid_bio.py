@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.algorithms.alset import check_inner_steps
-from hypergossip.declarations import Needs, register, static
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, register, static
+from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.step_bounds import beyond_curvature
 from hypergossip.hypergradients.conjugate_gradient import solve_positive
-from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):

@@ -1,10 +1,10 @@
 """DAC: decentralized actor-critic (Zhang, Yang, Liu, Zhang & Basar 2018, their algorithm 2)."""
 
-from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.cac import CAC
-from hypergossip.declarations import register
-from hypergossip.preset import Preset
-from hypergossip.schedules import StepSize
+from hypergossip.core.algorithm import Hypergradient
+from hypergossip.core.declarations import register
+from hypergossip.core.preset import Preset
+from hypergossip.core.schedules import StepSize
 
 
 @register

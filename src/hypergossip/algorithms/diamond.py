@@ -5,11 +5,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Needs, Vectors, register
-from hypergossip.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.step_bounds import beyond_curvature
-from hypergossip.two_points import at_two_points
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, Vectors, register
+from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.two_points import at_two_points
 
 
 class State(NamedTuple):

@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Needs, register
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, register
+from hypergossip.core.schedules import StepSize, at
 from hypergossip.hypergradients.unrolled import check_unrolling, unroll
-from hypergossip.schedules import StepSize, at
 
 
 class State(NamedTuple):

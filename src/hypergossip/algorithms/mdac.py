@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 from jax import lax
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Vectors, register, static
-from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import reach
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Vectors, register, static
+from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.step_bounds import reach
 
 
 class State(NamedTuple):

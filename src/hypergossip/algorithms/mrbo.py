@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from hypergossip.algorithms.diamond import Diamond
-from hypergossip.declarations import register, static
+from hypergossip.core.declarations import register, static
+from hypergossip.core.preset import Preset
+from hypergossip.core.schedules import LeafValues, Momentum, PowerDecay, SquaredStep, StepSize
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
-from hypergossip.preset import Preset
-from hypergossip.schedules import LeafValues, Momentum, PowerDecay, SquaredStep, StepSize
 
 
 @register

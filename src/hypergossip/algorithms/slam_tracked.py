@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.algorithms.slam import check_primal_dual
-from hypergossip.declarations import Needs, Vectors, register
-from hypergossip.schedules import StepSize, at
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, Vectors, register
+from hypergossip.core.schedules import StepSize, at
 
 
 class State(NamedTuple):

@@ -7,10 +7,10 @@ From knowledge of the paper, which was not at hand: that the first of the Q fact
 from typing import Any
 
 from hypergossip.algorithms.alset import ALSET
-from hypergossip.declarations import register, static
+from hypergossip.core.declarations import register, static
+from hypergossip.core.preset import Preset
+from hypergossip.core.schedules import StepSize
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
-from hypergossip.preset import Preset
-from hypergossip.schedules import StepSize
 
 
 @register

@@ -1,10 +1,10 @@
 """SUSTAIN: a single time scale with STORM on both levels (Khanduri et al. 2021, algorithm 1)."""
 
-from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.diamond import Diamond
-from hypergossip.declarations import register
-from hypergossip.preset import Preset
-from hypergossip.schedules import Momentum, StepSize
+from hypergossip.core.algorithm import Hypergradient
+from hypergossip.core.declarations import register
+from hypergossip.core.preset import Preset
+from hypergossip.core.schedules import Momentum, StepSize
 
 
 @register

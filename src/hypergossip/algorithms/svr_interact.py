@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Needs, Vectors, register, static
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, Vectors, register, static
+from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.two_points import at_two_points
 from hypergossip.hypergradients.exact import Exact
-from hypergossip.schedules import StepSize, at
-from hypergossip.step_bounds import beyond_curvature
-from hypergossip.two_points import at_two_points
 
 
 class State(NamedTuple):

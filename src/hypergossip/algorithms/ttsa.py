@@ -1,10 +1,10 @@
 """TTSA: one lower step, then one upper step at the new y, on two time scales (Hong, Wai, Wang & Yang 2020)."""
 
-from hypergossip.algorithm import Hypergradient
 from hypergossip.algorithms.alset import ALSET
-from hypergossip.declarations import register
-from hypergossip.preset import Preset
-from hypergossip.schedules import StepSize
+from hypergossip.core.algorithm import Hypergradient
+from hypergossip.core.declarations import register
+from hypergossip.core.preset import Preset
+from hypergossip.core.schedules import StepSize
 
 
 @register

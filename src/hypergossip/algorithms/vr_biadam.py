@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
-from hypergossip.declarations import Needs, register
-from hypergossip.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.step_bounds import beyond_curvature, extremes
-from hypergossip.two_points import at_two_points
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.declarations import Needs, register
+from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.core.step_bounds import beyond_curvature, extremes
+from hypergossip.core.two_points import at_two_points
 
 
 class State(NamedTuple):

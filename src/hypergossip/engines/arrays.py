@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.algorithm import Cost
-from hypergossip.collective import Program, observed
+from hypergossip.core.algorithm import Cost
+from hypergossip.core.collective import Program, observed
+from hypergossip.core.messages import Spaces
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed
-from hypergossip.messages import Spaces
 
 
 class ArraySession(ABC):

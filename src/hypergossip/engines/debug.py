@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.agents_axis import take_agents
-from hypergossip.algorithm import Algorithm, Cost, WorldOracles
+from hypergossip.core.agent_data.axis import take_agents
+from hypergossip.core.algorithm import Algorithm, Cost, WorldOracles
+from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
-from hypergossip.messages import Spaces, mix_through
-from hypergossip.spread import refuse_several_processes
+from hypergossip.support.devices import refuse_several_processes
 
 MIX, WORLD = "mix", "its world"  # where a program stops
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from hypergossip.algorithm import Algorithm, Cost
-from hypergossip.collective import Program
+from hypergossip.core.algorithm import Algorithm, Cost
+from hypergossip.core.collective import Program
 
 State = Any  # what a session makes of every agent's state; nobody but the session looks into it
 

@@ -11,8 +11,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from hypergossip.engines.mixing import Dense, Edges, Mixing, Neighbours, choose
-from hypergossip.pytree import register_pytree
-from hypergossip.spread import AXIS
+from hypergossip.support.devices import AXIS
+from hypergossip.support.pytree import register_pytree
 
 
 @register_pytree("pairs")

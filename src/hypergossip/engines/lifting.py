@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.agents_axis import axes_of_agents
-from hypergossip.algorithm import Algorithm, Cost
+from hypergossip.core.agent_data.axis import axes_of_agents
+from hypergossip.core.algorithm import Algorithm, Cost
+from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
-from hypergossip.messages import Spaces, mix_through
 
 TOGETHER_ENTRIES = 50_000  # in the state of a run; smaller runs go through a round together on a CPU
 

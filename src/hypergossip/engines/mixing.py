@@ -21,8 +21,8 @@ import scipy.sparse
 from jax import lax
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import WorldOracles
-from hypergossip.pytree import register_pytree
+from hypergossip.core.algorithm import WorldOracles
+from hypergossip.support.pytree import register_pytree
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
 # Where each form is the fastest on a CPU (benchmarks/mixing.py):

@@ -10,17 +10,17 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from hypergossip.agents_axis import dealt, take_agents
-from hypergossip.algorithm import Algorithm, Cost
-from hypergossip.compilation import compiled
+from hypergossip.core.agent_data.axis import dealt, take_agents
+from hypergossip.core.algorithm import Algorithm, Cost
+from hypergossip.core.messages import Spaces
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.halo import Halo, deal, make_halo
 from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
-from hypergossip.messages import Spaces
-from hypergossip.processes import gather
-from hypergossip.spread import AXIS, devices_of_all_processes, fetch, global_array, mesh_of, on_devices
+from hypergossip.support.compilation import compiled
+from hypergossip.support.devices import AXIS, devices_of_all_processes, fetch, global_array, mesh_of, on_devices
+from hypergossip.support.processes import gather
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.algorithm import Cost
-from hypergossip.compilation import compiled
+from hypergossip.core.algorithm import Cost
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed, initial_states, one_after_another, run_rounds
 from hypergossip.engines.mixing import choose
 from hypergossip.engines.teams import cores, divide
-from hypergossip.spread import refuse_several_processes
+from hypergossip.support.compilation import compiled
+from hypergossip.support.devices import refuse_several_processes
 
 
 @dataclass(frozen=True)

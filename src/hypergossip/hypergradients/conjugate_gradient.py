@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Count, Lower, Oracles, Sample, Upper
-from hypergossip.declarations import register, static
+from hypergossip.core.algorithm import Cost, Count, Lower, Oracles, Sample, Upper
+from hypergossip.core.declarations import register, static
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
 Inner = Callable[[Any, Any], Any]

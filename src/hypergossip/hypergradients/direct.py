@@ -1,7 +1,7 @@
 """dx f alone: for upper oracles that are the hypergradient already, such as a policy gradient."""
 
-from hypergossip.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
-from hypergossip.declarations import register
+from hypergossip.core.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
+from hypergossip.core.declarations import register
 
 
 @register

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithm import Cost, Lower, Oracles, Sample, Upper
-from hypergossip.declarations import register
+from hypergossip.core.algorithm import Cost, Lower, Oracles, Sample, Upper
+from hypergossip.core.declarations import register
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
 

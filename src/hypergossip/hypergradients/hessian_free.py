@@ -7,10 +7,21 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import Cost, Count, Facts, Hypergradient, LossOracles, Lower, Oracles, Sample, Upper, Vector
-from hypergossip.declarations import register
+from hypergossip.core.algorithm import (
+    Cost,
+    Count,
+    Facts,
+    Hypergradient,
+    LossOracles,
+    Lower,
+    Oracles,
+    Sample,
+    Upper,
+    Vector,
+)
+from hypergossip.core.declarations import register
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
-from hypergossip.pytree import register_pytree
+from hypergossip.support.pytree import register_pytree
 
 
 @register_pytree()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from hypergossip.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
+from hypergossip.core.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
 
 
 class Adjoint(NamedTuple):

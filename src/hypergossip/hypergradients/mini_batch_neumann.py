@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
-from hypergossip.declarations import register, static
+from hypergossip.core.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
+from hypergossip.core.declarations import register, static
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 from hypergossip.hypergradients.neumann import check_series
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, Sample, Upper, Vector
-from hypergossip.declarations import register, static
-from hypergossip.schedules import LeafValues, StepSize, at
-from hypergossip.step_bounds import SETTLED, beyond_curvature, extremes
+from hypergossip.core.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, Sample, Upper, Vector
+from hypergossip.core.declarations import register, static
+from hypergossip.core.schedules import LeafValues, StepSize, at
+from hypergossip.core.step_bounds import SETTLED, beyond_curvature, extremes
 
 
 class Unrolling(NamedTuple):

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from hypergossip.algorithm import Cost
-from hypergossip.messages import Message
+from hypergossip.core.algorithm import Cost
+from hypergossip.core.messages import Message
 
 
 def bytes_per_round(messages: Iterable[Message], degrees: Any) -> np.ndarray:
     """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads, times its neighbours.
 
     Args:
-        messages: Of a round, as `hypergossip.messages` reads them off the step.
+        messages: Of a round, as `hypergossip.core.messages` reads them off the step.
         degrees: (agents,) each agent's number of neighbours.
     """
     return sum(message.times * message.bytes for message in messages) * np.asarray(degrees, np.int64)

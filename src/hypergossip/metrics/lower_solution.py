@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hypergossip.collective import Collective, every_agent
+from hypergossip.core.collective import Collective, every_agent
+from hypergossip.core.space import Space
 from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
-from hypergossip.space import Space
 
 RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
 REACHED = 1e-6  # relative: what is solved less well is not measured

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from hypergossip.collective import Collective, observed
-from hypergossip.pytree import register_pytree
-from hypergossip.space import Space
+from hypergossip.core.collective import Collective, observed
+from hypergossip.core.space import Space
+from hypergossip.support.pytree import register_pytree
 
 Named = tuple[tuple[str, Callable[[Any, Any], Any]], ...]
 

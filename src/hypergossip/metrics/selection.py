@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from hypergossip.collective import Program
+from hypergossip.core.collective import Program
+from hypergossip.core.problem import Problem
 from hypergossip.metrics.observations import observing
 from hypergossip.metrics.stationarity import Figures, FiguresProgram
 from hypergossip.metrics.together import Disagreement, DisagreementProgram
-from hypergossip.problem import Problem
 
 Named = tuple[tuple[str, Callable[..., Any]], ...]
 SOLVED = ("stationarity", "lower_error", "metric")  # for these y* is computed

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.collective import Collective, observed
+from hypergossip.core.collective import Collective, observed
+from hypergossip.core.space import Space
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.metrics.lower_solution import REACHED, Reached, solve_adjoint, solve_lower
-from hypergossip.pytree import register_pytree
-from hypergossip.space import Space
+from hypergossip.support.pytree import register_pytree
 
 
 class Figures(NamedTuple):

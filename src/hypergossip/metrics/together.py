@@ -7,10 +7,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.collective import Collective
-from hypergossip.compilation import compiled
-from hypergossip.pytree import register_pytree
-from hypergossip.space import Space
+from hypergossip.core.collective import Collective
+from hypergossip.core.space import Space
+from hypergossip.support.compilation import compiled
+from hypergossip.support.pytree import register_pytree
 
 Named = tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...]
 

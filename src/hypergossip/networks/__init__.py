@@ -1,7 +1,7 @@
 """Networks: who talks (graphs), how much (weights), how fast (spectrum)."""
 
 from hypergossip.networks.files import from_file, read_graph
-from hypergossip.networks.given import from_edges, from_mixing, from_networkx
+from hypergossip.networks.from_matrix import from_edges, from_mixing, from_networkx
 from hypergossip.networks.graphs import complete, exponential, grid, hypercube, path, ring, single, star, torus
 from hypergossip.networks.network import Network
 from hypergossip.networks.random_graphs import erdos_renyi, random_regular, small_world

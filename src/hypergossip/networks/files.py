@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from hypergossip.networks.edge_lists import read_edge_list
-from hypergossip.networks.given import of_graph
+from hypergossip.networks.from_matrix import of_graph
 from hypergossip.networks.naming import repetitions
 from hypergossip.networks.network import Network
 

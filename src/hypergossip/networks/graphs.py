@@ -6,7 +6,7 @@ Every constructor takes plain numbers and the name of the weights (see `mixing_m
 import numpy as np
 from jaxtyping import Int
 
-from hypergossip.networks.assembly import assemble, distinct, whole
+from hypergossip.networks.build import assemble, distinct, whole
 from hypergossip.networks.network import Network
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.sparse.csgraph import connected_components
 
-from hypergossip.networks.assembly import adjacency_matrix, assemble, whole
+from hypergossip.networks.build import adjacency_matrix, assemble, whole
 from hypergossip.networks.network import Network
 
 DRAWS = 1000

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array
 
-from hypergossip.networks.fastest import fastest_mixing
+from hypergossip.networks.fdla import fastest_mixing
 from hypergossip.networks.spectrum import agents_of, largest_eigenvalue
 
 WEIGHTS = ("metropolis", "laplacian", "max-degree", "fastest")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from hypergossip.data import Dataset, partition
-from hypergossip.problems.division import Rows, pair
+from hypergossip.problems.splits import Rows, pair
 
 
 def checked_validation(validation: Any, data: Dataset) -> Dataset:
@@ -69,7 +69,7 @@ def divide_apart(
         validation: The labels of the validation samples, which every agent holds equally many of, drawn at random.
         agents: n.
         samples: Training and validation samples of an agent; None: all there are.
-        dirichlet: Of the training samples, as for `hypergossip.problems.division.divide`.
+        dirichlet: Of the training samples, as for `hypergossip.problems.splits.divide`.
         least: An agent holds so many training samples at least.
         seed: Of the draw.
 

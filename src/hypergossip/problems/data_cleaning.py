@@ -15,15 +15,15 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float, Int
 
-from hypergossip.arguments import check_numbers
+from hypergossip.core.agent_data.stacking import held_rows
+from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, hold_out
 from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
-from hypergossip.problem import Problem
 from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
-from hypergossip.problems.division import divide
 from hypergossip.problems.hyperparameter import cross_entropy
-from hypergossip.stacking import held_rows
+from hypergossip.problems.splits import divide
+from hypergossip.support.arguments import check_numbers
 
 HELD_OUT = 0.2  # of the samples, where no test set is published
 SHARES = {"sample": ("lower", "both"), "source": ("upper", "lower", "both")}  # by what is weighed; the default first

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, partition, split
 from hypergossip.data.catalogue import read
-from hypergossip.problem import Problem
 
 FRACTIONS = (0.4, 0.4, 0.2)  # training, validation, test
 

@@ -13,12 +13,12 @@ from jax import lax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
+from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, hold_out, standardize, standardize_images
 from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
-from hypergossip.problem import Problem
-from hypergossip.problems.division import Rows, divide
 from hypergossip.problems.representations import Layers, Representation, choose, linear
+from hypergossip.problems.splits import Rows, divide
 
 HELD_OUT = 0.2  # of the samples, where no test set is published
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
-from hypergossip.problem import Problem, Share
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 from hypergossip.problems.representations import layer_sizes
 

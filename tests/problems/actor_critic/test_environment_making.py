@@ -10,9 +10,9 @@ from mpe2 import simple_spread_v3
 from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
 import hypergossip as hg
-from hypergossip.callbacks import own_errors
 from hypergossip.problems.actor_critic import EnvironmentFailure, FullyConnected, actor_critic, from_parallel
-from hypergossip.problems.actor_critic.watch import watch
+from hypergossip.problems.actor_critic.rollout import watch
+from hypergossip.support.callbacks import own_errors
 
 
 def needs(size, /, colour):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.algorithm import Oracles, WorldOracles
+from hypergossip.core.algorithm import Oracles, WorldOracles
 from hypergossip.problems.actor_critic import (
     Convolutional,
     FullyConnected,

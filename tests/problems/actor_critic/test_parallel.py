@@ -11,10 +11,10 @@ from gymnasium.spaces import Box, Discrete
 from mpe2 import simple_spread_v3
 from pettingzoo import ParallelEnv
 
-from hypergossip.problems.actor_critic.foreign import from_parallel
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.navigation import NavigationState, navigation
 from hypergossip.problems.actor_critic.parallel import as_parallel, pettingzoo_modules
+from hypergossip.problems.actor_critic.pettingzoo_environments import from_parallel
 
 with warnings.catch_warnings():  # of environments of its own that PettingZoo makes in the old way
     warnings.filterwarnings("ignore", "The old environment creation API", DeprecationWarning)

@@ -7,7 +7,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import cooperative_navigation, pursuit_evasion
-from hypergossip.problems.actor_critic.watch import episodes_of, is_game, watch
+from hypergossip.problems.actor_critic.rollout import episodes_of, is_game, watch
 
 
 def trees(problem, scale=1.0):

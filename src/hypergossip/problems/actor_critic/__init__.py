@@ -1,16 +1,16 @@
 """Games that several agents play at once, and actor-critic on them as a bilevel problem."""
 
 from hypergossip.problems.actor_critic.environment_answers import EnvironmentFailure
-from hypergossip.problems.actor_critic.foreign import from_parallel
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Module, Net
 from hypergossip.problems.actor_critic.parallel import as_parallel
+from hypergossip.problems.actor_critic.pettingzoo_environments import from_parallel
+from hypergossip.problems.actor_critic.presets import cooperative_navigation, pursuit_evasion
 from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.actor_critic.tabular import networked_process, tabular
 from hypergossip.problems.actor_critic.tabular_game import TabularGame
-from hypergossip.problems.actor_critic.zoo import cooperative_navigation, pursuit_evasion
 
 __all__ = [
     "Convolutional",

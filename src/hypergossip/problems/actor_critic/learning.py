@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.arguments import LARGEST_SEED, seed_number
+from hypergossip.core.problem import Problem, Share
+from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
-from hypergossip.problem import Problem, Share
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import FullyConnected, Net
 from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
-from hypergossip.space import Space
+from hypergossip.support.arguments import LARGEST_SEED, seed_number
 
 SEES = ("observation", "global_state")
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hypergossip.pytree import register_pytree
+from hypergossip.support.pytree import register_pytree
 
 REWARDS = ("mpe2", "openai", "assigned")
 WHOLES = ("observations", "compact")

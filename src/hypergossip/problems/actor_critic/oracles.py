@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.core.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.core.space import Space
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import Net
-from hypergossip.pytree import register_pytree
-from hypergossip.space import Space
+from hypergossip.support.pytree import register_pytree
 
 
 @dataclass(frozen=True)

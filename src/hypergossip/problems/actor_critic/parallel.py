@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.arguments import seed_number
-from hypergossip.compilation import compiled
 from hypergossip.problems.actor_critic.game import Game
+from hypergossip.support.arguments import seed_number
+from hypergossip.support.compilation import compiled
 
 Environment = Any  # a pettingzoo.ParallelEnv
 

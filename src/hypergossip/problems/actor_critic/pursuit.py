@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from hypergossip.problems.actor_critic import pursuit_rules as rules
-from hypergossip.pytree import register_pytree
+from hypergossip.support.pytree import register_pytree
 
 SHAPES = ("agents", "evaders", "width", "height", "window", "catchers", "horizon")
 RULES = ("surround", "shared_reward", "freeze_evaders", "constraint_window")

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hypergossip.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.core.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
-from hypergossip.problem import Problem, Share
-from hypergossip.pytree import register_pytree
+from hypergossip.support.pytree import register_pytree
 
 
 class Process(NamedTuple):

@@ -1,0 +1,1 @@
+"""The contract: what an author of a method reads and writes, and the problem that an algorithm solves."""

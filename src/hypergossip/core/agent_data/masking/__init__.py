@@ -1,0 +1,6 @@
+"""Losses on padded data: a traced program run so that the padding has no part in it."""
+
+from hypergossip.core.agent_data.masking.rows import CannotMask
+from hypergossip.core.agent_data.masking.tracing import on_own_rows
+
+__all__ = ["CannotMask", "on_own_rows"]

@@ -1,0 +1,279 @@
+"""Rows of agents with unequal numbers of them, end to end in one array: nothing is padded to the largest agent."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+from jaxtyping import Int
+
+from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
+from hypergossip.core.algorithm import Count, Lower, Sample, Upper
+from hypergossip.core.oracles import AutodiffOracles, Form, below, words
+from hypergossip.support.float64 import to_float64
+from hypergossip.support.pytree import register_pytree
+
+Tree = Any
+Function = Callable[..., Any]  # of an agent that holds its rows alone, and of arrays
+
+SHAPES = 3  # numbers of rows for which a program on all rows is compiled
+COARSER = 4  # each is at most the next larger one divided by this, where there are such sizes
+
+
+@register_pytree("repeat", "double")
+@dataclass(frozen=True)
+class Packed:
+    """A level's rows of all agents end to end, and which of them are one agent's.
+
+    Mapped over the agents, `values` is what all have in common, `start` and `count` are each agent's.
+
+    Attributes:
+        values: Pytree, leaves (rows of all agents, ...).
+        start: The agent's first row, a scalar.
+        count: Its number of rows, a scalar.
+        repeat: How many of an agent's first rows follow its last one again, for sampling by blocks.
+        double: Are rows taken in float64? They are cast when they are taken, never all of them.
+    """
+
+    values: Tree
+    start: Any
+    count: Any
+    repeat: int = 0
+    double: bool = False
+
+    def in_float64(self) -> "Packed":
+        """Returns the same rows, to be taken in float64."""
+        return dataclasses.replace(self, double=True)
+
+    def take(self, index: Any) -> "Packed":
+        """Returns one agent, or several, of all."""
+        return dataclasses.replace(self, start=self.start[index], count=self.count[index])
+
+    def axes(self) -> "Packed":
+        """Returns what is mapped over the agents, for `jax.vmap`."""
+        return dataclasses.replace(self, values=None, start=0, count=0)
+
+    def dealt(self, agents: Int[np.ndarray, "devices block"]) -> "Packed":
+        """Returns the rows laid out for devices: blocks of equal size, and starts counted from the device's block.
+
+        Args:
+            agents: Which agents each device has.
+        """
+        lengths = (np.asarray(self.count) + self.repeat)[agents]
+        starts = np.cumsum(lengths, axis=1) - lengths
+        before, block = np.asarray(self.start)[agents], int(lengths.sum(axis=1).max())
+        places = np.zeros((len(agents), block), np.int64)
+        for device, (own, firsts, olds) in enumerate(zip(lengths, starts, before, strict=True)):
+            for length, first, old in zip(own, firsts, olds, strict=True):
+                places[device, first : first + length] = old + np.arange(length)
+        values = jax.tree.map(lambda leaf: np.asarray(leaf)[places.ravel()], self.values)
+        count = np.asarray(self.count)[agents.ravel()]
+        return dataclasses.replace(self, values=values, start=starts.ravel().astype(count.dtype), count=count)
+
+    def rows(self, places: Any) -> Tree:
+        """Returns the agent's rows at these places, counted from its first."""
+        at = self._from_start(places)
+        return self._cast(jax.tree.map(lambda leaf: leaf[at], self.values))
+
+    def block(self, first: Any, size: int) -> Tree:
+        """Returns so many of the agent's rows from its row `first` on."""
+        at = self._from_start(first)
+        cut = lambda leaf: lax.dynamic_slice_in_dim(leaf, at, size)
+        return self._cast(jax.tree.map(cut, self.values))
+
+    def _from_start(self, places: Any) -> Any:
+        return self.start + jnp.asarray(places, self.start.dtype)
+
+    def _cast(self, rows: Tree) -> Tree:
+        return to_float64(rows) if self.double else rows
+
+
+class Taken(NamedTuple):
+    """What of a level is the same for all agents, and shapes the program.
+
+    Attributes:
+        level: 0, the upper, or 1, the lower.
+        form: What all agents have in common.
+        shapes: Numbers of rows, ascending, to one of which every agent's rows are filled up.
+    """
+
+    level: int
+    form: Form
+    shapes: tuple[int, ...]
+
+
+@register_pytree("form", "same", twice=("same", "upper", "lower"))
+@dataclass(frozen=True)
+class PackedOracles:
+    """`Oracles` of one agent among others with unequal numbers of rows.
+
+    A batch is drawn among the agent's own rows. On all its rows the agents are computed one after another, each at the
+    next of a few numbers of rows: no agent pays for the largest, in memory or in time. Automatic differentiation of an
+    oracle is not supported (JAX has no reverse mode for what takes the agents one after another).
+
+    Attributes:
+        upper: The upper level's rows.
+        lower: The lower level's.
+        form: What all agents have in common.
+        same: Are the rows of both levels the same arrays?
+    """
+
+    upper: Packed
+    lower: Packed
+    form: Form
+    same: bool = False
+
+    @property
+    def full(self) -> "PackedOracles":
+        """The same agent without sampling: every key is its whole data."""
+        return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
+
+    @property
+    def upper_count(self) -> Any:
+        """The agent's number of upper samples."""
+        return self.upper.count
+
+    @property
+    def lower_count(self) -> Any:
+        """The agent's number of lower samples."""
+        return self.lower.count
+
+    def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
+        """Returns the number of samples that so many upper and lower keys draw."""
+        return AutodiffOracles(None, None, self.upper.count, self.lower.count, self.form).samples(upper, lower)
+
+    def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Any:
+        """Returns f(x, y; key)."""
+        return self._on(0, key, lambda own, x, y: own.upper_loss(x, y, _any_key()), x, y)
+
+    def lower_loss(self, x: Upper, y: Lower, key: Sample) -> Any:
+        """Returns g(x, y; key)."""
+        return self._on(1, key, lambda own, x, y: own.lower_loss(x, y, _any_key()), x, y)
+
+    def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx f, dy f) at (x, y; key)."""
+        return self._on(0, key, lambda own, x, y: own.upper_gradients(x, y, _any_key()), x, y)
+
+    def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
+        """Returns dy g at (x, y; key)."""
+        return self._on(1, key, lambda own, x, y: own.lower_gradient(x, y, _any_key()), x, y)
+
+    def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx g, dy g) at (x, y; key)."""
+        return self._on(1, key, lambda own, x, y: own.lower_gradients(x, y, _any_key()), x, y)
+
+    def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
+        """Returns the linear map v -> d2yy g v at (x, y; key)."""
+        if self.form.batch_size is not None:
+            return self._drawn(1, key).hessian_product(x, y, _any_key())
+        # On all rows it is linearised at every application: what one linearisation keeps is as large as the rows.
+        return lambda v: self._on(1, key, lambda own, x, y, v: own.hessian_product(x, y, _any_key())(v), x, y, v)
+
+    def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
+        """Returns the linear map v -> d2xy g v at (x, y; key), from (q,) to (p,)."""
+        if self.form.batch_size is not None:
+            return self._drawn(1, key).jacobian_product(x, y, _any_key())
+        return lambda v: self._on(1, key, lambda own, x, y, v: own.jacobian_product(x, y, _any_key())(v), x, y, v)
+
+    def project(self, x: Upper) -> Upper:
+        """Returns the user's projection of x, or x itself."""
+        return AutodiffOracles(None, None, None, None, self.form).project(x)
+
+    def _on(self, level: int, key: Sample, function: Function, *arguments: Any) -> Any:
+        """Calls a function of an agent that holds this key's rows alone, at one level; any key, without sampling."""
+        if self.form.batch_size is not None:
+            return function(self._drawn(level, key), *arguments)
+        packed, whole = (self.upper, self.lower)[level], self.form.whole[level]
+        if isinstance(packed.count, Tracer):
+            return _on_all_rows(Taken(level, self.form, shapes(whole)), function, packed, arguments)
+        rows = int(packed.count)  # one agent by itself, uncompiled: nothing needs to be of one shape
+        if len(whole.sizes) > MOST_SHAPES:  # but every operation is compiled for each
+            rows = next(size for size in shapes(whole) if size >= rows)
+            return function(_filled_up(level, self.form, packed, rows), *arguments)
+        return function(_holding(level, self.form, packed.block(0, rows), rows), *arguments)
+
+    def _drawn(self, level: int, key: Sample) -> AutodiffOracles:
+        """Returns an agent whose data are this key's batch."""
+        packed, size = (self.upper, self.lower)[level], self.form.batch_size or 0
+        if self.form.sampling == "blocks":
+            batch = packed.block(below(packed.count, jax.random.bits(key, (), jnp.uint32)), size)
+        else:
+            batch = packed.rows(below(packed.count, words(key, size)))
+        return _holding(level, self.form, batch, size)
+
+
+def shapes(whole: Whole) -> tuple[int, ...]:
+    """Returns the numbers of rows, ascending, for which a level's whole-data programs are compiled.
+
+    Args:
+        whole: How the loss is called on all of an agent's rows, and how many the agents hold.
+    """
+    if whole.kind in ("equal", "sizes"):
+        return whole.sizes
+    chosen = [whole.sizes[-1]]
+    while len(chosen) < SHAPES and (smaller := [size for size in whole.sizes if size * COARSER <= chosen[-1]]):
+        chosen.append(smaller[-1])
+    return tuple(reversed(chosen))
+
+
+def _any_key() -> Sample:
+    """Returns a key for an agent without sampling, to whom all are the same."""
+    return jax.random.key(0)
+
+
+def _holding(level: int, form: Form, data: Tree, rows: Any, whole: Whole | None = None) -> AutodiffOracles:
+    """Returns an agent that holds these rows at one level, without sampling."""
+    whole = Whole("equal", (rows,)) if whole is None else whole
+    form = dataclasses.replace(form, batch_size=None, whole=(whole, whole))
+    return AutodiffOracles(*((data, None) if level == 0 else (None, data)), rows, rows, form)
+
+
+def _filled_up(level: int, form: Form, packed: Packed, size: int) -> AutodiffOracles:
+    """Returns an agent that holds all its rows at one level, filled up to a number of rows by its own, cyclically."""
+    rows = packed.rows(jnp.arange(size, dtype=packed.count.dtype) % packed.count)
+    return _holding(level, form, rows, packed.count, form.whole[level])
+
+
+def _on_all_rows(taken: Taken, function: Function, packed: Packed, arguments: tuple) -> Any:
+    """Calls a function of an agent that holds all its rows; `vmap` over the agents takes them one after another."""
+
+    def of_agent(packed: Packed, arguments: tuple) -> Any:
+        exact = taken.form.whole[taken.level].kind in ("equal", "sizes")
+
+        def at(size: int) -> Callable[[tuple], Any]:
+            def call(arguments: tuple) -> Any:
+                if exact:
+                    return function(_holding(taken.level, taken.form, packed.block(0, size), size), *arguments)
+                return function(_filled_up(taken.level, taken.form, packed, size), *arguments)
+
+            return call
+
+        if len(taken.shapes) == 1:
+            return at(taken.shapes[0])(arguments)
+        which = jnp.searchsorted(jnp.asarray(taken.shapes), packed.count)
+        return lax.switch(which, [at(size) for size in taken.shapes], arguments)
+
+    @jax.custom_batching.custom_vmap
+    def call(packed: Packed, arguments: tuple) -> Any:
+        return of_agent(packed, arguments)
+
+    @call.def_vmap
+    def _one_after_another(size: int, in_batched: list, packed: Packed, arguments: tuple) -> tuple[Any, Any]:
+        leaves, structure = jax.tree.flatten((packed, arguments))
+        mapped = jax.tree.leaves(in_batched)
+        own = [leaf for leaf, is_mapped in zip(leaves, mapped, strict=True) if is_mapped]
+
+        def one(own: list) -> Any:
+            rest = iter(own)
+            filled = [next(rest) if is_mapped else leaf for leaf, is_mapped in zip(leaves, mapped, strict=True)]
+            return call(*jax.tree.unflatten(structure, filled))
+
+        found = lax.map(one, own)
+        return found, jax.tree.map(lambda _: True, found)
+
+    return call(packed, arguments)

@@ -1,0 +1,215 @@
+"""What an agent's program is told of the whole network: averages and largest values, lifted to all agents at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from hypergossip.core.agent_data.axis import axes_of_agents
+from hypergossip.core.agent_data.blocks import agents_at_a_time, in_blocks
+from hypergossip.core.space import Space
+from hypergossip.support.compilation import compiled
+from hypergossip.support.devices import AXIS, mesh_of, on_devices
+from hypergossip.support.float64 import calls_python, in_float64, to_float64
+
+# Runs measured side by side share every pass over the data, which is what measuring costs; more would cost memory.
+RUNS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Collective:
+    """All agents, as one of them sees them in a program that measures.
+
+    Every agent calls it equally often, never in a branch or loop that depends on its own numbers. What it returns is
+    the same for all.
+
+    Attributes:
+        agents: How many there are.
+        index: Which of them this one is, a scalar.
+        block: For how many of them a part that each does by itself is computed at a time; None: for all.
+        axis: The devices' axis over which they are spread, in `jax.shard_map`; None where they are in one place.
+    """
+
+    agents: int
+    index: Any
+    block: int | None = None
+    axis: str | None = None
+
+    def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function of this agent alone, for some agents at a time, where all at once would take much memory.
+
+        Args:
+            function: Of pytrees of arrays, the agent's oracles among them; it calls nothing of the network.
+            arguments: Its arguments.
+        """
+        if self.block is None:
+            return function(*arguments)
+        return in_blocks(function, self.block, self.index, *arguments)
+
+    def mean(self, values: Any) -> Any:
+        """Returns the mean over the agents of the values, an array that each of them has."""
+        return _mean(self.axis)(values, self.index)
+
+    def largest(self, values: Any) -> Any:
+        """Returns the largest over the agents of an array that each of them has, entry by entry; NaN if one is."""
+        return _largest(self.axis)(values, self.index)
+
+    def average_shared(self, space: Space, vector: Any) -> Any:
+        """Replaces a vector's shared entries by their mean over the agents, and leaves the private ones."""
+        return space.replace(vector, self.mean(space.select(vector))) if any(space.shared) else vector
+
+    def inner(self, one: Any, other: Any) -> Any:
+        """Returns the mean over the agents of the inner products of their vectors."""
+        return self.mean(jnp.vdot(one, other))
+
+
+@runtime_checkable
+class Program(Protocol):
+    """A program that measures, one agent's, whose result is the same for all: a pytree, so that it may hold arrays.
+
+    Attributes:
+        precise: Is it measured in float64, whatever the precision of the run?
+    """
+
+    precise: ClassVar[bool]
+
+    def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
+        """Returns name -> scalar, the same for all agents; `agent` are its oracles, x is (p,) and y (q,)."""
+        ...
+
+
+def every_agent(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> Any:
+    """Lifts an agent's program to all agents.
+
+    Args:
+        program: (agent's oracles, x (p,), y (q,), `Collective`) -> what one agent has found.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`.
+        x: (agents, p).
+        y: (agents, q).
+
+    Returns:
+        What all have found, leaves (agents, ...).
+    """
+    return _lifted(program, oracles, x, y, 0, None)
+
+
+def of_network(
+    program: Callable[..., Any], oracles: Any, x: Any, y: Any, block: int | None = None, axis: str | None = None
+) -> Any:
+    """Lifts an agent's program that finds the same for every agent, and returns that.
+
+    Args:
+        program: As for `every_agent`.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`; a device's in `jax.shard_map`.
+        x: (agents, p).
+        y: (agents, q).
+        block: Agents at a time, in float64, in the parts that each does by itself; all if absent.
+        axis: The devices' axis over which the agents are spread, in `jax.shard_map`.
+    """
+    return _lifted(program, oracles, x, y, None, block, axis)
+
+
+def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
+    """Measures every run's point.
+
+    Args:
+        program: What is measured.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`; where they are spread over devices, each
+            device measures its own agents.
+        x: (runs, agents, p).
+        y: (runs, agents, q).
+
+    Returns:
+        Name -> (runs,).
+    """
+    mesh = mesh_of(oracles)
+    if not program.precise:
+        return _observed(program, oracles, x, y, None, mesh)
+    python = calls_python(oracles)
+    with in_float64(python):
+        found = _observed(program, oracles, x, y, agents_at_a_time(oracles), mesh)
+        return jax.block_until_ready(found) if python else found
+
+
+@compiled("block", "mesh")
+def _observed(program: Program, oracles: Any, x: Any, y: Any, block: int | None, mesh: Mesh | None) -> dict[str, Any]:
+    axis = None if mesh is None else AXIS
+
+    def on_device(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
+        if program.precise:
+            x, y = to_float64((x, y))
+            oracles = to_float64(oracles) if block is None else oracles
+        of_run = lambda point: of_network(program, oracles, *point, block=block, axis=axis)
+        return lax.map(of_run, (x, y), batch_size=side_by_side(len(x)))
+
+    if mesh is None:
+        return on_device(program, oracles, x, y)
+    of_states = P(None, AXIS)
+    return on_devices(on_device, mesh, (P(), P(AXIS), of_states, of_states), P())(program, oracles, x, y)
+
+
+def side_by_side(runs: int) -> int:
+    """Returns how many `runs` to measure at a time: a divisor of them if possible, since a rest is compiled apart."""
+    if runs <= RUNS_AT_ONCE:
+        return runs
+    divisors = (count for count in range(RUNS_AT_ONCE // 2, RUNS_AT_ONCE + 1) if runs % count == 0)
+    return max(divisors, default=RUNS_AT_ONCE)
+
+
+def _lifted(
+    program: Callable[..., Any],
+    oracles: Any,
+    x: Any,
+    y: Any,
+    out_axes: int | None,
+    block: int | None,
+    axis: str | None = None,
+) -> Any:
+    here, devices, index = len(x), 1, jnp.arange(len(x))
+    if axis is not None:
+        devices, index = lax.axis_size(axis), index + here * lax.axis_index(axis).astype(index.dtype)
+    of_agent = lambda agent, index, x, y: program(agent, x, y, Collective(here * devices, index, block, axis))
+    axes = (axes_of_agents(oracles), 0, 0, 0)
+    return jax.vmap(of_agent, axes, out_axes)(oracles, index, x, y)
+
+
+def _over_agents(reduce: Callable[..., Any], across: Callable[..., Any]) -> Callable[[str | None], Callable]:
+    """Makes a function of one agent's array that `vmap` over the agents turns into a reduction.
+
+    The agent's index, which is mapped over the agents and nothing else, tells that `vmap` from one over runs, where the
+    array itself is mapped over runs alone.
+
+    Args:
+        reduce: (values, axis) -> what is found of them in one place.
+        across: (what was found in one place, axis) -> that of all devices, which have equally many agents.
+    """
+
+    @cache
+    def over(axis: str | None) -> Callable[[Any, Any], Any]:
+        @jax.custom_batching.custom_vmap
+        def reduction(values: Any, index: Any) -> Any:
+            return values
+
+        @reduction.def_vmap
+        def _reduced(axis_size: int, in_batched: list, values: Any, index: Any) -> tuple[Any, bool]:
+            if not in_batched[1]:
+                return reduction(values, index), in_batched[0]  # of the runs' axis
+            if not in_batched[0]:
+                return values, False  # what all have alike is not mapped
+            own = reduce(values, axis=0)
+            return (own if axis is None else across(own, axis)), False
+
+        return reduction
+
+    return over
+
+
+# Not lax.pmax: whether a NaN passes through it depends on the device.
+_largest = _over_agents(jnp.max, lambda own, axis: jnp.max(lax.all_gather(own, axis), axis=0))
+_mean = _over_agents(jnp.mean, lax.pmean)

@@ -1,0 +1,175 @@
+"""A step for each leaf: a pytree prefix of x0 or y0 held against the variable, and made a vector before the run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+
+from hypergossip.core.schedules import LeafValues, SquaredStep, dotted, leaf_name
+from hypergossip.core.space import Space
+
+# Hyper-parameters that multiply vectors of one level, entry by entry, in every method and estimator that has them.
+LEVELS = {
+    "upper_step": "upper",
+    "upper_momentum": "upper",
+    "lower_step": "lower",
+    "lower_momentum": "lower",
+    "adjoint_step": "lower",
+    "adjoint_momentum": "lower",
+}
+NUMBERS = (int, float, np.number, np.ndarray, jax.Array)
+
+
+def fitted(algorithm: Any, upper: Space, lower: Space, swept: bool = False) -> Any:
+    """Returns an algorithm, or an estimator, whose steps for each leaf are vectors when they are called.
+
+    One without such steps is returned as it is.
+
+    Args:
+        algorithm: The algorithm.
+        upper: The space of x.
+        lower: The space of y.
+        swept: Do its numbers have a leading axis (runs,)?
+
+    Raises:
+        ValueError: If a hyper-parameter is no number, or a prefix does not fit the starting point.
+    """
+    check_numbers(algorithm)
+    fit = _fit(algorithm, {"upper": upper, "lower": lower}, swept)
+    if has_leaves(getattr(fit, "upper_step", None), swept):
+        _check_followers(fit)
+    return fit
+
+
+def check_numbers(algorithm: Any) -> None:
+    """Raises ValueError where a hyper-parameter is neither a number nor a pytree of numbers."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
+        if not isinstance(leaf, NUMBERS):
+            raise ValueError(
+                f"{type(algorithm).__name__}{jax.tree_util.keystr(path)} is {leaf!r}, not a number. A schedule is a "
+                "number, PowerDecay, or your own function of the round as jax.tree_util.Partial(function)."
+            )
+
+
+def has_leaves(step: Any, swept: bool = False) -> bool:
+    """Has a fitted step more than one value in a round?"""
+    return isinstance(step, LeafValues) or (isinstance(step, NUMBERS) and np.ndim(step) > swept)
+
+
+def _fit(part: Any, spaces: Mapping[str, Space], swept: bool) -> Any:
+    """Fits the steps of an algorithm, and those of its estimator."""
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    changed: dict[str, Any] = {}
+    for field in fields(part):
+        value, name = getattr(part, field.name), f"{type(part).__name__}: {field.name}"
+        if field.name in LEVELS:
+            new = _leaf_values(value, name, LEVELS[field.name], spaces, swept)
+        elif isinstance(value, dict | list | tuple) and type(part).__module__.startswith("hypergossip."):
+            raise ValueError(
+                f"{name} is {value!r}, but it is one number for all leaves; what may have a value for each leaf is "
+                f"{', '.join(other for other in LEVELS if hasattr(part, other)) or 'nothing here'}."
+            )
+        else:
+            new = _fit(value, spaces, swept)
+        if new is not value:
+            changed[field.name] = new
+    return replace(part, **changed) if changed else part
+
+
+def _leaf_values(step: Any, name: str, level: str, spaces: Mapping[str, Space], swept: bool) -> Any:
+    """Returns a step as it is where it has one value, and as `LeafValues` where it is a pytree prefix."""
+    space = spaces[level]
+    if isinstance(step, LeafValues):
+        return step
+    if isinstance(step, NUMBERS):
+        shape = np.shape(step)[swept:]
+        if prod(shape) == 1 or shape == (space.size,):
+            return step
+    leaves = jax.tree.unflatten(space.structure, range(len(space.shapes)))
+    if _is_value(step, leaves) and not isinstance(step, NUMBERS):
+        return step
+    names, values, sizes = [], [], []
+    for path, value, covered in _walk(step, leaves, (), name, "x0" if level == "upper" else "y0"):
+        shapes = [space.shapes[leaf] for leaf in covered]
+        if isinstance(value, NUMBERS):
+            shape = np.shape(value)[swept:]
+            if prod(shape) != 1 and shapes != [shape]:
+                here = dotted(name, leaf_name(path))
+                raise ValueError(
+                    f"{here} is an array of shape {shape} for {'a leaf' if len(shapes) == 1 else 'leaves'} of shape "
+                    f"{', '.join(map(str, shapes))}; give one number, or an array of the shape of one leaf."
+                )
+        names.append(leaf_name(path))
+        values.append(value)
+        sizes.append(sum(map(prod, shapes)))
+    return LeafValues(tuple(values), tuple(sizes), tuple(names))
+
+
+def _is_value(step: Any, leaves: Any) -> bool:
+    """Is this a number or a schedule, and not a tree of them? A user's tree may be callable, as a module is."""
+    return isinstance(step, (*NUMBERS, SquaredStep)) or (callable(step) and type(step) is not type(leaves))
+
+
+def _walk(step: Any, leaves: Any, path: tuple, name: str, start: str) -> Iterator[tuple[tuple, Any, list[int]]]:
+    """Goes through a prefix in the order of the flat vector.
+
+    Nodes are matched by the names of their children and not by their type, so that the tables and arrays of a file fit
+    named tuples and tuples as well.
+
+    Args:
+        step: The prefix.
+        leaves: The part of the variable that it stands for, with the number of each leaf.
+        path: Where.
+        name: The method and the step, for the messages.
+        start: "x0" or "y0", likewise.
+
+    Yields:
+        The path, the number or schedule, and the numbers of the leaves that have it.
+    """
+    here = dotted(name, leaf_name(path))
+    if _is_value(step, leaves):
+        yield path, step, jax.tree.leaves(leaves)
+        return
+    given, wanted = None if step is None else _children(step), _children(leaves)
+    if given is None:
+        raise ValueError(f"{here} is {step!r}, not a number; give a number, or a schedule such as PowerDecay.")
+    if wanted is None:
+        what = f"{leaf_name(path)!r} is a single array of {start}" if path else f"{start} is a single array"
+        raise ValueError(f"{here} is {step!r}, but {what}; give one number or one schedule for it.")
+    wanted = {key: inner for key, inner in wanted.items() if jax.tree.leaves(inner[1])}  # not the None of a user's tree
+    unknown = [key for key, inner in given.items() if key not in wanted and inner[1] is not None]
+    lacking = [key for key in wanted if key not in given]
+    if unknown or lacking:
+        inside = dotted(start, leaf_name(path))
+        told = f"has a value for {unknown[0]!r}" if unknown else f"has no value for {lacking[0]!r}"
+        raise ValueError(
+            f"{here} {told}, and the leaves of {inside} are {', '.join(wanted)}; give every leaf a number or a "
+            "schedule, which is PowerDecay, in a file {scale, offset, power}."
+        )
+    for key, (entry, inner) in wanted.items():
+        yield from _walk(given[key][1], inner, (*path, entry), name, start)
+
+
+def _children(tree: Any) -> dict[str, tuple[Any, Any]] | None:
+    """Returns the children of a node, name -> (entry of the path, child), or None where the tree is a leaf."""
+    pairs = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda node: node is not tree)
+    if any(not path for path, _ in pairs):
+        return None
+    return {leaf_name(path): (path[0], child) for path, child in pairs}
+
+
+def _check_followers(algorithm: Any) -> None:
+    """Raises ValueError where a momentum of another shape than x follows an upper step that has several values."""
+    for field in fields(algorithm):
+        value = getattr(algorithm, field.name)
+        rules = value.values if isinstance(value, LeafValues) else (value,)
+        if LEVELS.get(field.name) != "upper" and any(isinstance(rule, SquaredStep) for rule in rules):
+            raise ValueError(
+                f"{type(algorithm).__name__}: {field.name} is SquaredStep, which follows the upper step, but that "
+                f"has a value for each leaf of x0 and no single one to follow; give {field.name} as a number or "
+                "PowerDecay."
+            )

@@ -1,0 +1,245 @@
+"""What a round sends, read off an algorithm's `step`: how many messages, of how many entries, and what is in them."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, jaxpr_as_fun
+
+from hypergossip.core.algorithm import Algorithm, Count, Lower, Mix, Oracles, Sample, Upper, Vector
+from hypergossip.core.shapes_only import ShapesOnly
+from hypergossip.core.space import Space
+
+Spaces = tuple[Space, Space]
+
+# Stands in a traced step where it mixes: the identity, with the entries of either level that the buffer holds.
+MIX = Primitive("mix")
+MIX.def_impl(lambda buffer, **_: buffer)
+MIX.def_abstract_eval(lambda buffer, **_: buffer)
+
+
+class Message(NamedTuple):
+    """A message that an agent sends to each of its neighbours.
+
+    Attributes:
+        upper: Entries of x's kind in it.
+        lower: Entries of y's kind.
+        dtype: Their type.
+        times: How often a round sends one such, as a loop does.
+    """
+
+    upper: int
+    lower: int
+    dtype: Any
+    times: int = 1
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of one of them."""
+        return (self.upper + self.lower) * self.dtype.itemsize
+
+
+def mix_through(spaces: Spaces, send: Callable[[Vector, Count], Vector]) -> Mix:
+    """Makes an agent's `mix` of a function that averages one flat vector with the neighbours.
+
+    The shared entries of all the vectors given travel as one buffer; the others never leave.
+
+    Args:
+        spaces: The spaces of x and y.
+        send: One flat vector -> its average, called once a `mix`, with the call's number.
+    """
+
+    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
+        levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
+        parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
+        sizes = [part.size for part in parts]
+        if sum(sizes) == 0:
+            mixed = parts
+        else:
+            buffer = send(jnp.concatenate(parts), call)
+            mixed = [buffer[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
+        trees, entries = [], iter(mixed)
+        for space, (leaves, structure) in zip(spaces, levels):
+            trees.append(jax.tree.unflatten(structure, [space.replace(v, next(entries)) for v in leaves]))
+        given = [tree for tree, (leaves, _) in zip(trees, levels) if leaves]
+        return given[0] if len(given) == 1 else tuple(given)
+
+    return mix
+
+
+def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower) -> tuple[Message, ...]:
+    """Returns what an agent sends in a round, in order; nothing is computed, and a second call does not trace again.
+
+    The losses have no part in it, and are not traced: the oracles of the program that is looked at give zeros. What a
+    problem does not share is no part of a message, and a message of nothing is not sent.
+
+    Args:
+        algorithm: The agent's program.
+        spaces: The spaces of x and y.
+        agent: An agent's oracles, or their shapes and types.
+        x: Where it starts, (p,), or its shape and type.
+        y: (q,) likewise.
+
+    Raises:
+        ValueError: If the number of messages cannot be told: a `mix` in a loop whose turns are not fixed, or in a
+            branch beside one that sends something else.
+    """
+    try:
+        program = _round.trace(algorithm, spaces, True, agent, x, y, jax.random.key(0))
+    except Exception:  # it asks more of the oracles than an algorithm should: with their own, it may be right
+        program = _round.trace(algorithm, spaces, False, agent, x, y, jax.random.key(0))
+    return tuple(_sent(program.jaxpr.jaxpr))
+
+
+def messages_by_running(
+    algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower
+) -> tuple[Message, ...]:
+    """Returns the same as `messages` from a round that is run without compilation, where a step looks at its values.
+
+    Args:
+        algorithm: The agent's program.
+        spaces: The spaces of x and y.
+        agent: An agent's oracles.
+        x: (p,) where it starts.
+        y: (q,) likewise.
+    """
+    found: list[Message] = []
+
+    def keep(buffer: Vector, entries: tuple[int, int]) -> Vector:
+        found.append(Message(*entries, dtype=buffer.dtype))
+        return buffer
+
+    with jax.disable_jit():
+        _step(algorithm, ShapesOnly(agent), _marked(spaces, keep), x, y, jax.random.key(0))
+    return tuple(found)
+
+
+def first_message(algorithm: Algorithm, spaces: Spaces, agent: Oracles, round: Any, state: Any, key: Sample) -> Vector:
+    """Returns what the first `mix` of a round sends, the shared entries, upper level first: the step cut there.
+
+    Args:
+        algorithm: The agent's program.
+        spaces: The spaces of x and y.
+        agent: Its oracles.
+        round: The round.
+        state: Its state before it.
+        key: Its key.
+
+    Returns:
+        One flat vector, without entries where the round sends nothing.
+
+    Raises:
+        ValueError: If the first `mix` is inside a branch.
+    """
+    step = lambda state: algorithm.step(agent, _marked(spaces, _mark), round, state, key)
+    program = jax.make_jaxpr(step)(state)
+    if not _sent(program.jaxpr):
+        return jnp.zeros(0)
+    return _until_mix(program.jaxpr, program.consts, jax.tree.leaves(state))
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _round(algorithm: Algorithm, spaces: Spaces, quick: bool, agent: Oracles, x: Any, y: Any, key: Sample) -> Any:
+    return _step(algorithm, ShapesOnly(agent) if quick else agent, _marked(spaces, _mark), x, y, key)
+
+
+def _step(algorithm: Algorithm, agent: Any, mix: Mix, x: Any, y: Any, key: Sample) -> Any:
+    return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
+
+
+def _mark(buffer: Vector, entries: tuple[int, int]) -> Vector:
+    return MIX.bind(buffer, entries=entries)
+
+
+def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int]], Vector]) -> Mix:
+    """Makes a `mix` whose `send` is told how many entries of either level its buffer holds."""
+
+    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
+        counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
+        through = mix_through(spaces, lambda buffer, call: send(buffer, (counts[0], counts[1])))
+        return through(upper=upper, lower=lower, call=call)
+
+    return mix
+
+
+def _sent(jaxpr: Jaxpr) -> list[Message]:
+    return [message for eqn in jaxpr.eqns for message in _sent_by(eqn)]
+
+
+def _sent_by(eqn: JaxprEqn) -> list[Message]:
+    """Returns what one equation of a traced step sends."""
+    if eqn.primitive is MIX:
+        buffer: Any = eqn.invars[0].aval
+        return [Message(*eqn.params["entries"], dtype=buffer.dtype)]
+    parts = [_sent(inner) for inner in _inside(eqn)]
+    if not any(parts):
+        return []
+    if eqn.primitive.name == "cond":
+        if any(part != parts[0] for part in parts):
+            raise ValueError(
+                "mix is called in a branch (jax.lax.cond or switch) beside one that sends something else; every branch "
+                "must send the same, so call mix before the branch."
+            )
+        return parts[0]
+    together = [message for part in parts for message in part]
+    if eqn.primitive.name in ("scan", "while"):
+        turns = eqn.params["length"] if eqn.primitive.name == "scan" else _turns(eqn)
+        return [message._replace(times=message.times * turns) for message in together]
+    return together
+
+
+def _inside(eqn: JaxprEqn) -> list[Jaxpr]:
+    """Returns the programs within an equation, such as a loop's."""
+    found = []
+    for value in eqn.params.values():
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, ClosedJaxpr):
+                found.append(part.jaxpr)
+            elif isinstance(part, Jaxpr):
+                found.append(part)
+    return found
+
+
+def _turns(eqn: JaxprEqn) -> int:
+    """Returns how often a `while` turns: one that `jax.lax.fori_loop` made, from a known number to another."""
+    unknown = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    until, body = eqn.params["cond_jaxpr"].jaxpr, eqn.params["body_jaxpr"].jaxpr
+    bounds, compared = eqn.invars[sum(unknown) :][:2], until.invars[unknown[0] :][:2]
+    counter, end = [*body.invars[unknown[1] :], None, None][:2]
+    if (
+        [(test.primitive.name, test.invars) for test in until.eqns] == [("lt", compared)]
+        and body.outvars[1] is end
+        and any(_adds_one(part, counter) and part.outvars[0] is body.outvars[0] for part in body.eqns)
+    ):
+        known = [int(bound.val) for bound in bounds if isinstance(bound, Literal)]
+        if len(known) == 2:
+            return max(0, known[1] - known[0])
+    raise ValueError(
+        "mix is called in a loop whose number of turns is not fixed, so that a round's messages cannot be counted; "
+        "give the loop a Python number of turns, such as a field marked by static()."
+    )
+
+
+def _adds_one(eqn: JaxprEqn, counter: Any) -> bool:
+    one = getattr(eqn.invars[1], "val", None) if eqn.primitive.name == "add" else None
+    return one is not None and int(one) == 1 and eqn.invars[0] is counter
+
+
+def _until_mix(jaxpr: Jaxpr, consts: Any, arguments: list[Any]) -> Vector:
+    """Runs a traced program up to its first `mix`, and returns what that is given."""
+    k, eqn = next((k, eqn) for k, eqn in enumerate(jaxpr.eqns) if _sent_by(eqn))
+    known = [v for v in eqn.invars if not isinstance(v, Literal)]
+    before = jaxpr.replace(eqns=jaxpr.eqns[:k], outvars=known)
+    values = iter(jaxpr_as_fun(ClosedJaxpr(before, consts))(*arguments))
+    inputs = [v.val if isinstance(v, Literal) else next(values) for v in eqn.invars]
+    if eqn.primitive is MIX:
+        return inputs[0]
+    if eqn.primitive.name == "scan":
+        fixed = eqn.params["num_consts"] + eqn.params["num_carry"]
+        inputs = [*inputs[:fixed], *(v[0] for v in inputs[fixed:])]
+    elif eqn.primitive.name not in ("jit", "pjit"):
+        raise ValueError(f"the first mix of the round is within {eqn.primitive.name}; call mix before it.")
+    return _until_mix(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, inputs)

@@ -1,0 +1,207 @@
+"""One agent's oracles made from its losses and data by automatic differentiation, and how a key draws a batch."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float
+
+from hypergossip.core.agent_data.whole_data import Loss, Whole, whole_loss
+from hypergossip.core.algorithm import Count, Lower, Sample, Upper
+from hypergossip.core.space import Space
+from hypergossip.support.pytree import register_pytree
+
+SAMPLINGS = ("iid", "blocks")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all agents have in common: losses, shapes and the way of drawing. Static in compiled programs.
+
+    Attributes:
+        upper: f(x, y, batch).
+        lower: g(x, y, batch), strongly convex in y.
+        upper_space: The space of x.
+        lower_space: The space of y.
+        batch_size: Samples a key draws; None: every sample.
+        sampling: "iid" (each sample drawn alone, with replacement) or "blocks" (a random contiguous block, cyclic, of
+            data shuffled once: as unbiased, and one slice instead of a gather).
+        whole: How the upper and the lower loss are called on all rows of an agent.
+        projection: The user's projection of x onto a set, or None.
+        calls_python: Does a loss call a Python function back?
+    """
+
+    upper: Loss
+    lower: Loss
+    upper_space: Space
+    lower_space: Space
+    batch_size: int | None
+    sampling: str
+    whole: tuple[Whole, Whole]
+    projection: Callable[[Any], Any] | None
+    calls_python: bool = False
+
+
+@register_pytree("form", "same", twice=("same", "upper_data", "lower_data"))
+@dataclass(frozen=True)
+class AutodiffOracles:
+    """`Oracles` of one agent from its losses and data.
+
+    Attributes:
+        upper_data: Pytree, leaves (samples, ...); rows beyond the agent's own count are never used.
+        lower_data: Likewise.
+        upper_count: The agent's own number of upper samples, a scalar.
+        lower_count: Likewise.
+        form: What all agents have in common.
+        same: Are the data of both levels the same arrays?
+    """
+
+    upper_data: Any
+    lower_data: Any
+    upper_count: Any
+    lower_count: Any
+    form: Form
+    same: bool = False
+
+    @property
+    def full(self) -> "AutodiffOracles":
+        """The same agent without sampling: every key is its whole data."""
+        return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
+
+    def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
+        """Returns the number of samples that so many upper and lower keys draw."""
+        if self.form.batch_size is None:
+            rows = lambda keys, held: jnp.asarray(keys, jnp.asarray(held).dtype) * held
+            return rows(upper, self.upper_count) + rows(lower, self.lower_count)
+        return (upper + lower) * self.form.batch_size
+
+    def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns f(x, y; key)."""
+        return self._upper(key)(*self._trees(x, y))
+
+    def lower_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
+        """Returns g(x, y; key)."""
+        return self._lower(key)(*self._trees(x, y))
+
+    # Derivatives are taken with respect to the user's trees and raveled as a whole: the derivative of unraveling is a
+    # sum of as many padded vectors as the tree has leaves, each of the whole length.
+
+    def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx f, dy f) at (x, y; key)."""
+        fx, fy = jax.grad(self._upper(key), (0, 1))(*self._trees(x, y))
+        return self.form.upper_space.ravel(fx), self.form.lower_space.ravel(fy)
+
+    def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
+        """Returns dy g at (x, y; key)."""
+        return self.form.lower_space.ravel(jax.grad(self._lower(key), 1)(*self._trees(x, y)))
+
+    def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
+        """Returns (dx g, dy g) at (x, y; key)."""
+        gx, gy = jax.grad(self._lower(key), (0, 1))(*self._trees(x, y))
+        return self.form.upper_space.ravel(gx), self.form.lower_space.ravel(gy)
+
+    def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
+        """Returns the linear map v -> d2yy g v at (x, y; key); linearised once, however often it is applied."""
+        space, gradient = self.form.lower_space, jax.grad(self._lower(key), 1)
+        upper, lower = self._trees(x, y)
+        product = jax.linearize(lambda lower: gradient(upper, lower), lower)[1]
+        return lambda v: space.ravel(product(space.unravel(v)))
+
+    def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
+        """Returns the linear map v -> d2xy g v at (x, y; key), from (q,) to (p,)."""
+        gradient = jax.grad(self._lower(key), 1)
+        upper, lower = self._trees(x, y)
+        pullback = jax.vjp(lambda upper: gradient(upper, lower), upper)[1]
+        return lambda v: self.form.upper_space.ravel(pullback(self.form.lower_space.unravel(v))[0])
+
+    def project(self, x: Upper) -> Upper:
+        """Returns the user's projection of x, or x itself."""
+        if self.form.projection is None:
+            return x
+        space = self.form.upper_space
+        return space.ravel(self.form.projection(space.unravel(x)))
+
+    def _trees(self, x: Upper, y: Lower) -> tuple[Any, Any]:
+        return self.form.upper_space.unravel(x), self.form.lower_space.unravel(y)
+
+    def _upper(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
+        return self._loss(self.form.upper, self.upper_data, self.upper_count, self.form.whole[0], key)
+
+    def _lower(self, key: Sample) -> Callable[[Any, Any], Float[Array, ""]]:
+        return self._loss(self.form.lower, self.lower_data, self.lower_count, self.form.whole[1], key)
+
+    def _loss(self, loss: Loss, data: Any, count: Any, whole: Whole, key: Sample) -> Callable:
+        """Returns the loss on the key's batch, as a function of the user's x and y."""
+        form = self.form
+        if form.batch_size is None:
+            # For blocks the first rows follow the last one again.
+            return whole_loss(loss, whole, jax.tree.map(lambda leaf: leaf[: whole.sizes[-1]], data), count)
+        batch = draw(data, key, count, form.batch_size, form.sampling)
+        return lambda x, y: loss(x, y, batch)
+
+
+def check_sampling(batch_size: Any, sampling: Any, smallest: int) -> None:
+    """Raises ValueError where batches cannot be drawn.
+
+    Args:
+        batch_size: Samples a key draws; None: every sample.
+        sampling: "iid" or "blocks".
+        smallest: The samples of the agent with the fewest.
+    """
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
+    if batch_size is None:
+        return
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise ValueError(f"batch_size is {batch_size!r}; give a whole number of samples, or None for all of them.")
+    if not 0 < batch_size <= smallest:
+        raise ValueError(
+            f"batch_size is {batch_size}, but the agent with the fewest samples holds {smallest}; "
+            "take a smaller batch, or None for every sample."
+        )
+
+
+def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
+    """Draws a key's batch among the first `count` rows.
+
+    Args:
+        data: Pytree, leaves (rows, ...); for "blocks" the first ``size - 1`` real rows follow the last one again.
+        key: The sample.
+        count: Real rows.
+        size: Rows of the batch.
+        sampling: "iid" or "blocks".
+
+    Returns:
+        Pytree, leaves (size, ...).
+    """
+    if sampling == "blocks":
+        start = below(count, jax.random.bits(key, (), jnp.uint32))
+        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
+    rows = below(count, words(key, size))
+    return jax.tree.map(lambda leaf: leaf[rows], data)
+
+
+def words(key: Sample, size: int) -> Any:
+    """Returns independent random words, (size,) of 32 bits.
+
+    `jax.random.bits` spends a whole block of Threefry, two words, on each word. Here both are used: mapped over agents
+    that is five times faster, and drawing was half of a step's time (benchmarks/sampling.py).
+    """
+    if str(jax.random.key_impl(key)) != "threefry2x32":
+        return jax.random.bits(key, (size,), jnp.uint32)
+    return threefry_2x32(jax.random.key_data(key), jnp.arange(size, dtype=jnp.uint32))
+
+
+def below(count: Any, words: Any) -> Any:
+    """Turns words into whole numbers below `count`.
+
+    The probabilities of two rows differ by at most count / 2^32 of themselves, far below what any run could see;
+    `jax.random.randint` takes two words a number to avoid it.
+    """
+    return (words % jnp.asarray(count).astype(jnp.uint32)).astype(jnp.int32)

@@ -1,0 +1,297 @@
+"""A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from hypergossip.core.agent_data.axis import number_of_agents, take_agents
+from hypergossip.core.agent_data.loading import AgentsData, Load, agent_here, read_all, read_own
+from hypergossip.core.agent_data.reading import read_start
+from hypergossip.core.agent_data.whole_data import Loss, check_loss
+from hypergossip.core.algorithm import LossOracles, Oracles, Vector
+from hypergossip.core.oracles import Form, check_sampling
+from hypergossip.core.space import Space
+from hypergossip.support.agent_names import agent_label, read_names
+from hypergossip.support.arguments import whole_number
+from hypergossip.support.callables import check_function, check_functions, own_function
+from hypergossip.support.devices import refuse_several_processes
+
+Tree = Any
+Observation = Callable[[Tree, Tree], Any]
+Together = Callable[[Any, Any, Any], Any]
+Share = str | Mapping[str, Any]
+
+SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
+
+
+class Problem:
+    """``min_x 1/n sum_i f_i(x_i, y*(x))`` over a network, ``y*`` the solution of the lower level.
+
+    Attributes:
+        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...); or `PackedOracles`,
+            where agents hold very different numbers of samples.
+        agents: The number of agents n.
+        identities: (agents,) each agent's permanent identity, from which its random numbers come.
+        upper: The space of x: p entries, and which of them the network shares.
+        lower: The space of y: q entries, likewise.
+        x0: (p,) where every agent starts.
+        y0: (q,) likewise.
+        observe: The problem's own observations of one agent by name; the history has their means.
+        together: Its observations of the whole network by name.
+        names: Every agent's name, in agents' order, where somebody gave them; None otherwise.
+        losses: Are there losses, so that the history measures M_t? Not in a game.
+    """
+
+    oracles: Any
+    agents: int
+    identities: Int[Array, "agents"]
+    upper: Space
+    lower: Space
+    x0: Vector
+    y0: Vector
+    observe: dict[str, Observation]
+    together: dict[str, Together]
+    losses: bool
+    names: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        upper: Loss,
+        lower: Loss,
+        *,
+        upper_data: Tree,
+        lower_data: Tree,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        batch_size: int | None = None,
+        sampling: str = "iid",
+        observe: Mapping[str, Observation] | None = None,
+        project: Callable[[Tree], Tree] | None = None,
+        names: Iterable[Any] | None = None,
+    ) -> None:
+        """Makes a problem from two losses and every agent's data.
+
+        Args:
+            upper: f(x, y, batch) -> scalar; x and y are pytrees like x0 and y0. On all samples of an agent it is called
+                once, with all of them: a loss need not be a mean over samples.
+            lower: g(x, y, batch) -> scalar, likewise, strongly convex in y.
+            upper_data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...),
+                where agents hold different numbers of samples. A tuple is a pytree, such as (support, query).
+            lower_data: Likewise.
+            x0: One agent's starting point; every agent starts there.
+            y0: Likewise.
+            share: What the network agrees on. "upper": personal lower levels; "lower"; "both"; or leaf by leaf,
+                ``{"upper": <prefix pytree of bool>, "lower": ...}``.
+            batch_size: Samples a key draws; None: every sample, a deterministic oracle.
+            sampling: "iid": each sample alone, with replacement. "blocks": a random contiguous block of data shuffled
+                once; as unbiased and faster, but the samples of a batch always come together.
+            observe: fn(x, y) -> scalar of one agent, by name; the history has their means over agents.
+            project: Projects x onto a convex set after every step.
+            names: The agents' names, one each, in the data's order: a network with names is paired by them.
+
+        Raises:
+            ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
+        """
+        data = read_all(upper_data, lower_data)
+        self._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, names)
+
+    @classmethod
+    def from_agents(
+        cls,
+        upper: Loss,
+        lower: Loss,
+        *,
+        n: int,
+        load: Load,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        batch_size: int | None = None,
+        sampling: str = "iid",
+        observe: Mapping[str, Observation] | None = None,
+        project: Callable[[Tree], Tree] | None = None,
+        names: Iterable[Any] | None = None,
+    ) -> "Problem":
+        """Makes a problem whose data are loaded agent by agent, where each agent lives.
+
+        In one process all agents are loaded. In several processes of `jax.distributed` each loads its own agents alone,
+        those that `Sharded` runs there, and no process ever holds all data; all of them must make the same problem.
+
+        Args:
+            upper: As for `Problem`.
+            lower: Likewise.
+            n: The number of agents.
+            load: Agent's number, from 0 -> (upper_data, lower_data), pytrees with leaves (samples, ...), alike for all
+                agents but for the numbers of samples. Given the same arrays for both levels, one copy is held. Arrays
+                that are mapped from files (`numpy.load(..., mmap_mode="r")`) are read once.
+            x0: As for `Problem`.
+            y0: Likewise.
+            share: Likewise.
+            batch_size: Likewise.
+            sampling: Likewise.
+            observe: Likewise.
+            project: Likewise.
+            names: Likewise.
+
+        Raises:
+            ValueError: As `Problem`; if `load` returns no pair; or if several processes cannot divide the agents
+                evenly.
+            RuntimeError: If loading failed in another process.
+        """
+        if not callable(load):
+            raise ValueError(f"load is {load!r}; give a function: agent's number -> (upper_data, lower_data).")
+        data = read_own(whole_number("n", n, 1), load)
+        problem = cls.__new__(cls)
+        problem._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, names)
+        return problem
+
+    def _make(
+        self,
+        upper: Loss,
+        lower: Loss,
+        data: AgentsData,
+        x0: Tree,
+        y0: Tree,
+        share: Share,
+        batch_size: int | None,
+        sampling: str,
+        observe: Any,
+        project: Any,
+        names: Any,
+    ) -> None:
+        for name, function in (("upper", upper), ("lower", lower)):
+            check_function(function, name, ("x", "y", "batch"))
+        if project is not None:
+            check_function(project, "project", ("x",))
+        check_sampling(batch_size, sampling, int(data.counts.min()))
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
+        upper_share, lower_share = _read_share(share)
+        spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
+        upper, lower = map(own_function, (upper, lower))
+        losses = (("upper", upper), ("lower", lower))
+        python = [check_loss(*losses[k], data.levels[k][0], x0, y0) for k in (0, 1)]
+        form = Form(
+            upper=upper,
+            lower=lower,
+            upper_space=spaces[0],
+            lower_space=spaces[1],
+            batch_size=None if batch_size is None else int(batch_size),
+            sampling=sampling,
+            whole=(data.whole(0, upper, x0, y0, python[0]), data.whole(1, lower, x0, y0, python[1])),
+            projection=project,
+            calls_python=any(python),
+        )
+        self._set(data.hold(form), form.upper_space, form.lower_space, x0, y0, observe, names)
+
+    @classmethod
+    def from_oracles(
+        cls,
+        oracles: Any,
+        *,
+        x0: Tree,
+        y0: Tree,
+        share: Share = "upper",
+        observe: Mapping[str, Observation] | None = None,
+        together: Mapping[str, Together] | None = None,
+        losses: bool = True,
+        names: Iterable[Any] | None = None,
+    ) -> "Problem":
+        """Makes a problem of oracles that bring their own formulas.
+
+        Args:
+            oracles: A pytree with the methods of `hypergossip.core.algorithm.Oracles`, every leaf with a leading axis
+                (agents, ...).
+            x0: One agent's starting point; every agent starts there.
+            y0: Likewise.
+            share: As for `Problem`.
+            observe: As for `Problem`.
+            together: fn(oracles, x, y) -> scalar by name, of all agents: the oracles' leaves (agents, ...), x (agents,
+                p) and y (agents, q).
+            losses: False where the oracles belong to no losses on given data, as in a game: M_t is not measured.
+            names: As for `Problem`.
+        """
+        problem = cls.__new__(cls)
+        x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
+        upper_share, lower_share = _read_share(share)
+        spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
+        problem._set(oracles, *spaces, x0, y0, observe, names)
+        check_functions(together, "together", ("oracles", "x", "y"))
+        problem.together, problem.losses = dict(together or {}), losses
+        return problem
+
+    def _set(self, oracles: Any, upper: Space, lower: Space, x0: Tree, y0: Tree, observe: Any, names: Any) -> None:
+        check_functions(observe, "observe", ("x", "y"))
+        self.oracles = oracles
+        self.agents = number_of_agents(oracles)
+        self.names = read_names(names, self.agents)
+        self.identities = jnp.arange(self.agents)
+        self.upper, self.lower = upper, lower
+        self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
+        self.observe, self.together, self.losses = dict(observe or {}), {}, True
+        for name, function in self.observe.items():
+            value = jax.eval_shape(lambda x, y, function=function: jnp.asarray(function(x, y)), x0, y0)
+            if value.shape != ():
+                raise ValueError(
+                    f"observe: {name!r} returned shape {value.shape}; an observation of one agent is a scalar."
+                )
+
+    @cached_property
+    def twice_differentiable(self) -> bool:
+        """Can the lower loss be differentiated twice? Where not, it is measured by differences of its gradient."""
+        if not isinstance(self.oracles, LossOracles):
+            return True  # it brings its own products
+
+        def products(agent: Any, x: Any, y: Any) -> Any:
+            key = jax.random.key(0)
+            full = agent.full
+            return full.hessian_product(x, y, key)(y), full.jacobian_product(x, y, key)(y)
+
+        try:
+            jax.eval_shape(products, self.agent_shapes(), self.x0, self.y0)
+        except Exception:  # whatever a user's function raises that is differentiated once too often
+            return False
+        return True
+
+    def agent(self, i: int) -> Oracles:
+        """Returns the problem as agent i sees it."""
+        return agent_here(self.oracles, i)
+
+    def agent_shapes(self) -> Any:
+        """Returns the shapes and types of the arrays of one agent."""
+        return jax.eval_shape(lambda oracles: take_agents(oracles, 0), self.oracles)
+
+    def agent_label(self, i: int) -> str:
+        """Returns what messages call agent i: "agent 3", or "agent 3 ('Paris')" where agents have names."""
+        return agent_label(i, self.names)
+
+    def relabelled(self, order: Sequence[int]) -> "Problem":
+        """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
+        refuse_several_processes(self.oracles, "relabelled", "number the agents anew in load")
+        problem = Problem.__new__(Problem)
+        problem.__dict__.update(self.__dict__)
+        problem.oracles = take_agents(self.oracles, jnp.asarray(order))
+        problem.identities = self.identities[jnp.asarray(order)]
+        problem.names = self.names and tuple(self.names[old] for old in order)
+        return problem
+
+    def __repr__(self) -> str:
+        """Names the sizes and what is shared."""
+        shared = (
+            f"{self.upper.shared_size} of {self.upper.size} upper, {self.lower.shared_size} of {self.lower.size} lower"
+        )
+        return f"Problem(agents={self.agents}, shared entries: {shared})"
+
+
+def _read_share(share: Share) -> tuple[Any, Any]:
+    if isinstance(share, str) and share in SHARES:
+        return SHARES[share]
+    if isinstance(share, Mapping) and set(share) <= {"upper", "lower"}:
+        return share.get("upper", False), share.get("lower", False)
+    raise ValueError(
+        f'share is {share!r}; write "upper", "lower", "both", or {{"upper": <bool or pytree of bool>, "lower": ...}}.'
+    )

@@ -1,0 +1,187 @@
+"""Step sizes and momenta as small pytrees: their numbers are traced, so a sweep over them compiles once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.core.algorithm import Vector
+from hypergossip.support.pytree import register_pytree
+
+Round = Any  # a scalar integer: the network's round, traced by the engine
+Scalar = Any  # a scalar number: a Python float or a zero-dimensional array
+
+
+@register_pytree()
+@dataclass(frozen=True)
+class Constant:
+    """The same value in every round; a plain number given as a step is taken as this.
+
+    Args:
+        value: The value.
+    """
+
+    value: Scalar
+
+    def __call__(self, round: Round) -> Scalar:
+        """Returns the value, whatever the round."""
+        return self.value
+
+
+@register_pytree()
+@dataclass(frozen=True)
+class PowerDecay:
+    """``scale * (offset + t) ** -power``, the form of DIAMOND's theorem 1 (there power = 1/3).
+
+    Args:
+        scale: c, the factor.
+        offset: omega, at least 1, so that round 0 is finite.
+        power: the exponent, not negative.
+    """
+
+    scale: Scalar
+    offset: Scalar = 1.0
+    power: Scalar = 1 / 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.offset, int | float) and self.offset <= 0:
+            raise ValueError(f"PowerDecay: offset is {self.offset}, and round 0 would divide by zero; take 1 or more.")
+
+    def __call__(self, round: Round) -> Scalar:
+        """Returns the value in the given round."""
+        # Checks before a run ask with Python's own numbers, and nothing is compiled for them.
+        t = float(round) if isinstance(round, int) else jnp.asarray(round, jnp.result_type(float))
+        return self.scale * (self.offset + t) ** -self.power
+
+
+@register_pytree()
+@dataclass(frozen=True)
+class SquaredStep:
+    """``min(1, c * upper_step(t - 1) ** 2)``: the momentum coefficients of DIAMOND's theorem 1.
+
+    Only for ``upper_momentum`` and ``lower_momentum``: it follows the upper step of the same algorithm.
+
+    Args:
+        c: c_eta or c_gamma.
+    """
+
+    c: Scalar
+
+
+@register_pytree("sizes", "names")
+@dataclass(frozen=True)
+class LeafValues:
+    """A value for each leaf of x or y, called with the round like any schedule: then one flat vector.
+
+    `core.leaf_steps` makes it from a pytree prefix of x0 or y0 before a run, so that an algorithm multiplies by
+    a vector where it otherwise multiplies by a number.
+
+    Attributes:
+        values: For each part of the flat vector a number, an array of the part's entries, or a schedule.
+        sizes: The number of entries of each part, in order.
+        names: What each part is called, for messages.
+    """
+
+    values: tuple[Any, ...]
+    sizes: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, round: Round) -> Vector:
+        """Returns the vector of a round."""
+        return self.spread([at(value, round) for value in self.values])
+
+    def spread(self, values: Sequence[Any]) -> Vector:
+        """Returns one flat vector from a scalar, or an array of the part's entries, for each part."""
+        dtype = jnp.result_type(float)
+        flat = (jnp.ravel(jnp.asarray(value, dtype)) for value in values)
+        return jnp.concatenate([jnp.broadcast_to(v, (size,)) for v, size in zip(flat, self.sizes, strict=True)])
+
+
+StepSize = Any  # a number, a callable of the round, or a pytree prefix of x0 or y0 of these; see `at`
+Momentum = Any  # the same, or SquaredStep in the place of a number; see `momentum_at`
+
+
+def at(schedule: StepSize, round: Round) -> Scalar | Vector:
+    """Returns a schedule's value in a round: a scalar, or a vector where it has a value for each leaf.
+
+    Args:
+        schedule: A number, or a pytree that is called with the round.
+        round: The network's round, a scalar.
+
+    Raises:
+        ValueError: If it is `SquaredStep`, which is no step.
+    """
+    if isinstance(schedule, SquaredStep):
+        raise ValueError("SquaredStep follows the upper step and is for the momenta; a step is a number or PowerDecay.")
+    return schedule(round) if callable(schedule) else schedule
+
+
+def momentum_at(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
+    """Returns a momentum coefficient in a round: 1 in round 0, whatever is given (equations.md, DIAMOND's start).
+
+    Args:
+        momentum: A number, a schedule, or `SquaredStep`; or `LeafValues` of these.
+        upper_step: The upper step that `SquaredStep` follows, entry by entry where it is a vector.
+        round: The network's round, a scalar.
+    """
+    return jnp.where(round == 0, 1.0, jnp.minimum(1.0, _uncut(momentum, upper_step, round)))
+
+
+def _uncut(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
+    if isinstance(momentum, SquaredStep):
+        # Theorem 1: eta_{t+1} = c_eta alpha_t^2, cut at 1 as equations.md decides.
+        return momentum.c * at(upper_step, jnp.maximum(round - 1, 0)) ** 2
+    if isinstance(momentum, LeafValues):
+        ends = accumulate(momentum.sizes)
+        parts = zip(momentum.values, momentum.sizes, ends, strict=True)
+        return momentum.spread([_uncut(value, _entries(upper_step, end - n, end), round) for value, n, end in parts])
+    return at(momentum, round)
+
+
+def _entries(step: StepSize, start: int, end: int) -> StepSize:
+    """Returns the part of a step that belongs to some entries of the flat vector; a scalar belongs to all."""
+
+    def part(round: Round) -> Scalar | Vector:
+        value = at(step, round)
+        return value[start:end] if jnp.ndim(value) else value
+
+    return part
+
+
+def values_at(step: StepSize, round: int) -> dict[str, np.ndarray]:
+    """Returns a step's values in a round on the host, for checks before a run.
+
+    Args:
+        step: A number, a schedule, or a value for each leaf.
+        round: The round.
+
+    Returns:
+        The leaf's name -> its value or values; the name "" where there is one for all leaves.
+
+    Raises:
+        ValueError: If it is `SquaredStep`, which is no step.
+    """
+    if isinstance(step, LeafValues):
+        named = zip(step.names, step.values, strict=True)
+    else:
+        pairs = jax.tree_util.tree_leaves_with_path(step, is_leaf=lambda node: callable(node) or _is_rule(node))
+        named = ((leaf_name(path), value) for path, value in pairs)
+    return {name: np.asarray(at(value, round), np.float64) for name, value in named}
+
+
+def leaf_name(path: Sequence[Any]) -> str:
+    """Returns the name of a leaf as messages, files and grids write it, such as "net.w"; "" for a tree of one leaf."""
+    return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
+
+
+def dotted(name: str, leaf: str) -> str:
+    """Returns "lower_step.net.w" for the step "lower_step" and its leaf "net.w", and the step alone for the leaf ""."""
+    return f"{name}.{leaf}" if leaf else name
+
+
+def _is_rule(node: Any) -> bool:
+    return isinstance(node, SquaredStep)

@@ -1,0 +1,1 @@
+"""Figures of histories, networks, distributions and episodes, by Matplotlib."""

@@ -1,0 +1,1 @@
+"""Experiments in files and folders: configurations, the papers' experiments, reports, and the command line."""

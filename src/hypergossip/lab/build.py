@@ -1,0 +1,212 @@
+"""From a configuration to an experiment: every option held against the signature of what it goes to."""
+
+import inspect
+from fractions import Fraction
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from hypergossip.core.algorithm import Algorithm
+from hypergossip.core.leaf_steps import LEVELS, fitted
+from hypergossip.core.problem import Problem
+from hypergossip.core.schedules import PowerDecay, SquaredStep
+from hypergossip.lab.configuration import Configuration, Part, Raw, Source, StopRules
+from hypergossip.networks import Network
+from hypergossip.networks.pairing import paired
+from hypergossip.running.stopping import Stop
+from hypergossip.support.registry import find, nearest
+
+SCHEDULE = ("scale", "offset", "power")
+_PLAIN = (int, float, str, bool, NoneType)
+
+
+class Experiment(NamedTuple):
+    """What a configuration describes.
+
+    Attributes:
+        algorithms: Label -> algorithm.
+        problem: The problem.
+        network: The network, in the problem's order.
+        engine: Where to run.
+        stop: When to stop before the rounds are over, or None.
+    """
+
+    algorithms: dict[str, Algorithm]
+    problem: Problem
+    network: Network
+    engine: Any
+    stop: Stop | None
+
+
+def build(configuration: Configuration, source: Source) -> Experiment:
+    """Makes everything that a configuration names.
+
+    Raises:
+        ValueError: If a name or an option is unknown, missing or refused: one sentence with its section and line.
+        DataUnavailable: If the problem's data are nowhere to be had.
+    """
+    algorithms = build_algorithms(configuration, source)
+    engine = configuration.run.engine
+    engine = engine if isinstance(engine, Part) else Part(name=engine)
+    engine = _construct("engines", engine.name, engine.options, ("run", "engine"), source)
+    network = build_network(configuration, source)
+    wanted = {"agents": network.agents, **configuration.problem.options}
+    problem = _construct("problems", configuration.problem.name, wanted, ("problem",), source)
+    if not isinstance(problem, Problem):
+        raise ValueError(f"[problem] {configuration.problem.name} made {type(problem).__name__}, which is no problem.")
+    for label, algorithm in algorithms.items():
+        try:
+            fitted(algorithm, problem.upper, problem.lower)
+        except ValueError as error:
+            raise ValueError(f"[methods.{label}] {error}{source.at('methods', label)}") from error
+    rules = configuration.run.stop
+    stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
+    return Experiment(algorithms, problem, paired(problem, network), engine, stop)
+
+
+def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:
+    """Makes the algorithms alone, label -> algorithm.
+
+    Raises:
+        ValueError: As for `build`.
+    """
+    return {
+        label: _construct("algorithms", method.algorithm or label, method.options, ("methods", label), source)
+        for label, method in configuration.methods.items()
+    }
+
+
+def build_network(configuration: Configuration, source: Source) -> Network:
+    """Makes the network alone.
+
+    Raises:
+        ValueError: As for `build`.
+    """
+    part = configuration.network
+    network = _construct("networks", part.name, part.options, ("network",), source)
+    if not isinstance(network, Network):
+        raise ValueError(f"[network] {part.name} made {type(network).__name__}, which is no network.")
+    return network
+
+
+def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source: Source) -> Any:
+    """Calls a constructor of the registry with options that its signature takes."""
+    where = f"[{'.'.join(path)}]"
+    try:
+        constructor = find(kind, name)
+    except ValueError as error:
+        raise ValueError(f"{where} {error}{source.at(*path)}") from error.__cause__
+    parameters = inspect.signature(constructor).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for option in options:
+        if option not in parameters and not open_ended:
+            raise ValueError(
+                f"{where} {name} has no option {option!r}; {nearest(option, parameters)}{source.at(*path, option)}"
+            )
+    needed = [
+        parameter.name
+        for parameter in parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    lacking = [option for option in needed if option not in options]
+    if lacking:
+        raise ValueError(
+            f"{where} {name} lacks the option {lacking[0]!r}; write it there, it has no default{source.at(*path)}."
+        )
+    values = {}
+    for option, value in options.items():
+        annotation = parameters[option].annotation if option in parameters else Any
+        values[option] = _value(kind, value, annotation, (*path, option), source)
+    try:
+        return constructor(**values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where} {error}{source.at(*path)}") from error
+
+
+def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source: Source) -> Any:
+    """Reads one option as its parameter wants it."""
+    if _is_plain(annotation):
+        try:
+            return TypeAdapter(annotation).validate_python(value, strict=True)
+        except ValidationError as error:
+            advice = error.errors()[-1]["msg"].replace("Input should", "it should")
+            raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: {advice}{source.at(*path)}.") from None
+    if kind in ("algorithms", "estimators"):
+        return _hyperparameter(value, path, source)
+    return value
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Is this one of TOML's own types, or a union of them?"""
+    if get_origin(annotation) in (Union, UnionType):
+        return all(map(_is_plain, get_args(annotation)))
+    return annotation in _PLAIN
+
+
+def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
+    """A number, a schedule, a step for each leaf, or an estimator."""
+    if path[-1] in LEVELS:
+        return _step(value, path, source, path[-1].endswith("momentum"))
+    if isinstance(value, dict) and "name" in value:
+        options = {option: inner for option, inner in value.items() if option != "name"}
+        return _construct("estimators", value["name"], options, path, source)
+    if isinstance(value, dict) and "squared_step" in value and len(value) == 1 and "momentum" in path[-1]:
+        return SquaredStep(_number(value["squared_step"], (*path, "squared_step"), source))
+    if isinstance(value, dict):
+        return _power_decay(value, path, source)
+    if isinstance(value, str) and path[-1] == "hypergradient":
+        return _construct("estimators", value, {}, path, source)
+    return _number(value, path, source)
+
+
+def _step(value: Any, path: tuple[str, ...], source: Source, momentum: bool) -> Any:
+    """A step or a momentum: a number, a schedule, or a table (or an array) of these by the names of the leaves.
+
+    A table is a schedule where one of the schedule's own options has a number, as every option of a schedule has; a
+    leaf of such a name can be given a table of its own.
+    """
+    if isinstance(value, list):
+        return [_step(inner, (*path, str(i)), source, momentum) for i, inner in enumerate(value)]
+    if not isinstance(value, dict):
+        return _number(value, path, source)
+    plain = [option for option, inner in value.items() if not isinstance(inner, dict | list)]
+    if momentum and list(value) == plain == ["squared_step"]:
+        return SquaredStep(_number(value["squared_step"], (*path, "squared_step"), source))
+    if not value or any(option in SCHEDULE for option in plain):
+        return _power_decay(value, path, source)
+    return {option: _step(inner, (*path, option), source, momentum) for option, inner in value.items()}
+
+
+def _power_decay(table: Raw, path: tuple[str, ...], source: Source) -> PowerDecay:
+    for option in table:
+        if option not in SCHEDULE:
+            raise ValueError(
+                f"[{'.'.join(path)}] has no option {option!r}; a schedule is {{scale, offset, power}}, a momentum may "
+                "be {squared_step}, an estimator starts with its name, and a table of the leaves' steps gives a leaf "
+                f"called scale, offset or power as {{scale = {{scale = 0.1, power = 0}}}}{source.at(*path, option)}."
+            )
+    if "scale" not in table:
+        raise ValueError(
+            f"[{'.'.join(path)}] lacks the option 'scale' of scale * (offset + t)^-power{source.at(*path)}."
+        )
+    try:
+        return PowerDecay(**{name: _number(value, (*path, name), source) for name, value in table.items()})
+    except ValueError as error:
+        raise ValueError(f"[{'.'.join(path)}] {error}{source.at(*path)}") from None
+
+
+def _number(value: Any, path: tuple[str, ...], source: Source) -> float:
+    """A number, or a fraction such as "1/3", which TOML cannot write."""
+    if isinstance(value, str):
+        try:
+            return float(Fraction(value))
+        except (ValueError, ZeroDivisionError):
+            pass
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError(
+        f'[{".".join(path[:-1])}] {path[-1]} = {value!r}: give a number, a fraction such as "1/3", or a table such as '
+        f'{{scale = 0.5, offset = 2, power = "1/3"}}{source.at(*path)}.'
+    )

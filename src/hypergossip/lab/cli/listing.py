@@ -1,0 +1,27 @@
+"""What ``hypergossip list`` prints."""
+
+import sys
+from collections.abc import Iterator
+
+from hypergossip.data import names
+from hypergossip.support.registry import KINDS, descriptions, nearest
+
+DATA = "data"
+
+
+def lines(kind: str | None) -> Iterator[str]:
+    """Yields one line a name: name, kind where there are several, and description, by tabs; in columns on a terminal.
+
+    Args:
+        kind: One of the registry's kinds, or "data"; None: all of them.
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    kinds = (*KINDS, DATA)
+    if kind is not None and kind not in kinds:
+        raise ValueError(f"there is no list of {kind!r}; {nearest(kind, kinds)}")
+    for one in kinds if kind is None else (kind,):
+        for name, text in (names() if one == DATA else descriptions(one)).items():
+            columns = [name, text] if kind else [name, one, text]
+            yield "".join(map("{:<20}".format, columns)).rstrip() if sys.stdout.isatty() else "\t".join(columns)

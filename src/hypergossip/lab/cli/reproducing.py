@@ -1,0 +1,84 @@
+"""What ``hypergossip reproduce`` does."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hypergossip.lab.cli.errors import say
+from hypergossip.lab.experiments import reproduce
+from hypergossip.lab.experiments.catalogue import find, names
+from hypergossip.lab.experiments.episodes import pictures
+from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.report import html_page, markdown_page
+from hypergossip.lab.report.tables import console, summary
+
+_OF_THIS_CALL = ("run.progress", "problem.data_dir")  # change no number
+
+
+def experiments() -> Iterator[str]:
+    """Yields one line an experiment: its name and what it is, by a tab; in columns on a terminal."""
+    for name, text in names().items():
+        yield f"{name:<6}{text}" if sys.stdout.isatty() else f"{name}\t{text}"
+
+
+def reproduce_into(
+    name: str, out: Path | None, quick: bool, settings: dict[str, Any], cases: list[str], overwrite: bool
+) -> Path:
+    """Runs an experiment and writes its folder.
+
+    Args:
+        name: Of the experiment.
+        out: The folder; runs/<name> if absent, runs/<name>-quick for a quick run.
+        quick: A few minutes.
+        settings: Dotted option -> value, or None.
+        cases: Those to run; all of them where empty.
+        overwrite: Replace an earlier experiment in the folder.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        ValueError: If there is no such experiment or case, or the folder may not be used.
+        DataUnavailable: If the data are nowhere to be had.
+    """
+    found = find(name)
+    experiment = found.chosen(cases or list(found.quick_cases if quick else ()))
+    folder = out or Path("runs") / (experiment.name + "-quick" * quick)
+    kept = {key: value for key, value in settings.items() if value is not None and key not in _OF_THIS_CALL}
+    asked = {"experiment": experiment.name, "quick": quick, "cases": [case.name for case in experiment.cases], **kept}
+    if overwrite and folder.exists():
+        reproduce.check(experiment, quick, settings)
+    with _marked(folder, asked, overwrite):
+        records = reproduce.run(experiment, folder, quick, settings, say)
+    (folder / reproduce.FIGURES).mkdir(exist_ok=True)
+    story = tell(experiment, records, quick, pictures(folder, records))
+    html_page.write(story, folder)
+    page = markdown_page.write(story, folder)
+    for record in records:
+        if record.outcome.histories:
+            say(f"{experiment.name}, {record.case.full_title}")
+            table = console(summary(record.outcome.histories))
+            Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    return page
+
+
+@contextmanager
+def _marked(folder: Path, asked: dict[str, Any], overwrite: bool) -> Iterator[None]:
+    """Marks the folder as this experiment's, unless it ends with an error before anything is kept there."""
+    marker, new = folder / reproduce.ASKED, not folder.exists()
+    reproduce.prepare(folder, asked, overwrite)
+    try:
+        yield
+    except BaseException:
+        # A mark alone (the data were missing) would refuse other options for the sake of nothing.
+        if not any(path.is_file() and path != marker for path in folder.rglob("*")):
+            shutil.rmtree(folder / reproduce.CASES, ignore_errors=True)
+            marker.unlink(missing_ok=True)
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
+        raise

@@ -1,0 +1,95 @@
+"""A grid of hyper-parameters for one method, and the configuration that came out best."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from hypergossip.core.problem import Problem
+from hypergossip.lab.build import build
+from hypergossip.lab.cli.execution import precision
+from hypergossip.lab.configuration import Raw, Source, assign, validate
+from hypergossip.lab.experiments import folder as disk
+from hypergossip.lab.report.tables import console
+from hypergossip.lab.toml_text import write_toml
+from hypergossip.running.tune import tune
+
+SHOWN = 10
+
+
+def read_grid(texts: list[str] | None) -> dict[str, list[float]] | None:
+    """Reads texts such as "lower_step.scale=0.1,0.3"; None where there are none.
+
+    Raises:
+        ValueError: If a text is not of this form.
+    """
+    grid = {}
+    for text in texts or ():
+        name, _, values = text.partition("=")
+        try:
+            grid[name.strip()] = [float(value) for value in values.split(",")]
+        except ValueError:
+            raise ValueError(
+                f"--grid {text!r} has no list of numbers; write name=value,value, such as upper_step=0.1,0.3."
+            ) from None
+    return grid or None
+
+
+def tune_method(raw: Raw, source: Source, name: str) -> None:
+    """Tunes the only method of a configuration and writes table, best configuration and summary into a folder.
+
+    Args:
+        raw: The configuration.
+        source: Where it came from.
+        name: Of the folder under runs/, where the configuration gives none.
+    """
+    wanted = raw.get("tune", {})
+    if isinstance(wanted, dict) and "rounds" in wanted and "rounds" not in raw.get("run", {}):
+        raw = assign(raw, ("run", "rounds"), wanted["rounds"])
+    configuration = validate(raw, source)
+    run, plan = configuration.run, configuration.tune
+    label = next(iter(configuration.methods))
+    with precision(configuration):
+        experiment = build(configuration, source)
+        _check_score(plan.score, experiment.problem)
+        folder = Path(run.out or Path("runs") / name)
+        tuning = tune(
+            experiment.algorithms[label],
+            experiment.problem,
+            experiment.network,
+            grid=plan.grid,
+            rounds=plan.rounds or run.rounds,
+            seeds=plan.seeds,
+            seed=plan.seed,
+            score=plan.score,
+            largest=plan.largest,
+            extend=plan.extend,
+            engine=experiment.engine,
+        )
+        best = raw
+        for key in plan.grid:
+            best = assign(best, ("methods", label, *key.split(".")), float(tuning.table[key].iloc[0]))
+        disk.prepare(folder, run.overwrite)
+        disk.write_configuration(folder, raw)
+        disk.write_text(folder / disk.BEST, write_toml(_without_out(best)))
+        disk.write_text(folder / disk.TABLE, tuning.table.to_csv(index=False))
+        about = {"method": label, "best": str(tuning.best), "score": plan.score, "rounds": plan.rounds or run.rounds}
+        table = tuning.table.to_dict("records")
+        disk.write_summary(folder, {"status": "finished", "versions": disk.versions(), **about, "table": table})
+    Console(width=10_000, soft_wrap=True).print(console(tuning.table.head(SHOWN)))
+    typer.echo(folder / disk.BEST)
+
+
+def _check_score(score: str, problem: Problem) -> None:
+    """Refuses the metric as a score where there is none, before anything is run."""
+    if score == "metric" and not problem.losses:
+        own = ", ".join([*problem.observe, *problem.together]) or "nothing"
+        raise ValueError(
+            f"[tune] score is the metric, which this problem has not; it observes {own}. Choose one by --score, and "
+            "add --largest where a large value is good."
+        )
+
+
+def _without_out(raw: Raw) -> dict[str, Any]:
+    return {**raw, "run": {key: value for key, value in raw["run"].items() if key not in ("out", "overwrite")}}

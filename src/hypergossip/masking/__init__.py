@@ -1,6 +1,0 @@
-"""Losses on padded data: a traced program run so that the padding has no part in it."""
-
-from hypergossip.masking.rows import CannotMask
-from hypergossip.masking.tracing import on_own_rows
-
-__all__ = ["CannotMask", "on_own_rows"]

@@ -1,0 +1,165 @@
+"""The two games of SLAM's paper as problems by name, with the options of a configuration file."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from hypergossip.core.problem import Problem
+from hypergossip.problems.actor_critic.learning import actor_critic
+from hypergossip.problems.actor_critic.navigation import navigation
+from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Net
+from hypergossip.problems.actor_critic.pursuit import pursuit
+from hypergossip.problems.representations import layer_sizes
+
+SMALL = 0.01  # scale of an actor's last layer: its policy starts near uniform
+
+
+def cooperative_navigation(
+    agents: int = 3,
+    *,
+    rewards: str = "mpe2",
+    local_ratio: float | int | None = None,
+    whole: str = "observations",
+    sees: str = "observation",
+    widths: Sequence[int] = (64, 64),
+    activation: str = "tanh",
+    reward_model: bool = True,
+    episodes: int = 2,
+    discount: float | int = 0.95,
+    trace: float | int = 0.0,
+    entropy: float | int = 0.0,
+    shared_layers: Sequence[str] = (),
+    test_episodes: int = 64,
+    seed: int = 0,
+) -> Problem:
+    """Agents spread over landmarks, each with a policy of its own, all with one critic: SLAM's figure 1.
+
+    Args:
+        agents: N, and as many landmarks.
+        rewards: "mpe2", "openai" or "assigned", as for `navigation`.
+        local_ratio: Of "mpe2".
+        whole: The global state: "compact" or "observations", as for `navigation`.
+        sees: What an actor is given: "global_state", as in the paper, or its "observation".
+        widths: Of the hidden layers of actor, critic and reward model.
+        activation: Of these.
+        reward_model: Do agents learn a model of the mean reward, or take their own?
+        episodes: Of a sample.
+        discount: Of the values.
+        trace: lambda of TD(lambda); 0 in the papers.
+        entropy: Weight of the policies' entropy.
+        shared_layers: Layers of the actor on which all agree, such as "hidden.0" or "last"; none in the paper.
+        test_episodes: Of the return in the history.
+        seed: Of the initial networks and the test episodes.
+    """
+    game = navigation(agents, rewards=rewards, local_ratio=local_ratio, whole=whole)
+    sizes = layer_sizes("widths", widths)
+    actor = FullyConnected(sizes, activation, SMALL)
+    value = FullyConnected(sizes, activation)
+    learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    return actor_critic(
+        game,
+        actor=actor,
+        critic=value,
+        reward_model=value if reward_model else False,
+        sees=sees,
+        share=sharing(actor, game, sees, shared_layers),
+        test_episodes=test_episodes,
+        seed=seed,
+        **learning,
+    )
+
+
+def pursuit_evasion(
+    agents: int = 8,
+    *,
+    preset: str = "paper",
+    evaders: int | None = None,
+    horizon: int | None = None,
+    shared_reward: bool | None = None,
+    sees: str = "observation",
+    channels: Sequence[int] = (8, 16),
+    width: int = 32,
+    activation: str = "relu",
+    reward_model: bool = False,
+    episodes: int = 2,
+    discount: float | int = 0.95,
+    trace: float | int = 0.0,
+    entropy: float | int = 0.0,
+    shared_layers: Sequence[str] = ("convolutions.0",),
+    test_episodes: int = 8,
+    seed: int = 0,
+) -> Problem:
+    """Pursuers catch evaders on a grid with convolutional actors and critics, one actor layer shared: SLAM's figure 2.
+
+    Args:
+        agents: Pursuers.
+        preset: Of `pursuit`: "paper", "v5" or "v4".
+        evaders: How many; the preset's if absent.
+        horizon: Steps of an episode; the preset's if absent.
+        shared_reward: Does everybody get the mean of the rewards? The preset's answer, yes, if absent; then all critics
+            learn from the same numbers, and there is nothing left to agree on.
+        sees: What an actor is given: its "observation", the window around it, or the "global_state".
+        channels: Of the convolutions of actor and critic.
+        width: Of their hidden layer, and of the reward model's.
+        activation: Of these.
+        reward_model: Do agents learn a model of the mean reward, or take their own?
+        episodes: Of a sample.
+        discount: Of the values.
+        trace: lambda of TD(lambda); 0 in the papers.
+        entropy: Weight of the policies' entropy.
+        shared_layers: Layers of the actor on which all agree; the paper shares one and does not say which.
+        test_episodes: Of the return in the history.
+        seed: Of the initial networks and the test episodes.
+    """
+    changes: dict[str, Any] = {"agents": agents}
+    given = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
+    changes |= {name: value for name, value in given if value is not None}
+    game = pursuit(preset, **changes)
+    depths = layer_sizes("channels", channels)
+    actor = Convolutional(depths, width, activation, SMALL)
+    learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    return actor_critic(
+        game,
+        actor=actor,
+        critic=Convolutional(depths, width, activation),
+        reward_model=FullyConnected((width,), activation) if reward_model else False,
+        sees=sees,
+        share=sharing(actor, game, sees, shared_layers),
+        test_episodes=test_episodes,
+        seed=seed,
+        **learning,
+    )
+
+
+def sharing(actor: Net, game: Any, sees: str, layers: Sequence[str]) -> Any:
+    """Returns what a problem shares: the critic, and these layers of the actor.
+
+    Args:
+        actor: The actor's network.
+        game: The game.
+        sees: "observation" or "global_state".
+        layers: Names such as "hidden.0", "convolutions.1" or "last".
+
+    Raises:
+        ValueError: If the actor has no such layer.
+    """
+    if not layers:
+        return "lower"
+    first = jax.eval_shape(game.reset, jax.random.key(0))
+    looked = game.global_state if sees == "global_state" else game.observe
+    shape = jax.eval_shape(looked, first).shape
+    tree = actor.initial(np.random.default_rng(0), shape if sees == "global_state" else shape[1:], game.actions)
+    known = {
+        f"{name}.{i}" if isinstance(part, list) else name
+        for name, part in tree.items()
+        for i in (range(len(part)) if isinstance(part, list) else (0,))
+    }
+    if unknown := sorted(set(layers) - known):
+        raise ValueError(f"shared_layers: the actor has no layer {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+    flag = {
+        name: [f"{name}.{i}" in layers for i in range(len(part))] if isinstance(part, list) else name in layers
+        for name, part in tree.items()
+    }
+    return {"upper": flag, "lower": True}

@@ -1,0 +1,243 @@
+"""One run, or several side by side: where it stands, how a row of its history is measured, how it is packed."""
+
+import warnings
+import zlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.core.algorithm import Algorithm, Cost
+from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.preset import generalised
+from hypergossip.core.problem import Problem
+from hypergossip.engines.engine import Engine, Job, Session, State
+from hypergossip.metrics import ledger
+from hypergossip.metrics.lower_solution import REACHED
+from hypergossip.metrics.selection import Measured, MeasurementWarning, programs, read_measure
+from hypergossip.metrics.together import observations_together
+from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
+from hypergossip.running.preflight import check_sizes, sent_in_a_round
+from hypergossip.running.result import Result, frame
+from hypergossip.running.snapshot import Digest, Saved
+
+DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
+
+
+class Run(NamedTuple):
+    """What does not change.
+
+    Attributes:
+        session: Where it runs.
+        algorithm: The program that runs: of a preset, the method that it specialises.
+        problem: The problem.
+        numbers: (runs,) the seed of each run.
+        sent: (agents,) bytes that each agent sends in a round.
+        configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
+        measured: What a row of the history holds.
+    """
+
+    session: Session
+    algorithm: Algorithm
+    problem: Problem
+    numbers: np.ndarray
+    sent: np.ndarray
+    configuration: Mapping[str, Any]
+    measured: Measured
+
+    @property
+    def name(self) -> str:
+        """The algorithm's name."""
+        return self.configuration["algorithm"].partition("(")[0]
+
+    @property
+    def seeded(self) -> bool:
+        """Were seeds asked for, so that everything has an axis of them?"""
+        return self.configuration["seeds"] is not None
+
+
+class Carry(NamedTuple):
+    """Where a run stands.
+
+    Attributes:
+        round: Rounds done.
+        seconds: Compiled running time so far.
+        state: The session's.
+        spent: Every agent's counts, each (runs, agents).
+        rows: The rows of the history so far: column -> (runs,).
+    """
+
+    round: int
+    seconds: float
+    state: State
+    spent: Cost
+    rows: tuple[dict[str, np.ndarray], ...]
+
+
+def begin(
+    engine: Engine,
+    algorithm: Algorithm,
+    swept: bool,
+    problem: Problem,
+    network: Any,
+    numbers: np.ndarray,
+    seeds: Any,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+    measure: Any = True,
+) -> tuple[Run, Carry]:
+    """Places a problem on its network and starts every agent.
+
+    Args:
+        engine: Where to run.
+        algorithm: The agent's program; its numbers with a leading axis (runs,) where swept.
+        swept: Are they?
+        problem: The problem.
+        network: The network.
+        numbers: (runs,) the seed of each run.
+        seeds: What the user asked for: a number of seeds, or None.
+        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
+        measure: See `read_measure`.
+    """
+    check_sizes(problem, network)
+    algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
+    method = generalised(algorithm, swept)
+    one = jax.tree.map(lambda numbers: numbers[0], method) if swept else method
+    sent = ledger.bytes_per_round(sent_in_a_round(one, problem), network.degrees)
+    runs, agents = len(numbers), problem.agents
+    configuration = Fingerprint(
+        {
+            "algorithm": without_addresses(str(algorithm)),
+            "shared": str((problem.upper.shared, problem.lower.shared)),
+            "seed": int(numbers[0]),
+            "seeds": seeds,
+            "precision": str(problem.x0.dtype),
+        },
+        {
+            "data": lambda: data_digest(problem),
+            "problem": lambda: problem_digest(problem),
+            "losses": lambda: losses_digest(problem),
+            "network": lambda: Digest().add((network.mixing.data, network.mixing.indices, network.mixing.indptr)).text,
+            "start": lambda: None if start is None else Digest().add(start).text,
+        },
+    )
+    keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
+    session = engine.open(Job(method, problem, network, keys, swept))
+    _check_alike(session, configuration)
+    everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
+    x, y = (problem.x0, problem.y0) if start is None else start
+    state = session.start(everywhere(x), everywhere(y))
+    run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem))
+    return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
+
+
+def _check_alike(session: Session, configuration: Mapping[str, Any]) -> None:
+    """Raises ValueError where the processes have not made the same run."""
+    if len(session.tell(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
+        return
+    told = session.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
+    for name, values in zip(configuration, told.T, strict=True):
+        if (values != values[0]).any():
+            raise ValueError(
+                f"processes 0 and {int(np.argmax(values != values[0]))} have made different runs: another {name}. "
+                "Every process must build the same problem, network and algorithm, from the same seeds."
+            )
+
+
+def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
+    """Returns a row of the history for every run, column -> (runs,).
+
+    Raises:
+        ValueError: If one of the problem's own observations has the name of a column.
+    """
+    costs = ledger.columns(carry.spent, run.sent, carry.round)
+    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds}
+    figures, names = run.measured.figures, run.measured.names
+    if taken := {*row, *costs, *figures} & {*names[len(figures) :]}:
+        raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
+    found = {}
+    for program in programs(run.measured, run.problem):
+        found |= run.session.observe(carry.state, program)
+    if run.measured.together:
+        found |= run.session.observe_together(carry.state, partial(observations_together, run.measured.together))
+    _warn_of_residuals(run, carry, found)
+    shown = {name: found[name] for name in figures}
+    row |= shown | costs | {name: found[name] for name in names}  # what is there already keeps its place
+    return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
+
+
+def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
+    """Warns in the first row in which something could not be measured."""
+    reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
+    if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
+        return
+    # A run that diverges ends with a sentence of its own.
+    unsolved = run.session.bounded(carry.state, DIVERGED) & ~reached(row)
+    if unsolved.any():
+        worst = float(np.max(row["relative_residual"][unsolved]))
+        warnings.warn(
+            f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
+            f"{worst:.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower level is likely "
+            "not strongly convex where the iterates are, or not smooth. The column relative_residual says how well it "
+            "was solved in every row.",
+            MeasurementWarning,
+            stacklevel=5,
+        )
+
+
+def pack(run: Run, carry: Carry) -> Saved:
+    """Returns a run as host arrays."""
+    names = dict.fromkeys(name for row in carry.rows for name in row)
+    absent = np.full(len(run.numbers), np.nan)  # an observation that began, or ended, where a run was gone on from
+    rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
+    return Saved(carry.round, carry.seconds, run.session.save(carry.state), carry.spent, rows, run.configuration)
+
+
+def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
+    """Returns where a saved run stands, its state on the engine.
+
+    Args:
+        run: The run that goes on.
+        carry: Its beginning, for the shapes.
+        saved: What was packed.
+
+    Raises:
+        ValueError: If the state is of another algorithm or size, or was computed on other data.
+    """
+    here = run.session.shapes(carry.state)
+    there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
+    ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
+    if ours == theirs and len(here) != len(there):
+        raise ValueError(
+            f"what is to be gone on from was saved by another version of {ours}, whose state has {len(there)} vectors "
+            f"and not {len(here)}. Go on with that version, or begin anew at its points, by solve(..., x0=result.x, "
+            "y0=result.y)."
+        )
+    if here != there or ours != theirs:
+        raise ValueError(
+            f"the result to go on from has another state: its algorithm ({theirs} there, {ours} here), agents, seeds, "
+            "dimensions or precision are not those of this run. Go on with the same ones, or begin anew."
+        )
+    # A result that version 0.1.0 saved has no digest of the data alone.
+    if saved.configuration.get("data", run.configuration["data"]) != run.configuration["data"]:
+        raise ValueError(
+            "the result to go on from was computed on other data: shapes and algorithm are the same, the agents' "
+            "samples are not. Go on with the problem that it is of, or begin anew at its points on purpose, by "
+            "solve(..., x0=result.x, y0=result.y) without start."
+        )
+    state = run.session.restore(carry.state, saved.leaves)
+    count = len(next(iter(saved.rows.values()))) if saved.rows else 0
+    rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
+    return Carry(saved.round, saved.seconds, state, saved.spent, rows)
+
+
+def result(run: Run, carry: Carry) -> Result:
+    """Returns what `solve` returns."""
+    saved = pack(run, carry)
+    trees = []
+    for space, points in zip((run.problem.upper, run.problem.lower), run.session.points(carry.state), strict=True):
+        tree = jax.tree.map(np.asarray, jax.vmap(jax.vmap(space.unravel))(jnp.asarray(points)))
+        trees.append(tree if run.seeded else jax.tree.map(lambda leaf: leaf[0], tree))
+    return Result(trees[0], trees[1], frame(saved.rows, run.seeded), saved)

@@ -1,0 +1,156 @@
+"""A run on disk: one file of plain arrays, written so that a kill at any moment leaves the last good one."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from hypergossip.core.algorithm import Cost
+
+FILE = "checkpoint.npz"
+VERSION = 1
+DIGEST_BYTES = 32
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        round: Rounds done.
+        seconds: Compiled running time so far.
+        leaves: The state's leaves, each (runs, agents, ...).
+        spent: Every agent's counts, each (runs, agents).
+        rows: The history so far: column -> (rows, runs).
+        configuration: What the run is: name -> description or digest.
+    """
+
+    round: int
+    seconds: float
+    leaves: list[np.ndarray]
+    spent: Cost
+    rows: dict[str, np.ndarray]
+    configuration: Mapping[str, Any]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint is damaged, or of another configuration."""
+
+
+class Digest:
+    """A fingerprint of pytrees of arrays: values, shapes and types."""
+
+    def __init__(self) -> None:
+        """Begins with nothing."""
+        self._total = hashlib.sha256()
+
+    def add(self, tree: Any) -> "Digest":
+        """Adds the arrays of a tree, in order, and returns itself."""
+        for leaf in jax.tree.leaves(tree):
+            array = np.ascontiguousarray(leaf)
+            self._total.update(f"{array.shape}{array.dtype}".encode())
+            self._total.update(array.reshape(-1).view(np.uint8).data)  # without a copy
+        return self
+
+    @property
+    def bytes(self) -> bytes:
+        """The fingerprint of what was added so far, `DIGEST_BYTES` long."""
+        return self._total.digest()
+
+    @property
+    def text(self) -> str:
+        """The fingerprint of what was added so far."""
+        return self._total.hexdigest()[:16]
+
+
+def check_folder(folder: Any, name: str) -> None:
+    """Raises ValueError where something is no path of a folder, there already or not.
+
+    Args:
+        folder: What was given.
+        name: What it is called.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise ValueError(f"{name} is {folder!r}; give the path of a folder.")
+    for place in (Path(folder), *Path(folder).parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ValueError(f"{name} is {str(folder)!r}, but {place} is a file; give the path of a folder.")
+            return
+
+
+def write(folder: Path | str, saved: Saved) -> Path:
+    """Writes a checkpoint atomically and returns its path."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"state/{i}": leaf for i, leaf in enumerate(saved.leaves)}
+    arrays |= {f"spent/{name}": count for name, count in saved.spent._asdict().items()}
+    arrays |= {f"rows/{name}": column for name, column in saved.rows.items()}
+    about = {
+        "version": VERSION,
+        "round": saved.round,
+        "seconds": saved.seconds,
+        "leaves": len(saved.leaves),
+        "columns": list(saved.rows),
+        "configuration": dict(saved.configuration),
+    }
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    path, temporary = folder / FILE, folder / f".{FILE}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    return path
+
+
+def read(folder: Path | str) -> Saved:
+    """Reads a checkpoint.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint in {folder}; it would be the file {FILE}.")
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            about = json.loads(file["about"].tobytes())
+            leaves = [file[f"state/{i}"] for i in range(about["leaves"])]
+            spent = Cost(*(file[f"spent/{name}"] for name in Cost._fields))
+            rows = {name: file[f"rows/{name}"] for name in about["columns"]}
+    except PermissionError:
+        raise
+    except Exception as error:  # a byte gone wrong can break any step of reading: zip, header, shape, checksum
+        raise CheckpointError(
+            f"{path} is damaged ({error}); remove it to start again, or restore it from a copy."
+        ) from None
+    if about["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} was written in format {about['version']}, this version reads {VERSION}; "
+            "finish that run with the version that began it."
+        )
+    return Saved(about["round"], about["seconds"], leaves, spent, rows, about["configuration"])
+
+
+def check_same(configuration: Mapping[str, Any], saved: Saved, folder: Path | str) -> None:
+    """Raises `CheckpointError` naming what differs between a run and a checkpoint."""
+    # The data are a part of the problem; by themselves they are for a run that goes on from a result.
+    names = [name for name in configuration if name != "data"]
+    different = [name for name in names if saved.configuration.get(name) != configuration[name]]
+    if different:
+        name = different[0]
+        raise CheckpointError(
+            f"the checkpoint in {folder} belongs to another configuration: {', '.join(different)} differ "
+            f"({name}: {saved.configuration.get(name)} there, {configuration[name]} here). "
+            "Give another folder, or the configuration that wrote it; nothing was changed."
+        )

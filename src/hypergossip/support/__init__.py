@@ -1,0 +1,1 @@
+"""What every layer above uses: checks of arguments, compilation, devices and processes, the registry of names."""
