@@ -1,4 +1,4 @@
-"""Puts the report of an experiment into docs/experiments: ``python -m benchmarks.gallery runs/D1 [runs/D4 ...]``.
+"""Puts reports of experiments into docs/experiments: ``python -m benchmarks.gallery runs/diamond-fig1 [runs/...]``.
 
 The Markdown page and its pictures alone; the numbers and the page of the browser stay with the run.
 """

@@ -1,4 +1,4 @@
-"""D1 on MNIST, one seed, its four methods and 2,000 rounds: the wall time, with everything that a user waits for.
+"""diamond-fig1 on MNIST, one seed, its four methods and 2,000 rounds: the wall time of all that a user waits for.
 
 Compilation, measuring (a row every 50 rounds, in float64) and the test set are in it; tuning, which is 16 such runs and
 more a method, is not.
@@ -14,7 +14,7 @@ import hypergossip as hg
 from benchmarks.timing import report
 from hypergossip.lab.build import build
 from hypergossip.lab.configuration import Source, validate
-from hypergossip.lab.experiments.meta_learning import D1
+from hypergossip.lab.experiments.meta_learning import DIAMOND_FIG1
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     folder = str(Path(options.data_dir).resolve()) if options.data_dir else None
     asked = {"problem.data_dir": folder, "run.rounds": options.rounds, "run.seeds": options.seeds}
     nowhere = Source("", "")
-    configuration = validate(D1.configuration(D1.cases[0], D1.methods, False, asked), nowhere)
+    configuration = validate(
+        DIAMOND_FIG1.configuration(DIAMOND_FIG1.cases[0], DIAMOND_FIG1.methods, False, asked), nowhere
+    )
     rows, begun = [], time.perf_counter()
     experiment = build(configuration, nowhere)
     rows.append(("reading and dividing the images", f"{time.perf_counter() - begun:7.1f}"))
@@ -44,8 +46,8 @@ def main() -> None:
         rounds = result.history.groupby("seed")["seconds"].last().max()
         rows.append((label, f"{time.perf_counter() - started:7.1f}  (of which the rounds {rounds:.1f})"))
     rows.append(("in all", f"{time.perf_counter() - begun:7.1f}"))
-    what = f"D1 on MNIST, {options.rounds:,} rounds, seeds in one call: {options.seeds}, {jax.devices()[0].device_kind}"
-    report(f"{what}: seconds", rows)
+    what = f"diamond-fig1 on MNIST, {options.rounds:,} rounds, seeds in one call: {options.seeds}"
+    report(f"{what}, {jax.devices()[0].device_kind}: seconds", rows)
 
 
 if __name__ == "__main__":

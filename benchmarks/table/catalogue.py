@@ -1,4 +1,4 @@
-"""The methods, each with what its paper or experiment D4 fixes; the scales of its steps, here 1, are tuned."""
+"""The methods, each with what its paper or diamond-fig4 fixes; the scales of its steps, here 1, are tuned."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ INNER_STEPS = 10  # of every double loop, and iterations of AID-BiO's linear sys
 STRONG_CONVEXITY = 0.004  # below the lower level's least curvature, 0.013 at the start, which falls with x
 PERIOD = 62  # rounds: the root of the 3907 training samples of one of five agents
 
-STEP = hg.PowerDecay(1.0, 2.0, 1 / 3)  # (2 + t)^(-1/3), as in D4
+STEP = hg.PowerDecay(1.0, 2.0, 1 / 3)  # (2 + t)^(-1/3), as in diamond-fig4
 STEPS = {"upper_step": STEP, "lower_step": STEP}
 CONSTANT = {"upper_step": 1.0, "lower_step": 1.0}
 # DIAMOND's own, 0.1 alpha_t^2 at its paper's alpha_t = 5 (2 + t)^(-1/3), whatever the tuned scale.

@@ -69,7 +69,7 @@ def costs(histories: Mapping[str, pd.DataFrame], values: Iterable[float]) -> pd.
 
 
 def ends(histories: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Returns where every method ends: index method, medians over its seeds, NaN where one of them diverged.
+    """Returns where every method ends: index method, medians over its seeds, NaN where one diverged.
 
     Columns: rounds, seeds, metric with metric_low and metric_high, stationarity, both before the first round
     (metric_start, stationarity_start), lower_share (of M_t), test_accuracy, and rounds_per_second of one seed.

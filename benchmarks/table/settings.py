@@ -76,7 +76,7 @@ GROUPS = {"network": NETWORK, "pooled": POOLED}
 
 @cache
 def problem(agents: int, data_dir: Path | None) -> hg.Problem:
-    """Returns the a9a hyper-parameter problem (experiment D4), divided among so many agents."""
+    """Returns the a9a hyper-parameter problem (experiment diamond-fig4), divided among so many agents."""
     return hg.problems.hyperparameter("a9a", agents, batch_size=BATCH, data_dir=data_dir)
 
 

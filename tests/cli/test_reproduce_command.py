@@ -69,8 +69,8 @@ def test_the_list_has_a_line_for_every_experiment():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("D11",), "there is no experiment 'D11'; did you mean 'D1'?"),
-        (("D1", "--case", "mnits"), "D1 has no case 'mnits'; did you mean 'mnist'?"),
+        (("diamond-fig11",), "there is no experiment 'diamond-fig11'; did you mean 'diamond-fig1'?"),
+        (("diamond-fig1", "--case", "mnits"), "diamond-fig1 has no case 'mnits'; did you mean 'mnist'?"),
     ],
 )
 def test_an_unknown_name_gets_advice_and_writes_nothing(tmp_path, arguments, sentence):
@@ -137,7 +137,7 @@ def test_where_data_are_missing_no_mark_stays(tmp_path, no_data):
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path / "new", tmp_path / "mine"):
         for options in ((), ("--seeds", "2"), ("--quick",)):
-            arguments = ("reproduce", "D1", "--data-dir", tmp_path / "empty", "--out", folder, *options)
+            arguments = ("reproduce", "diamond-fig1", "--data-dir", tmp_path / "empty", "--out", folder, *options)
             sentence = refused(call(*arguments), after=1)
             assert f"it is not in {tmp_path / 'empty'} (data_dir)" in sentence
     assert not (tmp_path / "new").exists()

@@ -45,7 +45,7 @@ def test_every_option_of_an_experiment_exists(without_data, name):
 
 
 def misspelt_case(section, option):
-    case = find("D1").cases[-1]
+    case = find("diamond-fig1").cases[-1]
     return {"cases": (case._replace(**{section: {**getattr(case, section), option: 1}}),)}
 
 
@@ -64,4 +64,4 @@ def misspelt_case(section, option):
 )
 def test_a_misspelt_option_is_found(without_data, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        build(replace(find("D1"), **changes))
+        build(replace(find("diamond-fig1"), **changes))

@@ -66,8 +66,8 @@ def test_rounds_at_whose_end_the_methods_would_differ_are_refused():
     with pytest.raises(ValueError, match="take a multiple of 4, such as 8 or 12"):
         GAME.configuration(GAME.cases[0], GAME.methods, False, {"run.rounds": 10})
     with pytest.raises(ValueError, match="multiple of 550, such as 550"):
-        find("S1").configuration(find("S1").cases[0], {}, False, {"run.rounds": 50})
-    for name in ("S1", "S2"):
+        find("slam-fig1").configuration(find("slam-fig1").cases[0], {}, False, {"run.rounds": 50})
+    for name in ("slam-fig1", "slam-fig2"):
         experiment = find(name)
         for quick in (False, True):
             run = experiment.configuration(experiment.cases[0], experiment.methods, quick, {})["run"]

@@ -32,7 +32,7 @@ def public(path: Path) -> list[tuple[str, ast.AST, ast.AST | None]]:
 
 PUBLIC = [(f"{path.relative_to(ROOT)}: {name}", node, owner) for path in FILES for name, node, owner in public(path)]
 # What a command of the command line takes stands in its options' own help.
-FUNCTIONS = [entry for entry in PUBLIC if isinstance(entry[1], ast.FunctionDef) and not entry[0].startswith("cli/")]
+FUNCTIONS = [entry for entry in PUBLIC if isinstance(entry[1], ast.FunctionDef) and not entry[0].startswith("lab/cli/")]
 CLASSES = [entry for entry in PUBLIC if isinstance(entry[1], ast.ClassDef)]
 
 

@@ -159,7 +159,7 @@ def resume(
 
 @app.command()
 def reproduce(
-    name: Annotated[str | None, typer.Argument(help="An experiment, such as D1; see --list.")] = None,
+    name: Annotated[str | None, typer.Argument(help="An experiment, such as diamond-fig1; see --list.")] = None,
     show: Annotated[bool, typer.Option("--list", help="List the experiments, one line each.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A few minutes, to see that everything works.")] = False,
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds; ten if absent.")] = None,

@@ -1,4 +1,4 @@
-"""S1 and S2: SLAM's multi-agent games (slam.txt, section 4)."""
+"""SLAM's multi-agent games (Lu et al. 2022, section 4)."""
 
 from hypergossip.lab.configuration import Raw
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
@@ -43,8 +43,8 @@ def _navigation(agents: int) -> Case:
     )
 
 
-S1 = Reproduction(
-    name="S1",
+SLAM_FIG1 = Reproduction(
+    name="slam-fig1",
     title="cooperative navigation",
     source="SLAM, figure 1",
     paper="""n agents are to reach n landmarks without running into each other. Each observes the global state, has
@@ -83,8 +83,8 @@ which should be near 1, as it is for gossip, and stable. {BUDGET}""",
     quick_cases=("n3",),
 )
 
-S2 = Reproduction(
-    name="S2",
+SLAM_FIG2 = Reproduction(
+    name="slam-fig2",
     title="pursuit and evasion",
     source="SLAM, figure 2",
     paper="""Pursuers on a ring graph catch evaders: one is caught when two pursuers are on its cell. Pursuers could

@@ -1,13 +1,18 @@
 """The experiments by name."""
 
-from hypergossip.lab.experiments.actor_critic import S1, S2
-from hypergossip.lab.experiments.data_cleaning import C1, C2
-from hypergossip.lab.experiments.hyperparameter import D4
-from hypergossip.lab.experiments.meta_learning import D1, D2, D3
+from hypergossip.lab.experiments.actor_critic import SLAM_FIG1, SLAM_FIG2
+from hypergossip.lab.experiments.data_cleaning import HYPERCLEANING_SAMPLES, HYPERCLEANING_SOURCES
+from hypergossip.lab.experiments.hyperparameter import DIAMOND_FIG4
+from hypergossip.lab.experiments.meta_learning import DIAMOND_FIG1, DIAMOND_FIG2, DIAMOND_FIG3
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.support.registry import nearest
 
-_EXPERIMENTS = (D1, D2, D3, D4, S1, S2, C1, C2)
+_EXPERIMENTS = (
+    *(DIAMOND_FIG1, DIAMOND_FIG2, DIAMOND_FIG3, DIAMOND_FIG4, SLAM_FIG1, SLAM_FIG2),
+    *(HYPERCLEANING_SAMPLES, HYPERCLEANING_SOURCES),
+)
+# The names of version 0.1.0.
+_ALIASES = dict(zip(("d1", "d2", "d3", "d4", "s1", "s2", "c1", "c2"), _EXPERIMENTS, strict=True))
 
 
 def names() -> dict[str, str]:
@@ -16,12 +21,14 @@ def names() -> dict[str, str]:
 
 
 def find(name: str) -> Reproduction:
-    """Returns the experiment of a name, upper or lower case.
+    """Returns the experiment of a name, upper or lower case; D1 to D4, S1, S2, C1 and C2 are earlier names.
 
     Raises:
         ValueError: If there is none; the sentence names the nearest.
     """
     for experiment in _EXPERIMENTS:
-        if experiment.name.lower() == name.lower():
+        if experiment.name == name.lower():
             return experiment
+    if name.lower() in _ALIASES:
+        return _ALIASES[name.lower()]
     raise ValueError(f"there is no experiment {name!r}; {nearest(name, names())}")

@@ -1,4 +1,4 @@
-"""C1 and C2: hyper-cleaning over a network, the field's third standard task, in the manner of the papers' figures."""
+"""hyper-cleaning over a network, the field's third standard task, in the manner of the papers' figures."""
 
 from typing import Any
 
@@ -20,7 +20,8 @@ validation samples. Neither of our two papers runs this task; it is the field's 
 SERIES: Raw = {"name": "truncated_neumann", "terms": 10, "lipschitz": 3.0}
 RUN: Raw = {"rounds": 1000, "seeds": 10, "observe_every": 100, "precision": "float32"}
 TUNE: Raw = {"seeds": 1, "seed": 1_000_000, "score": "upper_loss"}
-# Of C2's points near the best, some settle on one seed and not on the next, so one seed does not tell which is good.
+# Of the best points of hypercleaning-sources some converge on one seed and not on the next, so that one seed does not
+# tell which is good.
 THREE: Raw = {**TUNE, "seeds": 3}
 
 
@@ -35,8 +36,8 @@ def weights_of(problem: Problem, x: Any) -> dict[str, np.ndarray]:
     return {"clean": weights[..., ~wrong].ravel(), "corrupted": weights[..., wrong].ravel()}
 
 
-C1 = Reproduction(
-    name="C1",
+HYPERCLEANING_SAMPLES = Reproduction(
+    name="hypercleaning-samples",
     title="hyper-cleaning of every sample",
     source=SOURCE,
     paper=PAPER,
@@ -75,15 +76,16 @@ ESTIMATE: Raw = {"name": "neumann", "terms": 10, "lipschitz": 3.0}
 STEPS: Raw = {"upper_step": DECAY, "lower_step": 0.3}
 MOMENTA: Raw = {"upper_momentum": 0.1, "lower_momentum": 0.1}
 
-C2 = Reproduction(
-    name="C2",
+HYPERCLEANING_SOURCES = Reproduction(
+    name="hypercleaning-sources",
     title="hyper-cleaning of labellers",
     source=SOURCE,
     paper=PAPER,
     choices="""MNIST, nine agents with 500 training and 500 validation images each. Every training image was labelled
 by one of eight sources; all agents know by which, and none knows how good it is: the first is never wrong, the last
 four times in five, 40 % of all labels are wrong. x is one logit a source, on which all agree; every agent has a model
-of its own. Steps are tuned by the upper loss, as in C1, which differs less among the best points than among seeds.""",
+of its own. Steps are tuned by the upper loss, as in hypercleaning-samples, which differs less among the best points
+than among seeds.""",
     differences=DIFFERENCES,
     cases=(Case("sources", "MNIST, eight labellers", {**MNIST, "weights": "source", "regularization": 0.01}, NETWORK),),
     stated={},

@@ -1,4 +1,4 @@
-"""D4: DIAMOND's hyper-parameter optimisation (diamond.txt, section VI, experiment 2)."""
+"""DIAMOND's hyperparameter optimisation (Qiu et al. 2023, section VI, experiment 2)."""
 
 from hypergossip.lab.configuration import Raw
 from hypergossip.lab.experiments.meta_learning import methods
@@ -7,8 +7,8 @@ from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 PROBABILITIES = (0.3, 0.5, 0.6, 0.8, 1.0)
 ESTIMATE: Raw = {"name": "neumann", "terms": 10, "lipschitz": 4.0}
 
-D4 = Reproduction(
-    name="D4",
+DIAMOND_FIG4 = Reproduction(
+    name="diamond-fig4",
     title="hyper-parameter optimisation with five agents",
     source="DIAMOND, figure 4",
     paper="""Logistic regression on a9a, 123 features and two classes, divided into 40 % for training, 40 % for

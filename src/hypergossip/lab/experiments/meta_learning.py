@@ -1,4 +1,4 @@
-"""D1, D2 and D3: DIAMOND's meta-learning experiments (diamond.txt, section VI, experiment 1)."""
+"""DIAMOND's meta-learning experiments (Qiu et al. 2023, section VI, experiment 1)."""
 
 from hypergossip.lab.configuration import Raw
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
@@ -62,9 +62,9 @@ DIFFERENCES = """- Steps: as printed they diverge within 24 rounds, so every met
 - Momenta: with the printed c_eta = c_gamma = 0.1 and steps this small, a sample would be remembered for longer than
   the run; 1 is taken.
 - Length: 1000 rounds, ten seeds with a band of 10 to 90 % where the paper draws one line."""
-UNEVEN = f"""- The uneven cases are not in the paper: the images are divided by a Dirichlet distribution with
-  concentration {DIRICHLET}, so the agents' labels and numbers of images are unlike. An agent's own head learns the
-  shares of its own labels, and is tested on the whole test set, where all are equally frequent: test accuracy says
+NON_IID = f"""- The non-IID cases are not in the paper: the images are divided by a Dirichlet distribution with
+  concentration {DIRICHLET}, so the agents' labels and numbers of images are heterogeneous. An agent's own head learns
+  the shares of its own labels, and is tested on the whole test set, where all are equally frequent: test accuracy says
   little there of what the agents set out to do, which is what M_t measures."""
 BOUNDS = """- The paper gives no numbers: that DIAMOND's M_t be at most a third of D-SGD's and GT-SGD's is our bound."""
 
@@ -81,8 +81,8 @@ def _problem(data: str, dirichlet: float | None) -> Raw:
 def _cases(agents: int) -> tuple[Case, ...]:
     return tuple(
         Case(
-            data if dirichlet is None else f"{data}-uneven",
-            title if dirichlet is None else f"{title}, uneven split",
+            data if dirichlet is None else f"{data}-noniid",
+            title if dirichlet is None else f"{title}, non-IID",
             _problem(data, dirichlet),
             _network(agents, 0.3),
         )
@@ -92,11 +92,11 @@ def _cases(agents: int) -> tuple[Case, ...]:
 
 
 def _claims(cases: tuple[Case, ...]) -> tuple[Claim, ...]:
-    uneven = tuple(case.name for case in cases if case.name.endswith("uneven"))
-    even = tuple(case.name for case in cases if case.name not in uneven)
-    below = tuple(Claim("DIAMOND", rival, "metric", 1.0, even) for rival in ("M-SGD", "GT-SGD", "D-SGD"))
+    non_iid = tuple(case.name for case in cases if case.name.endswith("noniid"))
+    iid = tuple(case.name for case in cases if case.name not in non_iid)
+    below = tuple(Claim("DIAMOND", rival, "metric", 1.0, iid) for rival in ("M-SGD", "GT-SGD", "D-SGD"))
     thirds = tuple(Claim("DIAMOND", rival, "metric", 1 / 3, ours=True) for rival in ("GT-SGD", "D-SGD"))
-    return (*below, *thirds, Claim("DIAMOND", "M-SGD", "metric", 1.0, uneven, ours=True))
+    return (*below, *thirds, Claim("DIAMOND", "M-SGD", "metric", 1.0, non_iid, ours=True))
 
 
 def _comparison(name: str, agents: int, figure: int) -> Reproduction:
@@ -107,7 +107,7 @@ def _comparison(name: str, agents: int, figure: int) -> Reproduction:
         paper=f"{PAPER} The figure shows the convergence metric of DIAMOND below those of M-SGD, GT-SGD and D-SGD, on "
         "MNIST and CIFAR-10.",
         choices=CHOICES,
-        differences=f"{DIFFERENCES}\n{BOUNDS}\n{UNEVEN}",
+        differences=f"{DIFFERENCES}\n{BOUNDS}\n{NON_IID}",
         cases=_cases(agents),
         stated=STATED,
         methods=methods(upper=GRID["upper_step.scale"][0], lower=GRID["lower_step.scale"][0], momentum=1.0),
@@ -120,12 +120,12 @@ def _comparison(name: str, agents: int, figure: int) -> Reproduction:
     )
 
 
-D1 = _comparison("D1", 9, 1)
-D2 = _comparison("D2", 15, 2)
+DIAMOND_FIG1 = _comparison("diamond-fig1", 9, 1)
+DIAMOND_FIG2 = _comparison("diamond-fig2", 15, 2)
 
 PROBABILITIES = (0.3, 0.5, 0.8)
-D3 = Reproduction(
-    name="D3",
+DIAMOND_FIG3 = Reproduction(
+    name="diamond-fig3",
     title="DIAMOND on networks of unlike density",
     source="DIAMOND, figure 3",
     paper=f"{PAPER} The figure shows DIAMOND's convergence metric for p_c = 0.3, 0.5 and 0.8, with 9 and with 15 "

@@ -58,29 +58,33 @@ def tell(
     blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
     blocks += [Heading("What was run"), Text(experiment.choices)]
     blocks += [Text(passages.amounts(experiment, records, quick))]
-    blocks += [Heading("Where they differ, and why"), Text(experiment.differences)]
+    blocks += [Heading("Deviations from the paper"), Text(experiment.differences)]
     if measured:
-        blocks += [Heading("What came of the claims"), Table(_table(measured), _of_findings(measured, records, quick))]
+        blocks += [Heading("Claims and verdicts"), Table(_table(measured), _of_findings(measured, records, quick))]
     if any(record.stated for record in records):
-        blocks += [Heading("The stated steps"), Text(STATED_WORDS), Table(passages.stated(records), STATED_CAPTION)]
+        blocks += [
+            Heading("The paper's step sizes"),
+            Text(STATED_WORDS),
+            Table(passages.stated(records), STATED_CAPTION),
+        ]
     if any(record.tunings for record in records):
         blocks += [Heading("Tuning"), Text(passages.tuning(experiment, records))]
         blocks += [Table(passages.steps(experiment, records), STEPS_CAPTION)]
     for record in records:
         blocks += _of_case(experiment, record)
         blocks += [picture for name, picture in (played or {}).items() if name == record.case.name]
-    blocks += [Heading("The time it took"), Table(passages.times(records), TIMES_CAPTION)]
+    blocks += [Heading("Running time"), Table(passages.times(records), TIMES_CAPTION)]
     blocks += [Text(f"Every number: {_written(records)}.")]
     blocks += [Heading("Configuration"), Text("Each is a file for `hypergossip compare --config` as it stands.")]
     blocks += [Code(_configuration(record), "toml", record.case.full_title) for record in records]
-    return Story(f"{experiment.name}: {experiment.title}", _summary(measured, records, quick), tuple(blocks))
+    return Story(_capital(experiment.title), _summary(measured, records, quick), tuple(blocks))
 
 
 STATED_WORDS = (
     "The steps that the paper prints, run as printed: one seed, as many rounds as the tuned methods. A method whose "
     "numbers are no longer finite is stopped."
 )
-STATED_CAPTION = "What became of the stated steps."
+STATED_CAPTION = "Runs with the paper's step sizes."
 STEPS_CAPTION = "The best steps of every method, by the median over the tuning's seeds."
 TIMES_CAPTION = "All methods together. What is not spent in compiled rounds went into compiling, measuring and writing."
 ENDS_CAPTION = (
@@ -116,8 +120,13 @@ def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
                     if label in by_name[case.name].outcome.histories
                 }
                 panels += [Panel(lines, column, against, f"{label}, {group}") for against in axes if lines]
-    title = experiment.title[0].upper() + experiment.title[1:]
-    return Curves(tuple(panels), f"{title}, after {experiment.source}.{_rounds_in_words(talks)}", FIGURE)
+    return Curves(
+        tuple(panels), f"{_capital(experiment.title)}, after {experiment.source}.{_rounds_in_words(talks)}", FIGURE
+    )
+
+
+def _capital(title: str) -> str:
+    return title[0].upper() + title[1:]
 
 
 def _rounds_in_words(talks: str) -> str:
@@ -191,9 +200,9 @@ def _of_findings(measured: list[Finding], records: list[Record], quick: bool) ->
     kinds = " or ".join(f"{measure}s" for measure in _measures(measured)).capitalize()
     told = f"{kinds} of medians over {seeds} {'seed' if seeds == 1 else 'seeds'}"
     if not all(np.isnan(one.low) for one in measured):
-        told += "; in brackets 95 % of them with the seeds drawn anew, with replacement"
+        told += ", with 95 % bootstrap intervals over the seeds in brackets"
     if any(one.verdict != NOT_JUDGED for one in measured):
-        told += ". A claim is not decided where the bound lies within the brackets"
+        told += ". A claim is inconclusive where its bound lies within the interval"
     if _not_judged(measured):
         told += f". Where a claim is not judged: {_why_not_judged(records, quick)}"
     return f"{told}."
@@ -219,15 +228,15 @@ def _of_case(experiment: Reproduction, record: Record) -> Iterator[Block]:
         yield PerAgent(record.by_agent, words(observation), caption, place("agents"))
     for label, groups in record.weights.items():
         yield Histogram(groups, "learned weight", f"The weights that {label} learned.", place(f"weights-{label}"))
-    yield Topology(record.network, "Who talks to whom, and with what weight.", place("network"))
+    yield Topology(record.network, "The communication graph and its weights.", place("network"))
 
 
 def _parts(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:
-    """What the first figure leaves out: M_t in its parts, or the consensus where there is no M_t; the observation."""
+    """What the first figure leaves out: The terms of M_t, or the consensus where there is no M_t; the observation."""
     if leading(histories.values()) == "metric":
-        drawn, told = ["metric", *PARTS], "M_t in its parts"
+        drawn, told = ["metric", *PARTS], "The terms of M_t"
     else:
-        drawn, told = errors(histories.values(), seen=True), "How far the agents are from agreement on what they share"
+        drawn, told = errors(histories.values(), seen=True), "Consensus errors of the shared variables"
     there = {column for history in histories.values() for column in history}
     drawn = [column for column in drawn if column in there and column != experiment.compared]
     further = [column for column in (experiment.observation, *experiment.drawn) if column in there]

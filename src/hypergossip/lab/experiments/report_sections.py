@@ -138,7 +138,7 @@ def _told(tuned: Tuned, plan: Raw) -> dict[str, object]:
     return {
         _score(plan): f"{row['score']:#.3g}".removesuffix("."),
         "points": len(tuned.table),
-        "of them diverged": diverged,
+        "diverged": diverged,
         "at the grid's edge": ", ".join(tuned.edges) or "no",
     }
 
@@ -154,7 +154,7 @@ def times(records: list[Record]) -> pd.DataFrame:
                     "stage": stage,
                     "runs": part["runs"].sum(),
                     "wall, s": part["wall_seconds"].sum(),
-                    "of it in compiled rounds, s": part["compiled_seconds"].sum(min_count=1),
+                    "in compiled rounds, s": part["compiled_seconds"].sum(min_count=1),
                     "machine": "; ".join(dict.fromkeys(name or "not recorded" for name in part["machine"])),
                 }
             )

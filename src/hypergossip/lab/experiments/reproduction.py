@@ -1,5 +1,6 @@
 """What an experiment of a paper is: its cases as configurations, the grid of its steps, and what the paper claims."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import gcd, lcm
@@ -67,7 +68,7 @@ class Reproduction:
     """An experiment of a paper, or one in its manner.
 
     Attributes:
-        name: What the command calls it, such as "D1".
+        name: What the command calls it, such as "diamond-fig1".
         title: In one line.
         source: The paper's figure.
         paper: What the paper says, in Markdown.
@@ -174,12 +175,13 @@ class Reproduction:
         """Returns the experiment with some of its cases alone.
 
         Args:
-            names: Of the cases, in any order; all where empty.
+            names: Of the cases, in any order; all where empty. An ending "-uneven" is version 0.1.0's "-noniid".
 
         Raises:
             ValueError: If one is not there.
         """
         known = [case.name for case in self.cases]
+        names = [name if name in known else re.sub("-uneven$", "-noniid", name) for name in names]
         for name in names:
             if name not in known:
                 raise ValueError(f"{self.name} has no case {name!r}; {nearest(name, known)}")

@@ -12,7 +12,7 @@ from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
 RESAMPLES, LEVEL = 10_000, 0.95
 LEAST_SEEDS = 5  # of a verdict: medians of fewer seeds say little, and their intervals less
-MET, NOT_MET, UNDECIDED, NOT_JUDGED = "met", "not met", "not decided", "not judged"
+MET, NOT_MET, UNDECIDED, NOT_JUDGED = "met", "not met", "inconclusive", "not judged"
 
 Histories = Mapping[str, pd.DataFrame]  # label -> history with a seed column
 
