@@ -35,10 +35,10 @@ bench-games: $(VENV)/.installed-bench-games
 	$(BIN)/python -m benchmarks game_navigation game_pursuit game_learning
 
 theory: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.theory
+	$(BIN)/python -m studies.theory
 
 table: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.table
+	$(BIN)/python -m studies.table
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 import hypergossip as hg
-from benchmarks.by_hand import jax_diamond, torch_diamond
+from benchmarks.handwritten import jax_diamond, torch_diamond
 from benchmarks.timing import report
 from hypergossip.problems import hyperparameter
 

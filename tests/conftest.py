@@ -10,13 +10,13 @@ import jaxtyping
 import matplotlib
 import pytest
 
-from haste import USERS_PRECISION, compile_hastily
+from fast_compile import USERS_PRECISION, compile_fast
 
 jax.config.update("jax_enable_x64", not os.environ.get(USERS_PRECISION))
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_num_cpu_devices", 8)
 matplotlib.use("Agg")
-compile_hastily()
+compile_fast()
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def surprise(counts: Any, expected: Any) -> float:
 
 
 def advance(algorithm: Any, problem: hg.Problem, network: Any, rounds: int, seed: int = 0) -> tuple[Any, Any]:
-    """The state after so many rounds and what was spent, leaves (agents, ...), without the metrics of `solve`."""
+    """The state after so many rounds and the costs, leaves (agents, ...), without the metrics of `solve`."""
     run, carry = begin(hg.Simulated(), algorithm, False, problem, network, np.array([seed]), None)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.session.advance(carry.state, 0, rounds))
 

@@ -15,7 +15,7 @@ from hypergossip.running import loop
 from hypergossip.running import snapshot as checkpoint
 from hypergossip.running import solve as solver
 from hypergossip.running.run import begin
-from hypergossip.running.snapshot import FILE, Saved
+from hypergossip.running.snapshot import FILE, Snapshot
 
 NETWORK = hg.networks.ring(3)
 ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
@@ -23,9 +23,9 @@ ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
 
 def saved(round=7):
     rows = {"round": np.array([[0], [round]]), "metric": np.array([[0.5], [0.25]])}
-    spent = Cost(*(np.full((1, 3), k + round) for k in range(5)))
-    return Saved(
-        round, 1.5, [np.arange(6.0).reshape(1, 3, 2), np.full((1, 3, 1), float(round))], spent, rows, {"seed": 0}
+    cost = Cost(*(np.full((1, 3), k + round) for k in range(5)))
+    return Snapshot(
+        round, 1.5, [np.arange(6.0).reshape(1, 3, 2), np.full((1, 3, 1), float(round))], cost, rows, {"seed": 0}
     )
 
 
@@ -59,14 +59,14 @@ from hypergossip.running import snapshot as checkpoint
 from hypergossip.running import loop
 from hypergossip.running import solve as solver
 from hypergossip.core.algorithm import Cost
-from hypergossip.running.snapshot import Saved
+from hypergossip.running.snapshot import Snapshot
 
 folder, random = sys.argv[1], random.Random(3)
 
 def write(number):
     leaves = [np.full((1, 4, 20_000), float(number)) for _ in range(4)]
-    spent = Cost(*(np.full((1, 4), number) for _ in range(5)))
-    checkpoint.write(folder, Saved(number, 0.0, leaves, spent, {"round": np.full((number, 1), number)}, {}))
+    cost = Cost(*(np.full((1, 4), number) for _ in range(5)))
+    checkpoint.write(folder, Snapshot(number, 0.0, leaves, cost, {"round": np.full((number, 1), number)}, {}))
 
 number = 1
 write(number)
@@ -86,7 +86,7 @@ for kill in range(10):
     saved = checkpoint.read(folder)
     assert saved.round > number, "nothing was written"
     number = saved.round
-    for leaf in [*saved.leaves, *saved.spent, saved.rows["round"]]:
+    for leaf in [*saved.leaves, *saved.cost, saved.rows["round"]]:
         assert (leaf == number).all(), "a mixture"
     assert len(saved.rows["round"]) == number
 print("kept", number)

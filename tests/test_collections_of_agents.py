@@ -44,7 +44,7 @@ COLLECTIONS = {
     "a generator": (lambda: (agent() for _ in range(3)), ["iterator", "a list of one pytree an agent"]),
     "agents by number": (lambda: {i: agent() for i in range(3)}, ["keys are numbers", "list(data.values())"]),
     "a tuple of agents": (lambda: tuple(agent() for _ in range(3)), ["a tuple of 3 pytrees", "give a list"]),
-    "a tuple of unlike agents": (lambda: (agent(), agent(5)), ["a tuple of 2 pytrees", "give a list"]),
+    "a tuple of heterogeneous agents": (lambda: (agent(), agent(5)), ["a tuple of 2 pytrees", "give a list"]),
     "a tuple of agents with labels": (
         lambda: tuple(agent() | {"t": np.ones(SAMPLES)} for _ in range(3)),
         ["a tuple of 3 pytrees", "give a list"],

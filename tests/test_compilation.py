@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from haste import USERS
+from fast_compile import USERS
 from hypergossip.support.compilation import AFFECTED, compiled
 
 as_for_users = pytest.mark.skipif(
@@ -115,10 +115,10 @@ def test_engines_agree_and_stopped_and_resumed_is_never_stopped_bit_for_bit(
 
 
 WITHOUT_LOSSES = {
-    "compilation.py",  # `compiled` itself
+    "support/compilation.py",  # `compiled` itself
     "engines/arrays.py",  # is a state finite?
-    "fingerprint.py",  # one agent's program is traced for its fingerprint, and never compiled
-    "messages.py",  # a round is traced for what it sends, and never compiled
+    "running/fingerprint.py",  # one agent's program is traced for its fingerprint, and never compiled
+    "core/messages.py",  # a round is traced for what it sends, and never compiled
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.core.declarations import register
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.schedules import LeafValues, momentum_at
 from hypergossip.core.space import Space
@@ -141,7 +142,7 @@ def test_what_must_be_one_number_is_refused(algorithm, words):
 
 
 def test_a_users_own_hyper_parameters_are_left_alone():
-    @hg.algorithm.register
+    @register
     class Own:
         """A method with a table of its own."""
 

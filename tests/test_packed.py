@@ -79,7 +79,7 @@ def test_a_run_is_that_on_padded_rows(kind, engine, held, padded):
     ours = solved(kind, held(True, **METHODS[kind][1]), ENGINES[engine])
     np.testing.assert_allclose(ours.x, padded[kind].x, rtol=0, atol=1e-12)
     np.testing.assert_allclose(ours.y, padded[kind].y, rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(ours.saved.spent, padded[kind].saved.spent)
+    np.testing.assert_array_equal(ours.saved.cost, padded[kind].saved.cost)
 
 
 @pytest.mark.parametrize("engine", ["simulated", "sharded"])

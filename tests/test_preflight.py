@@ -38,7 +38,7 @@ def test_lower_curvatures_are_the_extreme_eigenvalues():
 
 
 def test_upper_curvature_is_that_of_l():
-    problem = quadratic(unlike_curvature=0.5)
+    problem = quadratic(curvature_heterogeneity=0.5)
     solution = hg.problems.solution(problem)
     hessian = np.stack([solution.hypergradient(v) - solution.hypergradient(np.zeros(3)) for v in np.eye(3)])
     assert upper_curvature(problem) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=0.02)
@@ -83,7 +83,7 @@ def slam(problem, gamma, rho, share, factor, level):
 
 def equal_agents(share):
     """Equal agents with l(x) = |x|^2 / 2 + a constant: B = 0, so each level is a linear recursion of its own."""
-    plain = hg.problems.quadratic(4, 3, 5, seed=2, unlike=0.0)
+    plain = hg.problems.quadratic(4, 3, 5, seed=2, heterogeneity=0.0)
     o = plain.oracles
     oracles = dataclasses.replace(o, B=jnp.zeros_like(o.B), a=jnp.ones_like(o.a))
     return hg.Problem.from_oracles(oracles, x0=np.zeros(3), y0=np.zeros(5), share=share)

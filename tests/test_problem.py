@@ -110,6 +110,6 @@ def test_a_run_on_unlike_counts_is_the_run_on_the_same_rows_repeated():
         problem = hg.Problem(upper, lower, upper_data=agents, lower_data=agents, **start)
         algorithm = hg.Diamond(0.2, 0.3, 0.5, 0.5, hg.ConjugateGradient(8, 1e-12))
         runs.append(advance(algorithm, problem, hg.networks.path(2), 10))
-    (unlike, fewer), (repeated, more) = runs
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14), unlike, repeated)
+    (weighted, fewer), (repeated, more) = runs
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14), weighted, repeated)
     np.testing.assert_array_equal(fewer.samples * [1, 2], more.samples)

@@ -138,10 +138,10 @@ class FollowingSession(SimulatedSession):
     failed = 0.0
 
     @property
-    def leads(self):
+    def is_leader(self):
         return False
 
-    def tell(self, *numbers):
+    def all_gather(self, *numbers):
         leader = list(numbers)
         if len(numbers) == 2:
             leader[1] = self.failed

@@ -1,6 +1,7 @@
 """solve: its rows, its seeds, its chunks, how it goes on, and how it says what broke."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from hypergossip.metrics import figures
+from hypergossip.metrics import evaluate
 from hypergossip.running import loop
 from small_problems import advance, logistic
 
@@ -46,15 +47,16 @@ def test_the_first_and_the_last_round_always_have_a_row(problem, rounds, every, 
 
 def test_a_row_is_the_state_after_so_many_rounds(problem):
     result = solve(problem)
-    start = figures(problem.oracles, problem.upper, problem.lower, jnp.zeros((1, 3, 2)), jnp.zeros((1, 3, 2)))
-    state, spent = advance(ALGORITHM, problem, NETWORK, 30)
-    end = figures(problem.oracles, problem.upper, problem.lower, jnp.asarray(state.x)[None], jnp.asarray(state.y)[None])
+    measured = partial(evaluate, problem.oracles, problem.upper, problem.lower)
+    start = measured(jnp.zeros((1, 3, 2)), jnp.zeros((1, 3, 2)))
+    state, cost = advance(ALGORITHM, problem, NETWORK, 30)
+    end = measured(jnp.asarray(state.x)[None], jnp.asarray(state.y)[None])
     for row, expected in ((0, start), (-1, end)):
         for name in ("stationarity", "consensus_error", "lower_error", "metric", "upper_loss"):
             assert result.history[name].iloc[row] == pytest.approx(float(getattr(expected, name)[0]), rel=1e-12)
     np.testing.assert_array_equal(result.x, state.x)
     np.testing.assert_array_equal(result.y, state.y)
-    assert result.history["samples"].iloc[-1] == spent.samples.mean() > 90
+    assert result.history["samples"].iloc[-1] == cost.samples.mean() > 90
     assert result.history["samples"].iloc[0] == 0
 
 

@@ -94,7 +94,7 @@ def test_beyond_the_bound_at_the_start_gradient_descent_may_still_settle():
 
 def stiff(share="upper"):
     """Four equal agents; y has the leaves hard, of curvature 4, and soft, of curvature 1; nothing depends on x."""
-    plain = hg.problems.quadratic(4, 2, 3, seed=1, unlike=0.0, noise=0.0, share=share)
+    plain = hg.problems.quadratic(4, 2, 3, seed=1, heterogeneity=0.0, noise=0.0, share=share)
     o = plain.oracles
     H = jnp.broadcast_to(jnp.diag(jnp.array([4.0, 1.0, 1.0])), o.H.shape)
     y0 = {"hard": np.ones(1), "soft": np.ones(2)}

@@ -60,7 +60,7 @@ def same(state, points):
     np.testing.assert_allclose(state.x, points[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(state.y, points[1], rtol=0, atol=1e-12)
     assert np.abs(points[0][-1] - X0).max() > 0.05  # it went somewhere
-    assert np.ptp(points[0][-1], axis=0).max() > 1e-3  # and the agents are unlike
+    assert np.ptp(points[0][-1], axis=0).max() > 1e-3  # and the agents differ
 
 
 @cache
@@ -143,7 +143,7 @@ def test_a_loop_of_no_critic_steps_is_refused():
 @pytest.mark.parametrize("name", ["MDAC", "CAC"])
 def test_the_lower_step_may_come_to_a_bound_and_no_further(name):
     """Of equal agents a round is (W - beta H)^T or W (I - beta H): stable below (1 + l_n) / top, and below 2 / top."""
-    problem, network = quadratic_problem("lower", noise=0.0, unlike=0.0), hg.networks.ring(AGENTS)
+    problem, network = quadratic_problem("lower", noise=0.0, heterogeneity=0.0), hg.networks.ring(AGENTS)
     top = np.linalg.eigvalsh(np.asarray(problem.oracles.H[0]))[-1]
     least = np.linalg.eigvalsh(network.mixing.toarray())[0]
     bound = (1 + least) / top if name == "MDAC" else 2 / top

@@ -28,7 +28,7 @@ alone_and_together = pytest.mark.parametrize("agents", NETWORKS)
 
 
 class Batches:
-    """A logistic regression of unlike agents on batches: the library's run, and what a transcription takes."""
+    """A logistic regression of heterogeneous agents on batches: the library's run, and what a transcription takes."""
 
     def __init__(self, agents):
         self.data = logistic_data(agents, ragged=True)

@@ -78,7 +78,7 @@ def test_soba_is_its_transcription(agents):
 
 
 def on_batches(agents):
-    """Batches of a logistic regression of unlike agents, each level's counts, and what a transcription takes."""
+    """Batches of a logistic regression of heterogeneous agents, each level's counts, and what a transcription takes."""
     upper, lower = logistic_data(agents, ragged=True)
     problem = logistic_problem("upper", agents, batch_size=SIZE, ragged=True)
     counts = [np.array([len(agent["b"]) for agent in level]) for level in (upper, lower)]

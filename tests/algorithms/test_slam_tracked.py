@@ -37,7 +37,7 @@ def scales(algorithm, share):
 def same(state, points):
     for vectors, expected in zip((state.x, state.y, state.z), points, strict=True):
         np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-9)
-        assert np.ptp(expected[-1], axis=0).max() > 1e-3  # the agents are unlike
+        assert np.ptp(expected[-1], axis=0).max() > 1e-3  # the agents differ
 
 
 @pytest.mark.parametrize("share", ["both", "upper"])
@@ -71,13 +71,13 @@ def test_on_batches_it_is_its_transcription_on_the_same_rows():
 
 def test_slams_surrogate_is_biased_on_unlike_agents_and_this_is_not():
     bias, distance = [], []
-    for unlike_curvature in (0.0, 0.25, 0.5, 1.0):
-        problem = quadratic_problem("both", noise=0.0, unlike_curvature=unlike_curvature)
+    for curvature_heterogeneity in (0.0, 0.25, 0.5, 1.0):
+        problem = quadratic_problem("both", noise=0.0, curvature_heterogeneity=curvature_heterogeneity)
         optimum = solution(problem).x
         for algorithm, ends in ((SLAM, bias), (TRACKED, distance)):
             ends.append(np.linalg.norm(final(REFERENCE, algorithm, problem, NETWORK, 2500).x - optimum, axis=1).max())
     assert bias[0] < 1e-6  # equal second derivatives
-    assert (np.diff(bias) > 1e-2).all()  # and with their unlikeness the bias grows
+    assert (np.diff(bias) > 1e-2).all()  # and the bias grows with their heterogeneity
     assert max(distance) < 1e-6
 
 
@@ -132,7 +132,7 @@ def test_with_both_levels_shared_in_part_it_reaches_the_optimum():
 
 def test_the_adjoint_step_is_stable_below_its_bound_and_not_above():
     """With x and y held still, z alone is the recursion; equal second derivatives make the bound sharp."""
-    problem = quadratic_problem("both", noise=0.0, unlike_curvature=0.0)
+    problem = quadratic_problem("both", noise=0.0, curvature_heterogeneity=0.0)
     top = np.linalg.eigvalsh(np.asarray(problem.oracles.H[0]))[-1]
     bound = 4 / ((1 + 2 * TRACKED.gamma) * TRACKED.rho * (1 - NETWORK.smallest_eigenvalue) + 2 * top)
     o = problem.oracles

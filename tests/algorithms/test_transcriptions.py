@@ -15,7 +15,7 @@ AGENTS, ROUNDS = 5, 50
 EDGES = np.array([[0, 1], [0, 2], [1, 2], [2, 3], [3, 4]])
 WORLD = logistic_world(*logistic_data(AGENTS))
 RANDOM = np.random.default_rng(1)
-X0, Y0 = RANDOM.standard_normal((AGENTS, 2)), RANDOM.standard_normal((AGENTS, 3))  # unlike: the start counts too
+X0, Y0 = RANDOM.standard_normal((AGENTS, 2)), RANDOM.standard_normal((AGENTS, 3))  # heterogeneous: the start counts too
 MIXINGS = {"metropolis": graphs.metropolis(AGENTS, EDGES), "laplacian": graphs.laplacian_weights(AGENTS, EDGES)}
 PERIOD = 7
 
@@ -68,7 +68,7 @@ def same(state, points):
     np.testing.assert_allclose(state.x, points[0], rtol=0, atol=1e-9)
     np.testing.assert_allclose(state.y, points[1], rtol=0, atol=1e-9)
     assert np.abs(points[0][-1] - X0).max() > 0.05  # it went somewhere
-    assert np.ptp(points[0][-1], axis=0).max() > 1e-4  # and the agents are unlike
+    assert np.ptp(points[0][-1], axis=0).max() > 1e-4  # and the agents differ
 
 
 @pytest.mark.parametrize("weights", MIXINGS)

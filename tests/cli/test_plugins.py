@@ -27,7 +27,7 @@ def triangle(weights: str = "metropolis"):
 
 def small(agents: int, slope: float = 1.0):
     """A quadratic of somebody's own."""
-    return hg.problems.quadratic(agents, 2, 2, unlike=slope)
+    return hg.problems.quadratic(agents, 2, 2, heterogeneity=slope)
 '''
 ENTRY_POINTS = """
 [hypergossip.algorithms]

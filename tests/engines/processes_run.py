@@ -17,7 +17,7 @@ SIGNALLED = {"one": (1,), "both": (0, 1)}  # the processes that are sent SIGTERM
 
 
 def solve(agents: int, upper_step: float = 0.05, **settings: Any) -> hg.Result:
-    """Runs DSGD with two seeds on a ring of unlike quadratics."""
+    """Runs DSGD with two seeds on a ring of heterogeneous quadratics."""
     problem = hg.problems.quadratic(agents, noise=0.1, observe={"size": lambda x, y: (x**2).sum()})
     algorithm = hg.DSGD(upper_step, 0.1, hg.ConjugateGradient(4, 1e-6))
     measure = agents == MEASURED or "upper_loss"

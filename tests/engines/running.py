@@ -22,7 +22,7 @@ ALGORITHMS = {
 
 
 def problem_for(name: str, agents: int, noise: float = 0.1) -> hg.Problem:
-    """A noisy quadratic of unlike agents; Slam shares both levels."""
+    """A noisy quadratic of heterogeneous agents; Slam shares both levels."""
     return hg.problems.quadratic(agents, noise=noise, share="both" if name == "Slam" else "upper")
 
 
@@ -32,7 +32,7 @@ def rounds_on(
     """Runs rounds 0..rounds-1 and returns the state and the costs as host arrays."""
     session = engine.open(Job(algorithm, problem, network, jax.vmap(jax.random.key)(np.arange(runs)), swept))
     x, y = (np.broadcast_to(v, (runs, problem.agents, v.size)) for v in (problem.x0, problem.y0))
-    return session.fetch(session.advance(session.start(x, y), 0, rounds))
+    return session.to_host(session.advance(session.start(x, y), 0, rounds))
 
 
 def distance(one: Any, other: Any) -> float:
@@ -88,6 +88,6 @@ def two_mixes_by_hand(algorithm: TwoMixes, problem: hg.Problem, network: Any, ro
     return x
 
 
-def unlike_vectors(agents: int, entries: int) -> Any:
-    """A table with unlike rows, (agents, entries)."""
+def different_vectors(agents: int, entries: int) -> Any:
+    """A table with different rows, (agents, entries)."""
     return jnp.asarray(np.random.default_rng(0).standard_normal((agents, entries)))

@@ -23,9 +23,9 @@ def test_the_engines_agree(name: str) -> None:
 
 def test_two_mixes_a_round() -> None:
     problem, network = problem_for("TwoMixes", 4, noise=0.0), hg.networks.ring(4)
-    state, spent = rounds_on(hg.Debug(), TwoMixes(0.1, 0.2), problem, network, 5)
+    state, cost = rounds_on(hg.Debug(), TwoMixes(0.1, 0.2), problem, network, 5)
     assert np.allclose(state.x[0], two_mixes_by_hand(TwoMixes(0.1, 0.2), problem, network, 5), rtol=0, atol=1e-12)
-    assert np.array_equal(spent.upper_gradients, np.full((1, 4), 5))
+    assert np.array_equal(cost.upper_gradients, np.full((1, 4), 5))
 
 
 def test_a_sweep_over_several_runs() -> None:
@@ -141,7 +141,7 @@ def test_agents_that_mix_unequally_often() -> None:
         session.advance(state, 0, 1)
 
 
-def test_agents_that_send_unlike_vectors() -> None:
+def test_agents_that_send_different_vectors() -> None:
     class Longer(Told):
         def step(self, agent: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
             return Pair(mix(upper=state.x if float(agent.noise) == 0 else (state.x, state.x))[0], state.y)

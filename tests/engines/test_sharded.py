@@ -33,9 +33,9 @@ def test_the_engines_agree(name: str, graph: str) -> None:
 @pytest.mark.parametrize(("agents", "devices"), [(8, 3), (5, None), (8, 1)])
 def test_any_number_of_devices_and_two_mixes_a_round(agents: int, devices: int | None) -> None:
     problem, network = problem_for("TwoMixes", agents, noise=0.0), hg.networks.ring(agents)
-    state, spent = rounds_on(hg.Sharded(devices=devices), TwoMixes(0.1, 0.2), problem, network, 20)
+    state, cost = rounds_on(hg.Sharded(devices=devices), TwoMixes(0.1, 0.2), problem, network, 20)
     assert np.allclose(state.x[0], two_mixes_by_hand(TwoMixes(0.1, 0.2), problem, network, 20), rtol=0, atol=1e-12)
-    assert np.array_equal(spent.samples, np.full((1, agents), 40))
+    assert np.array_equal(cost.samples, np.full((1, agents), 40))
 
 
 @pytest.mark.parametrize(("name", "agents"), [("Slam", 9), ("DSGD", 16)])
@@ -61,7 +61,7 @@ def test_a_checkpoint_goes_from_engine_to_engine(agents: int, tmp_path) -> None:
         hg.solve(algorithm, problem, network, rounds=6, engine=first, checkpoint=folder, **settings)
         on = hg.solve(algorithm, problem, network, rounds=12, engine=then, checkpoint=folder, **settings)
         assert on.rounds == 12
-        assert distance((whole.x, whole.y, whole.saved.spent), (on.x, on.y, on.saved.spent)) < 1e-12
+        assert distance((whole.x, whole.y, whole.saved.cost), (on.x, on.y, on.saved.cost)) < 1e-12
 
 
 def test_a_second_run_and_a_sweep_are_not_traced_again() -> None:
@@ -122,5 +122,5 @@ def test_refused(engine: hg.Sharded, said: str) -> None:
 def test_one_process_leads_and_tells_itself() -> None:
     for engine in (hg.Sharded(), hg.Simulated(), hg.Debug()):
         session = engine.open(job(problem_for("DSGD", 9), hg.networks.ring(9)))
-        assert session.leads
-        assert np.array_equal(session.tell(0.1, 3), [[0.1, 3.0]])
+        assert session.is_leader
+        assert np.array_equal(session.all_gather(0.1, 3), [[0.1, 3.0]])

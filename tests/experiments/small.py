@@ -1,4 +1,4 @@
-"""An experiment of seconds: unlike noisy quadratics, of which one of the stated methods diverges."""
+"""An experiment of seconds: heterogeneous noisy quadratics, of which one of the stated methods diverges."""
 
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
@@ -13,7 +13,7 @@ def section(algorithm: str, **more: object) -> dict:
 
 def case(name: str, agents: int, noise: float, group: str = "") -> Case:
     """A case."""
-    problem = {"name": "quadratic", "noise": noise, "unlike": 1.0}
+    problem = {"name": "quadratic", "noise": noise, "heterogeneity": 1.0}
     return Case(name, f"{agents} agents, noise {noise:g}", problem, {"name": "ring", "n": agents}, group)
 
 
@@ -37,7 +37,7 @@ SMALL = Reproduction(
 
 ACROSS = Reproduction(
     name="Q3",
-    title="one method on unlike noise",
+    title="one method on heterogeneous noise",
     source="Nobody, figure 3",
     paper="It does not matter.",
     choices="The numbers are ours.",

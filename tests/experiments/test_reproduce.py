@@ -44,7 +44,7 @@ def test_numbers_are_those_of_solve_with_the_tuned_steps(ended):
     assert "seconds" not in history
     record = ended.records[0]
     best = record.tunings["D-SGD"].steps
-    problem = hg.problems.quadratic(4, noise=0.01, unlike=1.0)
+    problem = hg.problems.quadratic(4, noise=0.01, heterogeneity=1.0)
     algorithm = hg.DSGD(best["upper_step"], best["lower_step"], hg.Exact())
     alone = hg.solve(algorithm, problem, hg.networks.ring(4), rounds=60, seeds=3, observe_every=15, check=False)
     kept = history[(history["case"] == "calm") & (history["method"] == "D-SGD")]

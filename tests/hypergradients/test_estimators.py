@@ -29,7 +29,7 @@ def mean_estimate(problem, estimator, x, y, key=None):
 
 @pytest.mark.parametrize("name", CONVERGED)
 def test_converged_estimators_are_the_closed_form(name):
-    problem = hg.problems.quadratic(5, 4, 3, seed=3, unlike=0.8)
+    problem = hg.problems.quadratic(5, 4, 3, seed=3, heterogeneity=0.8)
     solution = hg.problems.solution(problem)
     x = np.random.default_rng(1).standard_normal(4)
     estimate = jax.jit(lambda x, y: mean_estimate(problem, CONVERGED[name], x, y))
@@ -94,11 +94,11 @@ def test_conjugate_gradients_stop_early_and_count_what_they_took():
 def test_conjugate_gradient_reaches_its_tolerance_and_states_its_cost(agent, points, tolerance):
     estimator, key = hg.ConjugateGradient(50, tolerance), jax.random.key(0)
     fx, fy, H, J = dense(agent, *points)
-    estimate, spent = jax.jit(lambda: estimator(agent, *points, key))()
+    estimate, cost = jax.jit(lambda: estimator(agent, *points, key))()
     z, _ = solve_positive(lambda v: jnp.asarray(H) @ v, jnp.asarray(fy), 50, tolerance)
     assert np.linalg.norm(H @ np.asarray(z) - fy) <= tolerance * np.linalg.norm(fy)
     np.testing.assert_allclose(estimate, fx - J @ np.asarray(z), rtol=1e-12)
-    one_less, _ = solve_positive(lambda v: jnp.asarray(H) @ v, jnp.asarray(fy), int(spent.hessian_products) - 1, 0.0)
+    one_less, _ = solve_positive(lambda v: jnp.asarray(H) @ v, jnp.asarray(fy), int(cost.hessian_products) - 1, 0.0)
     assert np.linalg.norm(H @ np.asarray(one_less) - fy) > tolerance * np.linalg.norm(fy)
 
 

@@ -28,11 +28,11 @@ def test_every_estimator_is_itself_without_second_derivatives(name):
     problem, estimator = logistic(batch_size=5), ESTIMATORS[name]
     agent, (x, y), key = problem.agent(0), point(problem), jax.random.key(4)
     both = jax.jit(lambda: (estimator(agent, x, y, key), hg.HessianFree(estimator)(agent, x, y, key)))
-    (exact, cost), (free, spent) = both()
+    (exact, cost), (free, free_cost) = both()
     error = np.linalg.norm(free - exact) / np.linalg.norm(exact)
     assert 0 < error < 1e-8
     products = cost.hessian_products + cost.jacobian_products
-    assert spent == Cost(cost.samples, 1, cost.lower_gradients + 2 * products)
+    assert free_cost == Cost(cost.samples, 1, cost.lower_gradients + 2 * products)
     assert products > 1
 
 

@@ -17,9 +17,20 @@ NOISE = 0.1
 NETWORK = hg.networks.erdos_renyi(AGENTS, 0.4, seed=2)
 
 
-def quadratic_problem(share: str, noise: float = NOISE, unlike: float = 1.0, unlike_curvature: Any = None) -> Any:
-    """Unlike noisy quadratics of one shape, so that one compilation serves every law."""
-    return quadratic(AGENTS, P, Q, seed=3, noise=noise, unlike=unlike, unlike_curvature=unlike_curvature, share=share)
+def quadratic_problem(
+    share: str, noise: float = NOISE, heterogeneity: float = 1.0, curvature_heterogeneity: Any = None
+) -> Any:
+    """Heterogeneous noisy quadratics of one shape, so that one compilation serves every law."""
+    return quadratic(
+        AGENTS,
+        P,
+        Q,
+        seed=3,
+        noise=noise,
+        heterogeneity=heterogeneity,
+        curvature_heterogeneity=curvature_heterogeneity,
+        share=share,
+    )
 
 
 def _cross_entropy(y: Any, batch: Any) -> Any:

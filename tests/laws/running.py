@@ -46,7 +46,7 @@ def trajectory(
     for round in rounds:
         state, _ = session.advance(state, done, int(round))
         done = int(round)
-        states.append(session.fetch(state))
+        states.append(session.to_host(state))
     return jax.tree.map(lambda *leaves: np.stack([leaf[0] for leaf in leaves]), *states)
 
 

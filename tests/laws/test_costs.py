@@ -1,4 +1,4 @@
-"""Law 7: what is stated to be sent and spent is what is sent and spent, counted as each agent runs by itself."""
+"""Law 7: stated messages and costs are those that are counted as each agent runs by itself."""
 
 import sys
 from dataclasses import replace
@@ -37,21 +37,21 @@ def counted_rounds(algorithm, problem, network=NETWORK, rows=lambda agent: ONE_E
     return steps, [counted[t * problem.agents : (t + 1) * problem.agents] for t in range(rounds)]
 
 
-def spent_on_engine(algorithm, problem, network):
+def costs_on_engine(algorithm, problem, network):
     """The state that the engine ends in, and what it counts."""
     keys = jax.random.key(SEED)[None]
     session = REFERENCE.open(Job(algorithm, problem, network, keys))
     everywhere = lambda v: jnp.broadcast_to(v, (1, problem.agents, v.size))
-    return session.fetch(session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, ROUNDS))
+    return session.to_host(session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, ROUNDS))
 
 
 def check_counts(algorithm, problem, network=NETWORK):
     """Holds the stated costs, alone and on an engine, against the counted ones; returns the counted ones."""
     rounds, counted = counted_rounds(algorithm, problem, network)
     assert [[step.cost for step in steps] for steps in rounds] == counted
-    state, spent = spent_on_engine(algorithm, problem, network)
+    state, cost = costs_on_engine(algorithm, problem, network)
     for i in range(problem.agents):
-        assert Cost(*(int(count[0, i]) for count in spent)) == total(counted, i), i
+        assert Cost(*(int(count[0, i]) for count in cost)) == total(counted, i), i
         # By hand and on the engine it is the same run.
         jax.tree.map(
             lambda one, all, i=i: np.testing.assert_allclose(one, all[0, i], atol=1e-12), rounds[-1][i].after, state
@@ -60,7 +60,7 @@ def check_counts(algorithm, problem, network=NETWORK):
 
 
 def total(counted, agent):
-    """What one agent spent in all the rounds."""
+    """The costs of one agent in all the rounds."""
     return Cost(*(sum(getattr(row[agent], name) for row in counted) for name in Cost._fields))
 
 

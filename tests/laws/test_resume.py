@@ -22,8 +22,8 @@ def equal(one, other):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(one.x, other.x)
     np.testing.assert_array_equal(one.y, other.y)
-    for name in one.saved.spent._fields:
-        np.testing.assert_array_equal(getattr(one.saved.spent, name), getattr(other.saved.spent, name))
+    for name in one.saved.cost._fields:
+        np.testing.assert_array_equal(getattr(one.saved.cost, name), getattr(other.saved.cost, name))
     rows = one.history.merge(other.history, on="round", suffixes=("", " too"))
     assert len(rows) == len(one.history)
     for name in set(one.history.columns) - {"round", "seconds"}:

@@ -226,15 +226,15 @@ def test_slam_on_a_shared_lower_level_reaches_its_surrogate(method):
 
 
 def test_the_surrogate_is_the_optimum_where_second_derivatives_agree():
-    problem = quadratic_problem("both", noise=0.0, unlike_curvature=0.0)
+    problem = quadratic_problem("both", noise=0.0, curvature_heterogeneity=0.0)
     exact = solution(problem)
     state = final(REFERENCE, METHODS["Slam"].algorithm, problem, NETWORK, ROUNDS)
     np.testing.assert_allclose(state.x, np.tile(exact.x, (AGENTS, 1)), atol=1e-11)
     np.testing.assert_allclose(state.y, exact.y, atol=1e-11)
 
 
-@pytest.mark.parametrize("unlike_curvature", [0.5, 1.0])
-def test_the_surrogate_is_not_the_optimum_elsewhere(unlike_curvature):
-    problem = quadratic_problem("both", noise=0.0, unlike_curvature=unlike_curvature)
+@pytest.mark.parametrize("curvature_heterogeneity", [0.5, 1.0])
+def test_the_surrogate_is_not_the_optimum_elsewhere(curvature_heterogeneity):
+    problem = quadratic_problem("both", noise=0.0, curvature_heterogeneity=curvature_heterogeneity)
     state = final(REFERENCE, METHODS["Slam"].algorithm, problem, NETWORK, ROUNDS)
     assert np.linalg.norm(state.x[0] - solution(problem).x) > 1e-2

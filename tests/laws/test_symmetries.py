@@ -68,7 +68,7 @@ def test_conserved_is_what_the_table_says(method):
 
 @every_method()
 def test_equal_agents_on_a_complete_graph_are_one_agent(method):
-    problem = quadratic_problem(method.share, noise=0.0, unlike=0.0)
+    problem = quadratic_problem(method.share, noise=0.0, heterogeneity=0.0)
     single = alone(problem, method.share)
     one = final(REFERENCE, method.algorithm, single, hg.networks.complete(1), ROUNDS)
     many = final(REFERENCE, method.algorithm, problem, hg.networks.complete(AGENTS), ROUNDS)
@@ -79,7 +79,7 @@ def test_equal_agents_on_a_complete_graph_are_one_agent(method):
 @every_method(lambda method: method.affine)
 def test_the_mean_of_equal_agents_with_unlike_starts_is_one_agent(method):
     """Everything is affine here and W keeps the mean, so the mean runs the centralised method from the mean start."""
-    problem = quadratic_problem(method.share, noise=0.0, unlike=0.0)
+    problem = quadratic_problem(method.share, noise=0.0, heterogeneity=0.0)
     random = np.random.default_rng(4)
     x, y = random.standard_normal((AGENTS, P)), random.standard_normal((AGENTS, Q))
     many = final(REFERENCE, method.algorithm, problem, NETWORK, ROUNDS, x=x, y=y)

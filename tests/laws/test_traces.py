@@ -67,7 +67,7 @@ def sweep(engine, algorithm, factors, problem):
     session = engine.open(Job(swept, problem, NETWORK, keys, swept=True))
     everywhere = lambda v: jnp.broadcast_to(v, (runs, AGENTS, v.size))
     state, _ = session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, 20)
-    return session.fetch(state)
+    return session.to_host(state)
 
 
 # That a method's numbers may be traced is the law above. What a sweep adds is a lane for each run: through each kind of

@@ -9,7 +9,7 @@ import hypergossip as hg
 from hypergossip.core.agent_data import blocks as agent_blocks
 from hypergossip.core.agent_data.blocks import agents_at_a_time, in_blocks
 from hypergossip.core.collective import observed
-from hypergossip.metrics.stationarity import Figures, FiguresProgram
+from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from laws.problems import logistic_problem
 
 AGENTS = 5
@@ -18,7 +18,7 @@ AGENTS = 5
 def measured(problem, twice=True):
     random = np.random.default_rng(0)
     x, y = (jnp.asarray(random.standard_normal((2, AGENTS, v.size)), v.dtype) for v in (problem.x0, problem.y0))
-    program = FiguresProgram(Figures._fields, problem.upper, problem.lower, twice)
+    program = MetricsProgram(Metrics._fields, problem.upper, problem.lower, twice)
     return jax.tree.map(np.asarray, observed(program, problem.oracles, x, y))
 
 

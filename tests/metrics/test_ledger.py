@@ -1,4 +1,4 @@
-"""What was spent: bytes from the message's shapes and the graph, counts in 64 bits, observations averaged."""
+"""Costs: bytes from the message's shapes and the graph, counts in 64 bits, observations averaged."""
 
 import jax
 import jax.numpy as jnp
@@ -57,9 +57,9 @@ def test_bytes_are_payload_times_neighbours():
     np.testing.assert_array_equal(history["bytes_sent_max"], history["round"] * 112 * 4)
 
 
-def test_counts_are_means_over_the_agents_of_what_each_spent():
-    spent = Cost(*(np.array([[1, 3], [10, 20]]) * (k + 1) for k in range(5)))
-    found = ledger.columns(spent, np.array([100, 300]), 7)
+def test_counts_are_means_over_the_agents():
+    cost = Cost(*(np.array([[1, 3], [10, 20]]) * (k + 1) for k in range(5)))
+    found = ledger.columns(cost, np.array([100, 300]), 7)
     assert found["bytes_sent"] == 1400
     assert found["bytes_sent_max"] == 2100
     for k, name in enumerate(Cost._fields):
@@ -67,28 +67,28 @@ def test_counts_are_means_over_the_agents_of_what_each_spent():
 
 
 def test_counts_do_not_overflow():
-    spent = ledger.nothing(1, 2)
+    cost = ledger.nothing(1, 2)
     chunk = Cost(*(np.full((1, 2), 2**31 - 1, np.int32) for _ in range(5)))
     for _ in range(3):
-        spent = ledger.add(spent, chunk)
-    assert (spent.samples == 3 * (2**31 - 1)).all()
+        cost = ledger.add(cost, chunk)
+    assert (cost.samples == 3 * (2**31 - 1)).all()
 
 
 def test_neumanns_drawn_depths_are_what_is_counted():
     """One round of D-SGD, agent by agent, from the key law."""
     problem, network = hg.problems.quadratic(3, 4, 3, noise=0.1), hg.networks.ring(3)
     neumann = hg.Neumann(6, 4.0)
-    _, spent = advance(hg.DSGD(0.05, 0.1, neumann), problem, network, 5, seed=7)
+    _, cost = advance(hg.DSGD(0.05, 0.1, neumann), problem, network, 5, seed=7)
     for i in range(3):
         depths = 0
         for t in range(5):
             key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), t), i)
             upper_key = jax.random.split(key)[0]
-            _, cost = neumann(problem.agent(i), problem.x0, problem.y0, upper_key)
-            depths += int(cost.hessian_products)
-        assert spent.hessian_products[i] == depths
-        assert spent.samples[i] == depths + 5 * (2 + 1)  # one upper, one for the Jacobian, one for dy g
-        assert (spent.upper_gradients[i], spent.lower_gradients[i], spent.jacobian_products[i]) == (5, 5, 5)
+            _, estimate = neumann(problem.agent(i), problem.x0, problem.y0, upper_key)
+            depths += int(estimate.hessian_products)
+        assert cost.hessian_products[i] == depths
+        assert cost.samples[i] == depths + 5 * (2 + 1)  # one upper, one for the Jacobian, one for dy g
+        assert (cost.upper_gradients[i], cost.lower_gradients[i], cost.jacobian_products[i]) == (5, 5, 5)
 
 
 def test_observations_are_the_users_functions_averaged_over_agents():

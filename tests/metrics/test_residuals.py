@@ -8,7 +8,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.figures.histories import KNOWN_COLUMNS
-from hypergossip.metrics import Figures
+from hypergossip.metrics import Metrics
 from small_problems import logistic
 
 RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)
@@ -106,9 +106,9 @@ def test_check_hypergradient_says_the_same():
 def test_columns_are_chosen(measure, columns):
     problem = logistic(observe={"half": lambda x, y: y["intercept"] / 2})
     chosen, whole = (history(problem, measure=value) for value in (measure, True))
-    spent = ["round", "seconds", "bytes_sent", "bytes_sent_max", "samples"]
-    spent += ["upper_gradients", "lower_gradients", "hessian_products", "jacobian_products"]
-    assert set(chosen) == {*columns, *spent}
+    cost = ["round", "seconds", "bytes_sent", "bytes_sent_max", "samples"]
+    cost += ["upper_gradients", "lower_gradients", "hessian_products", "jacobian_products"]
+    assert set(chosen) == {*columns, *cost}
     for column in columns:
         np.testing.assert_allclose(chosen[column], whole[column], rtol=1e-9, atol=1e-15)
 
@@ -128,5 +128,5 @@ def test_a_tolerance_needs_the_metric():
 
 def test_no_column_of_ours_is_taken_for_an_observation():
     """A report draws and counts every other column as the problem's own."""
-    assert set(Figures._fields) <= set(KNOWN_COLUMNS)
+    assert set(Metrics._fields) <= set(KNOWN_COLUMNS)
     assert set(history(logistic(), rounds=0)) <= set(KNOWN_COLUMNS)

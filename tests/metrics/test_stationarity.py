@@ -7,7 +7,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.collective import RUNS_AT_ONCE, side_by_side
-from hypergossip.metrics import figures, lower_solution
+from hypergossip.metrics import evaluate, lower_solution
 from hypergossip.metrics.lower_solution import newton
 from hypergossip.problems.quadratic import QuadraticOracles
 from small_problems import Q, logistic, rows
@@ -16,8 +16,8 @@ AGENTS, P, LOWER = 4, 3, 2
 
 
 def measure(problem, x, y):
-    """The figures of one run at x (agents, p) and y (agents, q), as floats."""
-    found = figures(problem.oracles, problem.upper, problem.lower, jnp.asarray(x)[None], jnp.asarray(y)[None])
+    """The metrics of one run at x (agents, p) and y (agents, q), as floats."""
+    found = evaluate(problem.oracles, problem.upper, problem.lower, jnp.asarray(x)[None], jnp.asarray(y)[None])
     numbers = {name: float(value[0]) for name, value in found._asdict().items()}
     assert numbers.pop("relative_residual") <= 1e-9
     return numbers
@@ -97,7 +97,7 @@ def test_at_the_shared_optimum_nothing_is_left():
 def test_partial_sharing_leaf_by_leaf():
     """x = (shared, own), y = (own, shared) as dicts; the whole is one block quadratic solved densely."""
     share = {"upper": {"all": True, "own": False}, "lower": {"me": False, "us": True}}
-    plain = hg.problems.quadratic(AGENTS, P, 3, seed=5, unlike_curvature=0.5)
+    plain = hg.problems.quadratic(AGENTS, P, 3, seed=5, curvature_heterogeneity=0.5)
     problem = hg.Problem.from_oracles(
         plain.oracles,
         x0={"all": np.zeros(2), "own": np.zeros(1)},
@@ -133,7 +133,7 @@ def test_several_runs_are_measured_one_by_one():
     problem = hg.problems.quadratic(AGENTS, P, LOWER, seed=1)
     points = [somewhere(seed) for seed in (0, 1, 2)]
     x, y = (jnp.asarray(np.stack(v)) for v in zip(*points, strict=True))
-    together = figures(problem.oracles, problem.upper, problem.lower, x, y)
+    together = evaluate(problem.oracles, problem.upper, problem.lower, x, y)
     for k, (one_x, one_y) in enumerate(points):
         assert measure(problem, one_x, one_y)["metric"] == pytest.approx(float(together.metric[k]), rel=1e-12)
 
@@ -147,7 +147,7 @@ def test_a_float32_run_is_measured_in_float64():
         o = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), problem.oracles)
         x = np.broadcast_to(solution.x, (AGENTS, P)).astype(np.float32)
         y = (solution.y + 1e-5).astype(np.float32)
-        found = figures(problem.oracles, problem.upper, problem.lower, jnp.asarray(x)[None], jnp.asarray(y)[None])
+        found = evaluate(problem.oracles, problem.upper, problem.lower, jnp.asarray(x)[None], jnp.asarray(y)[None])
         assert {leaf.dtype for leaf in found} == {np.dtype(np.float64)}
     exact = np.linalg.solve(o.H, np.einsum("nqp,np->nq", o.B, x.astype(float))[..., None] + o.c[..., None])[..., 0]
     assert float(found.lower_error[0]) == pytest.approx(((exact - y) ** 2).sum(), rel=1e-6)

@@ -134,7 +134,7 @@ def test_in_a_common_x_every_agent_touches_its_own_samples_alone():
     ("weights", "share"), [("sample", "lower"), ("sample", "both"), ("source", "upper"), ("source", "lower")]
 )
 def test_weights_are_told_sample_by_sample(weights, share, dirichlet):
-    """Whatever the order of the rows, and for unlike agents."""
+    """Whatever the order of the rows, and for heterogeneous agents."""
     problem = data_cleaning(
         named(), 3, weights=weights, share=share, dirichlet=dirichlet, samples=(60, 60), batch_size=8, sampling="blocks"
     )

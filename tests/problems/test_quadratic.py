@@ -19,9 +19,9 @@ def l_of(problem, solution, x):
 
 
 @pytest.mark.parametrize("share", SHARES)
-@pytest.mark.parametrize("unlike", [0.0, 1.0])
-def test_lower_solutions_have_no_gradient_left(share, unlike):
-    problem = hg.problems.quadratic(5, 3, 4, seed=1, unlike=unlike, noise=0.3, share=share)
+@pytest.mark.parametrize("heterogeneity", [0.0, 1.0])
+def test_lower_solutions_have_no_gradient_left(share, heterogeneity):
+    problem = hg.problems.quadratic(5, 3, 4, seed=1, heterogeneity=heterogeneity, noise=0.3, share=share)
     solution, x = hg.problems.solution(problem), np.array([0.3, -1.0, 2.0])
     key = jax.random.key(0)
     gradient = lambda agent, y: agent.lower_gradient(jnp.asarray(x), y, key)
@@ -47,16 +47,16 @@ def test_the_hypergradient_is_the_derivative_of_l_and_vanishes_at_the_optimum(sh
     assert all(l_of(problem, solution, solution.x + 0.1 * random.standard_normal(3)) > best for _ in range(10))
 
 
-@pytest.mark.parametrize(("unlike", "unlike_curvature"), [(0.0, None), (1.0, None), (1.0, 0.0), (0.4, 0.9)])
-def test_curvatures_lie_between_1_and_4_and_agents_differ_as_asked(unlike, unlike_curvature):
-    o = hg.problems.quadratic(6, 4, 3, seed=3, unlike=unlike, unlike_curvature=unlike_curvature).oracles
-    curvature = unlike if unlike_curvature is None else unlike_curvature
+@pytest.mark.parametrize(("linear", "curvature"), [(0.0, None), (1.0, None), (1.0, 0.0), (0.4, 0.9)])
+def test_curvatures_lie_between_1_and_4_and_agents_differ_as_asked(linear, curvature):
+    o = hg.problems.quadratic(6, 4, 3, seed=3, heterogeneity=linear, curvature_heterogeneity=curvature).oracles
+    curvature = linear if curvature is None else curvature
     for H, top in ((o.H, 4.0), (o.F, 2.0)):
         values = np.linalg.eigvalsh(np.asarray(H))
         np.testing.assert_allclose(values.max(), top, rtol=1e-12)
         assert values.min() >= 1 - 1e-12
     assert 1 <= np.asarray(o.a).min() <= np.asarray(o.a).max() <= 2
-    for names, amount in (("cde", unlike), ("HBFa", curvature)):
+    for names, amount in (("cde", linear), ("HBFa", curvature)):
         for name in names:
             leaf = np.asarray(getattr(o, name))
             assert bool(np.ptp(leaf, axis=0).max() > 1e-3) is (amount > 0)
@@ -101,3 +101,14 @@ def test_what_has_no_closed_form_says_so():
     with pytest.raises(ValueError, match=r"only problems made by problems\.quadratic"):
         hg.problems.solution(problem)
     assert isinstance(plain.oracles, QuadraticOracles)
+
+
+def test_the_arguments_of_version_0_1_still_work_and_warn():
+    with pytest.warns(DeprecationWarning, match="unlike of quadratic is now called heterogeneity"):
+        earlier = hg.problems.quadratic(3, 2, 2, seed=1, unlike=0.5)
+    present = hg.problems.quadratic(3, 2, 2, seed=1, heterogeneity=0.5)
+    jax.tree.map(np.testing.assert_array_equal, earlier.oracles, present.oracles)
+    with pytest.raises(TypeError, match="both unlike, an earlier name, and heterogeneity"):
+        hg.problems.quadratic(3, unlike=0.5, heterogeneity=0.5)
+    with pytest.warns(DeprecationWarning, match="metrics.figures is now hypergossip.metrics.evaluate"):
+        assert hg.metrics.figures is hg.metrics.evaluate

@@ -153,11 +153,11 @@ def test_observations_are_the_errors_on_the_held_out_tasks():
     assert not set(np.ravel(support["inputs"])) & set(np.ravel(query["inputs"]))
 
 
-@pytest.mark.parametrize("unlike", [None, "amplitude", "phase"])
-def test_every_task_is_one_sinusoid_of_its_agents_part_of_the_family(unlike):
+@pytest.mark.parametrize("heterogeneity", [None, "amplitude", "phase"])
+def test_every_task_is_one_sinusoid_of_its_agents_part_of_the_family(heterogeneity):
     """Amplitude and phase read off the shots by least squares on sine and cosine."""
     agents = 3
-    problem = sinusoids(agents, tasks=8, shots=6, widths=(3,), unlike=unlike, seed=2)
+    problem = sinusoids(agents, tasks=8, shots=6, widths=(3,), heterogeneity=heterogeneity, seed=2)
     support, query = (
         jax.tree.map(np.asarray, level) for level in (problem.oracles.lower_data, problem.oracles.upper_data)
     )
@@ -173,7 +173,7 @@ def test_every_task_is_one_sinusoid_of_its_agents_part_of_the_family(unlike):
         found[:, i, k] = np.hypot(sine, cosine), np.arctan2(-cosine, sine)
     for name, values, (low, high) in zip(("amplitude", "phase"), found, (AMPLITUDES, PHASES)):
         place = (values - low) / (high - low)
-        part = (np.arange(agents)[:, None], np.arange(1, agents + 1)[:, None]) if name == unlike else (0, agents)
+        part = (np.arange(agents)[:, None], np.arange(1, agents + 1)[:, None]) if name == heterogeneity else (0, agents)
         assert (part[0] / agents <= place).all()
         assert (place <= part[1] / agents).all()
         assert np.ptp(place) > 0.7
@@ -202,7 +202,7 @@ def test_equal_options_are_one_program():
     [
         ({"form": "reptile"}, "choose one of maml, anil, imaml"),
         ({"activation": "sine"}, "choose one of tanh, relu"),
-        ({"unlike": "slope"}, "choose one of amplitude, phase"),
+        ({"heterogeneity": "slope"}, "choose one of amplitude, phase"),
         ({"tasks": 0}, "at least 1"),
         ({"widths": (4, 0)}, "at least 1"),
         ({"inner_steps": 0}, "at least one step"),

@@ -76,7 +76,7 @@ def test_their_checkpoint_goes_on_in_one_process(folder: Path, agents: int, tmp_
     assert len(on.history) == len(whole.history)
     for one, other in zip(on.saved.leaves, whole.saved.leaves, strict=True):
         assert np.allclose(one, other, rtol=0, atol=1e-12)
-    assert np.array_equal(on.saved.spent, whole.saved.spent)
+    assert np.array_equal(on.saved.cost, whole.saved.cost)
 
 
 @pytest.mark.parametrize("kind", run.SIZES)

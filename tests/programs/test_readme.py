@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from haste import users_environment
+from fast_compile import users_environment
 
 README = Path(__file__).parents[2] / "README.md"
 

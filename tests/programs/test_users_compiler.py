@@ -1,4 +1,4 @@
-"""The tests compile hastily (haste.py) and in float64; a part of them once more, as the programs of users are run.
+"""The tests compile fast (fast_compile.py) and in float64; a part of them once more, as users' programs are run.
 
 Here are those that the compiler's arithmetic could break: what was stopped and goes on bit for bit, engines that agree,
 for a method of each kind of message, sums that are conserved, rates of consensus, and the products that the installed
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from haste import FLAGS, users_environment
+from fast_compile import FLAGS, users_environment
 from laws.table import KINDS
 
 TESTS = Path(__file__).parents[1]

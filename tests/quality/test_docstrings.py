@@ -14,7 +14,7 @@ CONTRACT = {
     *("init", "step", "conserved", "cost", "check"),
     *("samples", "upper_loss", "lower_loss", "upper_gradients", "lower_gradient", "hessian_product"),
     *("lower_gradients", "adjoint", "jacobian_product", "project", "place", "start", "restore", "advance"),
-    *("fetch", "tell", "apply"),
+    *("to_host", "all_gather", "apply"),
 }
 
 

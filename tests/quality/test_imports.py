@@ -23,7 +23,7 @@ PLAIN = (
 LAYERS = (
     ("support.pytree", "support.callables", "support.callbacks", "support.compilation", "support.float64"),
     ("support.agent_names", "support.arguments", "support.processes", "support.devices", "support.registry"),
-    ("support.moved", "figures"),
+    ("support.moved", "support.renamed", "figures"),
     ("core.declarations", "core.two_points", "core.agent_data.leaves", "core.agent_data.masking"),
     ("core.algorithm",),
     ("core.space", "core.schedules", "core.preset", "core.requirements", "core.shapes_only", "core.agent_data.reading"),

@@ -21,7 +21,7 @@ from pathlib import Path
 import jax
 
 import hypergossip as hg
-from haste import compile_hastily
+from fast_compile import compile_fast
 from recorded.cases import CASES, ENGINES, REFERENCE, SEED, Case
 from recorded.table import TOLERANCE, Runs, difference, read, write
 
@@ -55,7 +55,7 @@ def main() -> None:
     asked = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", 8)
-    compile_hastily()
+    compile_fast()
     before, about = read(asked.file) if asked.only_draws else ({}, {})
     runs: Runs = {}
     for name, case in CASES.items():

@@ -53,9 +53,9 @@ class ALSET(Algorithm):
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
         y = lax.fori_loop(0, T, lambda t, y: y - beta * agent.lower_gradient(s.x, y, zeta(t)), s.y)
-        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, y, upper_key)
         x = agent.project(Mx - alpha * G)
-        return State(x, y), spent + Cost(agent.samples(lower=T), lower_gradients=T)
+        return State(x, y), cost + Cost(agent.samples(lower=T), lower_gradients=T)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a loop without a step; warns of a lower step beyond 2 over the curvature."""

@@ -58,9 +58,9 @@ class BSA(Algorithm):
         t_k = inner_steps(round)
         Mx = mix(upper=s.x)
         y = lax.fori_loop(0, t_k, lambda t, y: y - beta(t) * agent.lower_gradient(s.x, y, zeta(t)), s.y_start)
-        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, y, upper_key)
         x = agent.project(Mx - at(self.upper_step, round) * G)
-        return State(x, y, s.y_start), spent + Cost(agent.samples(lower=t_k), lower_gradients=t_k)
+        return State(x, y, s.y_start), cost + Cost(agent.samples(lower=t_k), lower_gradients=t_k)
 
     def check(self, facts: Facts) -> list[str]:
         """Warns of a lower step beyond 2 over the lower level's curvature."""

@@ -48,11 +48,11 @@ class CAC(Algorithm):
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         h = agent.lower_gradient(s.x, s.y, lower_key)
-        G, spent = self.hypergradient(agent, s.x, s.y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, s.y, upper_key)
         x_adapted = agent.project(s.x - alpha * G)  # adapt: actor
         y_adapted = s.y - beta * h  # adapt: critic
         x, y = mix(upper=x_adapted, lower=y_adapted)  # combine
-        return State(x, y), spent + Cost(agent.samples(lower=1), lower_gradients=1)
+        return State(x, y), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
         """Warns of a lower step beyond 2 over the curvature: averaging does not change that bound."""

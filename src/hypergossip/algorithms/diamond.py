@@ -62,14 +62,14 @@ class Diamond(Algorithm):
 
         Mu, Mx = mix(upper=(s.u, s.x))
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        (G, spent), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
+        (G, cost), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
         h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
         p = G + (1 - eta) * (s.p - G_prev)  # eq. 6
         v = h + (1 - gamma) * (s.v - h_prev)  # eq. 7
         u = Mu + p - s.p  # eq. 8
         x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
+        cost = cost + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
 
     def conserved(self, state: State) -> Upper:

@@ -45,11 +45,11 @@ class DSGD(Algorithm):
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
-        G, spent = self.hypergradient(agent, s.x, s.y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, s.y, upper_key)
         h = agent.lower_gradient(s.x, s.y, lower_key)
         x = agent.project(Mx - alpha * G)
         y = s.y - beta * h
-        return State(x, y), spent + Cost(agent.samples(lower=1), lower_gradients=1)
+        return State(x, y), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
         """Warns of a lower step beyond 2 over the lower level's curvature."""

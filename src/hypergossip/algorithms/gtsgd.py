@@ -49,12 +49,12 @@ class GTSGD(Algorithm):
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        G, spent = self.hypergradient(agent, s.x, s.y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, s.y, upper_key)
         h = agent.lower_gradient(s.x, s.y, lower_key)
         u = Mu + G - s.G
         x = agent.project(Mx - alpha * u)
         y = s.y - beta * h
-        return State(x, y, u, G), spent + Cost(agent.samples(lower=1), lower_gradients=1)
+        return State(x, y, u, G), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def conserved(self, state: State) -> Upper:
         """The trackers' sum is the estimates' sum: sum_i (u_i - G_i) = 0."""

@@ -51,12 +51,12 @@ class Interact(Algorithm):
         upper_key, lower_key = jax.random.split(key)
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mu, Mx = mix(upper=(s.u, s.x))
-        p, spent = self.hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
+        p, cost = self.hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
         v = agent.full.lower_gradient(s.x, s.y, lower_key)
         u = Mu + p - s.p  # eq. 8
         x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        cost = spent + Cost(lower_gradients=1)  # on the data that p has seen: no new sample
+        cost = cost + Cost(lower_gradients=1)  # on the data that p has seen: no new sample
         return State(x, y, p, u), cost
 
     def conserved(self, state: State) -> Upper:

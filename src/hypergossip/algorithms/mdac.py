@@ -60,9 +60,9 @@ class MDAC(Algorithm):
             return mix(lower=y, call=k) - beta * h
 
         y = lax.fori_loop(1, self.inner_steps, critic_step, y)
-        G, spent = self.hypergradient(agent, s.x, y, upper_key)
+        G, cost = self.hypergradient(agent, s.x, y, upper_key)
         x = agent.project(Mx - alpha * G)
-        return State(x, y), spent + Cost(agent.samples(lower=self.inner_steps), lower_gradients=self.inner_steps)
+        return State(x, y), cost + Cost(agent.samples(lower=self.inner_steps), lower_gradients=self.inner_steps)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a loop of no steps, and warns of a critic step beyond (1 + l_n) over the curvature.

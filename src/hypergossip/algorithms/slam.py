@@ -68,9 +68,9 @@ class Slam(Algorithm):
         h_g = agent.lower_gradient(s.x, s.y, lower_key)
         y = s.y - inverse_beta * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
         d_x = s.d_x + ascent * Lx  # eq. 4d
-        h_f, spent = self.hypergradient(agent, s.x, y, upper_key)
+        h_f, cost = self.hypergradient(agent, s.x, y, upper_key)
         x = agent.project(s.x - inverse_alpha * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
-        return State(x, y, d_x, d_y), spent + Cost(agent.samples(lower=1), lower_gradients=1)
+        return State(x, y, d_x, d_y), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def conserved(self, state: State) -> tuple[Upper, Lower]:
         """The dual terms lie in the range of A': they sum to zero over the network."""

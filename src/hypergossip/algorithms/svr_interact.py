@@ -63,18 +63,18 @@ class SVRInteract(Algorithm):
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
 
         def full() -> tuple[Upper, Lower, Cost]:
-            p, spent = self.full_hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
+            p, cost = self.full_hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
             v = agent.full.lower_gradient(s.x, s.y, lower_key)
-            return p, v, (spent + Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
+            return p, v, (cost + Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
 
         def spider() -> tuple[Upper, Lower, Cost]:
-            (G, spent), (G_prev, more) = at_two_points(
+            (G, cost), (G_prev, more) = at_two_points(
                 lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before
             )
             h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
             p = s.p + G - G_prev
             v = s.v + h - h_prev
-            cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
+            cost = cost + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
             return p, v, cost.as_arrays()
 
         Mu, Mx = mix(upper=(s.u, s.x))

@@ -80,7 +80,7 @@ class VRBiAdam(Algorithm):
 
         Mx = mix(upper=s.x)
         now, before = (s.x, s.y), (s.x_prev, s.y_prev)
-        (G, spent), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
+        (G, cost), (G_prev, more) = at_two_points(lambda x, y: self.hypergradient(agent, x, y, upper_key), now, before)
         h, h_prev = at_two_points(lambda x, y: agent.lower_gradient(x, y, lower_key), now, before)
         w = G + (1 - upper_momentum) * (s.w - G_prev)
         v = h + (1 - lower_momentum) * (s.v - h_prev)
@@ -88,7 +88,7 @@ class VRBiAdam(Algorithm):
         b = tau * s.b + (1 - tau) * jnp.linalg.norm(v)
         x = Mx + eta * (agent.project(Mx - gamma * w / (jnp.sqrt(a) + rho)) - Mx)
         y = s.y - eta * lambda_ * v / (b + rho)  # y + eta (y~ - y)
-        cost = spent + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
+        cost = cost + more.again() + Cost(agent.samples(lower=1), lower_gradients=2)
         return State(x, y, x_prev=s.x, y_prev=s.y, w=w, v=v, a=a, b=b), cost
 
     def check(self, facts: Facts) -> list[str]:

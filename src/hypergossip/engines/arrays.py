@@ -30,11 +30,11 @@ class ArraySession(ABC):
         self.spaces: Spaces = (job.problem.upper, job.problem.lower)
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Always: there is one process."""
         return True
 
-    def tell(self, *numbers: float | int) -> np.ndarray:
+    def all_gather(self, *numbers: float | int) -> np.ndarray:
         """Returns the numbers, (1, numbers): there is one process."""
         return np.asarray([numbers], np.float64)
 
@@ -50,33 +50,33 @@ class ArraySession(ABC):
         """Puts a tree of host arrays, leaves (runs, agents, ...), where states are."""
         return jax.tree.map(jnp.asarray, tree)
 
-    def fetch(self, tree: Any) -> Any:
+    def to_host(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays."""
         return jax.tree.map(np.asarray, tree)
 
     def observe(self, state: Any, program: Program) -> dict[str, np.ndarray]:
         """Measures where the agents are, name -> (runs,)."""
-        return self.fetch(observed(program, self.placed.oracles, state.x, state.y))
+        return self.to_host(observed(program, self.placed.oracles, state.x, state.y))
 
     def observe_together(self, state: Any, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:
         """Measures by one function of all agents at once, name -> (runs,)."""
-        return self.fetch(program(self.placed.oracles, state.x, state.y))
+        return self.to_host(program(self.placed.oracles, state.x, state.y))
 
     def bounded(self, state: Any, bound: float) -> np.ndarray:
         """Returns, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
         near = [(jnp.abs(v) < bound).all(axis=(1, 2)) for v in (state.x, state.y)]
-        return np.logical_and(*self.fetch(near))
+        return np.logical_and(*self.to_host(near))
 
     def unfinished(self, state: Any) -> list[tuple[str, np.ndarray]] | None:
         """Returns None where all is finite, else the quantities that are not, with (runs, agents) where they are."""
-        if bool(self.fetch(_all_finite(state))):
+        if bool(self.to_host(_all_finite(state))):
             return None
-        flags = jax.tree_util.tree_leaves_with_path(self.fetch(_finite_by_agent(state)))
+        flags = jax.tree_util.tree_leaves_with_path(self.to_host(_finite_by_agent(state)))
         return [(jax.tree_util.keystr(path).lstrip("."), flag) for path, flag in flags if not flag.all()]
 
     def points(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns every agent's x, (runs, agents, p), and y, (runs, agents, q), on the host."""
-        return self.fetch((state.x, state.y))
+        return self.to_host((state.x, state.y))
 
     def shapes(self, state: Any) -> list[tuple[tuple[int, ...], Any]]:
         """Returns shape and type of what `save` returns."""
@@ -84,7 +84,7 @@ class ArraySession(ABC):
 
     def save(self, state: Any) -> list[np.ndarray]:
         """Returns the state's leaves as host arrays, each (runs, agents, ...)."""
-        return jax.tree.leaves(self.fetch(state))
+        return jax.tree.leaves(self.to_host(state))
 
     def restore(self, state: Any, saved: list[np.ndarray]) -> Any:
         """Returns the state that was saved."""

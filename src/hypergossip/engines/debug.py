@@ -69,13 +69,13 @@ class DebugSession(ArraySession):
         """
         runs, agents = self.job.keys.size, self.placed.identities.size
         states = [[_taken(state, (run, agent)) for agent in range(agents)] for run in range(runs)]
-        spent = np.zeros((len(Cost._fields), runs, agents), np.int64)
+        cost = np.zeros((len(Cost._fields), runs, agents), np.int64)
         for run in range(runs):
             for round in range(first, last):
                 where = f"round {round}{_of_run(run, runs)}"
                 states[run], costs = self._round(run, states[run], round, where)
-                spent[:, run] += np.asarray(costs, np.int64).T
-        return (_stacked(states) if runs and agents else state), Cost(*spent)
+                cost[:, run] += np.asarray(costs, np.int64).T
+        return (_stacked(states) if runs and agents else state), Cost(*cost)
 
     def _algorithm(self, run: int) -> Any:
         return _taken(self.job.algorithm, run) if self.job.swept else self.job.algorithm

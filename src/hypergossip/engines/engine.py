@@ -34,15 +34,15 @@ class Session(Protocol):
     """A job on an engine. A session may run in several processes, all of which then make the same calls."""
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Does this process write the run's files and show its progress? One of all does."""
         ...
 
-    def tell(self, *numbers: float | int) -> np.ndarray:
-        """Returns what every process told, (processes, numbers), the leading one first; all processes must call it.
+    def all_gather(self, *numbers: float | int) -> np.ndarray:
+        """Returns every process's numbers, (processes, numbers), the leader's first; all processes must call it.
 
-        What processes see on their own (clocks, signals, files) must be told before anything is decided by it: those
-        that decide differently wait for each other for ever.
+        What a process sees by itself (clocks, signals, files) must be gathered before a decision depends on it, since
+        processes that decide differently wait for each other forever.
         """
         ...
 
@@ -54,11 +54,11 @@ class Session(Protocol):
         """Runs the rounds first..last-1 and waits for them.
 
         Returns:
-            The state, and what each agent spent, each (runs, agents), for `fetch`.
+            The state, and each agent's costs, each (runs, agents), for `to_host`.
         """
         ...
 
-    def fetch(self, tree: Any) -> Any:
+    def to_host(self, tree: Any) -> Any:
         """Returns a tree of what `advance` has returned as host arrays, the same in every process."""
         ...
 

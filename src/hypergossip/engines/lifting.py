@@ -93,7 +93,7 @@ def run_rounds(
         last: One more than the last round, a scalar.
 
     Returns:
-        The state after the rounds, and what each agent spent in them, leaves (runs, agents).
+        The state after the rounds, and each agent's costs in them, leaves (runs, agents).
     """
     agents = placed.identities.size
     no_neighbours = isinstance(placed.mixing, Dense) and placed.mixing.weights.shape == (1, 1)
@@ -110,9 +110,9 @@ def run_rounds(
         network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None))
 
         def body(round: Any, carry: tuple[Any, Cost]) -> tuple[Any, Cost]:
-            state, spent = carry
+            state, total = carry
             after, cost = network(placed.oracles, placed.identities, state, round)
-            return after, spent + cost
+            return after, total + cost
 
         nothing = Cost(*(jnp.zeros(agents, jnp.int32) for _ in Cost._fields))
         return lax.fori_loop(first, last, body, (state, nothing))

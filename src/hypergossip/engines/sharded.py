@@ -19,7 +19,7 @@ from hypergossip.engines.halo import Halo, deal, make_halo
 from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
 from hypergossip.support.compilation import compiled
-from hypergossip.support.devices import AXIS, devices_of_all_processes, fetch, global_array, mesh_of, on_devices
+from hypergossip.support.devices import AXIS, devices_of_all_processes, global_array, mesh_of, on_devices, to_host
 from hypergossip.support.processes import gather
 
 
@@ -79,11 +79,11 @@ class ShardedSession(ArraySession):
     """A job on several devices, of one process or of several."""
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Is this process 0?"""
         return jax.process_index() == 0
 
-    def tell(self, *numbers: float | int) -> np.ndarray:
+    def all_gather(self, *numbers: float | int) -> np.ndarray:
         """Returns what every process told, (processes, numbers); process 0 first. All must call it."""
         return gather(np.asarray(numbers, np.float64))
 
@@ -105,9 +105,9 @@ class ShardedSession(ArraySession):
         """Puts a tree of host arrays, leaves (runs, agents, ...), on the devices."""
         return _put(tree, _of_states(self.placed))
 
-    def fetch(self, tree: Any) -> Any:
+    def to_host(self, tree: Any) -> Any:
         """Returns a tree of device arrays as host arrays, on every process."""
-        return fetch(tree)
+        return to_host(tree)
 
 
 def _devices(wanted: int | None, agents: int) -> list[Any]:

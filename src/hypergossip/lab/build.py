@@ -99,6 +99,8 @@ def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source
         raise ValueError(f"{where} {error}{source.at(*path)}") from error.__cause__
     parameters = inspect.signature(constructor).parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    earlier = getattr(constructor, "renamed", {})
+    options = {earlier.get(option, option): value for option, value in options.items()}
     for option in options:
         if option not in parameters and not open_ended:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What a run has spent: bytes from the messages' shapes and the graph, oracle calls as the algorithms count them."""
+"""What a run costs: bytes from the messages' shapes and the graph, oracle calls as the algorithms count them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,19 +24,19 @@ def nothing(runs: int, agents: int) -> Cost:
     return Cost(*(np.zeros((runs, agents), np.int64) for _ in Cost._fields))
 
 
-def add(spent: Cost, cost: Cost) -> Cost:
+def add(total: Cost, cost: Cost) -> Cost:
     """Adds to 64-bit counts on the host what a chunk of rounds counted in 32 bits, each (runs, agents)."""
-    return Cost(*(old + np.asarray(new, np.int64) for old, new in zip(spent, cost, strict=True)))
+    return Cost(*(old + np.asarray(new, np.int64) for old, new in zip(total, cost, strict=True)))
 
 
-def columns(spent: Cost, sent: np.ndarray, round: int) -> dict[str, Any]:
+def columns(cost: Cost, sent: np.ndarray, round: int) -> dict[str, Any]:
     """Returns the cumulative columns after so many rounds: means over the agents, each (runs,) or a number.
 
     Args:
-        spent: Every agent's counts, each (runs, agents).
+        cost: Every agent's counts, each (runs, agents).
         sent: (agents,) bytes each agent sends in a round.
         round: Rounds done.
     """
     total = sent * round
-    counts = {name: count.mean(axis=1) for name, count in spent._asdict().items()}
+    counts = {name: count.mean(axis=1) for name, count in cost._asdict().items()}
     return {"bytes_sent": total.mean(), "bytes_sent_max": int(total.max()), **counts}

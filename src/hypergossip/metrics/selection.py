@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from hypergossip.core.collective import Program
 from hypergossip.core.problem import Problem
 from hypergossip.metrics.observations import observing
-from hypergossip.metrics.stationarity import Figures, FiguresProgram
+from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.metrics.together import Disagreement, DisagreementProgram
 
 Named = tuple[tuple[str, Callable[..., Any]], ...]
@@ -21,19 +21,19 @@ class Measured(NamedTuple):
     """What is measured for a row, beside what the run has cost.
 
     Attributes:
-        figures: Names of `Figures`, or of `Disagreement` where the problem has no losses.
+        metrics: Names of `Metrics`, or of `Disagreement` where the problem has no losses.
         observe: The problem's observations of one agent, names and functions.
         together: Its observations of the whole network, likewise.
     """
 
-    figures: tuple[str, ...]
+    metrics: tuple[str, ...]
     observe: Named
     together: Named
 
     @property
     def names(self) -> list[str]:
         """The names of what is measured, in the order of the columns."""
-        return [*self.figures, *(name for name, _ in self.observe), *(name for name, _ in self.together)]
+        return [*self.metrics, *(name for name, _ in self.observe), *(name for name, _ in self.together)]
 
 
 def programs(measured: Measured, problem: Problem) -> list[Program]:
@@ -44,10 +44,10 @@ def programs(measured: Measured, problem: Problem) -> list[Program]:
         problem: The problem.
     """
     spaces, found = (problem.upper, problem.lower), []
-    if measured.figures and problem.losses:
-        found.append(FiguresProgram(measured.figures, *spaces, problem.twice_differentiable))
-    elif measured.figures:
-        found.append(DisagreementProgram(measured.figures, *spaces))
+    if measured.metrics and problem.losses:
+        found.append(MetricsProgram(measured.metrics, *spaces, problem.twice_differentiable))
+    elif measured.metrics:
+        found.append(DisagreementProgram(measured.metrics, *spaces))
     if measured.observe:
         found.append(observing(measured.observe, *spaces))
     return found
@@ -63,7 +63,7 @@ def read_measure(measure: Any, problem: Problem) -> Measured:
     Raises:
         ValueError: If a name is none that the problem has.
     """
-    there = list(Figures._fields if problem.losses else Disagreement._fields)
+    there = list(Metrics._fields if problem.losses else Disagreement._fields)
     if not any(problem.lower.shared):
         there.remove("lower_consensus_error")
     own = tuple(problem.observe.items()), tuple(problem.together.items())

@@ -14,7 +14,7 @@ from hypergossip.metrics.lower_solution import REACHED, Reached, solve_adjoint, 
 from hypergossip.support.pytree import register_pytree
 
 
-class Figures(NamedTuple):
+class Metrics(NamedTuple):
     """What a row of the history measures (equations.md, "What is measured"), each (runs,).
 
     Attributes:
@@ -73,7 +73,7 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
     return Reached(fx - mixed, residual)
 
 
-def figures_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space) -> Figures:
+def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space) -> Metrics:
     """Measures one run's point: one agent's program, whose result is the same for all.
 
     Args:
@@ -85,7 +85,7 @@ def figures_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
         lower: The space of y.
 
     Returns:
-        The figures, each a scalar.
+        The metrics, each a scalar.
     """
     full = agent.full
     x_average = network.average_shared(upper, x)
@@ -113,7 +113,7 @@ def figures_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
     lower_consensus_error = total(jnp.sum((y - network.average_shared(lower, y)) ** 2))
     metric = stationarity + consensus_error + lower_error
     largest = jnp.max(residuals)
-    return Figures(stationarity, consensus_error, lower_error, metric, upper_loss, lower_consensus_error, largest)
+    return Metrics(stationarity, consensus_error, lower_error, metric, upper_loss, lower_consensus_error, largest)
 
 
 def mean_square(space: Space, gradient: Any, network: Collective) -> Any:
@@ -123,8 +123,8 @@ def mean_square(space: Space, gradient: Any, network: Collective) -> Any:
 
 @register_pytree("names", "upper", "lower", "twice_differentiable")
 @dataclass(frozen=True)
-class FiguresProgram:
-    """Measures some of the `Figures`, in float64.
+class MetricsProgram:
+    """Measures some of the `Metrics`, in float64.
 
     Attributes:
         names: Which; what is not asked for is not computed.
@@ -142,11 +142,11 @@ class FiguresProgram:
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
         """Returns name -> scalar; one agent's program."""
         agent = measured_oracles(agent, self.twice_differentiable)
-        measured = figures_of_agent(agent, x, y, network, self.upper, self.lower)._asdict()
+        measured = metrics_of_agent(agent, x, y, network, self.upper, self.lower)._asdict()
         return {name: measured[name] for name in self.names}
 
 
-def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures:
+def evaluate(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Metrics:
     """Measures every run's point, in float64 whatever the precision of the run.
 
     Args:
@@ -157,6 +157,6 @@ def figures(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Figures
         y: (runs, agents, q).
 
     Returns:
-        The figures, each (runs,) on the device.
+        The metrics, each (runs,) on the device.
     """
-    return Figures(**observed(FiguresProgram(Figures._fields, upper, lower), oracles, x, y))
+    return Metrics(**observed(MetricsProgram(Metrics._fields, upper, lower), oracles, x, y))

@@ -13,6 +13,7 @@ from hypergossip.core.algorithm import Count, Lower, Sample, Upper, Vector
 from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
 from hypergossip.support.pytree import register_pytree
+from hypergossip.support.renamed import renamed_arguments
 
 
 @register_pytree()
@@ -110,14 +111,15 @@ class Solution(NamedTuple):
     hypergradient: Callable[[np.ndarray], np.ndarray]
 
 
+@renamed_arguments(unlike="heterogeneity", unlike_curvature="curvature_heterogeneity")
 def quadratic(
     agents: int,
     upper_dimension: int = 5,
     lower_dimension: int = 4,
     *,
     seed: int = 0,
-    unlike: float = 1.0,
-    unlike_curvature: float | None = None,
+    heterogeneity: float = 1.0,
+    curvature_heterogeneity: float | None = None,
     noise: float = 0.0,
     share: Share = "upper",
     observe: Any = None,
@@ -129,8 +131,8 @@ def quadratic(
         upper_dimension: p.
         lower_dimension: q.
         seed: Of the coefficients.
-        unlike: How much the agents' linear terms differ: 0 equal, 1 as much as they are large.
-        unlike_curvature: The same for H, B, F and a; None: as `unlike`.
+        heterogeneity: Of the agents' linear terms: 0 makes them equal, 1 makes them independent.
+        curvature_heterogeneity: The same for H, B, F and a; None: the same number.
         noise: Standard deviation of the noise in each entry of each gradient.
         share: What the network agrees on, as for `Problem`.
         observe: As for `Problem`.
@@ -139,10 +141,10 @@ def quadratic(
         The problem; `solution` has its closed form. Curvatures lie between 1 and 4 at both levels.
     """
     random = generator(seed)
-    curvature = unlike if unlike_curvature is None else unlike_curvature
+    curvature = heterogeneity if curvature_heterogeneity is None else curvature_heterogeneity
     p, q = upper_dimension, lower_dimension
 
-    def unlike_by(amount: float, *shape: int) -> np.ndarray:
+    def drawn(amount: float, *shape: int) -> np.ndarray:
         common = random.standard_normal(shape)
         return (1 - amount) * common + amount * random.standard_normal((agents, *shape))
 
@@ -151,15 +153,15 @@ def quadratic(
         largest = np.linalg.eigvalsh(squares).max(-1)[..., None, None]
         return np.eye(q) + (top - 1) * squares / largest
 
-    # Unlikeness mixes an agent's own coefficients with common ones, so the curvatures keep their bounds.
+    # Heterogeneity mixes an agent's own coefficients with common ones, so the curvatures keep their bounds.
     oracles = QuadraticOracles(
-        H=jnp.asarray(between_one_and(4.0, unlike_by(curvature, q, q))),
-        B=jnp.asarray(unlike_by(curvature, q, p) / np.sqrt(p)),
-        c=jnp.asarray(unlike_by(unlike, q)),
-        F=jnp.asarray(between_one_and(2.0, unlike_by(curvature, q, q))),
-        d=jnp.asarray(unlike_by(unlike, q)),
-        a=jnp.asarray(1.0 + np.tanh(unlike_by(curvature, p)) ** 2),
-        e=jnp.asarray(unlike_by(unlike, p)),
+        H=jnp.asarray(between_one_and(4.0, drawn(curvature, q, q))),
+        B=jnp.asarray(drawn(curvature, q, p) / np.sqrt(p)),
+        c=jnp.asarray(drawn(heterogeneity, q)),
+        F=jnp.asarray(between_one_and(2.0, drawn(curvature, q, q))),
+        d=jnp.asarray(drawn(heterogeneity, q)),
+        a=jnp.asarray(1.0 + np.tanh(drawn(curvature, p)) ** 2),
+        e=jnp.asarray(drawn(heterogeneity, p)),
         noise=jnp.full(agents, noise, jnp.result_type(float)),
     )
     oracles = jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(float)), oracles)

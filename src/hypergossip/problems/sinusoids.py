@@ -15,13 +15,14 @@ from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 from hypergossip.problems.representations import layer_sizes
+from hypergossip.support.renamed import renamed_arguments
 
 AMPLITUDES = (0.1, 5.0)
 PHASES = (0.0, np.pi)
 INPUTS = (-5.0, 5.0)
 INPUT_UNIT, OUTPUT_UNIT = 5.0, 10.0  # of a network's input and output
 QUERIES = 50  # of a held-out task
-UNLIKE = ("amplitude", "phase")
+HETEROGENEITY = ("amplitude", "phase")
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 INNER = {"maml": (1, 0.001), "anil": (1, 0.0015), "imaml": (100, 5e-5)}  # inner steps and their size
 
@@ -55,14 +56,14 @@ class Tasks(NamedTuple):
         return {"inputs": inputs, "outputs": self.values(inputs)}
 
 
-def draw_tasks(random: np.random.Generator, agents: int, tasks: int, unlike: str | None = None) -> Tasks:
+def draw_tasks(random: np.random.Generator, agents: int, tasks: int, heterogeneity: str | None = None) -> Tasks:
     """Draws tasks for every agent, amplitudes uniform on `AMPLITUDES` and phases on `PHASES`.
 
     Args:
         random: The generator.
         agents: n.
         tasks: How many an agent.
-        unlike: "amplitude" or "phase": agent i draws it from the i-th of n equal parts of its range.
+        heterogeneity: "amplitude" or "phase": agent i draws it from the i-th of n equal parts of its range.
 
     Returns:
         The tasks, (agents, tasks).
@@ -70,7 +71,7 @@ def draw_tasks(random: np.random.Generator, agents: int, tasks: int, unlike: str
 
     def draw(name: str, low: float, high: float) -> np.ndarray:
         place = random.uniform(size=(agents, tasks))  # within the range, or the agent's part of it
-        if unlike == name:
+        if heterogeneity == name:
             place = (np.arange(agents)[:, None] + place) / agents
         return low + (high - low) * place
 
@@ -182,6 +183,7 @@ def adaptation(
     return Adaptation(form, Network(activation).error, steps, float(step), float(proximity))
 
 
+@renamed_arguments(unlike="heterogeneity")
 def sinusoids(
     agents: int,
     *,
@@ -193,7 +195,7 @@ def sinusoids(
     inner_steps: int | None = None,
     inner_step: float | int | None = None,
     proximity: float | int = 400.0,
-    unlike: str | None = None,
+    heterogeneity: str | None = None,
     batch_size: int | None = None,
     held_out_tasks: int = 100,
     share: Share = "upper",
@@ -225,7 +227,8 @@ def sinusoids(
         inner_steps: T; None: 1. For "imaml" only the accelerated steps that adapt to a held-out task; None: 100.
         inner_step: a, their size; None: 0.001, for "anil" 0.0015 and for "imaml" 5e-5.
         proximity: lambda of "imaml".
-        unlike: Agent i draws "amplitude" or "phase" from the i-th of n equal parts of its range; None: all from all.
+        heterogeneity: Agent i draws "amplitude" or "phase" from the i-th of n equal parts of its range; None: from all
+            of it.
         batch_size: Shots a key draws; None: every one, a deterministic oracle.
         held_out_tasks: How many tasks are held out.
         share: As for `hypergossip.Problem`; a list of bool shares layer by layer.
@@ -237,14 +240,17 @@ def sinusoids(
     adapting = adaptation(
         form, activation=activation, inner_steps=inner_steps, inner_step=inner_step, proximity=proximity
     )
-    if unlike is not None and unlike not in UNLIKE:
-        raise ValueError(f"unlike is {unlike!r}; choose one of {', '.join(UNLIKE)}, or None for agents that are alike.")
+    if heterogeneity is not None and heterogeneity not in HETEROGENEITY:
+        raise ValueError(
+            f"heterogeneity is {heterogeneity!r}; choose one of {', '.join(HETEROGENEITY)}, or None for "
+            "homogeneous agents."
+        )
     least = min(agents, tasks, shots, held_out_tasks)
     if least < 1:
         raise ValueError(f"agents, tasks, shots and held_out_tasks must all be at least 1; one of them is {least}.")
 
     random = generator(seed)
-    owned = draw_tasks(random, agents, tasks, unlike)
+    owned = draw_tasks(random, agents, tasks, heterogeneity)
     support, query = owned.shots(random, shots), owned.shots(random, shots)
     x0 = Network(activation).initial(random, layer_sizes("widths", widths))
     _, new_support, new_query = held_out(held_out_tasks, shots, seed)

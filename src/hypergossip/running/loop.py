@@ -22,14 +22,14 @@ class Chunk(NamedTuple):
 
     Attributes:
         state: After them.
-        spent: What each agent spent in them, host arrays (runs, agents).
+        cost: Every agent's costs in them, host arrays (runs, agents).
         round: Rounds done after them.
         seconds: Their running time.
         pace: Rounds that would fill the time of one chunk.
     """
 
     state: State
-    spent: Cost
+    cost: Cost
     round: int
     seconds: float
     pace: int
@@ -55,12 +55,12 @@ def run_chunk(session: Session, state: State, round: int, target: int, pace: int
     """
     last = min(target, round + pace)
     begin = time.perf_counter()
-    after, spent = session.advance(state, round, last)
-    seconds = float(session.tell(time.perf_counter() - begin)[0, 0])
+    after, cost = session.advance(state, round, last)
+    seconds = float(session.all_gather(time.perf_counter() - begin)[0, 0])
     if session.unfinished(after) is not None:
         raise NotFinite(_explain(session, state, round, last, label))
     possible = int(CHUNK_SECONDS / max(seconds, 1e-9) * (last - round))
-    return Chunk(after, session.fetch(spent), last, seconds, max(1, min(possible, 4 * pace)))
+    return Chunk(after, session.to_host(cost), last, seconds, max(1, min(possible, 4 * pace)))
 
 
 def _explain(session: Session, state: State, good: int, bad: int, label: Label) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.running import snapshot as checkpoint
-from hypergossip.running.snapshot import CheckpointError, Saved
+from hypergossip.running.snapshot import CheckpointError, Snapshot
 
 POINT = "point.npz"
 
@@ -30,7 +30,7 @@ class Result:
     x: Any
     y: Any
     history: pd.DataFrame
-    saved: Saved
+    saved: Snapshot
 
     @property
     def rounds(self) -> int:

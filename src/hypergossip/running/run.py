@@ -22,7 +22,7 @@ from hypergossip.metrics.together import observations_together
 from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
 from hypergossip.running.preflight import check_sizes, sent_in_a_round
 from hypergossip.running.result import Result, frame
-from hypergossip.running.snapshot import Digest, Saved
+from hypergossip.running.snapshot import Digest, Snapshot
 
 DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
 
@@ -59,21 +59,21 @@ class Run(NamedTuple):
         return self.configuration["seeds"] is not None
 
 
-class Carry(NamedTuple):
+class RunState(NamedTuple):
     """Where a run stands.
 
     Attributes:
         round: Rounds done.
         seconds: Compiled running time so far.
         state: The session's.
-        spent: Every agent's counts, each (runs, agents).
+        cost: Every agent's counts, each (runs, agents).
         rows: The rows of the history so far: column -> (runs,).
     """
 
     round: int
     seconds: float
     state: State
-    spent: Cost
+    cost: Cost
     rows: tuple[dict[str, np.ndarray], ...]
 
 
@@ -87,7 +87,7 @@ def begin(
     seeds: Any,
     start: tuple[np.ndarray, np.ndarray] | None = None,
     measure: Any = True,
-) -> tuple[Run, Carry]:
+) -> tuple[Run, RunState]:
     """Places a problem on its network and starts every agent.
 
     Args:
@@ -130,14 +130,14 @@ def begin(
     x, y = (problem.x0, problem.y0) if start is None else start
     state = session.start(everywhere(x), everywhere(y))
     run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem))
-    return run, Carry(0, 0.0, state, ledger.nothing(runs, agents), ())
+    return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
 def _check_alike(session: Session, configuration: Mapping[str, Any]) -> None:
     """Raises ValueError where the processes have not made the same run."""
-    if len(session.tell(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
+    if len(session.all_gather(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
         return
-    told = session.tell(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
+    told = session.all_gather(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
     for name, values in zip(configuration, told.T, strict=True):
         if (values != values[0]).any():
             raise ValueError(
@@ -146,16 +146,16 @@ def _check_alike(session: Session, configuration: Mapping[str, Any]) -> None:
             )
 
 
-def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
+def measure(run: Run, carry: RunState) -> dict[str, np.ndarray]:
     """Returns a row of the history for every run, column -> (runs,).
 
     Raises:
         ValueError: If one of the problem's own observations has the name of a column.
     """
-    costs = ledger.columns(carry.spent, run.sent, carry.round)
+    costs = ledger.columns(carry.cost, run.sent, carry.round)
     row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds}
-    figures, names = run.measured.figures, run.measured.names
-    if taken := {*row, *costs, *figures} & {*names[len(figures) :]}:
+    metrics, names = run.measured.metrics, run.measured.names
+    if taken := {*row, *costs, *metrics} & {*names[len(metrics) :]}:
         raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
     found = {}
     for program in programs(run.measured, run.problem):
@@ -163,12 +163,12 @@ def measure(run: Run, carry: Carry) -> dict[str, np.ndarray]:
     if run.measured.together:
         found |= run.session.observe_together(carry.state, partial(observations_together, run.measured.together))
     _warn_of_residuals(run, carry, found)
-    shown = {name: found[name] for name in figures}
+    shown = {name: found[name] for name in metrics}
     row |= shown | costs | {name: found[name] for name in names}  # what is there already keeps its place
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 
 
-def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
+def _warn_of_residuals(run: Run, carry: RunState, row: dict[str, Any]) -> None:
     """Warns in the first row in which something could not be measured."""
     reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
     if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
@@ -187,15 +187,15 @@ def _warn_of_residuals(run: Run, carry: Carry, row: dict[str, Any]) -> None:
         )
 
 
-def pack(run: Run, carry: Carry) -> Saved:
+def pack(run: Run, carry: RunState) -> Snapshot:
     """Returns a run as host arrays."""
     names = dict.fromkeys(name for row in carry.rows for name in row)
     absent = np.full(len(run.numbers), np.nan)  # an observation that began, or ended, where a run was gone on from
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
-    return Saved(carry.round, carry.seconds, run.session.save(carry.state), carry.spent, rows, run.configuration)
+    return Snapshot(carry.round, carry.seconds, run.session.save(carry.state), carry.cost, rows, run.configuration)
 
 
-def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
+def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
     """Returns where a saved run stands, its state on the engine.
 
     Args:
@@ -230,10 +230,10 @@ def unpack(run: Run, carry: Carry, saved: Saved) -> Carry:
     state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
-    return Carry(saved.round, saved.seconds, state, saved.spent, rows)
+    return RunState(saved.round, saved.seconds, state, saved.cost, rows)
 
 
-def result(run: Run, carry: Carry) -> Result:
+def result(run: Run, carry: RunState) -> Result:
     """Returns what `solve` returns."""
     saved = pack(run, carry)
     trees = []

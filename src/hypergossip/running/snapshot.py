@@ -17,14 +17,14 @@ VERSION = 1
 DIGEST_BYTES = 32
 
 
-class Saved(NamedTuple):
+class Snapshot(NamedTuple):
     """What a checkpoint holds.
 
     Attributes:
         round: Rounds done.
         seconds: Compiled running time so far.
         leaves: The state's leaves, each (runs, agents, ...).
-        spent: Every agent's counts, each (runs, agents).
+        cost: Every agent's counts, each (runs, agents).
         rows: The history so far: column -> (rows, runs).
         configuration: What the run is: name -> description or digest.
     """
@@ -32,7 +32,7 @@ class Saved(NamedTuple):
     round: int
     seconds: float
     leaves: list[np.ndarray]
-    spent: Cost
+    cost: Cost
     rows: dict[str, np.ndarray]
     configuration: Mapping[str, Any]
 
@@ -83,12 +83,12 @@ def check_folder(folder: Any, name: str) -> None:
             return
 
 
-def write(folder: Path | str, saved: Saved) -> Path:
+def write(folder: Path | str, saved: Snapshot) -> Path:
     """Writes a checkpoint atomically and returns its path."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"state/{i}": leaf for i, leaf in enumerate(saved.leaves)}
-    arrays |= {f"spent/{name}": count for name, count in saved.spent._asdict().items()}
+    arrays |= {f"spent/{name}": count for name, count in saved.cost._asdict().items()}
     arrays |= {f"rows/{name}": column for name, column in saved.rows.items()}
     about = {
         "version": VERSION,
@@ -113,7 +113,7 @@ def write(folder: Path | str, saved: Saved) -> Path:
     return path
 
 
-def read(folder: Path | str) -> Saved:
+def read(folder: Path | str) -> Snapshot:
     """Reads a checkpoint.
 
     Raises:
@@ -126,7 +126,7 @@ def read(folder: Path | str) -> Saved:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
             leaves = [file[f"state/{i}"] for i in range(about["leaves"])]
-            spent = Cost(*(file[f"spent/{name}"] for name in Cost._fields))
+            cost = Cost(*(file[f"spent/{name}"] for name in Cost._fields))
             rows = {name: file[f"rows/{name}"] for name in about["columns"]}
     except PermissionError:
         raise
@@ -139,10 +139,10 @@ def read(folder: Path | str) -> Saved:
             f"{path} was written in format {about['version']}, this version reads {VERSION}; "
             "finish that run with the version that began it."
         )
-    return Saved(about["round"], about["seconds"], leaves, spent, rows, about["configuration"])
+    return Snapshot(about["round"], about["seconds"], leaves, cost, rows, about["configuration"])
 
 
-def check_same(configuration: Mapping[str, Any], saved: Saved, folder: Path | str) -> None:
+def check_same(configuration: Mapping[str, Any], saved: Snapshot, folder: Path | str) -> None:
     """Raises `CheckpointError` naming what differs between a run and a checkpoint."""
     # The data are a part of the problem; by themselves they are for a run that goes on from a result.
     names = [name for name in configuration if name != "data"]

@@ -22,7 +22,7 @@ from hypergossip.running.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.running.preflight import check_products, preflight
 from hypergossip.running.progress import progress_bar
 from hypergossip.running.result import Result
-from hypergossip.running.run import Carry, Run, begin, measure, pack, result, unpack
+from hypergossip.running.run import Run, RunState, begin, measure, pack, result, unpack
 from hypergossip.running.snapshot import CheckpointError
 from hypergossip.running.stopping import Stop, plain_row, read_stop
 from hypergossip.support.arguments import seed_number, whole_number
@@ -109,7 +109,7 @@ def solve(
         raise ValueError(
             "stop: this problem has no losses and no M_t; stop by seconds, samples or a function of a row."
         )
-    if rules.metric is not None and "metric" not in read_measure(measure, problem).figures:
+    if rules.metric is not None and "metric" not in read_measure(measure, problem).metrics:
         raise ValueError("stop: the tolerance is one on the metric, which measure leaves out; measure it, too.")
     network = paired(problem, network)
     if check:
@@ -127,7 +127,7 @@ def solve(
             carry = _read(run, carry, checkpoint)
         name = type(algorithm).__name__
         every = observe_every or max(1, rounds // 20)
-        shown = progress if run.session.leads else False
+        shown = progress if run.session.is_leader else False
         with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
             keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
             with own_errors(problem.oracles):
@@ -138,14 +138,14 @@ def solve(
 
 def drive(
     run: Run,
-    carry: Carry,
+    carry: RunState,
     last: int,
     every: int,
     rules: Stop,
     show: Callable[[int, Any], None],
-    keep: Callable[[Carry], None],
+    keep: Callable[[RunState], None],
     on_row: Callable[[dict[str, Any]], object] | None = None,
-) -> Carry:
+) -> RunState:
     """Runs to the last round, or to where a rule stops it, with a row every so often.
 
     Args:
@@ -180,23 +180,23 @@ def drive(
             return carry
         target = min(last, (carry.round // every + 1) * every)
         chunk = run_chunk(run.session, carry.state, carry.round, target, pace, run.problem.agent_label)
-        spent = ledger.add(carry.spent, chunk.spent)
-        carry = Carry(chunk.round, carry.seconds + chunk.seconds, chunk.state, spent, carry.rows)
+        cost = ledger.add(carry.cost, chunk.cost)
+        carry = RunState(chunk.round, carry.seconds + chunk.seconds, chunk.state, cost, carry.rows)
         pace, over = chunk.pace, rules.at_time(carry.seconds)
         show(carry.round, None)
         keep(carry)
 
 
-def _look(run: Run, carry: Carry, rules: Stop, on_row: Callable[[dict[str, Any]], object] | None) -> bool:
+def _look(run: Run, carry: RunState, rules: Stop, on_row: Callable[[dict[str, Any]], object] | None) -> bool:
     """Shows the last row to the user's functions; does it end the run? No process goes on where one of them failed."""
     error, over = None, False
     try:
-        if on_row is not None and run.session.leads:
+        if on_row is not None and run.session.is_leader:
             on_row(plain_row(carry.rows[-1], run.seeded))
         over = rules.at_row(plain_row(carry.rows[-1], run.seeded))
     except BaseException as failure:  # whatever it is: the other processes would wait for this one for ever
         error = failure
-    told = run.session.tell(over, error is not None)
+    told = run.session.all_gather(over, error is not None)
     if error is not None:
         raise error
     if told[:, 1].any():
@@ -236,11 +236,11 @@ def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Inter
     """Returns what writes a checkpoint when it is due, or when the run or the process is asked to end."""
     written = time.monotonic()
 
-    def keep(carry: Carry, at_the_end: bool = False) -> None:
+    def keep(carry: RunState, at_the_end: bool = False) -> None:
         nonlocal written
         if folder is None:
             return
-        told = run.session.tell(interrupts.pending or 0, time.monotonic() - written)
+        told = run.session.all_gather(interrupts.pending or 0, time.monotonic() - written)
         signalled, due = int(told[:, 0].max()), told[0, 1] >= every
         if not (signalled or due or at_the_end):
             return
@@ -253,10 +253,10 @@ def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Inter
     return keep
 
 
-def _read(run: Run, carry: Carry, folder: Path | str) -> Carry:
+def _read(run: Run, carry: RunState, folder: Path | str) -> RunState:
     """Returns where the folder's checkpoint stands, or the run's beginning where there is none."""
     saved = disk.read(folder) if (Path(folder) / disk.FILE).exists() else None
-    rounds = run.session.tell(-1 if saved is None else saved.round)[:, 0]
+    rounds = run.session.all_gather(-1 if saved is None else saved.round)[:, 0]
     if (rounds != rounds[0]).any():
         other = int(np.argmax(rounds != rounds[0]))
         raise CheckpointError(
@@ -269,14 +269,14 @@ def _read(run: Run, carry: Carry, folder: Path | str) -> Carry:
     return unpack(run, carry, saved)
 
 
-def _write(run: Run, carry: Carry, folder: Path | str) -> Path:
+def _write(run: Run, carry: RunState, folder: Path | str) -> Path:
     """Writes a checkpoint in the leading process; no process goes on before it is there."""
     saved, error = pack(run, carry), None
-    if run.session.leads:
+    if run.session.is_leader:
         try:
             disk.write(folder, saved)
         except OSError as failure:
             error = failure
-    if run.session.tell(error is not None).any():
+    if run.session.all_gather(error is not None).any():
         raise error or CheckpointError(f"the leading process could not write the checkpoint in {folder}.")
     return Path(folder) / disk.FILE

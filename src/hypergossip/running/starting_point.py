@@ -16,7 +16,7 @@ from hypergossip.core.agent_data.blocks import agents_at_a_time, in_blocks
 from hypergossip.core.problem import Problem
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.support.compilation import compiled
-from hypergossip.support.devices import AXIS, fetch, mesh_of, on_devices
+from hypergossip.support.devices import AXIS, mesh_of, on_devices, to_host
 from hypergossip.support.float64 import calls_python, in_float64, to_float64
 
 POWER_ITERATIONS = 24
@@ -72,7 +72,7 @@ def _measure(problem: Problem, x: Any, y: Any) -> Start:
         measure = _on_little if little else _on_much
         oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
         who, block, mesh = np.asarray(problem.identities), agents_at_a_time(oracles), mesh_of(oracles)
-        return fetch(measure(oracles, who, np.asarray(x), np.asarray(y), samples, block, mesh))
+        return to_host(measure(oracles, who, np.asarray(x), np.asarray(y), samples, block, mesh))
 
 
 def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: int | None, mesh: Mesh | None) -> Start:

@@ -75,7 +75,7 @@ def on_devices(function: Callable[..., Any], mesh: Any, in_specs: Any, out_specs
     return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
 
 
-def fetch(tree: Any) -> Any:
+def to_host(tree: Any) -> Any:
     """Returns a tree of arrays as host arrays, whole on every process; all processes must call it."""
 
     def whole(leaf: Any) -> np.ndarray:

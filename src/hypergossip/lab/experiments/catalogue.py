@@ -12,7 +12,9 @@ _EXPERIMENTS = (
     *(HYPERCLEANING_SAMPLES, HYPERCLEANING_SOURCES),
 )
 # The names of version 0.1.0.
-_ALIASES = dict(zip(("d1", "d2", "d3", "d4", "s1", "s2", "c1", "c2"), _EXPERIMENTS, strict=True))
+_ALIASES: dict[str, Reproduction] = dict(
+    zip(("d1", "d2", "d3", "d4", "s1", "s2", "c1", "c2"), _EXPERIMENTS, strict=True)
+)
 
 
 def names() -> dict[str, str]:
