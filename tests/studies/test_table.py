@@ -96,7 +96,7 @@ def test_the_sentences_say_who_is_not_outperformed():
     alike = own.assign(samples=0.995 * own["samples"])
     found = {"Diamond": own, "Alike": alike, "Slow": history([[9, 5, 3, 2, 1, 0.5]])}
     told = dominance.sentences(costs(found, [2.0]), ends(found), {"Diamond": "DIAMOND"})
-    assert told[0] == "To M_t <= 2, DIAMOND is not dominance."
+    assert told[0] == "To M_t <= 2, DIAMOND is not outperformed."
     assert told[1] == (
         "At the end of its rounds DIAMOND has no larger M_t than any other, and no larger |grad l|^2 than any other."
     )

@@ -29,7 +29,7 @@ def find(name: str) -> Reproduction:
         ValueError: If there is none; the sentence names the nearest.
     """
     for experiment in _EXPERIMENTS:
-        if experiment.name == name.lower():
+        if experiment.name.lower() == name.lower():
             return experiment
     if name.lower() in _ALIASES:
         return _ALIASES[name.lower()]
