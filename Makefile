@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/problems/test_sinusoids.py
 
-.PHONY: demo test programs recorded docs bench bench-games theory table lint clean
+.PHONY: demo test programs recorded fresh docs bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -14,7 +14,8 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded $(PROGRAMS:%=--ignore %)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded --ignore tests/installation \
+		$(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
 # that need the compiler's optimisations; and whole experiments.
@@ -24,6 +25,10 @@ programs: $(VENV)/.installed-test
 # Every method on every engine, held to the runs that version 0.1.0 has left.
 recorded: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/recorded
+
+# What a user installs, in virtual environments of its own: the core alone, and the extra "lab".
+fresh: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -s tests/installation
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict --quiet
@@ -45,7 +50,7 @@ $(VENV)/.installed: pyproject.toml
 		{ echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[lab]'
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
@@ -57,7 +62,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet $(TORCH) --editable .
+	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[lab]'
 	touch $@
 
 $(VENV)/.installed-bench-games: $(VENV)/.installed-bench

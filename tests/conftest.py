@@ -44,7 +44,7 @@ def no_files(empty_cache: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(url)
         raise OSError("Network is unreachable")
 
-    monkeypatch.setattr("sklearn.datasets.fetch_file", fail)
+    monkeypatch.setattr("pooch.retrieve", fail)
     return asked
 
 

@@ -47,7 +47,7 @@ def no_data(monkeypatch, tmp_path):
 
     monkeypatch.delenv("HYPERGOSSIP_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("sklearn.datasets.fetch_file", fail)
+    monkeypatch.setattr("pooch.retrieve", fail)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,12 @@
 
 import gzip
 import hashlib
-import socket
+import threading
+from collections.abc import Iterator
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,21 +22,30 @@ OTHER = b"not the published content"
 decode = partial(read_checked, sha256=SHA256)
 
 
+class Published(NamedTuple):
+    """What a server of the test's own publishes: the file as a source, its content on disk, and what was asked for."""
+
+    source: Source
+    path: Path
+    asked: list[str]
+
+
 @pytest.fixture
-def served(empty_cache: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A network that serves the file, through scikit-learn's own loader."""
-    published = tmp_path / "web" / "small.txt"
-    published.parent.mkdir()
-    published.write_bytes(CONTENT)
-    fetched: list[str] = []
+def published(empty_cache: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Published]:
+    asked: list[str] = []
+    path = tmp_path / "web" / "data" / "small.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
 
-    def retrieve(url: str, target: Path) -> None:
-        assert socket.getdefaulttimeout() is not None
-        fetched.append(url)
-        Path(target).write_bytes(published.read_bytes())
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path)
 
-    monkeypatch.setattr("sklearn.datasets._base.urlretrieve", retrieve)
-    return fetched
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "web"))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Published(SOURCE._replace(url=f"http://127.0.0.1:{server.server_port}/data/small.txt"), path, asked)
+        server.shutdown()
 
 
 @pytest.mark.parametrize("inner", ["", "inner"])
@@ -76,28 +88,32 @@ def test_a_damaged_file_in_the_cache_is_passed_over(
     assert obtain(SOURCE, decode, None) == CONTENT
 
 
-def test_a_download_lands_in_the_cache_and_is_not_repeated(served: list[str]):
-    before = socket.getdefaulttimeout()
+def test_a_download_lands_in_the_cache_and_is_not_repeated(published: Published):
     for _ in range(2):
-        assert obtain(SOURCE, decode, None) == CONTENT
-    assert served == [SOURCE.url]
-    assert socket.getdefaulttimeout() == before
+        assert obtain(published.source, decode, None) == CONTENT
+    assert published.asked == ["/data/small.txt"]
     assert [file.name for file in (cache_folder() / "inner").iterdir()] == ["small.txt"]
 
 
-def test_a_download_replaces_a_damaged_file_in_the_cache(served: list[str]):
+def test_a_download_replaces_a_damaged_file_in_the_cache(published: Published):
     kept = cache_folder() / "inner" / "small.txt"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(OTHER)
-    assert obtain(SOURCE, decode, None) == CONTENT == kept.read_bytes()
-    assert served == [SOURCE.url]
+    assert obtain(published.source, decode, None) == CONTENT == kept.read_bytes()
+    assert published.asked == ["/data/small.txt"]
 
 
-def test_a_download_of_other_content_is_refused_and_not_kept(served: list[str], tmp_path: Path):
-    (tmp_path / "web" / "small.txt").write_bytes(OTHER)
-    with pytest.raises(DataUnavailable, match=r"download of https://example\.org/data/small\.txt failed .*SHA256"):
-        obtain(SOURCE, decode, None)
+def test_a_download_of_other_content_is_refused_and_not_kept(published: Published):
+    published.path.write_bytes(OTHER)
+    with pytest.raises(DataUnavailable, match=r"download of http://127\.0\.0\.1:\d+/data/small\.txt failed .*SHA256"):
+        obtain(published.source, decode, None)
     assert list((cache_folder() / "inner").iterdir()) == []
+
+
+def test_a_server_that_has_no_such_file_gets_a_sentence(published: Published):
+    published.path.unlink()
+    with pytest.raises(DataUnavailable, match=r"failed \(HTTPError: 404 .*; put the file in one of these folders"):
+        obtain(published.source, decode, None)
 
 
 def test_the_cache_follows_the_xdg_specification(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

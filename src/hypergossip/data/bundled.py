@@ -3,6 +3,7 @@
 import numpy as np
 
 from hypergossip.data.dataset import Dataset, standardize
+from hypergossip.support.extras import require
 
 
 def load_digits() -> Dataset:
@@ -11,9 +12,8 @@ def load_digits() -> Dataset:
     Source: the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI, 1998), as
     bundled with scikit-learn.
     """
-    from sklearn.datasets import load_digits as read
-
-    pixels, labels = map(np.asarray, read(return_X_y=True))
+    datasets = require("sklearn.datasets", "data", "The data set digits")
+    pixels, labels = map(np.asarray, datasets.load_digits(return_X_y=True))
     return Dataset("digits", (pixels / 16).astype(np.float32), labels.astype(np.int32), 10, shape=(8, 8, 1))
 
 
@@ -26,7 +26,6 @@ def load_breast_cancer() -> Dataset:
     Source: "Breast Cancer Wisconsin (Diagnostic)" (Wolberg, Mangasarian, Street and Street, UCI, 1993), as bundled
     with scikit-learn.
     """
-    from sklearn.datasets import load_breast_cancer as read
-
-    features, labels = map(np.asarray, read(return_X_y=True))
+    datasets = require("sklearn.datasets", "data", "The data set breast_cancer")
+    features, labels = map(np.asarray, datasets.load_breast_cancer(return_X_y=True))
     return standardize(Dataset("breast_cancer", features.astype(np.float32), labels.astype(np.int32), 2))[0]

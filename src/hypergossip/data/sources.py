@@ -8,13 +8,11 @@ only if its SHA-256 is the known one, so it does not matter to a result which pl
 import gzip
 import hashlib
 import os
-import socket
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+from hypergossip.support.extras import require
 
 Content = TypeVar("Content")
 
@@ -107,7 +105,7 @@ def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | N
         failures.append("$HYPERGOSSIP_DATA is not set")
     try:
         return decode(_download(source))
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, ValueError) as error:
         failures.append(f"the download of {source.url} failed ({_reason(error)})")
         raise DataUnavailable(
             f"Data set {source.dataset!r} needs the file {' or '.join(source.names)}, which no place has: "
@@ -132,25 +130,22 @@ def _candidates(folder: Path, source: Source) -> Iterator[Path]:
 
 def _download(source: Source) -> Path:
     """Fetch the published file into the cache; a file that fails its checksum is never put there."""
-    from sklearn.datasets import fetch_file
-
+    pooch = require("pooch", "data", f"Downloading the data set {source.dataset}")
     folder = cache_folder() / source.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    # The loader warns of each retry and of a damaged file that it replaces; a failure is told in full by the caller.
-    with warnings.catch_warnings(), _socket_timeout(_DOWNLOAD_TIMEOUT_SECONDS):
-        warnings.simplefilter("ignore")
-        return Path(fetch_file(source.url, folder=folder, sha256=source.sha256, n_retries=1))
-
-
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Bound the wait for a silent network, to which the loader itself gives no limit."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
+    logger, level = pooch.get_logger(), pooch.get_logger().level
+    logger.setLevel("WARNING")  # a failure is told in full by the caller
     try:
-        yield
+        return Path(
+            pooch.retrieve(
+                source.url,
+                known_hash=f"sha256:{source.sha256}",
+                fname=source.url.rpartition("/")[2],
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=_DOWNLOAD_TIMEOUT_SECONDS),
+            )
+        )
     finally:
-        socket.setdefaulttimeout(before)
+        logger.setLevel(level)
 
 
 def _reason(error: Exception) -> str:

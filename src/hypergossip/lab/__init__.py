@@ -1,1 +1,9 @@
 """Experiments in files and folders: configurations, the papers' experiments, reports, and the command line."""
+
+from hypergossip.support.extras import check_installed
+
+check_installed(
+    "lab",
+    "The command line, with experiments and reports,",
+    *("markdown_it", "matplotlib", "networkx", "pyarrow", "pydantic", "rich", "sklearn", "tomli_w", "typer"),
+)

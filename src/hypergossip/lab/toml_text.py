@@ -2,13 +2,12 @@
 
 import codecs
 import io
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+import tomli_w
 
 
 def read_utf8(path: Path) -> str:
@@ -36,38 +35,13 @@ def read_utf8(path: Path) -> str:
 
 def write_toml(tables: Mapping[str, Any]) -> str:
     """Returns a TOML document of nested dicts, lists, strings, numbers and booleans; None is left out."""
-    return "\n".join(_lines(tables, ())).lstrip("\n") + "\n"
+    return tomli_w.dumps(_without_none(tables))
 
 
-def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    # The first two levels are sections ([network], [methods.DIAMOND]), deeper ones inline tables.
-    sections = {key: value for key, value in table.items() if isinstance(value, Mapping) and len(path) < 2}
-    own = [
-        f"{_key(key)} = {_value(value)}" for key, value in table.items() if key not in sections and value is not None
-    ]
-    header = [f"\n[{'.'.join(map(_key, path))}]"] if path and (own or not sections) else []
-    return header + own + [line for key, value in sections.items() for line in _lines(value, (*path, key))]
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _string(key)
-
-
-def _value(value: Any) -> str:
+def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items() if item is not None)
-        return f"{{{inner}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)  # TOML, too, writes inf and nan
-    return _string(str(value))
-
-
-def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:

@@ -14,6 +14,7 @@ from hypergossip.networks.edge_lists import read_edge_list
 from hypergossip.networks.from_matrix import of_graph
 from hypergossip.networks.naming import repetitions
 from hypergossip.networks.network import Network
+from hypergossip.support.extras import require
 
 PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompress}
 
@@ -67,6 +68,7 @@ def read_graph(path: Any, format: str | None = None, label: str | None = None) -
     path = Path(path).expanduser()
     kind = _kind(path, format)
     content = _content(path)
+    require("networkx", "networks", "Reading a graph from a file")
     try:
         graph = kind.read(content)
     except Exception as error:  # readers raise whatever they stumble over

@@ -11,6 +11,7 @@ from hypergossip.networks.build import assemble, whole
 from hypergossip.networks.naming import called, listed, read_names
 from hypergossip.networks.network import Network, check_doubly_stochastic
 from hypergossip.networks.spectrum import agents_of
+from hypergossip.support.extras import require
 
 
 class Remedies(NamedTuple):
@@ -69,8 +70,7 @@ def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
         ValueError: the graph is directed, empty or not connected, or has a self-loop or parallel edges; the sentence
             names the nodes at fault, and what of NetworkX mends it.
     """
-    import networkx  # here, because it takes longer to load than all the rest of this folder
-
+    networkx = require("networkx", "networks", "from_networkx")
     if not isinstance(graph, networkx.Graph):
         raise TypeError(f"from_networkx takes a networkx.Graph; got {type(graph).__name__}. See also from_edges.")
     return of_graph(graph, f"from_networkx({len(graph)})", weights)

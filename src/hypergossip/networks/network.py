@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components, shortest_path
 from hypergossip.networks.naming import called, listed, read_names
 from hypergossip.networks.spectrum import agents_of, algebraic_connectivity, largest_eigenvalue
 from hypergossip.networks.weights import graph_laplacian
+from hypergossip.support.extras import require
 
 # Far above the round-off of a matrix computed in float64, far below one computed in float32.
 TOLERANCE = 1e-9
@@ -135,8 +136,7 @@ class Network:
 
         Its nodes are the agents' names, in agents' order, or 0 to agents - 1 where they have none.
         """
-        import networkx  # here, because it takes longer to load than all the rest of this folder
-
+        networkx = require("networkx", "networks", "to_networkx")
         graph = networkx.Graph(name=self.name)
         nodes = range(self.agents) if self.names is None else self.names
         graph.add_nodes_from(nodes)

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from hypergossip.networks.build import adjacency_matrix, assemble, whole
 from hypergossip.networks.network import Network
+from hypergossip.support.extras import require
 
 DRAWS = 1000
 # Where more agents than this are expected to have no neighbour, a draw is connected with a chance below about e^-7.
@@ -129,9 +130,7 @@ def _first_connected(draw: Callable[[int], Any], n: int, seed: int, name: str, w
 
 
 def _generators() -> Any:
-    import networkx  # here, because it takes longer to load than all the rest of this folder
-
-    return networkx
+    return require("networkx", "networks", "A random graph of this kind")
 
 
 def _edges(graph: Any) -> Int[np.ndarray, "edges 2"]:

@@ -1,15 +1,20 @@
 """A progress bar with the current metric, where there is somebody to look at it."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+WIDTH = 40  # characters of the plain bar
+Show = Callable[[int, Any], None]
+
 
 @contextmanager
-def progress_bar(wanted: bool | None, name: str, first: int, last: int) -> Iterator[Callable[[int, Any], None]]:
+def progress_bar(wanted: bool | None, name: str, first: int, last: int) -> Iterator[Show]:
     """Shows a bar on standard error while the block runs.
 
     Args:
@@ -24,6 +29,12 @@ def progress_bar(wanted: bool | None, name: str, first: int, last: int) -> Itera
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield lambda round, metric: None
         return
+    with (_rich if find_spec("rich") else _plain)(name, first, last) as show:
+        yield show
+
+
+@contextmanager
+def _rich(name: str, first: int, last: int) -> Iterator[Show]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -43,3 +54,25 @@ def progress_bar(wanted: bool | None, name: str, first: int, last: int) -> Itera
                 bar.update(task, metric=f"{np.mean(metric):.3g}")
 
         yield show
+
+
+@contextmanager
+def _plain(name: str, first: int, last: int) -> Iterator[Show]:
+    """The core's own bar: one line that is written over, by a carriage return."""
+    begun, shown = time.monotonic(), ""
+
+    def show(round: int, metric: Any) -> None:
+        nonlocal shown
+        if metric is not None:
+            shown = f"  metric {np.mean(metric):.3g}"
+        filled = WIDTH * (round - first) // max(1, last - first)
+        seconds = (time.monotonic() - begun) * (last - round) / max(1, round - first)
+        left = "" if round == first else f"  {seconds:.0f} s left"
+        sys.stderr.write(f"\r\033[K{name} [{'#' * filled:<{WIDTH}}] {round}/{last}{shown}{left}")
+        sys.stderr.flush()
+
+    show(first, None)
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\n")

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hypergossip.problems.representations import ACTIVATIONS, KERNEL, linear, windows
+from hypergossip.support.extras import require
 
 Tree = Any
 
@@ -118,14 +119,12 @@ class Module:
 
     def initial(self, random: np.random.Generator, inputs: Sequence[int], outputs: int) -> Tree:
         """Returns the arrays of a new module, drawn by `random`, for `inputs` of this shape and the `outputs`."""
-        import equinox
-
+        equinox = require("equinox", "games", "A network of equinox")
         key = jax.random.key(int(random.integers(2**31)))
         arrays, self._rest = equinox.partition(self._make(key, tuple(inputs), outputs), equinox.is_inexact_array)
         return arrays
 
     def __call__(self, parameters: Tree, inputs: Float[Array, "samples *inputs"]) -> Float[Array, "samples outputs"]:
         """Returns the outputs of the `parameters` at the `inputs`, one row an input."""
-        import equinox
-
+        equinox = require("equinox", "games", "A network of equinox")
         return jax.vmap(equinox.combine(parameters, self._rest))(jnp.asarray(inputs))

@@ -9,6 +9,7 @@ import numpy as np
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.support.arguments import seed_number
 from hypergossip.support.compilation import compiled
+from hypergossip.support.extras import require
 
 Environment = Any  # a pettingzoo.ParallelEnv
 
@@ -17,16 +18,10 @@ def pettingzoo_modules() -> tuple[Any, Any]:
     """Returns the modules pettingzoo and gymnasium.spaces.
 
     Raises:
-        ModuleNotFoundError: If they are not installed; they come with the extra "games".
+        MissingExtra: If they are not installed; they come with the extra "games".
     """
-    try:
-        import pettingzoo
-        from gymnasium import spaces
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"PettingZoo's environments need {error.name}, which is not installed: pip install 'hypergossip[games]'."
-        ) from error
-    return pettingzoo, spaces
+    needs = ("games", "A PettingZoo environment")
+    return require("pettingzoo", *needs), require("gymnasium.spaces", *needs)
 
 
 def _seen(game: Game, state: Any) -> tuple:
