@@ -1,4 +1,4 @@
-"""Says where a method of the two papers is beaten: sentences made from the numbers alone."""
+"""Says where a method of the two papers is outperformed: sentences made from the numbers alone."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ import pandas as pd
 from benchmarks.table.settings import COLUMNS
 from benchmarks.table.words import figures, joined, whole
 
-LESS = 0.99  # what is not lower by a hundredth at least is no lower
+LESS = 0.99  # a number counts as lower only if it is lower by at least a hundredth
 
 
 def sentences(table: pd.DataFrame, ends: pd.DataFrame, papers: Mapping[str, str]) -> list[str]:
     """Returns one sentence a value of M_t and one for the end, for every method of the papers that was run.
 
-    A method is beaten in a cost by every method whose median is lower by a hundredth or more.
+    A method is outperformed in a cost by every method whose median is lower by a hundredth or more.
 
     Args:
         table: As `numbers.costs` returns it.
@@ -34,19 +34,19 @@ def sentences(table: pd.DataFrame, ends: pd.DataFrame, papers: Mapping[str, str]
 
 def _to_value(table: pd.DataFrame, name: str, called: str) -> str:
     lines = table.set_index("method")
-    where = f"To M_t <= {lines['value'].iloc[0]:g}"
+    where = f"For M_t <= {lines['value'].iloc[0]:g}"
     own = lines.loc[name]
     if not np.isfinite(own["round"]):
         others = [other for other in lines.index if np.isfinite(lines.loc[other, "round"])]
-        told = f"{joined(others)} {'does' if len(others) == 1 else 'do'}" if others else "nor does any other"
-        return f"{where}, {called} does not get there; {told}."
+        told = f"{joined(others)} {'does' if len(others) == 1 else 'do'}" if others else "no other method does"
+        return f"{where}, {called} does not reach this value; {told}."
     parts = []
     for column, words in COLUMNS.items():
         ahead = lines[lines[column] < LESS * own[column]].sort_values(column)
         if len(ahead):
             best = f"{whole(ahead[column].iloc[0])} against {whole(own[column])}"
             parts.append(f"in {words} by {joined([f'{ahead.index[0]} ({best})', *ahead.index[1:]])}")
-    return f"{where}, {called} is beaten {'; '.join(parts)}." if parts else f"{where}, {called} is not beaten."
+    return f"{where}, {called} is {'outperformed ' + '; '.join(parts) if parts else 'not outperformed'}."
 
 
 def _at_the_end(ends: pd.DataFrame, name: str, called: str) -> str:
