@@ -46,7 +46,9 @@ def _to_value(table: pd.DataFrame, name: str, called: str) -> str:
         if len(ahead):
             best = f"{whole(ahead[column].iloc[0])} against {whole(own[column])}"
             parts.append(f"in {words} by {joined([f'{ahead.index[0]} ({best})', *ahead.index[1:]])}")
-    return f"{where}, {called} is {'outperformed ' + '; '.join(parts) if parts else 'not outperformed'}."
+    return (
+        f"{where}, {called} is outperformed {'; '.join(parts)}." if parts else f"{where}, {called} is not outperformed."
+    )
 
 
 def _at_the_end(ends: pd.DataFrame, name: str, called: str) -> str:

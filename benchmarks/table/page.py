@@ -140,7 +140,7 @@ def _by_stationarity(last: pd.DataFrame) -> str:
     told = ", ".join(f"`{name}` {figures(number)}" for name, number in order.items())
     return (
         f"At the start M_t is {figures(start['metric_start'])} and |grad l|^2 {figures(start['stationarity_start'])}. "
-        f"Ordered by |grad l|^2 alone, the methods end at: {told}."
+        f"By |grad l|^2 alone the order at the end is: {told}."
     )
 
 
