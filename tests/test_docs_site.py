@@ -41,7 +41,7 @@ def prose(path: Path) -> str:
 
 def test_every_page_is_in_the_navigation_once() -> None:
     _, nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")
-    listed = re.findall(r"([\w/]+\.md)$", nav, re.MULTILINE)
+    listed = re.findall(r"([\w/-]+\.md)$", nav, re.MULTILINE)
     made = {HOOK.PAGES[path] for path in HOOK.MADE}
     assert len(listed) == len(set(listed))
     assert set(listed) == {str(path.relative_to(DOCS)) for path in PAGES} | made
@@ -140,7 +140,7 @@ def test_the_numbers_under_how_to_choose_are_the_tables() -> None:
 
 def test_every_experiment_stands_among_the_experiments() -> None:
     text = (DOCS / "experiments" / "index.md").read_text(encoding="utf-8")
-    assert set(catalogue.names()) <= set(re.findall(r"`hypergossip reproduce (\w+)`", text))
+    assert set(catalogue.names()) <= set(re.findall(r"`hypergossip reproduce ([\w-]+)`", text))
     for page in (DOCS / "experiments").glob("*.md"):
         assert page.name == "index.md" or f"({page.name})" in text, page.name
 

@@ -67,7 +67,7 @@ ENTRIES = (
         "network",
         lambda: hg.Interact(**CONSTANT, hypergradient=WHOLE),
         steps="c",
-        numbers="the whole data every round; eq. 4 by conjugate gradients to 1e-6",
+        numbers="full data in every round; eq. 4 by conjugate gradients to 1e-6",
         rounds=300,
         scales=PLAIN,
         deterministic=True,
@@ -76,7 +76,7 @@ ENTRIES = (
         "SVRInteract",
         "network",
         lambda: hg.SVRInteract(**STEPS, period=PERIOD, hypergradient=NEUMANN, full_hypergradient=WHOLE),
-        numbers=f"the whole data every {PERIOD} rounds; eq. 4 by conjugate gradients to 1e-6 there",
+        numbers=f"full data every {PERIOD} rounds, then with eq. 4 by conjugate gradients to 1e-6",
     ),
     Entry(
         "Slam",
@@ -113,7 +113,7 @@ ENTRIES = (
             lipschitz=LIPSCHITZ,
             strong_convexity=STRONG_CONVEXITY,
         ),
-        numbers=f"{LOOP}, one batch a factor",
+        numbers=f"{LOOP}, one batch per factor",
     ),
     Entry(
         "AIDBiO",
@@ -126,7 +126,7 @@ ENTRIES = (
         "Stable",
         "pooled",
         lambda: hg.Stable(**STEPS, momentum=DECAY, strong_convexity=STRONG_CONVEXITY),
-        numbers=f"momentum as the others; mu_g = {STRONG_CONVEXITY}; (246, 246) matrices",
+        numbers=f"momentum as for the others; mu_g = {STRONG_CONVEXITY}; (246, 246) matrices",
         rounds=1000,
     ),
     Entry("Sustain", "pooled", lambda: hg.Sustain(**STEPS, **MOMENTA, hypergradient=NEUMANN), numbers=STORM),
@@ -135,7 +135,7 @@ ENTRIES = (
         "pooled",
         # The momenta are c eta_k^2 and do not follow gamma, which is tuned.
         lambda: replace(hg.MRBO(1.0, 1.0, 2.5, 2.5, TERMS, LIPSCHITZ, scale=1.0, offset=2.0).method, **MOMENTA),
-        numbers=f"{STORM}; one batch a factor",
+        numbers=f"{STORM}; one batch per factor",
     ),
     Entry(
         "RSVRB",
@@ -148,8 +148,8 @@ ENTRIES = (
         "pooled",
         lambda: hg.VRBiAdam(**CONSTANT, **MOMENTA, hypergradient=NEUMANN, interpolation=STEP),
         steps="c, interpolated by (2 + t)^(-1/3)",
-        numbers=f"{STORM}; decay 0.9, rho = 1e-3. Its steps are divided by the gradients' own size: the grid's scales "
-        "are taken times 1e-3 (upper) and 0.1 (lower)",
+        numbers=f"{STORM}; decay 0.9, rho = 1e-3. The method divides its steps by the size of the gradients, so the "
+        "grid's scales are multiplied by 1e-3 (upper) and 0.1 (lower)",
         scales=PLAIN,
         units=(1e-3, 0.1),
     ),

@@ -8,7 +8,7 @@ import pandas as pd
 from studies.table.formatting import joined, three_digits, whole
 from studies.table.settings import COLUMNS
 
-LESS = 0.99  # what is not lower by a hundredth at least is no lower
+LESS = 0.99  # a number counts as lower only if it is lower by at least a hundredth
 
 
 def sentences(table: pd.DataFrame, ends: pd.DataFrame, papers: Mapping[str, str]) -> list[str]:
@@ -34,12 +34,12 @@ def sentences(table: pd.DataFrame, ends: pd.DataFrame, papers: Mapping[str, str]
 
 def _to_value(table: pd.DataFrame, name: str, called: str) -> str:
     lines = table.set_index("method")
-    where = f"To M_t <= {lines['value'].iloc[0]:g}"
+    where = f"For M_t <= {lines['value'].iloc[0]:g}"
     own = lines.loc[name]
     if not np.isfinite(own["round"]):
         others = [other for other in lines.index if np.isfinite(lines.loc[other, "round"])]
-        told = f"{joined(others)} {'does' if len(others) == 1 else 'do'}" if others else "nor does any other"
-        return f"{where}, {called} does not get there; {told}."
+        told = f"{joined(others)} {'does' if len(others) == 1 else 'do'}" if others else "no other method does"
+        return f"{where}, {called} does not reach this value; {told}."
     parts = []
     for column, words in COLUMNS.items():
         ahead = lines[lines[column] < LESS * own[column]].sort_values(column)

@@ -68,16 +68,19 @@ def page(results: Results, settings: Settings) -> str:
         f"Written by `python -m studies.table` (`make table`) on {' to '.join(dates[:: max(1, len(dates) - 1)])}; "
         f"{'; '.join(machines)}.",
         "",
-        "One regulariser a feature, tuned on the validation data: `hg.problems.hyperparameter` on a9a, experiment 2 of "
-        f"DIAMOND's paper, p = 123, q = 246, batches of {BATCH}. A Neumann series has K = {TERMS} and L_g = "
-        f"{LIPSCHITZ:g}. M_t is the paper's metric (eq. 11): |grad l|^2 at the mean x, plus the consensus error, plus "
-        "the squared distance of every y_i from its optimum, on the whole data.",
+        "This page compares the methods of the library on one problem. It shows what each method costs until it "
+        "reaches a given accuracy, and how accurate it is in the end.",
         "",
-        f"Every method was tuned by `hg.tune` over one grid: upper steps of scale {upper} times lower steps of scale "
-        f"{lower}, by its M_t late in the run (the mean over 80, 90 and 100 % of its rounds, the median over "
-        f"{settings.tuning_seeds} seeds that are not reported). The steps are c (2 + t)^(-1/3), as in the paper's "
-        "experiment, unless stated. Other numbers are those of the methods' papers, or stated below, and were not "
-        f"tuned. Reported are {settings.seeds} other seeds.",
+        "The problem is one regularizer per feature, tuned on the validation data: `hg.problems.hyperparameter` on "
+        f"a9a, experiment 2 of DIAMOND's paper, with p = 123, q = 246 and batches of {BATCH}. Every Neumann series has "
+        f"K = {TERMS} and L_g = {LIPSCHITZ:g}. M_t is the paper's metric (eq. 11) on the full data: |grad l|^2 at the "
+        "mean x, plus the consensus error, plus the squared distance of every y_i from its optimum.",
+        "",
+        f"Every method was tuned by `hg.tune` over one grid: upper steps of scale {upper} combined with lower steps of "
+        f"scale {lower}. The score is M_t late in the run (the mean over 80, 90 and 100 % of the rounds, the median "
+        f"over {settings.tuning_seeds} seeds that are not reported). The steps are c (2 + t)^(-1/3), as in the paper's "
+        "experiment, unless the last section says otherwise. All other hyperparameters are those of the methods' "
+        f"papers or of the last section, and were not tuned. The results are those of {settings.seeds} other seeds.",
         "",
         "![M_t against rounds and samples](figure.png)",
     ]
@@ -117,7 +120,7 @@ def _group(results: Results, key: str) -> list[str]:
     for value in group.values:
         lines += ["", f"### To M_t <= {value:g}", ""]
         lines += markdown(
-            ["method", *(COLUMNS[column] for column in shown), "seeds there"],
+            ["method", *(COLUMNS[column] for column in shown), "seeds that reach it"],
             [
                 [
                     f"`{row['method']}`",
@@ -153,37 +156,38 @@ def _notes(results: Results) -> list[str]:
     everyone = [ends(found) for key in GROUPS if (found := histories(results, key))]
     shares = pd.concat(everyone)["lower_share"].dropna() if everyone else pd.Series(dtype=float)
     notes = [
-        "The two parts of this page cannot be compared by M_t: the first sums five agents' lower errors, the second "
-        "has one.",
-        "Costs are medians over the seeds; a seed that never came to the value counts as the last, so that a dash "
-        "stands where half of the seeds or more did not. Between two observed rounds (each about 1.4 times the last) "
-        "they are interpolated. Samples and bytes are an agent's.",
-        "Seconds are a seed's share of the compiled rounds, all seeds side by side; measuring and compiling are not in "
-        "them. They are as the machine was: on one that others use, good to a factor of two (`--time` repeats them).",
-        "*: at the end of the grid; the best step may lie beyond it. (The least upper step is not marked: it is the "
-        "paper's own.)",
-        "A method is called outperformed where another's median is lower by 1 % or more.",
+        "M_t of the two parts of this page is not comparable: the first part sums the lower errors of five agents, the "
+        "second part has one lower error.",
+        "Costs are medians over the seeds. A seed that never reaches the value counts as the slowest, so a dash means "
+        "that half of the seeds or more did not reach it. Costs are interpolated between two observed rounds (each "
+        "about 1.4 times the previous one). Samples and bytes are counted per agent.",
+        "Seconds are one seed's share of the compiled rounds, with all seeds side by side. They exclude measuring and "
+        "compiling. Other programs on the machine can change them by a factor of two (`--time` repeats them).",
+        "*: at the edge of the grid, so the best step may lie beyond it. (The smallest upper step is not marked, "
+        "because it is the paper's own.)",
+        "A method is called outperformed if another method's median is lower by 1 % or more.",
     ]
     if len(shares):
         notes.append(
-            f"M_t is lower error here: all else is at most {100 * (1 - shares.min()):.2g} % of it at the end of any "
-            "method (medians). What x does shows in it only by moving y's target, so that M_t alone would have x stand "
-            "still: that is why no upper step below the paper's own is in the grid. What became of x is in the column "
-            "|grad l|^2."
+            "M_t consists almost entirely of lower error here: all other terms are at most "
+            f"{100 * (1 - shares.min()):.2g} % of it at the end of any method (medians). The progress of x affects M_t "
+            "only because it moves the target of y, so that M_t alone would favour an x that does not move. For this "
+            "reason the grid contains no upper step below the paper's own. The column |grad l|^2 shows the progress of "
+            "x.",
         )
     exact = [name for name, (entry, _) in results.items() if entry.deterministic]
     if exact:
-        notes.append(f"{joined(exact)} draws no samples: one run, in tuning too, stands for all seeds.")
+        notes.append(f"{joined(exact)} draws no samples, so one run represents all seeds, also in tuning.")
     most = max((int(table["rounds"].max()) for table in everyone), default=0)
     short = {name: int(row["rounds"]) for table in everyone for name, row in table.iterrows() if row["rounds"] < most}
     if short:
         told = joined(f"{name} {number:,}" for name, number in short.items())
-        notes.append(f"The rounds of these are dear, so they have fewer (of {most:,}): {told}.")
+        notes.append(f"Some methods have expensive rounds and run fewer of them than {most:,}: {told}.")
     notes.append(
-        "`DifMAML` is not here: it takes one lower step from y_0 = 0, where this problem's d2xy g is zero, so that its "
-        "x never moves."
+        "`DifMAML` is not included: it takes one lower step from y_0 = 0, where d2xy g of this problem is zero, so "
+        "that its x never moves."
     )
-    notes.append("`DAC`, `CAC` and `MDAC` are not here: they are methods for games.")
+    notes.append("`DAC`, `CAC` and `MDAC` are not included: they are methods for games.")
     notes += [f"`{name}`: {told}" for name, (_, record) in results.items() if (told := record.about.get("refused"))]
     notes += [f"`{name}` gave no result: {record.failed}" for name, (_, record) in results.items() if record.failed]
     return notes
@@ -195,4 +199,5 @@ def _numbers(results: Results) -> list[str]:
         for name, (entry, _) in results.items()
         if entry.numbers or entry.steps != IN_WORDS
     ]
-    return ["## The other numbers", "", *markdown(["method", "steps", "other numbers"], rows)] if rows else []
+    head = ["method", "steps", "other hyperparameters"]
+    return ["## Other hyperparameters", "", *markdown(head, rows)] if rows else []

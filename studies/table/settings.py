@@ -61,15 +61,16 @@ NETWORK = Group(
     5,
     (3.0, 1.0, 0.2),
     {"Diamond": "DIAMOND", "Slam": "SLAM"},
-    "Erdős–Rényi graph with p_c = 0.5, Laplacian weights; the data divided evenly. The lower error in M_t is a sum "
-    "over the five agents, each of which fits a model of its own to a fifth of the data.",
+    "The network is an Erdős–Rényi graph with p_c = 0.5 and Laplacian weights. The partition of the data is IID. The "
+    "lower error in M_t is a sum over the five agents, each of which fits its own model to a fifth of the data.",
 )
 POOLED = Group(
     "One agent with all the data",
     1,
     (0.3, 0.1, 0.05),
     {"Sustain": "SUSTAIN (DIAMOND with one agent)"},
-    "A network of one: nothing is sent. The lower error in M_t is that of one model, fitted to all the data.",
+    "The network has one agent, so nothing is sent. The lower error in M_t is that of one model, fitted to all the "
+    "data.",
 )
 GROUPS = {"network": NETWORK, "pooled": POOLED}
 

@@ -1,9 +1,9 @@
-"""Unlike agents: D-SGD and M-SGD stop at a distance from the optimum, tracking and primal-dual methods do not.
+"""Heterogeneous agents: D-SGD and M-SGD stop at a distance from the optimum, tracking and primal-dual methods do not.
 
-Quadratics without noise, 8 agents on a ring, every coefficient of an agent mixed of a common and an own one. With
-personal lower levels plain gossip stands still where (I - W) x + alpha grad l_i(x_i) = 0, a linear system. With a
-shared one SLAM stands still at the zero of the mean of the agents' own hypergradients (eq. 4 with their own second
-derivatives), which is not grad l; SlamTracked solves for the adjoint over the network.
+Quadratics without noise, 8 agents on a ring; every coefficient of an agent is a mixture of a common one and its own.
+With personal lower levels, plain gossip has its fixed point where (I - W) x + alpha grad l_i(x_i) = 0, a linear system.
+With a shared one, SLAM has its fixed point at the zero of the mean of the agents' own hypergradients (eq. 4 with their
+own second derivatives), which is not grad l. SlamTracked solves for the adjoint over the network.
 """
 
 import itertools
@@ -58,7 +58,7 @@ LOOKS: dict[str, tuple[int, bool, float]] = {
 
 
 def plain_gossip_point(problem: hg.Problem, network: Any, alpha: float) -> np.ndarray:
-    """Returns where D-SGD stands still, (agents, p)."""
+    """Returns the fixed point of D-SGD, (agents, p)."""
     o, n = jax.tree.map(np.asarray, problem.oracles), problem.agents
     S, s = np.linalg.solve(o.H, o.B), np.linalg.solve(o.H, o.c[..., None])[..., 0]
     p = o.a.shape[1]
@@ -71,7 +71,7 @@ def plain_gossip_point(problem: hg.Problem, network: Any, alpha: float) -> np.nd
 
 
 def surrogate_point(problem: hg.Problem) -> np.ndarray:
-    """Returns where SLAM stands still on a shared lower level, (p,)."""
+    """Returns the fixed point of SLAM on a shared lower level, (p,)."""
     o = jax.tree.map(np.asarray, problem.oracles)
     H, B, c = (m.mean(axis=0) for m in (o.H, o.B, o.c))
     S, s = np.linalg.solve(H, B), np.linalg.solve(H, c)

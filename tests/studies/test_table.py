@@ -82,11 +82,11 @@ def test_the_sentences_say_who_is_ahead_and_in_what():
     found = {"Diamond": own, "Quick": faster, "Stuck": never}
     told = dominance.sentences(costs(found, [2.0, 0.3]), ends(found), {"Diamond": "DIAMOND", "Slam": "SLAM"})
     assert told[0].startswith(
-        "To M_t <= 2, DIAMOND is outperformed in rounds by Quick (12 against 20); in bytes sent by Quick"
+        "For M_t <= 2, DIAMOND is outperformed in rounds by Quick (12 against 20); in bytes sent by Quick"
     )
     assert "samples" not in told[0]
     assert "Stuck" not in told[0]
-    assert told[1] == "To M_t <= 0.3, DIAMOND does not get there; nor does any other."
+    assert told[1] == "For M_t <= 0.3, DIAMOND does not reach this value; no other method does."
     assert told[2].startswith("At the end of its rounds DIAMOND has a larger M_t than Quick (0.4 against 0.5), and a")
     assert len(told) == 3  # SLAM was not run
 
@@ -96,7 +96,7 @@ def test_the_sentences_say_who_is_not_outperformed():
     alike = own.assign(samples=0.995 * own["samples"])
     found = {"Diamond": own, "Alike": alike, "Slow": history([[9, 5, 3, 2, 1, 0.5]])}
     told = dominance.sentences(costs(found, [2.0]), ends(found), {"Diamond": "DIAMOND"})
-    assert told[0] == "To M_t <= 2, DIAMOND is not outperformed."
+    assert told[0] == "For M_t <= 2, DIAMOND is not outperformed."
     assert told[1] == (
         "At the end of its rounds DIAMOND has no larger M_t than any other, and no larger |grad l|^2 than any other."
     )
