@@ -15,6 +15,7 @@ ROWS = re.compile(r"\\begin\{(align\*?|aligned)\}(?P<rows>.*)\\end\{\1\}\s*(?P<t
 TAG = re.compile(r"\\tag\{(?P<number>[^{}]*)\}")
 NAMES = re.compile(r"<mo>([A-Za-z]{2,})</mo>")  # as operators they would stand apart from their arguments
 SEMICOLON = re.compile(r"<mi>;</mi>")  # an operator, with space after it
+BAR = re.compile(r"<mo>(&#x0007C;|&#x02016;)</mo>")  # of a norm, without the space around an operator
 IN_PAGE = re.compile(r'<(?P<kind>span|div) class="arithmatex">(?P<latex>.*?)</(?P=kind)>', re.DOTALL)
 
 
@@ -22,6 +23,7 @@ def formula(latex: str, display: str) -> str:
     """Returns the MathML of a formula without rows, "inline" or "block", without the element `math` around it."""
     converted = NAMES.sub(r"<mi>\1</mi>", convert(latex.strip(), display=display))
     converted = SEMICOLON.sub("<mo>;</mo>", converted)
+    converted = BAR.sub(r'<mo lspace="0" rspace="0" stretchy="false">\1</mo>', converted)
     return re.fullmatch(r"<math[^>]*>(.*)</math>", converted, re.DOTALL)[1]
 
 
