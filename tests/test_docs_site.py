@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -18,20 +19,21 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 ROOMS = (hg, hg.networks, hg.problems, hg.data, hg.metrics, engines)
+MATHEMATICAL = ("equations.md", "hypergradients.md", "games.md")
 LARGEST_FIGURE = 150_000  # bytes
 
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 
 
-def hook() -> ModuleType:
-    """docs/repository_pages.py, which MkDocs loads by its path."""
-    place = importlib.util.spec_from_file_location("repository_pages", DOCS / "repository_pages.py")
+def hook(name: str) -> ModuleType:
+    """A module of docs/, which MkDocs loads by its path."""
+    place = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(place)
     place.loader.exec_module(module)
     return module
 
 
-HOOK = hook()
+HOOK, MATHEMATICS = hook("repository_pages"), hook("mathematics")
 
 
 def prose(path: Path) -> str:
@@ -124,6 +126,54 @@ def test_the_skeleton_of_a_method_is_a_short_file_that_the_page_quotes() -> None
     assert f"a method of {len(skeleton.splitlines())} lines" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
+def formulas(path: Path) -> tuple[list[str], list[str]]:
+    """The LaTeX of a page, in blocks and in lines of text; dollar signs in code are none of it."""
+    text = re.sub(r"`[^`\n]+`", "", prose(path))
+    blocks = re.findall(r"^\$\$\n(.*?)\n\$\$$", text, re.MULTILINE | re.DOTALL)
+    lines = re.sub(r"^\$\$\n.*?\n\$\$$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return blocks, re.findall(r"\$([^$\n]+)\$", lines)
+
+
+@every_page
+def test_equations_become_mathml_without_leftovers(path: Path) -> None:
+    """Every command is known, every `&` stands between cells, and no dollar sign is left over."""
+    blocks, lines = formulas(path)
+    assert prose(path).count("$$") == 2 * len(blocks)
+    for latex, mathml in [(b, MATHEMATICS.block(b)) for b in blocks] + [(i, MATHEMATICS.inline(i)) for i in lines]:
+        text = "".join(ElementTree.fromstring(mathml).itertext())
+        assert text.strip(), latex
+        assert re.findall(r"[\\&$]|begin|tag", text) == [], latex
+
+
+def test_rows_of_an_equation_are_aligned_and_numbered() -> None:
+    mathml = MATHEMATICS.block(r"\begin{align} a &= b \tag{6} \\ c &= d \end{align}")
+    rows = list(ElementTree.fromstring(mathml).iter("{http://www.w3.org/1998/Math/MathML}mtr"))
+    assert [["".join(cell.itertext()) for cell in row] for row in rows] == [["a", "=b", "(6)"], ["c", "=d", ""]]
+
+
+def test_the_site_converts_formulas_and_leaves_code_alone() -> None:
+    html = '<code>echo $HOME $$</code> <span class="arithmatex">\\(x &lt; y\\)</span>'
+    made = MATHEMATICS.on_page_content(html, None, None, None)
+    assert made.startswith("<code>echo $HOME $$</code> <math")
+    assert "<mo>&#x0003C;</mo>" in made
+
+
+@pytest.mark.parametrize("path", [*(DOCS / "methods").glob("*.md"), *(DOCS / name for name in MATHEMATICAL)])
+def test_no_equations_are_left_as_text(path: Path) -> None:
+    assert "```text" not in path.read_text(encoding="utf-8")
+
+
+def test_every_method_cites_its_paper() -> None:
+    text = (DOCS / "references.md").read_text(encoding="utf-8")
+    anchors = {
+        re.sub(r"[^\w\s-]", "", title).lower().replace(" ", "-") for title in re.findall(r"^### (.*)$", text, re.M)
+    }
+    for path in PAGES:
+        cited = re.findall(r"references\.md#([\w-]+)\)", path.read_text(encoding="utf-8"))
+        assert set(cited) <= anchors
+        assert cited or path.parent.name != "methods", path.name
+
+
 def rows(text: str, *first: str) -> list[list[str]]:
     """The cells of the first table that begins with these columns, without its head."""
     tables = [table.splitlines() for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)]
@@ -141,8 +191,8 @@ def test_the_numbers_under_how_to_choose_are_the_tables() -> None:
 def test_every_experiment_stands_among_the_experiments() -> None:
     text = (DOCS / "experiments" / "index.md").read_text(encoding="utf-8")
     assert set(catalogue.names()) <= set(re.findall(r"`hypergossip reproduce ([\w-]+)`", text))
-    for page in (DOCS / "experiments").glob("*.md"):
-        assert page.name == "index.md" or f"({page.name})" in text, page.name
+    for page in (DOCS / "experiments").glob("*/index.md"):
+        assert f"({page.parent.name}/index.md)" in text, page.parent.name
 
 
 def test_the_numbers_of_the_sinusoids_are_those_of_their_table() -> None:

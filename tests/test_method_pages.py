@@ -25,7 +25,13 @@ METHODS = tuple(registry.built_in("algorithms"))
 ESTIMATORS = tuple(registry.built_in("estimators"))
 P, Q = 3, 4
 LARGEST_FIGURE = 40_000  # bytes
-COUNTS = ["samples", "dx f, dy f", "dy g", "d2yy g v", "d2xy g v"]
+COUNTS = [
+    "samples",
+    r"$\nabla_x f, \nabla_y f$",
+    r"$\nabla_y g$",
+    r"$\nabla_{yy}^2 g\, v$",
+    r"$\nabla_{xy}^2 g\, v$",
+]
 
 every_method = pytest.mark.parametrize("name", METHODS)
 
@@ -55,8 +61,8 @@ def rows(text: str, *first: str) -> list[dict[str, str]]:
 
 
 def value(formula: str, **names: Any) -> int:
-    """A formula of a page, such as "2 (K - 1) B"."""
-    return eval(re.sub(r"(?<=[\w)])\s+(?=[\w(])", "*", formula), {**names})
+    """A formula of a page, such as "$2 (K - 1) B$"."""
+    return eval(re.sub(r"(?<=[\w)])\s+(?=[\w(])", "*", formula.strip("$")), {**names})
 
 
 def names(algorithm: Any, round: int) -> dict[str, int]:
@@ -139,15 +145,15 @@ def test_the_figure_is_there_and_small(name: str) -> None:
 
 
 def test_the_table_has_a_row_for_every_method() -> None:
-    table = rows((PAGES / "README.md").read_text(encoding="utf-8"), "method", "messages a round", "samples a round")
+    table = rows((PAGES / "README.md").read_text(encoding="utf-8"), "method", "messages per round", "samples per round")
     found = {re.fullmatch(r"\[(.*)\]\((\w+)\.md\)", row["method"]).groups(): row for row in table}
     assert sorted(name for _, name in found) == sorted(METHODS)
     for (title, name), row in found.items():
-        count, _, what = row["messages a round"].partition(": ")
+        count, _, what = row["messages per round"].partition(": ")
         costs = rows(page(name), *COUNTS)
         assert int(count) == sent(called(name))[0]
         assert all(what == cost["message"].rpartition(":")[0] for cost in costs)
-        assert row["samples a round"] == " / ".join(cost["samples"] for cost in costs)
+        assert row["samples per round"] == " / ".join(cost["samples"] for cost in costs)
         assert page(name).startswith(f"# {title}\n")
         assert f"\n[methods.{title}]\n" in f"\n{block(name, 'toml')}"
 
@@ -155,7 +161,7 @@ def test_the_table_has_a_row_for_every_method() -> None:
 @pytest.mark.parametrize("path", [*PAGES.glob("*.md"), DOCS / "hypergradients.md"], ids=lambda path: path.stem)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+        assert ":" in target or (path.parent / target).exists(), target
 
 
 STATED = {

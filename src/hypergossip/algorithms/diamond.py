@@ -1,4 +1,4 @@
-"""DIAMOND: single loop, momentum on both levels, gradient tracking (diamond.txt, algorithm 1, eq. 6 to 10)."""
+"""DIAMOND: single loop, momentum on both levels, gradient tracking (Qiu et al. 2023, algorithm 1, eq. 6 to 10)."""
 
 from typing import Any, ClassVar, NamedTuple
 

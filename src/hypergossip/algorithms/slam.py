@@ -1,4 +1,4 @@
-"""SLAM: stochastic linearized augmented Lagrangian, in its primal-dual form (slam.txt, eq. 4 and 5).
+"""SLAM: stochastic linearized augmented Lagrangian, in its primal-dual form (Lu et al. 2022, eq. 4 and 5).
 
 Algorithm 1's recursion (eq. 6) is the same sequence, but integrates round-off twice; this form does not. SLAM-L and
 SLAM-U (algorithms 2 and 3) are this file on problems that share one level: what is not shared comes back from `mix`

@@ -2,7 +2,7 @@
 
 SLAM's h_f takes each agent's own second derivatives, and is biased where they differ (equations.md, "Notation"). Here
 the solution z of [sum_i d2yy g_i] z = sum_i dy f_i is a variable of the network like y, advanced as SLAM advances y
-(slam.txt, eq. 4 and 5, for the gradient of g_z(z) = z' d2yy g z / 2 - z' dy f). The fixed point is the optimum itself.
+(Lu et al. 2022, eq. 4 and 5, for the gradient of g_z(z) = z' d2yy g z / 2 - z' dy f). The fixed point is the optimum.
 """
 
 from typing import Any, ClassVar, NamedTuple

@@ -41,8 +41,8 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
     """Returns one agent's term of the true hypergradient at (x, y), whose mean over the agents is grad l.
 
     On a shared lower level the second derivatives are the network's means. Where no x is shared (SLAM-L) agent i
-    minimises its own f_i: its term is dx f_i - d2xy g_i [1/n sum_j d2yy g_j]^-1 dy f_i, as slam.txt's corollary 1 reads
-    it. (The derivative of y* along x_i alone carries a further 1/n, which no method of the paper sees.)
+    minimises its own f_i: its term is dx f_i - d2xy g_i [1/n sum_j d2yy g_j]^-1 dy f_i, as corollary 1 of Lu et
+    al. 2022 reads it. (The derivative of y* along x_i alone carries a further 1/n, which no method of the paper sees.)
 
     Args:
         agent: The agent's oracles without sampling.

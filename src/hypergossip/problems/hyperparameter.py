@@ -1,4 +1,4 @@
-"""Tuning one regulariser a feature: DIAMOND's logistic regression (diamond.txt, section VI, experiment 2)."""
+"""Tuning one regulariser a feature: DIAMOND's logistic regression (Qiu et al. 2023, section VI, experiment 2)."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Meta-learning: features that all agree on under a last layer of one's own (diamond.txt, section VI, experiment 1)."""
+"""Meta-learning: shared features under a last layer of each agent's own (Qiu et al. 2023, section VI, experiment 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
