@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from hypergossip.figures import style
 from hypergossip.figures.axes import LABELS, curve
-from hypergossip.figures.histories import spread_in_words
+from hypergossip.figures.histories import spread_description
 
 NAME_HEIGHT = 0.052  # of a panel: the least distance between two names
 MARK_EVERY = 4  # rows
@@ -33,7 +33,7 @@ def write(groups: Mapping[str, Mapping[str, pd.DataFrame]], path: Path) -> Path:
             row[0].set_title(title)
             row[0].set_ylabel(LABELS["metric"])
         everyone = {name: history for histories in groups.values() for name, history in histories.items()}
-        if sentence := spread_in_words(everyone):
+        if sentence := spread_description(everyone):
             figure.supxlabel(sentence, fontsize=style.SMALL, color=style.FAINT)
     return style.write(figure, path)
 

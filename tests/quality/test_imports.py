@@ -128,7 +128,7 @@ def test_the_measurement_sees_a_wrong_import(monkeypatch):
     assert ours(wrong) == {"problems", "engines"}
 
 
-HEAVY = ("pandas", "matplotlib", "plotly", "networkx", "sklearn", "scipy.sparse")
+HEAVY = ("pandas", "matplotlib", "markdown_it", "networkx", "sklearn", "scipy.sparse")
 HEAVY += ("typer", "rich", "pydantic", "pyarrow")
 PROBE = """
 import sys

@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, spoken to by its own protocol over two pipes: no driver and no package."""
+"""Runs Chromium without a window by its DevTools protocol over two pipes, without a driver or a package."""
 
 import base64
 import itertools
@@ -17,32 +17,32 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
     *("--hide-scrollbars", "--force-device-scale-factor=1", "--remote-debugging-pipe"),
 )
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 
 
 def chromium() -> str | None:
-    """The browser's path, if there is one."""
+    """The path of the browser, if it is installed."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 
 class Page:
-    """One page of a browser of its own."""
+    """The only page of a browser process."""
 
     def __init__(self, profile: Path, width: int = 1280, height: int = 900) -> None:
-        theirs, self._out = os.pipe()
-        self._in, ours = os.pipe()
-        # The browser reads from its file 3 and writes to its file 4. Never an inherited 3 or 4: first out of the way.
-        script = f'exec "$0" "$@" 3<&{theirs} 4>&{ours}'
+        their_in, self._out = os.pipe()
+        self._in, their_out = os.pipe()
+        # The browser reads from its file descriptor 3 and writes to 4.
+        script = f'exec "$0" "$@" 3<&{their_in} 4>&{their_out}'
         program = [str(chromium()), *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"]
         self._process = subprocess.Popen(
             ["bash", "-c", script, *program, "about:blank"],
-            pass_fds=(theirs, ours),
+            pass_fds=(their_in, their_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        os.close(theirs)
-        os.close(ours)
+        os.close(their_in)
+        os.close(their_out)
         self._numbers = itertools.count(1)
         self._buffer = b""
         self._session: str | None = None
@@ -67,14 +67,14 @@ class Page:
             os.close(self._out)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Calls a method of the protocol and returns its result; events that arrive before it are kept."""
+        """Calls a method of the protocol and returns its result; events that arrive before are stored."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._read(PATIENCE)
+            answer = self._read(TIMEOUT)
             assert answer is not None, f"the browser did not answer {method}"
             if answer.get("id") == number:
                 assert "error" not in answer, answer["error"]
@@ -86,53 +86,30 @@ class Page:
         self.wait(lambda: self.run("document.readyState") == "complete")
 
     def run(self, expression: str) -> Any:
-        """Returns what JavaScript says, a promise's value included."""
+        """Returns the value of a JavaScript expression, awaiting promises."""
         result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
     def wait(self, condition: Callable[[], Any]) -> Any:
-        """Returns what a condition gives as soon as that is true."""
-        end = time.monotonic() + PATIENCE
+        """Waits until a condition is true, and returns its value."""
+        end = time.monotonic() + TIMEOUT
         while not (value := condition()):
-            assert time.monotonic() < end, "the page did not get there"
+            assert time.monotonic() < end, "the condition did not become true"
             time.sleep(0.05)
         return value
 
-    def mouse(self, kind: str, x: float, y: float) -> None:
-        """Moves the mouse ("mouseMoved"), or presses or releases its left button ("mousePressed", "mouseReleased")."""
-        button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
-
-    def middle(self, selector: str) -> tuple[float, float]:
-        """Brings an element into view and returns its middle."""
-        box = self.run(
-            f"""(() => {{
-                const element = document.querySelector({json.dumps(selector)});
-                element.scrollIntoView({{block: "center", behavior: "instant"}});
-                const box = element.getBoundingClientRect();
-                return [box.x + box.width / 2, box.y + box.height / 2];
-            }})()"""
-        )
-        return box[0], box[1]
-
-    def click(self, selector: str) -> None:
-        """Clicks an element with the mouse."""
-        place = self.middle(selector)
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.mouse(kind, *place)
-
     def prefer(self, **features: str) -> None:
-        """Sets what the reader prefers, as color_scheme="dark"."""
-        told = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
-        self.call("Emulation.setEmulatedMedia", features=told)
+        """Sets a preference of the reader, such as color_scheme="dark"."""
+        preferred = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
+        self.call("Emulation.setEmulatedMedia", features=preferred)
 
     def resize(self, width: int, height: int) -> None:
         """Sets the window's size."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def screenshot(self, path: Path, whole: bool = True) -> Path:
-        """Writes what is seen, or the whole page, as a PNG."""
+        """Writes the whole page, or its visible part, as a PNG."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **self._clip(whole))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(shot["data"]))
@@ -149,15 +126,15 @@ class Page:
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
 
-    def _read(self, patience: float) -> dict[str, Any] | None:
-        """Returns the next message, keeping it if it is an event; None if there is none for so long."""
-        end = time.monotonic() + patience
+    def _read(self, timeout: float) -> dict[str, Any] | None:
+        """Returns the next message, also stored if it is an event, or None after a timeout in seconds."""
+        end = time.monotonic() + timeout
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(0.0, end - time.monotonic()))
             if not ready:
                 return None
             part = os.read(self._in, 1 << 20)
-            assert part, "the browser has ended"
+            assert part, "the browser has exited"
             self._buffer += part
         message, _, self._buffer = self._buffer.partition(b"\0")
         read = json.loads(message)

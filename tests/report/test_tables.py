@@ -1,4 +1,4 @@
-"""Summaries against medians by hand, and the same numbers as people read them."""
+"""Summaries against medians computed by hand, and the formatted tables."""
 
 import io
 
@@ -51,7 +51,7 @@ def test_a_tail_is_the_mean_over_the_last_fifth_of_the_rounds(make):
     assert row["test_accuracy_tail"] == pytest.approx(0.60)
 
 
-def test_seeds_of_unlike_length_end_where_they_end(make):
+def test_seeds_of_different_lengths_end_at_their_own_ends(make):
     history = make(seeds=2, rounds=100, test_accuracy=0.5)
     history = history[(history["seed"] == 0) | (history["round"] <= 50)]
     row = tables.summary({"A": history}).loc["A"]
@@ -71,7 +71,7 @@ def test_methods_keep_their_order_and_columns_that_others_lack_are_absent(make):
     assert frame["seeds"].dtype.kind == frame["rounds"].dtype.kind == "i"
 
 
-def test_a_column_of_words_is_no_observation(make):
+def test_a_column_of_text_is_not_an_observation(make):
     assert "method" not in tables.summary({"A": make().assign(method="A")})
 
 
@@ -108,7 +108,7 @@ def test_numbers_for_people(column, values, texts):
     [
         ("metric", [3.0, 1.0, 2.0], [1]),
         ("test_loss_tail", [3.0, np.nan, 1.0], [2]),
-        ("test_accuracy", [0.84361, 0.84359, 0.83], [0, 1]),  # alike as read
+        ("test_accuracy", [0.84361, 0.84359, 0.83], [0, 1]),  # equal as formatted
         ("accuracy_error", [0.1, 0.2, 0.3], [0]),
         ("average_reward", [-20.0, -30.0, -25.0], [0]),
         ("upper_loss", [1.0, 2.0, 3.0], []),
@@ -132,14 +132,14 @@ def test_markdown_is_well_formed(histories):
     frame = tables.summary(histories).rename(index={"A": "A | B"})
     lines = tables.markdown(frame).splitlines()
     cells = [line.replace("\\|", "/").count("|") for line in lines]
-    assert set(cells) == {len(frame) + 2}  # more columns than methods: laid on its side
+    assert set(cells) == {len(frame) + 2}  # more columns than methods: transposed
     assert lines[0] == "|  | A \\| B | B | C |"
     assert lines[1] == "| --- | ---: | ---: | ---: |"
     assert len(lines) == 2 + frame.shape[1]
     assert tables.markdown(frame).endswith("\n")
 
 
-def test_a_tall_table_stands():
+def test_a_table_with_few_columns_is_not_transposed():
     frame = pd.DataFrame({"upper_step": [0.1, 0.2, 0.3], "metric": [1.0, 2.0, 3.0]})
     assert tables.markdown(frame).splitlines()[0] == "|  | upper_step | metric |"
 
@@ -156,9 +156,9 @@ def test_names_are_not_read_as_markup(make):
     assert "[bold]A" in shown(tables.summary({"[bold]A": make()}))
 
 
-def test_words_are_read_from_the_left_and_numbers_from_the_right():
+def test_text_is_aligned_left_and_numbers_right():
     frame = pd.DataFrame({"remark": ["fine", "late"], "metric": [1.0, 2.0]}, index=pd.Index(["A", "B"], name="method"))
     assert "| --- | --- | ---: |" in tables.markdown(frame).splitlines()
     page = tables.html(frame)
-    assert '<th scope="col" class="words">remark</th><th scope="col">metric</th>' in page
-    assert '<td class="words">late</td>' in page
+    assert '<th scope="col" class="text">remark</th><th scope="col">metric</th>' in page
+    assert '<td class="text">late</td>' in page

@@ -1,4 +1,4 @@
-"""Figures of histories and networks, on Matplotlib's figure objects alone: no window, no global state."""
+"""Writes figures of histories and networks without opening a window or changing Matplotlib's settings."""
 
 import math
 from collections.abc import Sequence
@@ -10,49 +10,49 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 
-from hypergossip.figures import axes as panels
-from hypergossip.figures import network as network_picture
+from hypergossip.figures import axes as axes_drawing
+from hypergossip.figures import network as network_drawing
 from hypergossip.figures import style
-from hypergossip.figures.histories import check, errors, leading, observations, rounds_shown, spread_in_words
+from hypergossip.figures.histories import check, errors, leading, observations, rounds_shown, spread_description
 from hypergossip.networks.network import Network
 
 
 def convergence(histories: dict[str, pd.DataFrame], path: Path | str) -> Path:
-    """Writes a figure of the metric against rounds and samples, and of its parts against rounds.
+    """Writes a figure of the metric against rounds and samples, and of its terms against rounds.
 
     Args:
-        histories: Method -> history, one row a round (and seed).
+        histories: Method -> history, one row per round (and seed).
         path: Ends in .png, .pdf or .svg.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If there is nothing to draw, a history lacks a column, or the path's ending is not known.
+        ValueError: If there is nothing to draw, a history lacks a column, or the path has an unknown ending.
     """
     return style.write(convergence_figure(histories), path)
 
 
 def comparison(histories: dict[str, pd.DataFrame], network: Network, path: Path | str, title: str = "") -> Path:
-    """Writes the figure of a comparison: metric against rounds and samples, own observations, and the network.
+    """Writes a comparison: the metric against rounds and samples, the problem's observations, and the network.
 
     Args:
-        histories: Method -> history, one row a round (and seed).
-        network: On which the methods ran.
+        histories: Method -> history, one row per round (and seed).
+        network: The network on which the methods ran.
         path: Ends in .png, .pdf or .svg.
-        title: Above the figure.
+        title: The title of the figure.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: If there is nothing to draw, a history lacks a column, or the path's ending is not known.
+        ValueError: If there is nothing to draw, a history lacks a column, or the path has an unknown ending.
     """
     return style.write(comparison_figure(histories, network, title), path)
 
 
 def network(network: Network, path: Path | str) -> Path:
-    """Writes a picture of a network.
+    """Writes a figure of a network.
 
     Args:
         network: The network.
@@ -62,53 +62,53 @@ def network(network: Network, path: Path | str) -> Path:
         The path.
 
     Raises:
-        ValueError: If the path's ending is not known.
+        ValueError: If the path has an unknown ending.
     """
     return style.write(network_figure(network), path)
 
 
 def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
-    """Returns the figure that `convergence` writes: two panels of the metric above one for each of its parts.
+    """Returns the figure that `convergence` writes: the metric in the first row, each of its terms in the second.
 
-    Where there is no metric, as in a game, the first observation is in its place, and below are the consensus errors.
+    A game has no metric. Its figure shows the first observation, and the consensus errors in the second row.
     """
     check(histories)
-    first, talks = leading(histories.values()), rounds_shown(histories.values())
-    parts = errors(histories.values())
+    first, rounds_column = leading(histories.values()), rounds_shown(histories.values())
+    terms = errors(histories.values())
     with style.look():
-        figure = style.blank(min(3, max(2, len(parts))) * style.PANEL[0], 2.2 * style.PANEL[1])
-        cells = figure.add_gridspec(2, 2 * len(parts))
-        rounds = figure.add_subplot(cells[0, : len(parts)])
-        samples = figure.add_subplot(cells[0, len(parts) :], sharey=rounds)
-        _panel(rounds, histories, first, talks)
-        _panel(samples, histories, first, "samples")
-        read_from_the_left(samples)
-        for place, part in enumerate(parts):
-            _panel(figure.add_subplot(cells[1, 2 * place : 2 * place + 2]), histories, part, talks)
-        _name_methods(figure, histories)
+        figure = style.blank(min(3, max(2, len(terms))) * style.PANEL[0], 2.2 * style.PANEL[1])
+        cells = figure.add_gridspec(2, 2 * len(terms))
+        rounds = figure.add_subplot(cells[0, : len(terms)])
+        samples = figure.add_subplot(cells[0, len(terms) :], sharey=rounds)
+        _draw(rounds, histories, first, rounds_column)
+        _draw(samples, histories, first, "samples")
+        hide_shared_y_labels(samples)
+        for index, term in enumerate(terms):
+            _draw(figure.add_subplot(cells[1, 2 * index : 2 * index + 2]), histories, term, rounds_column)
+        _add_legend(figure, histories)
     return figure
 
 
 def comparison_figure(histories: dict[str, pd.DataFrame], network: Network, title: str = "") -> Figure:
-    """Returns the figure that `comparison` writes: panels two abreast, and the network in the place that is left."""
+    """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell."""
     check(histories)
-    first, talks = leading(histories.values()), rounds_shown(histories.values())
-    drawn = [(first, talks), (first, "samples")]
-    drawn += [(name, talks) for name in observations(histories.values()) if name != first]
+    first, rounds_column = leading(histories.values()), rounds_shown(histories.values())
+    drawn = [(first, rounds_column), (first, "samples")]
+    drawn += [(name, rounds_column) for name in observations(histories.values()) if name != first]
     if first != "metric":
-        drawn += [(name, talks) for name in errors(histories.values(), seen=True)]
+        drawn += [(name, rounds_column) for name in errors(histories.values(), seen=True)]
     rows = math.ceil(len(drawn) / 2)
-    beside = len(drawn) % 2 == 0  # no cell is left: the network has one in a column of its own
+    full = len(drawn) % 2 == 0  # no cell is free: the network has a column of its own
     with style.look():
-        figure = style.blank((3 if beside else 2) * style.PANEL[0], rows * style.PANEL[1] + 0.6)
-        cells = figure.add_gridspec(rows, 3 if beside else 2)
-        rounds, samples, *_ = (figure.add_subplot(cells[place // 2, place % 2]) for place in range(len(drawn)))
+        figure = style.blank((3 if full else 2) * style.PANEL[0], rows * style.PANEL[1] + 0.6)
+        cells = figure.add_gridspec(rows, 3 if full else 2)
+        rounds, samples, *_ = (figure.add_subplot(cells[index // 2, index % 2]) for index in range(len(drawn)))
         samples.sharey(rounds)
         for axes, (column, against) in zip(figure.axes, drawn, strict=True):
-            _panel(axes, histories, column, against)
-        read_from_the_left(samples)
-        network_picture.draw(network, figure.add_subplot(cells[0, 2] if beside else cells[-1, 1]))
-        _name_methods(figure, histories, title, cells[1:, 2] if beside and rows > 1 else None)
+            _draw(axes, histories, column, against)
+        hide_shared_y_labels(samples)
+        network_drawing.draw(network, figure.add_subplot(cells[0, 2] if full else cells[-1, 1]))
+        _add_legend(figure, histories, title, cells[1:, 2] if full and rows > 1 else None)
     return figure
 
 
@@ -116,40 +116,40 @@ def network_figure(network: Network) -> Figure:
     """Returns the figure that `network` writes."""
     with style.look():
         figure = style.blank(4.6, 3.8)
-        network_picture.draw(network, figure.add_subplot())
+        network_drawing.draw(network, figure.add_subplot())
     return figure
 
 
-def legend_lines(places: Sequence[int]) -> list[Line2D]:
-    """Returns what a legend shows for the methods in these places of a comparison."""
+def legend_handles(indices: Sequence[int]) -> list[Line2D]:
+    """Returns the handles of a legend for the methods with these indices."""
     return [
         Line2D([], [], color=shown.colour, linestyle=shown.dashes, marker=shown.marker, markeredgecolor="white")
-        for shown in map(style.mark, places)
+        for shown in map(style.mark, indices)
     ]
 
 
-def _panel(axes: Axes, histories: dict[str, pd.DataFrame], column: str, against: str) -> None:
-    lines = panels.curves(histories, column, against)
-    scales = panels.along(list(lines.values())), panels.up(list(lines.values()), column)
-    axes.set_xlabel(panels.label_along(histories, against))
-    panels.draw(axes, lines, {name: place for place, name in enumerate(histories)}, column, scales)
+def _draw(axes: Axes, histories: dict[str, pd.DataFrame], column: str, against: str) -> None:
+    lines = axes_drawing.curves(histories, column, against)
+    scales = axes_drawing.x_scale(list(lines.values())), axes_drawing.y_scale(list(lines.values()), column)
+    axes.set_xlabel(axes_drawing.x_label(histories, against))
+    axes_drawing.draw(axes, lines, {name: index for index, name in enumerate(histories)}, column, scales)
 
 
-def read_from_the_left(axes: Axes) -> None:
-    """Takes the labels off an axis that its left neighbour shares."""
+def hide_shared_y_labels(axes: Axes) -> None:
+    """Removes the labels of a y axis that is shared with the axes to the left."""
     axes.set_ylabel("")
     axes.tick_params(labelleft=False)
 
 
-def _name_methods(
+def _add_legend(
     figure: Figure, histories: dict[str, pd.DataFrame], title: str = "", cell: SubplotSpec | None = None
 ) -> None:
-    """Adds the legend, in a cell that is free or else above the figure, the title above it, and what the bands are."""
-    lines = legend_lines(range(len(histories)))
-    if sentence := spread_in_words(histories):
+    """Adds the legend (in a free cell or above the figure), the title, and a sentence on lines and bands."""
+    lines = legend_handles(range(len(histories)))
+    if sentence := spread_description(histories):
         figure.supxlabel(sentence, fontsize=style.SMALL, color=style.FAINT)
     if cell is None:
-        # Layouts make room for a legend or for a title above a figure, not for both: the title is the legend's.
+        # A constrained layout has room above a figure for a legend or a title, not for both: the legend has the title.
         legend = figure.legend(
             lines, list(histories), loc="outside upper center", ncols=min(len(histories), 5), title=title or None
         )

@@ -1,37 +1,37 @@
-"""How numbers are spread: agents side by side, and groups in bins; the same for a still picture and for a page."""
+"""Computes distributions for figures: agents side by side, and histograms of groups."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-SLOT = 0.8  # the share of a method's place that its agents fill
+SLOT = 0.8  # of the width of a method, taken up by its agents
 BINS = 40
 
 
 class Strip(NamedTuple):
-    """A method's agents side by side about its place.
+    """The agents of a method, side by side around the position of the method.
 
     Attributes:
-        across: Where the agents lie, (agents,).
-        half: Half the width that an agent has.
+        x: The x positions of the agents, (agents,).
+        half: Half the width of an agent.
         values: (seeds, agents).
-        medians: Every agent's median over the seeds, (agents,); NaN where a seed's is not finite.
+        medians: The median of every agent over the seeds, (agents,); NaN where a seed is not finite.
     """
 
-    across: np.ndarray
+    x: np.ndarray
     half: float
     values: np.ndarray
     medians: np.ndarray
 
 
 class Bins(NamedTuple):
-    """Groups counted in the same bins.
+    """Histograms of several groups with common bins.
 
     Attributes:
         edges: (bins + 1,).
-        shares: Group -> the share of its numbers in every bin, (bins,).
-        names: Group -> its name, with how many numbers it has and their median.
+        shares: Group -> the share of its numbers in each bin, (bins,).
+        names: Group -> its label: the name, the size of the group and its median.
         medians: Group -> the median of its numbers.
     """
 
@@ -42,42 +42,42 @@ class Bins(NamedTuple):
 
 
 def strips(values: Mapping[str, np.ndarray]) -> dict[str, Strip]:
-    """Returns every method's agents, about 0 for the first method, 1 for the second, and so on.
+    """Returns the agents of every method, around x = 0 for the first method, x = 1 for the second, and so on.
 
     Args:
         values: Method -> (seeds, agents).
 
     Raises:
-        ValueError: If a method's values have another shape.
+        ValueError: If the values of a method have another shape.
     """
     found = {}
-    for place, (name, numbers) in enumerate(values.items()):
+    for index, (name, numbers) in enumerate(values.items()):
         numbers = np.asarray(numbers, np.float64)
         if numbers.ndim != 2 or not numbers.size:
             raise ValueError(
-                f"the values of {name} have shape {numbers.shape}; pass one row a seed, one column an agent."
+                f"the values of {name} have shape {numbers.shape}; pass one row per seed and one column per agent."
             )
         agents = numbers.shape[1]
-        across = place + SLOT * ((np.arange(agents) + 0.5) / agents - 0.5)
+        x = index + SLOT * ((np.arange(agents) + 0.5) / agents - 0.5)
         medians = np.median(np.where(np.isfinite(numbers), numbers, np.nan), axis=0)
-        found[name] = Strip(across, 0.42 * SLOT / agents, numbers, medians)
+        found[name] = Strip(x, 0.42 * SLOT / agents, numbers, medians)
     return found
 
 
-def range_in_words(strip: Strip) -> str:
-    """Returns the lowest and the highest agent's median: "0.912 to 0.934"; empty where none is finite."""
+def range_text(strip: Strip) -> str:
+    """Returns the range of the medians of the agents, as "0.912 to 0.934"; empty where none is finite."""
     medians = strip.medians[np.isfinite(strip.medians)]
     if not medians.size:
         return ""
-    least, most = (f"{end:#.3g}".removesuffix(".") for end in (medians.min(), medians.max()))
-    return (least if least == most else f"{least} to {most}").replace("-", "−")
+    low, high = (f"{end:#.3g}".removesuffix(".") for end in (medians.min(), medians.max()))
+    return (low if low == high else f"{low} to {high}").replace("-", "−")
 
 
 def bins(values: Mapping[str, np.ndarray]) -> Bins:
-    """Returns groups counted in forty bins from the least to the largest number of all.
+    """Returns histograms with forty common bins over the range of all groups.
 
     Args:
-        values: Group -> its numbers, of any shape; those that are not finite are left out.
+        values: Group -> its numbers, of any shape; numbers that are not finite are left out.
 
     Raises:
         ValueError: If a group has no finite number.

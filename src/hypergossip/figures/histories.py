@@ -1,4 +1,4 @@
-"""What figures and tables read from histories: their columns, and how seeds become a median with a spread."""
+"""Reads histories for figures and tables: their columns, and medians with spreads over the seeds."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -19,26 +19,25 @@ COSTS = (
     "jacobian_products",
 )
 KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", "relative_residual", *COSTS)
-"""The columns that every history may have; any other numeric column is the problem's own observation."""
+"""The columns that every history may have; any other numeric column is an observation of the problem."""
 
 RETURN = "return"
-"""The observation of a game; in its histories the samples are steps of the environment."""
+"""The observation of a game, in whose histories samples are steps of the environment."""
 
 MANY_SEEDS = 10
-"""From so many seeds on, a spread is the 10th to 90th percentile; of fewer, it is the smallest to the largest."""
-
+"""From this number of seeds on, a spread is the 10th to 90th percentile, otherwise smallest to largest."""
 
 LAST_FIFTH = 0.8
-"""Of the rounds: what comes after this share of them."""
+"""The last fifth of the rounds begins after this share of them."""
 
 
 class Spread(NamedTuple):
-    """Seeds in three numbers, each (...): NaN wherever a seed has no finite value, so that no failure is hidden.
+    """Three numbers over the seeds, each (...). They are NaN where any seed is not finite, so no failure is hidden.
 
     Attributes:
         median: The median over the seeds.
-        low: The 10th percentile, or of fewer than ten seeds the smallest.
-        high: The 90th percentile, or of fewer than ten seeds the largest.
+        low: The 10th percentile, or the smallest of fewer than ten seeds.
+        high: The 90th percentile, or the largest of fewer than ten seeds.
     """
 
     median: np.ndarray
@@ -55,7 +54,7 @@ def spread(values: Float[np.ndarray, "*rows seeds"]) -> Spread:
 
 
 def check(histories: dict[str, pd.DataFrame]) -> None:
-    """Raises a ValueError, with advice, unless there is a history and every one can be read.
+    """Raises a ValueError unless there is at least one history and all can be drawn.
 
     Args:
         histories: Method -> history.
@@ -63,7 +62,7 @@ def check(histories: dict[str, pd.DataFrame]) -> None:
     if not histories:
         raise ValueError("there is no history to show; pass at least one, as {name: result.history}.")
     for name, history in histories.items():
-        # Where there are no losses on given data, as in a game, there is no metric: what is shown is what is observed.
+        # A game has no losses on given data and hence no metric: its observations are shown.
         measured = () if "metric" not in history and observations([history]) else ERRORS[:4]
         missing = [column for column in ("round", *measured, "samples") if column not in history]
         if missing:
@@ -85,7 +84,7 @@ def seeds(history: pd.DataFrame) -> int:
 
 
 def observations(histories: Iterable[pd.DataFrame]) -> list[str]:
-    """Returns the problem's own observations: every numeric column that is not known, in order."""
+    """Returns the observations of the problem: every numeric column that is not known, in order."""
     found: dict[str, None] = {}
     for history in histories:
         numeric = history.select_dtypes("number").columns
@@ -94,7 +93,7 @@ def observations(histories: Iterable[pd.DataFrame]) -> list[str]:
 
 
 def leading(histories: Iterable[pd.DataFrame]) -> str:
-    """Returns the column that tells most: the metric, or where no history has it the first own observation.
+    """Returns the main column: the metric, or the first observation where no history has a metric.
 
     Raises:
         ValueError: If there is neither.
@@ -108,11 +107,11 @@ def leading(histories: Iterable[pd.DataFrame]) -> str:
 
 
 def errors(histories: Iterable[pd.DataFrame], seen: bool = False) -> list[str]:
-    """Returns the errors that histories have, the metric apart.
+    """Returns the errors in the histories, without the metric.
 
     Args:
         histories: The histories.
-        seen: Leave out what is zero in all of them, as a consensus where nothing is shared.
+        seen: Leave out errors that are zero in all histories, as a consensus error of variables that are not shared.
     """
     histories = list(histories)
     there = [name for name in ERRORS[1:] if any(name in history for history in histories)]
@@ -122,32 +121,32 @@ def errors(histories: Iterable[pd.DataFrame], seen: bool = False) -> list[str]:
 
 
 def rounds_shown(histories: Iterable[pd.DataFrame]) -> str:
-    """Returns the column of the communication rounds: "exchanges" where a method has several in a round of its own."""
+    """Returns the column of communication rounds: "exchanges" where a method communicates several times a round."""
     return "exchanges" if any("exchanges" in history for history in histories) else "round"
 
 
 def by_seed(history: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Returns a column as a table: index the rounds, ascending, and one column a seed; NaN where a seed has no row."""
+    """Returns a column as a table with rounds as index and one column per seed; NaN where a seed has no row."""
     seeded = history if "seed" in history else history.assign(seed=0)
     return seeded.pivot(index="round", columns="seed", values=column).sort_index()
 
 
 def means_from(history: pd.DataFrame, column: str, share: float) -> np.ndarray:
-    """Returns every seed's mean over its rows from a share of its rounds on, (seeds,); NaN if one of them is.
+    """Returns the mean of every seed over its last rows, (seeds,); NaN if one of these is NaN.
 
     Args:
-        history: With a seed column, or of one seed.
-        column: Of the history.
-        share: 1 for the last round alone, 0.8 for the last fifth, 0 for all.
+        history: The history of several seeds, or of one seed and then without a seed column.
+        column: A column of the history.
+        share: The share of rounds to skip: 1 for the last round alone, 0.8 for the last fifth, 0 for all.
     """
     seeds = [rows for _, rows in history.groupby("seed")] if "seed" in history else [history]
-    least = 1e-9  # of a round: 0.8 of 35 is no whole number in floating point
-    late = [rows.loc[rows["round"] >= share * rows["round"].max() - least, column] for rows in seeds]
+    tolerance = 1e-9  # 0.8 of 35 is not an integer in floating point
+    late = [rows.loc[rows["round"] >= share * rows["round"].max() - tolerance, column] for rows in seeds]
     return np.array([values.to_numpy(np.float64).mean() for values in late])
 
 
-def spread_in_words(histories: dict[str, pd.DataFrame]) -> str:
-    """Returns the sentence that a figure with bands owes its reader; empty where every method has one seed."""
+def spread_description(histories: dict[str, pd.DataFrame]) -> str:
+    """Returns a sentence that explains lines and bands; empty where every method has a single seed."""
     counts = sorted({seeds(history) for history in histories.values()})
     if counts[-1] == 1:
         return ""

@@ -1,5 +1,6 @@
-"""How every figure looks: size, type, colours, line marks, and how it is written."""
+"""The common style of all figures (sizes, fonts, colours, markers) and how they are written."""
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,8 +18,8 @@ PANEL = (3.3, 2.5)  # inches
 TITLE = 11  # points
 SMALL = 8
 
-# Told apart under every common colour blindness: Okabe & Ito, "Color universal design" (2008), without its yellow,
-# which is lost on white.
+# Distinguishable with every common colour blindness: Okabe & Ito, "Color universal design" (2008), without its
+# yellow, which has too little contrast on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Dashes, ...] = ("-", "--", ":")
@@ -66,11 +67,11 @@ _SETTINGS: dict[Any, Any] = {
 
 
 class Mark(NamedTuple):
-    """How one method is drawn, the same in every panel of a figure.
+    """How one method is drawn in all axes of a figure.
 
     Attributes:
-        colour: Of its line, band and markers.
-        marker: A Matplotlib marker, so that the lines differ without colour too.
+        colour: The colour of its line, band and markers.
+        marker: A Matplotlib marker, so that the lines also differ without colour.
         dashes: A Matplotlib line style; solid for the first seven methods.
     """
 
@@ -79,23 +80,23 @@ class Mark(NamedTuple):
     dashes: Dashes
 
 
-def mark(place: int) -> Mark:
-    """Returns how the method in this place of a comparison is drawn, counted from 0; 21 methods differ."""
-    turn, slot = divmod(place, len(COLOURS))
+def mark(index: int) -> Mark:
+    """Returns how the method with this index in a comparison is drawn; the first 21 differ from each other."""
+    turn, slot = divmod(index, len(COLOURS))
     return Mark(COLOURS[slot], MARKERS[(slot + turn) % len(MARKERS)], DASHES[turn % len(DASHES)])
 
 
 def look() -> AbstractContextManager[None]:
-    """Returns a context in which figures are built and written; Matplotlib's settings are as before after it."""
+    """Returns a context with the settings for building and writing figures; it restores Matplotlib's own at its end."""
     return matplotlib.rc_context(_SETTINGS)
 
 
 def blank(width: float, height: float) -> Figure:
-    """Returns an empty figure whose panels, labels and legends make room for each other.
+    """Returns an empty figure with a constrained layout.
 
     Args:
-        width: In inches.
-        height: In inches.
+        width: The width in inches.
+        height: The height in inches.
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06, wspace=0.02, hspace=0.03)  # pyright: ignore
@@ -103,17 +104,17 @@ def blank(width: float, height: float) -> Figure:
 
 
 def without_frame(axes: Axes) -> None:
-    """Takes frame, ticks and grid off axes that hold a picture or a sentence."""
+    """Removes frame, ticks and grid from axes that hold a picture or a text."""
     axes.set_axis_off()
     axes.grid(False)
 
 
 def write(figure: Figure, path: Path | str) -> Path:
-    """Writes a figure, the same bytes for the same figure, and returns its path.
+    """Writes a figure reproducibly, to the same bytes each time, and returns its path.
 
     Args:
         figure: The figure.
-        path: Ends in .png (200 dots an inch), .pdf or .svg; missing folders are made.
+        path: Ends in .png (200 dots per inch), .pdf or .svg; missing folders are created.
 
     Raises:
         ValueError: If the path ends in something else.
@@ -122,7 +123,14 @@ def write(figure: Figure, path: Path | str) -> Path:
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"cannot write a figure to {path.name!r}; let the name end in one of {', '.join(FORMATS)}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    dated = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
-    with look():
-        figure.savefig(path, metadata={dated: None} if dated else None)
+    path.write_bytes(encoded(figure, path.suffix.lower()[1:]))
     return path
+
+
+def encoded(figure: Figure, form: str) -> bytes:
+    """Returns the bytes of a figure in a `form`, "png", "pdf" or "svg", without the time of writing."""
+    buffer = io.BytesIO()
+    date = {"pdf": "CreationDate", "svg": "Date"}.get(form)
+    with look():
+        figure.savefig(buffer, format=form, metadata={date: None} if date else None)
+    return buffer.getvalue()

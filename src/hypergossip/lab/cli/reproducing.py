@@ -56,9 +56,9 @@ def reproduce_into(
     with _marked(folder, asked, overwrite):
         records = reproduce.run(experiment, folder, quick, settings, say)
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)
-    story = tell(experiment, records, quick, pictures(folder, records))
-    html_page.write(story, folder)
-    page = markdown_page.write(story, folder)
+    document = tell(experiment, records, quick, pictures(folder, records))
+    html_page.write(document, folder)
+    page = markdown_page.write(document, folder)
     for record in records:
         if record.outcome.histories:
             say(f"{experiment.name}, {record.case.full_title}")

@@ -9,9 +9,9 @@ import numpy as np
 
 from hypergossip.figures.episodes import Scene, animation, strip
 from hypergossip.figures.formatting import tenths
-from hypergossip.figures.grid_frame import Board
+from hypergossip.figures.grid_frame import GridFrame
 from hypergossip.figures.histories import RETURN
-from hypergossip.figures.particle_frame import Plane
+from hypergossip.figures.particle_frame import ParticleFrame
 from hypergossip.lab.build import build
 from hypergossip.lab.configuration import Configuration, read, validate
 from hypergossip.lab.experiments import folder as disk
@@ -90,12 +90,12 @@ def scene(watched: Watched) -> Scene:
     """
     game, states = watched.game, watched.states
     if isinstance(game, Navigation):
-        return Plane(states.position, states.landmarks[0], REACH / 2, watched.returns)
+        return ParticleFrame(states.position, states.landmarks[0], REACH / 2, watched.returns)
     if isinstance(game, Pursuit):
         x, y = game.grid.obstacle
         wall = (x.start, y.start, len(x), len(y))
         caught = np.asarray(states.caught)
-        return Board(game.width, game.height, wall, states.pursuers, states.evaders, caught, watched.returns)
+        return GridFrame(game.width, game.height, wall, states.pursuers, states.evaders, caught, watched.returns)
     raise ValueError(
         f"there is no drawing of the game {type(game).__name__}; navigation and pursuit have one. The states of an "
         "episode are what hypergossip.problems.actor_critic.rollout.watch returns."

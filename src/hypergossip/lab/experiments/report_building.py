@@ -24,12 +24,12 @@ from hypergossip.lab.report.document import (
     Block,
     Code,
     Curves,
+    Document,
     Heading,
     Histogram,
     Panel,
     PerAgent,
     Picture,
-    Story,
     Table,
     Text,
     Topology,
@@ -43,7 +43,7 @@ MACHINE_OPTIONS = ("data_dir",)  # say where, not what
 
 def tell(
     experiment: Reproduction, records: list[Record], quick: bool, played: Mapping[str, Picture] | None = None
-) -> Story:
+) -> Document:
     """Returns the report: what the paper says, what was run, and where they differ.
 
     Args:
@@ -77,7 +77,7 @@ def tell(
     blocks += [Text(f"Every number: {_written(records)}.")]
     blocks += [Heading("Configuration"), Text("Each is a file for `hypergossip compare --config` as it stands.")]
     blocks += [Code(_configuration(record), "toml", record.case.full_title) for record in records]
-    return Story(_capital(experiment.title), _summary(measured, records, quick), tuple(blocks))
+    return Document(_capital(experiment.title), _summary(measured, records, quick), tuple(blocks))
 
 
 STATED_WORDS = (

@@ -1,8 +1,7 @@
-"""What a report tells, apart from how it is shown: a title, a summary, and blocks in the order of reading.
+"""The content of a report, independent of its format: a title, a summary, and blocks in reading order.
 
-`markdown_page.write` and `html_page.write` each turn one story into a page of a folder. Text, summary and captions are
-Markdown of a small kind: paragraphs, lists (lines that begin with "- "), **bold**, *italic*, `code` and
-[links](history.csv); anything else is shown as it stands, but that a letter with an index, as M_t, is set as one.
+`markdown_page.write` and `html_page.write` each turn one document into a page in a folder. Text, summary and captions
+are Markdown (CommonMark) without HTML and images. A letter with an index, as M_t, is set as one in the HTML page.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ class Heading:
     """The title of a section.
 
     Attributes:
-        text: Its words, without markup.
+        text: The title, without markup.
     """
 
     text: str
@@ -31,7 +30,7 @@ class Text:
     """Paragraphs and lists.
 
     Attributes:
-        markdown: Separated by empty lines.
+        markdown: The text.
     """
 
     markdown: str
@@ -39,11 +38,11 @@ class Text:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table as `tables.markdown` has it: numbers for people, the best of a kind emphasised.
+    """A table with formatted numbers, the best of each kind emphasised (see `tables.markdown`).
 
     Attributes:
-        frame: A summary, a tuning, or any frame; its index names the rows.
-        caption: What it shows; numbered by the page.
+        frame: A summary, the results of tuning, or any other frame; its index names the rows.
+        caption: The caption, without its number.
     """
 
     frame: pd.DataFrame
@@ -52,13 +51,13 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One pair of axes with a line and a band for every method.
+    """The content of one pair of axes: a line and a band for every method.
 
     Attributes:
-        histories: Method -> history, one row a round (and seed). A method that lacks the column is left out.
-        column: What is drawn up: "metric", one of its parts, or an observation of the problem's.
-        against: What is drawn along: "round", "samples", or "exchanges" where histories have such a column.
-        title: Above the panel; may be empty.
+        histories: Method -> history, one row per round (and seed). A method without the column is omitted.
+        column: The column on the y axis: "metric", one of its terms, or an observation of the problem.
+        against: The column on the x axis: "round", "samples", or "exchanges" where the histories have it.
+        title: The title of the axes; may be empty.
     """
 
     histories: Mapping[str, pd.DataFrame]
@@ -69,15 +68,15 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Panels that share one legend: a method looks the same in all of them, and in the whole story.
+    """A figure with several panels and one legend; a method looks the same in all figures of the document.
 
-    Panels that draw the same column share its range, so that they can be compared by eye; what is of another size (a
-    run that diverges beside one that does not) belongs in curves of its own.
+    Panels with the same column share the range of its axis, so that they can be compared. Values of another magnitude,
+    such as those of a diverging run, belong in another figure.
 
     Attributes:
-        panels: In the order of reading.
-        caption: What they show; what lines and bands are is added to it.
-        picture: Where the still picture goes, a path in the report's folder: "metric.png" or "figures/metric.png".
+        panels: In reading order.
+        caption: The caption; a sentence on lines and bands is in the figure.
+        picture: The path of the picture in the folder of the report, such as "metric.png" or "figures/metric.png".
     """
 
     panels: tuple[Panel, ...]
@@ -87,12 +86,12 @@ class Curves:
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """A network, drawn with its weights.
+    """A figure of a network with its weights.
 
     Attributes:
         network: The network.
-        caption: What it is; its name, counts and lambda are added to the drawing.
-        picture: As for `Curves`.
+        caption: The caption; counts, weights and lambda are added to it.
+        picture: See `Curves`.
     """
 
     network: Network
@@ -102,13 +101,13 @@ class Topology:
 
 @dataclass(frozen=True, eq=False)
 class PerAgent:
-    """One number for every agent and seed, method beside method: how alike the agents fare.
+    """A figure of one number for every agent and seed of each method: how much the agents differ.
 
     Attributes:
         values: Method -> (seeds, agents).
-        label: What the number is, such as "test accuracy".
-        caption: What it shows.
-        picture: As for `Curves`.
+        label: The name of the number, such as "test accuracy".
+        caption: The caption.
+        picture: See `Curves`.
     """
 
     values: Mapping[str, np.ndarray]
@@ -119,13 +118,13 @@ class PerAgent:
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How the numbers of some groups are spread, in shares of each group: weights of clean and of corrupted samples.
+    """A figure of distributions by group, such as the learned weights of clean and of corrupted samples.
 
     Attributes:
-        values: Group -> its numbers, of any shape; those that are not finite are left out.
-        label: What the number is, such as "learned weight".
-        caption: What it shows.
-        picture: As for `Curves`.
+        values: Group -> its numbers, of any shape; numbers that are not finite are left out.
+        label: The name of the numbers, such as "learned weight".
+        caption: The caption.
+        picture: See `Curves`.
     """
 
     values: Mapping[str, np.ndarray]
@@ -136,11 +135,11 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that lies in the folder already.
+    """A picture that is already in the folder.
 
     Attributes:
-        path: Of a .png or .svg, relative to the folder.
-        caption: What it shows.
+        path: The path of a .png or .svg, relative to the folder.
+        caption: The caption.
     """
 
     path: str
@@ -149,12 +148,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Code:
-    """Text as it stands, such as a configuration.
+    """Verbatim text, such as a configuration.
 
     Attributes:
-        text: Its lines.
-        language: For Markdown's colours, such as "toml".
-        caption: What it is; may be empty.
+        text: The lines.
+        language: The language for syntax highlighting, such as "toml".
+        caption: The caption; may be empty.
     """
 
     text: str
@@ -162,20 +161,21 @@ class Code:
     caption: str = ""
 
 
-Block = Heading | Text | Table | Curves | Topology | PerAgent | Histogram | Picture | Code
+Figure = Curves | Topology | PerAgent | Histogram
+Block = Heading | Text | Table | Figure | Picture | Code
 
 
 @dataclass(frozen=True)
-class Story:
+class Document:
     """A report.
 
     Attributes:
-        title: Its title, without markup.
-        summary: What it found, in a few sentences of Markdown; shown first.
-        blocks: In the order of reading.
+        title: The title, without markup.
+        summary: The main results in a few sentences of Markdown; shown first.
+        blocks: In reading order.
 
     Raises:
-        ValueError: If two blocks have the same picture, or one lies outside the folder or is no picture.
+        ValueError: If two blocks have the same picture, or a picture is outside the folder or has another format.
     """
 
     title: str
@@ -183,7 +183,7 @@ class Story:
     blocks: tuple[Block, ...]
 
     def __post_init__(self) -> None:
-        drawn = [block.picture for block in self.blocks if isinstance(block, Curves | Topology | PerAgent | Histogram)]
+        drawn = [block.picture for block in self.blocks if isinstance(block, Figure)]
         if twice := sorted({name for name in drawn if drawn.count(name) > 1}):
             raise ValueError(
                 f"two blocks would write {', '.join(twice)}; give every block's picture a name of its own."
@@ -196,14 +196,14 @@ class Story:
                 )
 
 
-def places(story: Story) -> dict[str, int]:
-    """Returns the place, counted from 0, that decides how a method looks, for every method that the story draws.
+def method_indices(document: Document) -> dict[str, int]:
+    """Returns the index of every method in the figures of a document, which determines its colour and marker.
 
-    Blocks that have a method in common count together, so that a method looks alike in all of them; blocks that have
-    none (methods here, densities of the network there) each begin with the first colour.
+    Blocks that have a method in common are numbered together, so that a method looks the same in all of them. Blocks
+    without common methods (methods in one, densities of the network in another) each start with the first colour.
     """
     groups: list[dict[str, None]] = []
-    for block in story.blocks:
+    for block in document.blocks:
         if isinstance(block, Curves):
             names = {name: None for panel in block.panels for name in panel.histories}
         elif isinstance(block, PerAgent):
@@ -213,13 +213,13 @@ def places(story: Story) -> dict[str, int]:
         joined = [group for group in groups if group.keys() & names.keys()]
         groups = [group for group in groups if not group.keys() & names.keys()]
         groups.append({name: None for group in [*joined, names] for name in group})
-    return {name: place for group in groups for place, name in enumerate(group)}
+    return {name: index for group in groups for index, name in enumerate(group)}
 
 
-def numbered(story: Story) -> Iterator[tuple[Block, str]]:
-    """Yields every block with its number, "Table 1" or "Figure 2"; what has no caption of that kind has none, ""."""
+def numbered(document: Document) -> Iterator[tuple[Block, str]]:
+    """Yields every block of a `document` with its number, as "Table 1" or "Figure 2", or "" if it has none."""
     counts = {"Table": 0, "Figure": 0}
-    for block in story.blocks:
+    for block in document.blocks:
         kind = "Table" if isinstance(block, Table) else "" if isinstance(block, Heading | Text | Code) else "Figure"
         if kind:
             counts[kind] += 1

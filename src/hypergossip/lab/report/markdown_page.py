@@ -1,31 +1,31 @@
-"""A story as report.md, with still pictures beside it."""
+"""Writes a document as report.md with its pictures beside it."""
 
 from pathlib import Path
 from urllib.parse import quote
 
-from hypergossip.figures.network import facts
+from hypergossip.figures.network import description
 from hypergossip.lab.report import pictures, tables
-from hypergossip.lab.report.document import Block, Code, Heading, Picture, Story, Table, Text, Topology, numbered
+from hypergossip.lab.report.document import Block, Code, Document, Heading, Picture, Table, Text, Topology, numbered
 from hypergossip.lab.report.markup import guarded, literal, plain, sentence
 
 NAME = "report.md"
 
 
-def write(story: Story, folder: Path | str) -> Path:
-    """Writes report.md and the pictures that it shows, the same bytes for the same story, and returns its path.
+def write(content: Document, folder: Path | str) -> Path:
+    """Writes report.md and its pictures reproducibly, and returns its path.
 
     Args:
-        story: The story.
-        folder: Missing folders are made.
+        content: The document.
+        folder: The folder; it is created if missing.
 
     Raises:
-        ValueError: If there is nothing to draw in a block; the sentence says what to do.
+        ValueError: If a block has nothing to draw.
     """
     path = Path(folder) / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    pictures.write(story, folder)
-    parts = [f"# {literal(story.title)}", guarded(story.summary)]
-    parts += [_block(block, number) for block, number in numbered(story)]
+    pictures.write(content, folder)
+    parts = [f"# {literal(content.title)}", guarded(content.summary)]
+    parts += [_block(block, number) for block, number in numbered(content)]
     path.write_text("\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n", encoding="utf-8")
     return path
 
@@ -43,13 +43,13 @@ def _block(block: Block, number: str) -> str:
         return f"{guarded(block.caption)}\n\n{code}" if block.caption else code
     caption = block.caption
     if isinstance(block, Topology):
-        caption = f"{sentence(caption)} {facts(block.network)}.".replace("\n", "; ")
+        caption = f"{sentence(caption)} {description(block.network)}.".replace("\n", "; ")
     path = block.path if isinstance(block, Picture) else block.picture
     return f"![{literal(plain(block.caption))}]({quote(path)})\n\n**{number}.** {guarded(caption)}"
 
 
 def _longest_run(text: str, letter: str) -> int:
-    """Returns the most of a letter in a row."""
+    """Returns the length of the longest run of a letter."""
     longest = 0
     while letter * (longest + 1) in text:
         longest += 1

@@ -1,4 +1,4 @@
-"""Tables of results: one row a method to compute with, and the same for people, on a terminal or in Markdown."""
+"""Tables of results: a data frame with one row per method, and the same for a terminal, in Markdown and in HTML."""
 
 import math
 from collections.abc import Callable
@@ -34,12 +34,12 @@ ABSENT = "–"
 
 
 class Cells(NamedTuple):
-    """A table as people read it.
+    """A table of formatted text.
 
     Attributes:
-        head: Above the columns; the first is above the rows' names, and may be empty.
-        rows: Rows of text, each as long as the head; the first of each is its name.
-        best: For every cell but the names, whether it is the best of its kind.
+        head: The titles of the columns; the first is that of the names of the rows and may be empty.
+        rows: Rows of text, each as long as the head, with the name of the row first.
+        best: For every cell except the names, whether it is the best of its kind.
     """
 
     head: list[str]
@@ -48,19 +48,19 @@ class Cells(NamedTuple):
 
 
 def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Returns one row a method: what it spent and where it ended, medians over its seeds.
+    """Returns one row per method: its costs and its final values, as medians over its seeds.
 
     Args:
-        histories: Method -> history, one row a round (and seed).
+        histories: Method -> history, one row per round (and seed).
 
     Returns:
-        Index "method"; columns seeds, rounds, exchanges where they are unlike the rounds, samples, bytes_sent (both per
-        agent), seconds (of all seeds together),
-        metric with metric_low and metric_high (10th and 90th percentile, or of fewer than ten seeds the smallest and
-        the largest), its parts, upper_loss, and each of the problem's own observations, at each seed's last round;
-        <observation>_tail is its mean over the last fifth of the rounds. Where no history has a metric, as in a game,
-        the first observation stands in its place, and there are only errors that are not zero. A number is NaN where
-        a seed's is not finite, or where a method has no such column.
+        Index "method". Columns: seeds, rounds, exchanges (where they differ from the rounds), samples and bytes_sent
+        (both per agent), seconds (of all seeds together), metric with metric_low and metric_high, the terms of the
+        metric, upper_loss, and each observation of the problem with <observation>_tail. The low and high values are
+        the 10th and 90th percentile, or the smallest and the largest of fewer than ten seeds. Values are those of the
+        last round of each seed; a tail is the mean over the last fifth of the rounds. Where no history has a metric,
+        as in a game, the first observation takes its role and errors that are zero are omitted. A number is NaN where
+        a seed is not finite or a method has no such column.
 
     Raises:
         ValueError: If there is no history, or one lacks a column.
@@ -88,9 +88,9 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def console(frame: pd.DataFrame) -> Table:
-    """Returns a table for a terminal, numbers for people, the best of a kind emphasised where several are compared.
+    """Returns a table for a terminal with formatted numbers, the best of each kind emphasised.
 
-    A frame of numbers with more columns than rows is laid on its side, so that a summary fits eighty characters.
+    A frame of numbers with more columns than rows is transposed, so that a summary fits eighty characters.
 
     Args:
         frame: A summary, or any frame; its index names the rows.
@@ -116,7 +116,7 @@ def markdown(frame: pd.DataFrame) -> str:
     cells = _cells(frame)
     escaped = lambda text: text.replace("\\", "\\\\").replace("|", "\\|")
     line = lambda texts: "| " + " | ".join(texts) + " |"
-    rules = "".join(" --- |" if worded else " ---: |" for worded in _worded(frame, cells))
+    rules = "".join(" --- |" if is_text else " ---: |" for is_text in _text_columns(frame, cells))
     lines = [line(map(escaped, cells.head)), f"| --- |{rules}"]
     for (name, *texts), best in zip(cells.rows, cells.best, strict=True):
         lines.append(
@@ -136,7 +136,7 @@ def html(frame: pd.DataFrame) -> str:
     """
     cells = _cells(frame)
     corner, *columns = cells.head
-    kinds = [' class="words"' if worded else "" for worded in _worded(frame, cells)]
+    kinds = [' class="text"' if is_text else "" for is_text in _text_columns(frame, cells)]
     heads = (f'<th scope="col"{kind}>{letters(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
     head = f"<td>{letters(corner)}</td>" + "".join(heads)
     lines = [f"<thead><tr>{head}</tr></thead>", "<tbody>"]
@@ -155,26 +155,26 @@ def _ends(history: pd.DataFrame, column: str, share: float = 1.0) -> np.ndarray:
 def _cells(frame: pd.DataFrame) -> Cells:
     names = [str(label) for label in frame.index]
     columns = [str(column) for column in frame.columns]
-    texts = [_texts(name, frame.iloc[:, place]) for place, name in enumerate(columns)]
-    best = [_best(name, frame.iloc[:, place], texts[place]) for place, name in enumerate(columns)]
-    if len(columns) > len(names) and all(_is_numeric(frame.iloc[:, place]) for place in range(len(columns))):
+    texts = [_texts(name, frame.iloc[:, index]) for index, name in enumerate(columns)]
+    best = [_best(name, frame.iloc[:, index], texts[index]) for index, name in enumerate(columns)]
+    if len(columns) > len(names) and all(_is_numeric(frame.iloc[:, index]) for index in range(len(columns))):
         return Cells(["", *names], [[name, *line] for name, line in zip(columns, texts, strict=True)], best)
-    rows = [[name, *(column[place] for column in texts)] for place, name in enumerate(names)]
+    rows = [[name, *(column[index] for column in texts)] for index, name in enumerate(names)]
     return Cells(
         [str(frame.index.name or ""), *columns],
         rows,
-        [[column[place] for column in best] for place in range(len(names))],
+        [[column[index] for column in best] for index in range(len(names))],
     )
 
 
-def _worded(frame: pd.DataFrame, cells: Cells) -> list[bool]:
-    """Tells for every column of cells but the first whether it holds words, which are read from the left."""
+def _text_columns(frame: pd.DataFrame, cells: Cells) -> list[bool]:
+    """Returns for every column except the first whether it has text, which is aligned to the left."""
     upright = cells.head[1:] == list(map(str, frame.columns))
-    return [upright and not _is_numeric(frame.iloc[:, place]) for place in range(len(cells.head) - 1)]
+    return [upright and not _is_numeric(frame.iloc[:, index]) for index in range(len(cells.head) - 1)]
 
 
 def _texts(name: str, values: pd.Series) -> list[str]:
-    """Returns a column's values for people, all in one notation so that they can be compared by eye."""
+    """Returns the formatted values of a column, all in one notation so that they can be compared."""
     if not _is_numeric(values):
         return [ABSENT if absent else str(value) for value, absent in zip(values, values.isna(), strict=True)]
     numbers = _numbers(values)
@@ -226,7 +226,7 @@ def _bytes(number: float) -> str:
 
 
 def _best(name: str, values: pd.Series, texts: list[str]) -> list[bool]:
-    """Marks the best values of a column, as read; none where all read alike or no direction is known to be better."""
+    """Marks the best values of a column as formatted, or none where all are equal or no direction is better."""
     lower = _lower_is_better(name)
     if lower is None or len(set(texts)) == 1 or not _is_numeric(values):
         return [False] * len(texts)
@@ -239,10 +239,10 @@ def _best(name: str, values: pd.Series, texts: list[str]) -> list[bool]:
 
 
 def _lower_is_better(name: str) -> bool | None:
-    """Tells by its name whether a column's lowest value is its best, or its highest, or neither."""
+    """Returns whether the lowest value of a column is the best, judged by its name; None if neither end is."""
     if name in KNOWN_COLUMNS:  # the upper loss of agents that disagree can lie below the optimum
         return True if name in ERRORS else None
-    words = set(name.split("_"))
-    if words & LOWER_IS_BETTER:
+    parts = set(name.split("_"))
+    if parts & LOWER_IS_BETTER:
         return True
-    return False if words & HIGHER_IS_BETTER else None
+    return False if parts & HIGHER_IS_BETTER else None

@@ -1,41 +1,49 @@
-"""A story in Markdown: every block is there, with the frame's numbers, and its pictures show what it holds."""
+"""A document in Markdown: every block is in the page, and its pictures show the given numbers."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import telling
+import sample_document
 from matplotlib.collections import LineCollection, PathCollection
 
 from hypergossip import networks
 from hypergossip.figures import curves as figures
-from hypergossip.figures import distributions as spreads
-from hypergossip.lab.report import markdown_page, pictures, tables
-from hypergossip.lab.report import markup as prose
-from hypergossip.lab.report.document import Curves, Histogram, Panel, PerAgent, Picture, Story, numbered, places
+from hypergossip.figures import distributions
+from hypergossip.lab.report import markdown_page, markup, pictures, tables
+from hypergossip.lab.report.document import (
+    Curves,
+    Document,
+    Histogram,
+    Panel,
+    PerAgent,
+    Picture,
+    method_indices,
+    numbered,
+)
 
 
 @pytest.fixture
-def told(histories):
-    return telling.story(histories)
+def document(histories):
+    return sample_document.document(histories)
 
 
-def test_every_block_is_in_the_page(told, tmp_path, sized):
-    page = markdown_page.write(told, tmp_path).read_text()
+def test_every_block_is_in_the_page(document, tmp_path, sized):
+    page = markdown_page.write(document, tmp_path).read_text()
     parts = [
-        "# A story: x \\< y\n",
+        "# A title: x \\< y\n",
         "What was **found**, and `why`.\n\n- first M_t\n- second\n",
         "## Results\n",
         "See [the numbers](history.csv), *all* of them; 1 &lt; 2.",
         "**Table 1.** The `table`.\n\n| method | test_accuracy | remark |\n",
-        tables.markdown(telling.frame()),
+        tables.markdown(sample_document.frame()),
         "![The curves.](figures/curves.png)\n\n**Figure 1.** The curves.",
         "![The network.](figures/network.png)\n\n**Figure 2.** The network. 5 agents, 5 edges, 2 neighbours",
         "![The agents.](figures/agents.png)",
         "![The weights.](figures/weights.png)",
         '![A "given" picture.](given.png)\n\n**Figure 5.** A "given" picture.',
         "## Configuration\n",
-        f"What was run\n\n```toml\n{telling.CODE}```\n",
+        f"What was run\n\n```toml\n{sample_document.CODE}```\n",
     ]
     at = [page.find(part) for part in parts]
     assert -1 not in at
@@ -45,34 +53,34 @@ def test_every_block_is_in_the_page(told, tmp_path, sized):
         assert min(sized(tmp_path / f"figures/{name}.png")) > 400
 
 
-def test_the_same_story_is_written_alike_twice(told, tmp_path):
-    markdown_page.write(told, tmp_path / "a")
-    markdown_page.write(told, tmp_path / "b")
+def test_the_pages_are_reproducible(document, tmp_path):
+    markdown_page.write(document, tmp_path / "a")
+    markdown_page.write(document, tmp_path / "b")
     files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*")]
     assert len(files) == 5
     assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
 
 
-def test_tables_figures_and_nothing_else_are_numbered(told):
-    assert [number for _, number in numbered(told)] == [
+def test_tables_figures_and_nothing_else_are_numbered(document):
+    assert [number for _, number in numbered(document)] == [
         *("", "", "Table 1", "Figure 1", "Figure 2", "Figure 3", "Figure 4", "Figure 5", "", "")
     ]
 
 
-def test_a_method_looks_alike_wherever_it_is_drawn(make):
+def test_a_method_looks_the_same_in_all_figures(make):
     history = make()
     curves = lambda *names: Curves((Panel(dict.fromkeys(names, history)),), "", f"{''.join(names)}.png")
     agents = PerAgent({"D": np.ones((1, 2))}, "", "", "agents.png")
-    assert places(Story("", "", (curves("p", "q"), curves("A", "B"), curves("C", "B"), agents))) == {
+    assert method_indices(Document("", "", (curves("p", "q"), curves("A", "B"), curves("C", "B"), agents))) == {
         **{"p": 0, "q": 1},
         **{"A": 0, "B": 1, "C": 2},
         "D": 0,
     }
-    # A later block can join what began apart.
-    assert places(Story("", "", (curves("A"), curves("B"), curves("B", "A")))) == {"A": 0, "B": 1}
+    # A later block can join groups that were separate.
+    assert method_indices(Document("", "", (curves("A"), curves("B"), curves("B", "A")))) == {"A": 0, "B": 1}
 
 
-def test_panels_of_one_column_share_its_range_and_those_of_one_axis_its_budget(make):
+def test_panels_share_the_scales_of_common_columns(make):
     small, large = {"A": make(rounds=50)}, {"A": make(scale=3000.0)}
     block = Curves((Panel(small), Panel(large, title="large"), Panel(small, against="samples")), "", "a.png")
     first, second, third = pictures.drawn(block)
@@ -100,38 +108,38 @@ def test_panels_of_one_column_share_its_range_and_those_of_one_axis_its_budget(m
 )
 def test_pairs_of_panels_stay_pairs(make, titles, columns):
     history = {"A": make()}
-    assert pictures.abreast(Curves(tuple(Panel(history, title=title) for title in titles), "", "a.png")) == columns
+    assert pictures.columns_of(Curves(tuple(Panel(history, title=title) for title in titles), "", "a.png")) == columns
 
 
-def test_agents_lie_side_by_side_with_their_median_over_the_seeds():
-    shown = spreads.strips(telling.accuracies())
+def test_agents_are_side_by_side_with_their_medians_over_the_seeds():
+    shown = distributions.strips(sample_document.accuracies())
     np.testing.assert_allclose(shown["B"].medians, [0.6, 0.61, 0.62, 0.63])
-    np.testing.assert_allclose(shown["B"].across.mean(), 1.0)
-    every = np.sort(np.concatenate([strip.across for strip in shown.values()]))
+    np.testing.assert_allclose(shown["B"].x.mean(), 1.0)
+    every = np.sort(np.concatenate([strip.x for strip in shown.values()]))
     assert np.diff(every).min() > 2 * shown["B"].half
-    assert spreads.range_in_words(shown["B"]) == "0.600 to 0.630"
-    block = PerAgent(telling.accuracies(), "test accuracy", "", "a.png")
+    assert distributions.range_text(shown["B"]) == "0.600 to 0.630"
+    block = PerAgent(sample_document.accuracies(), "test accuracy", "", "a.png")
     axes = pictures.per_agent_figure(block, {"A": 0, "B": 1, "C": 2}).axes[0]
     bars = [part.get_segments() for part in axes.collections if isinstance(part, LineCollection)]
     np.testing.assert_allclose(np.array(bars)[1, :, :, 1], [[value, value] for value in shown["B"].medians])
     points = [np.asarray(part.get_offsets()) for part in axes.collections if isinstance(part, PathCollection)]
-    np.testing.assert_allclose(points[2][:, 1], telling.accuracies()["C"].ravel())
+    np.testing.assert_allclose(points[2][:, 1], sample_document.accuracies()["C"].ravel())
     assert axes.get_xticklabels()[0].get_text() == "A\n0.500 to 0.530"
 
 
-def test_one_seed_has_bars_alone_and_a_failed_one_hides_nothing():
-    alone = PerAgent(telling.accuracies(seeds=1), "", "", "a.png")
+def test_one_seed_has_only_bars_and_a_failed_seed_is_not_hidden():
+    alone = PerAgent(sample_document.accuracies(seeds=1), "", "", "a.png")
     axes = pictures.per_agent_figure(alone, {"A": 0, "B": 1, "C": 2}).axes[0]
     assert not any(isinstance(part, PathCollection) for part in axes.collections)
-    shown = spreads.strips({"A": np.array([[1.0, np.inf], [2.0, 3.0]])})["A"]
+    shown = distributions.strips({"A": np.array([[1.0, np.inf], [2.0, 3.0]])})["A"]
     np.testing.assert_array_equal(shown.medians, [1.5, np.nan])
-    assert spreads.range_in_words(shown) == "1.50"
+    assert distributions.range_text(shown) == "1.50"
 
 
-def test_groups_are_shares_of_themselves_in_common_bins():
+def test_histograms_are_shares_of_each_group_in_common_bins():
     rng = np.random.default_rng(0)
     values = {"clean": rng.uniform(0.4, 1.0, (20, 30)), "corrupted": np.array([0.0, 0.1, np.nan, 0.9])}
-    shown = spreads.bins(values)
+    shown = distributions.bins(values)
     assert shown.edges[0] == 0.0
     assert shown.edges[-1] == values["clean"].max()
     assert all(share.sum() == pytest.approx(1) for share in shown.shares.values())
@@ -139,11 +147,11 @@ def test_groups_are_shares_of_themselves_in_common_bins():
     assert shown.names["clean"].startswith("clean (600, median 0.7")
     axes = pictures.histogram_figure(Histogram(values, "weight", "", "a.png")).axes[0]
     assert axes.get_xlim() == (shown.edges[0], shown.edges[-1])
-    assert spreads.bins({"all alike": np.zeros(3)}).shares["all alike"].sum() == 1
+    assert distributions.bins({"all shared": np.zeros(3)}).shares["all shared"].sum() == 1
 
 
 def test_a_network_too_large_to_draw_is_told(histories, tmp_path, sized):
-    large = telling.story(histories, networks.ring(400))
+    large = sample_document.document(histories, networks.ring(400))
     assert "400 agents, 400 edges, 2 neighbours" in markdown_page.write(large, tmp_path).read_text()
     assert sized(tmp_path / "figures/network.png") > (0, 0)
     assert figures.network_figure(networks.single()).axes[0].texts[0].get_text() == "0"
@@ -153,67 +161,63 @@ def test_a_network_too_large_to_draw_is_told(histories, tmp_path, sized):
     ("markdown", "html", "plain"),
     [
         ("a **b `c_d`** *e*", "<p>a <strong>b <code>c_d</code></strong> <em>e</em></p>", "a b c_d e"),
-        (
-            "M_t, x_0, upper_step",
-            "<p><i>M</i><sub>t</sub>, <i>x</i><sub>0</sub>, upper_step</p>",
-            "M_t, x_0, upper_step",
-        ),
-        ("`M_t`", "<p><code>M_t</code></p>", "M_t"),
+        ("M_t, upper_step", "<p><i>M</i><sub>t</sub>, upper_step</p>", "M_t, upper_step"),
+        ("**x_0**", "<p><strong><i>x</i><sub>0</sub></strong></p>", "x_0"),
+        ("`M_t` of a/x_t.csv", "<p><code>M_t</code> of a/x_t.csv</p>", "M_t of a/x_t.csv"),
         ("2 * 3 * 4 **", "<p>2 * 3 * 4 **</p>", "2 * 3 * 4 **"),
         ("<b>&`<i>`", "<p>&lt;b&gt;&amp;<code>&lt;i&gt;</code></p>", "<b>&<i>"),
-        ("[a_b](c.csv)", '<p><a href="c.csv"><i>a</i><sub>b</sub></a></p>', "a_b"),
-        ('[a](x"y)', '<p><a href="x&quot;y">a</a></p>', "a"),
+        ("[a_b](c_d.csv)", '<p><a href="c_d.csv"><i>a</i><sub>b</sub></a></p>', "a_b"),
         ("[a](javascript:b)", "<p>[a](javascript:b)</p>", "[a](javascript:b)"),
+        ("![a](b.png)", '<p>!<a href="b.png">a</a></p>', "!a"),
         ("a\nb\n\nc", "<p>a\nb</p>\n<p>c</p>", "a b c"),
-        ("a:\n- b\n  c\n- d", "<p>a:</p><ul><li>b c</li><li>d</li></ul>", "a: - b c - d"),
-        ("- a", "<ul><li>a</li></ul>", "- a"),
+        ("a:\n- b\n  c\n- d", "<p>a:</p>\n<ul>\n<li>b\nc</li>\n<li>d</li>\n</ul>", "a: b c d"),
         ("", "", ""),
     ],
 )
-def test_the_small_markdown(markdown, html, plain):
-    assert prose.to_html(markdown) == html
-    assert prose.plain(markdown) == plain
+def test_markdown_as_html_and_as_plain_text(markdown, html, plain):
+    assert markup.to_html(markdown) == html
+    assert markup.plain(markdown) == plain
 
 
-def test_an_index_is_set_in_pictures_too_and_a_sentence_ends():
-    assert prose.mathtext("p_c = 0.3, upper_step, 5 $ of M_t") == r"$p_c$ = 0.3, upper_step, 5 \$ of $M_t$"
-    assert [prose.sentence(text) for text in ("a", "a. ", "a?", "")] == ["a.", "a.", "a?", ""]
+def test_an_index_is_set_in_figures_and_a_sentence_has_a_full_stop():
+    assert markup.mathtext("p_c = 0.3, upper_step, 5 $ of M_t") == r"$p_c$ = 0.3, upper_step, 5 \$ of $M_t$"
+    assert [markup.sentence(text) for text in ("a", "a. ", "a?", "")] == ["a.", "a.", "a?", ""]
 
 
-def test_a_fence_is_longer_than_any_in_the_code():
-    block = telling.Code("a\n```\nb")
+def test_a_fence_is_longer_than_any_within_the_code():
+    block = sample_document.Code("a\n```\nb")
     assert "````\na\n```\nb\n````" in markdown_page._block(block, "")
 
 
-def test_faults_are_sentences(make, tmp_path):
+def test_invalid_documents_are_errors(make, tmp_path):
     history = {"A": make()}
     one = Curves((Panel(history),), "", "a.png")
     with pytest.raises(ValueError, match=r"two blocks would write a\.png"):
-        Story("", "", (one, one))
+        Document("", "", (one, one))
     for name in ("../a.png", str(tmp_path / "a.png"), "a.jpeg", "a"):
         with pytest.raises(ValueError, match="no picture of the folder"):
-            Story("", "", (Picture(name, ""),))
+            Document("", "", (Picture(name, ""),))
     with pytest.raises(ValueError, match=r"a\.png has no panel"):
         pictures.drawn(Curves((), "", "a.png"))
     with pytest.raises(ValueError, match=r"no history of a\.png has a column reward"):
         pictures.drawn(Curves((Panel(history, "reward"),), "", "a.png"))
-    with pytest.raises(ValueError, match=r"shape \(3,\); pass one row a seed"):
-        spreads.strips({"A": np.zeros(3)})
+    with pytest.raises(ValueError, match=r"shape \(3,\); pass one row per seed"):
+        distributions.strips({"A": np.zeros(3)})
     with pytest.raises(ValueError, match="corrupted has no finite number"):
-        spreads.bins({"clean": np.ones(2), "corrupted": np.array([np.nan])})
+        distributions.bins({"clean": np.ones(2), "corrupted": np.array([np.nan])})
     with pytest.raises(ValueError, match="no group to show"):
-        spreads.bins({})
+        distributions.bins({})
 
 
-@pytest.mark.parametrize(("away", "alike"), [(0.0, True), (0.1, True), (5.0, False)])
-def test_a_linear_scale_is_shared_until_it_would_press_a_case_flat(make, away, alike):
-    one, other = ({"A": make(reached=level)} for level in (-3.0, -3.0 + away))
+@pytest.mark.parametrize(("offset", "shared"), [(0.0, True), (0.1, True), (5.0, False)])
+def test_a_linear_scale_is_shared_unless_it_compresses_a_case(make, offset, shared):
+    one, other = ({"A": make(reached=level)} for level in (-3.0, -3.0 + offset))
     panels = [Panel(case, "reached", "round", title) for title, case in (("one", one), ("other", other))]
     block = Curves((panels[0], replace(panels[0], against="samples"), *panels[1:]), "", "a.png")
     first, second, third = (shown.scales[1] for shown in pictures.drawn(block))
     assert first == second
-    assert (first == third) == alike
+    assert (first == third) == shared
     assert first.low < -3.0 < -3.0 + 0.14 < first.high
-    assert third.low < -3.0 + away < -3.0 + away + 0.14 < third.high
+    assert third.low < -3.0 + offset < -3.0 + offset + 0.14 < third.high
     figure = pictures.curves_figure(block, {"A": 0})
-    assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, not alike]
+    assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, not shared]
