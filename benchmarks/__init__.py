@@ -1,1 +1,1 @@
-"""Speed, measured: `make bench` runs all of it, `python -m benchmarks NAME ...` some."""
+"""Running time: `make bench` runs all benchmarks, `python -m benchmarks NAME ...` some."""

@@ -1,4 +1,4 @@
-"""How fast navigation is played, and that random policies earn in it what they earn in mpe2's.
+"""How fast navigation is played, and that random policies have the same return in it as in mpe2's.
 
 JaxMARL and mpe2 are measured where they are installed (the extra "bench").
 """

@@ -1,4 +1,4 @@
-"""How fast pursuit is played, and that random policies earn in ours what they earn in PettingZoo's pursuit_v5.
+"""How fast pursuit is played, and that random policies have the same return as in PettingZoo's pursuit_v5.
 
 `python -m benchmarks.game_pursuit`; PettingZoo's SISL environments must be installed.
 """

@@ -1,4 +1,4 @@
-"""Dense product, neighbour list, or list of edges: what one average over the neighbours costs on unlike graphs."""
+"""Dense product, neighbour list, or list of edges: the time of one average over the neighbours, by the graph."""
 
 from functools import partial
 

@@ -21,7 +21,7 @@ AGENTS = 8
 
 
 def one_run(engine: str, folder: str) -> None:
-    """Runs DIAMOND on noisy quadratics, or goes on with it, with a checkpoint every 50 ms."""
+    """Runs DIAMOND on noisy quadratics, or resumes it, with a checkpoint every 50 ms."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", 4)

@@ -2,7 +2,7 @@
 
 Every decentralized method runs over five agents, every single-agent method on the pooled data, each with the steps that
 `hg.tune` finds on one grid. What it cost to bring M_t to fixed values goes to docs/table as Markdown and CSV, with a
-figure. A method's result is kept under runs/ as soon as it is there; `--resume` goes on from what is kept.
+figure. A method's result is kept under runs/ as soon as it is there; `--resume` resumes from what is kept.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Tunes a method, runs it with every seed, and keeps what came of it."""
+"""Tunes a method, runs it with every seed, and keeps the result."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def tuned(entry: Entry, settings: Settings, data_dir: Path | None) -> tuple[dict
 
 
 def observed(entry: Entry, algorithm: Any, settings: Settings, data_dir: Path | None) -> pd.DataFrame:
-    """Runs the reported seeds side by side; a seed that diverges goes on with numbers that are not finite.
+    """Runs the reported seeds side by side; a seed that diverges continues with numbers that are not finite.
 
     Seconds are of the compiled rounds alone, all seeds together, divided by their number.
     """

@@ -15,7 +15,7 @@ class Settings(NamedTuple):
     """How much is run.
 
     Attributes:
-        upper_scales: The grid: scales of the upper step's schedule. The least is that of diamond.txt, section VI.
+        upper_scales: The grid: scales of the upper step's schedule. The least is that of Qiu et al. 2023, section VI.
         lower_scales: Scales of the lower step's.
         seeds: Reported runs of a method: seeds 0, 1, ...
         tuning_seeds: Runs a point of the grid: seeds 1 000 000, 1 000 001, ...

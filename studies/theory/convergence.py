@@ -1,4 +1,4 @@
-"""The mean of M_t up to T falls as T^(-2/3) for DIAMOND (diamond.txt, theorem 1).
+"""The mean of M_t up to T falls as T^(-2/3) for DIAMOND (Qiu et al. 2023, theorem 1).
 
 Noisy heterogeneous quadratics, 8 agents on a ring, eq. 5's estimator with its random depth and theorem 1's K. Steps are
 alpha_t = c (2 + t)^(-power) and beta_t = 4 alpha_t, the momenta c_eta alpha_t^2 (cut at 1) with c_eta = c_gamma = 30.

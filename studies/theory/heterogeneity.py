@@ -160,7 +160,7 @@ def report(table: pd.DataFrame) -> list[tuple[str, str]]:
     rows = []
     for (share, name), own in table.groupby(["share", "method"], sort=False):
         equal, most = (own[own["heterogeneity"] == u] for u in (own["heterogeneity"].min(), own["heterogeneity"].max()))
-        text = f"{equal['distance'].max():.1e} on equal agents, {most['distance'].max():.2e} on unlike ones"
+        text = f"{equal['distance'].max():.1e} on equal agents, {most['distance'].max():.2e} on heterogeneous ones"
         if own["theory"].notna().any():
             differing = own[own["heterogeneity"] > 0]
             off = ((differing["distance"] - differing["theory"]).abs() / differing["theory"]).max()

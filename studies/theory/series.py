@@ -1,4 +1,4 @@
-"""The bias of eq. 5's truncated Neumann series falls as (1 - mu_g / L_g)^K (diamond.txt, lemma 3).
+"""The bias of eq. 5's truncated Neumann series falls as (1 - mu_g / L_g)^K (Qiu et al. 2023, lemma 3).
 
 One agent of a noisy quadratic at one point. The estimate's mean is taken exactly (over every depth, by eq. 5's formula)
 and by Monte Carlo (the library's estimator with all its noise). The Monte-Carlo bias is measured along the exact one,

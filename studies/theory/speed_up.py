@@ -1,4 +1,4 @@
-"""SLAM's linear speed-up (slam.txt, theorem 1): its mean KKT error against the agents n and the rounds T.
+"""SLAM's linear speed-up (Lu et al. 2022, theorem 1): its mean KKT error against the agents n and the rounds T.
 
 Equal agents with one noisy quadratic, both levels shared, exponential graphs, steps c sqrt(n/T) at both levels,
 gamma = 1 and rho step mu_max = 1/2, so that tau grows with alpha as the theorem wants. The KKT error of a round is

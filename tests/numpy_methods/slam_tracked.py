@@ -13,7 +13,7 @@ Trajectory = tuple[np.ndarray, np.ndarray, np.ndarray]
 def slam_tracked(
     world: World, A: np.ndarray, x0: Any, y0: Any, rounds: int, adjoint_step: float, s: Scales
 ) -> Trajectory:
-    """Eq. 4b, 4d, 5a and 5b of slam.txt, with z between y and x.
+    """Eq. 4b, 4d, 5a and 5b of Lu et al. 2022, with z between y and x.
 
     Args:
         world: The agents.
