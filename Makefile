@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/problems/test_sinusoids.py
 
-.PHONY: demo test programs recorded fresh docs bench bench-games theory table lint clean
+.PHONY: demo test programs recorded fresh docs site bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded --ignore tests/installation \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded --ignore tests/installation --ignore tests/site \
 		$(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
@@ -32,6 +32,10 @@ fresh: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict --quiet
+
+# Pages of the built site in a browser.
+site: docs $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/site
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
