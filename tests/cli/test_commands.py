@@ -116,7 +116,7 @@ def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, finished,
 def test_a_folder_of_other_things_is_never_touched(experiment, tmp_path):
     (tmp_path / "thesis.tex").write_text("...")
     sentence = refused(call("compare", "--config", experiment, "--out", tmp_path, "--overwrite"))
-    assert "not of a run" in sentence
+    assert "not from a run" in sentence
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

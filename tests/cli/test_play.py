@@ -80,7 +80,7 @@ def test_a_reproduction_of_one_case_is_that_case_s_folder(trained, tmp_path):
 
 def test_what_cannot_be_played_is_refused_with_advice(trained, finished, tmp_path):
     assert "no config.toml" in refused(call("play", tmp_path))
-    assert "no game" in refused(call("play", finished))
+    assert "not a game" in refused(call("play", finished))
     assert "did you mean 'actor-critic'" in refused(call("play", trained, "--method", "actor-critics"))
     assert "seeds 5 to 6" in refused(call("play", trained, "--seed", 0))
     assert "3 test episodes" in refused(call("play", trained, "--episode", 3))

@@ -19,7 +19,6 @@ SMALL = Reproduction(
         Case("here", "three agents", {"name": "quadratic", "noise": 0.01}, RING),
         Case("nowhere", "a9a", {"name": "hyperparameter", "data": "a9a"}, RING),
     ),
-    stated={},
     methods={"D-SGD": {"algorithm": "dsgd", "upper_step": 0.06, "lower_step": 0.12, "hypergradient": "exact"}},
     grid={"upper_step": [0.03, 0.06]},
     run={"rounds": 1000, "seeds": 10, "observe_every": 10, "precision": "float64"},

@@ -61,7 +61,9 @@ def test_no_file_function_or_class_has_a_retired_name():
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["on unlike agents", "it goes\non with the run", "agents are alike.", "A dear product"])
+@pytest.mark.parametrize(
+    "text", ["on unlike agents", "it goes\non with the run", "agents are alike.", "A dear product"]
+)
 def test_the_search_finds_what_it_is_for(text):
     assert phrases(text)
     assert not phrases("unlike those of a report, the steps are unlikely to diverge")

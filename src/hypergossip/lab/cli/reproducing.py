@@ -13,7 +13,7 @@ from hypergossip.lab.cli.errors import say
 from hypergossip.lab.experiments import reproduce
 from hypergossip.lab.experiments.catalogue import find, names
 from hypergossip.lab.experiments.episodes import pictures
-from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.experiments.report_building import build_report
 from hypergossip.lab.report import html_page, markdown_page
 from hypergossip.lab.report.tables import console, summary
 
@@ -56,7 +56,7 @@ def reproduce_into(
     with _marked(folder, asked, overwrite):
         records = reproduce.run(experiment, folder, quick, settings, say)
     (folder / reproduce.FIGURES).mkdir(exist_ok=True)
-    document = tell(experiment, records, quick, pictures(folder, records))
+    document = build_report(experiment, records, quick, pictures(folder, records))
     html_page.write(document, folder)
     page = markdown_page.write(document, folder)
     for record in records:
