@@ -137,8 +137,8 @@ def test_the_next_best_point_is_used_if_the_best_diverges_on_a_reported_seed(tmp
     assert tunings["D-SGD"].steps["lower_step"] == 0.12
     assert "no longer finite" in tunings["D-SGD"].failure
     assert set(runs.outcome.histories) == {"D-SGD"}
-    hopeless = stages.Tuned(table.iloc[:1], WallTime(0.0, ""), "")
-    runs, tunings = stages.observed(case._replace(folder=tmp_path / "other"), raw, {"D-SGD": hopeless})
+    without_alternative = stages.Tuned(table.iloc[:1], WallTime(0.0, ""), "")
+    runs, tunings = stages.observed(case._replace(folder=tmp_path / "other"), raw, {"D-SGD": without_alternative})
     assert set(runs.outcome.failures) == {"D-SGD"}
     assert tunings["D-SGD"].rank == 0
 

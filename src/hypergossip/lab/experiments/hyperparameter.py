@@ -15,7 +15,7 @@ DIAMOND_FIG4 = Reproduction(
 40 % for validation and 20 % for testing. x holds the logarithm of one regularizer per feature and is shared by all
 agents; y_i is agent i's model. The paper uses alpha_t = 5 (2 + t)^(-1/3), beta_t = 1.5 alpha_t and
 c_eta = c_gamma = 0.1 on networks with several edge probabilities. The figure compares the test accuracy and the test
-error of DIAMOND and D-SGD. DIAMOND is faster.""",
+error of DIAMOND and D-SGD, and DIAMOND is faster in it.""",
     choices="""The paper does not specify the batch size, the number of Neumann terms, L_g or the edge
 probabilities. We use batches of 32, K = 10, L_g = 4, and the edge probabilities of the five cases. As in the paper's
 other experiments, the weights are Laplacian; x_0 = 0 and y_0 = 0. The paper's step sizes work here, so every method
