@@ -1,4 +1,4 @@
-"""How the command line is called in this process."""
+"""Calls the command line in this process."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def call(*arguments: object) -> Any:
 
 
 def refused(result: Any, after: int = 0) -> str:
-    """Returns the one sentence of a command that was refused, `after` so many lines of progress."""
+    """Returns the only sentence of a refused command, which follows after `after` lines of progress."""
     assert result.exit_code == 2, (result.output, result.exception)
     assert isinstance(result.exception, SystemExit)
     lines = result.stderr.strip().splitlines()

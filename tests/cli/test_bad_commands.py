@@ -24,17 +24,17 @@ BAD = {
     "refused by the network": (("n = 3", "n = 0"), ("[network]", "n must be at least 1")),
     "refused by a schedule": (("offset = 1", "offset = 0"), ("PowerDecay", "round 0")),
     "a series that diverges": (("lipschitz = 5", "lipschitz = 0.1"), ("[methods.tracking]", "diverges")),
-    "a label that is no folder": (("[methods.tracking]", '[methods."../up"]'), ("'../up'", "folder")),
-    "unlike numbers of agents": (("noise = 0.1", "noise = 0.1\nagents = 4"), ("3 agents", "4")),
+    "a label that cannot name a folder": (("[methods.tracking]", '[methods."../up"]'), ("'../up'", "folder")),
+    "different numbers of agents": (("noise = 0.1", "noise = 0.1\nagents = 4"), ("3 agents", "4")),
     "not TOML": (("seeds = 2", "seeds = "), ("not valid TOML", "line 11")),
-    "a long seed": (("seeds = 2", "seed = 4294967296"), ("[run] seed is 4294967296", "below 2**32", "line 11")),
-    "a longer seed": (("seeds = 2", f"seed = {2**100}"), ("[run] seed is", "below 2**32", "line 11")),
-    "a long last seed": (
+    "a large seed": (("seeds = 2", "seed = 4294967296"), ("[run] seed is 4294967296", "below 2**32", "line 11")),
+    "a larger seed": (("seeds = 2", f"seed = {2**100}"), ("[run] seed is", "below 2**32", "line 11")),
+    "a large last seed": (
         ("seeds = 2", "seed = 4294967295\nseeds = 2"),
         ("[run] seed is 4294967295", "the last of 2 is 4294967296", "line 11"),
     ),
-    "a seed below zero": (("seeds = 2", "seed = -1"), ("[run] seed = -1", "greater than or equal to 0", "line 11")),
-    "a long seed to tune by": (
+    "a negative seed": (("seeds = 2", "seed = -1"), ("[run] seed = -1", "greater than or equal to 0", "line 11")),
+    "a large seed for tuning": (
         ("rounds = 20\nseeds = 2", "rounds = 20\nseed = 4294967296"),
         ("[tune] seed is 4294967296", "below 2**32"),
     ),
@@ -77,15 +77,15 @@ def test_a_bad_option_gets_one_sentence(experiment, tmp_path, arguments, part):
 
 
 UNREADABLE = {
-    "UTF-16 with a mark": (EXPERIMENT.encode("utf-16"), "looks like UTF-16"),
-    "UTF-16 without one": (EXPERIMENT.encode("utf-16-be"), "looks like UTF-16"),
+    "UTF-16 with a byte order mark": (EXPERIMENT.encode("utf-16"), "looks like UTF-16"),
+    "UTF-16 without a byte order mark": (EXPERIMENT.encode("utf-16-be"), "looks like UTF-16"),
     "Latin-1": (EXPERIMENT.replace("D-SGD", "Größe").encode("latin-1"), "not UTF-8 text (line 14)"),
     "bytes": (bytes(range(1, 256)), "not UTF-8 text (line 2)"),
 }
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_is_no_utf_8_text_gets_one_sentence(tmp_path, case):
+def test_a_file_in_another_encoding_gets_one_sentence(tmp_path, case):
     content, part = UNREADABLE[case]
     path = tmp_path / "bad.toml"
     path.write_bytes(content)
@@ -93,7 +93,7 @@ def test_what_is_no_utf_8_text_gets_one_sentence(tmp_path, case):
 
 
 @pytest.mark.parametrize(("mark", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"\xef\xbb\xbf", b"\r\n"), (b"", b"\r\n")])
-def test_a_byte_order_mark_and_other_line_ends_leave_the_numbers_of_the_lines(tmp_path, mark, end):
+def test_line_numbers_are_right_with_a_byte_order_mark_and_other_line_ends(tmp_path, mark, end):
     path = tmp_path / "bad.toml"
     content = EXPERIMENT.replace("[problem]\nname", "[problem]\nnome", 1).encode()
     path.write_bytes(mark + content.replace(b"\n", end))
@@ -110,20 +110,20 @@ def test_a_batch_larger_than_the_data(tmp_path, experiment):
     assert "batch_size is 1000" in sentence
 
 
-def test_typers_own_errors_end_alike():
+def test_errors_of_typer_have_the_same_form():
     result = call("compare", "--no-such-option")
     assert result.exit_code == 2
     assert "Traceback" not in result.output
 
 
-def test_debug_shows_where_it_came_from(tmp_path):
+def test_debug_raises_the_error(tmp_path):
     result = call("resume", tmp_path, "--debug")
     assert isinstance(result.exception, ValueError)
 
 
 @pytest.fixture
 def unfinished(finished, tmp_path):
-    """A folder whose first method is finished and whose second is in the middle of its rounds."""
+    """A folder in which the first method has finished, and the second has only a checkpoint."""
     folder = tmp_path / "unfinished"
     shutil.copytree(finished, folder)
     (folder / "methods" / "tracking" / "point.npz").unlink()
@@ -135,7 +135,7 @@ def test_a_damaged_checkpoint(unfinished):
     path.write_bytes(path.read_bytes()[:200])
     sentence = refused(call("resume", unfinished), after=1)
     assert "checkpoint.npz is damaged" in sentence
-    # The other method's history is there still.
+    # The history of the other method is still there.
     assert "D-SGD" in (unfinished / "history.csv").read_text()
 
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_another_configuration(unfinished):
         path.write_text(text)
 
 
-def test_a_folder_that_is_no_run(tmp_path):
+def test_a_folder_without_a_run(tmp_path):
     assert "no config.toml" in refused(call("resume", tmp_path))
     assert "no config.toml" in refused(call("plot", tmp_path))
 

@@ -9,7 +9,7 @@ import pytest
 from calling import call, refused
 
 import hypergossip as hg
-from hypergossip.lab.cli.errors import sentences
+from hypergossip.lab.cli.errors import one_sentence_errors
 from hypergossip.lab.configuration import read
 
 
@@ -44,7 +44,7 @@ def test_summary_is_strict_json_of_the_history(finished):
     assert method["rounds"] == 40
 
 
-def test_the_command_line_is_the_library(finished):
+def test_the_command_line_gives_the_same_numbers_as_the_library(finished):
     algorithm = hg.DSGD(0.1, hg.PowerDecay(0.2, 1.0, 1 / 3), hg.Exact())
     problem = hg.problems.quadratic(3, noise=0.1)
     options = {"rounds": 40, "seeds": 2, "observe_every": 10, "check": False, "measure": False}
@@ -53,14 +53,14 @@ def test_the_command_line_is_the_library(finished):
     np.testing.assert_array_equal(kept.x, result.x)
 
 
-def test_a_file_with_a_byte_order_mark_is_the_file_without_it(experiment, tmp_path):
+def test_a_byte_order_mark_is_ignored(experiment, tmp_path):
     marked = tmp_path / experiment.name
     marked.write_bytes(b"\xef\xbb\xbf" + experiment.read_bytes())
     assert read(marked) == read(experiment)
     result = call("run", "--config", marked, "--method", "D-SGD", "--rounds", 0, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     kept = tmp_path / "run" / "config.toml"
-    kept.write_bytes(b"\xef\xbb\xbf" + kept.read_bytes())  # an editor may leave one
+    kept.write_bytes(b"\xef\xbb\xbf" + kept.read_bytes())  # an editor may write one
     assert call("resume", tmp_path / "run", "--rounds", 1).exit_code == 0
 
 
@@ -101,7 +101,7 @@ def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, finished,
     assert f"hypergossip resume {folder}" in sentence
     assert "--overwrite" in sentence
     assert (folder / "history.parquet").read_bytes() == before
-    # What cannot run does not cost the earlier run, even where it may be replaced.
+    # A configuration that cannot run does not delete the earlier run, even with --overwrite.
     refused(call("compare", "--config", experiment, "--out", folder, "--overwrite", "--set", "network.n=0"))
     assert (folder / "history.parquet").read_bytes() == before
     (folder / "mine.txt").write_text("kept")
@@ -113,17 +113,17 @@ def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, finished,
     assert (folder / "mine.txt").read_text() == "kept"
 
 
-def test_a_folder_of_other_things_is_never_touched(experiment, tmp_path):
+def test_a_folder_with_other_files_is_never_changed(experiment, tmp_path):
     (tmp_path / "thesis.tex").write_text("...")
     sentence = refused(call("compare", "--config", experiment, "--out", tmp_path, "--overwrite"))
-    assert "not of a run" in sentence
+    assert "not from a run" in sentence
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_resume_extends_a_run_bit_for_bit(experiment, finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    assert "done 40 rounds already" in refused(call("resume", folder, "--rounds", 30))
+    assert "already done 40 rounds" in refused(call("resume", folder, "--rounds", 30))
     result = call("resume", folder, "--rounds", 60)
     assert result.exit_code == 0, result.output
     assert json.loads((folder / "summary.json").read_text())["methods"]["D-SGD"]["rounds"] == 60
@@ -137,7 +137,7 @@ def test_resume_extends_a_run_bit_for_bit(experiment, finished, tmp_path):
         )
 
 
-def test_resume_of_a_finished_folder_runs_nothing_again(finished, tmp_path):
+def test_resuming_a_finished_folder_runs_nothing_again(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
     checkpoints = {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.npz")}
@@ -147,13 +147,13 @@ def test_resume_of_a_finished_folder_runs_nothing_again(finished, tmp_path):
     assert (folder / "history.parquet").is_file()
 
 
-def test_a_method_that_diverges_does_not_take_the_others_with_it(experiment, tmp_path):
+def test_a_method_that_diverges_does_not_stop_the_others(experiment, tmp_path):
     folder = tmp_path / "out"
     options = ("--out", folder, "--set", "methods.D-SGD.upper_step=1e30", "--seeds", 1)
     result = call("compare", "--config", experiment, *options)
     assert result.exit_code == 2
     assert "no longer finite" in result.stderr
-    assert "D-SGD did not end" in result.stderr
+    assert "D-SGD did not finish" in result.stderr
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "failed"
     assert set(summary["failures"]) == {"D-SGD"}
@@ -169,7 +169,7 @@ def test_plot_draws_again(finished, tmp_path):
     assert "<svg" in figure.read_text()
 
 
-def test_tune_finds_the_best_and_writes_it_as_a_configuration(experiment, tmp_path):
+def test_tune_writes_the_best_point_as_a_configuration(experiment, tmp_path):
     folder = tmp_path / "tuned"
     result = call("tune", "--config", experiment, "--method", "D-SGD", "--out", folder)
     assert result.exit_code == 0, (result.output, result.exception)
@@ -181,7 +181,7 @@ def test_tune_finds_the_best_and_writes_it_as_a_configuration(experiment, tmp_pa
     assert method["upper_step"] == best["upper_step"]
     assert method["lower_step"] == {"scale": 0.2, "offset": 1, "power": "1/3"}
     json.loads((folder / "summary.json").read_text(), parse_constant=lambda constant: pytest.fail(constant))
-    wider = ("--extend", 1, "--out", tmp_path / "wider")  # the best is at an end, where one more value goes
+    wider = ("--extend", 1, "--out", tmp_path / "wider")  # the best point is at an end, where one value is added
     assert call("tune", "--config", experiment, "--method", "D-SGD", *wider).exit_code == 0
     assert len(pd.read_csv(tmp_path / "wider" / "table.csv")) == 6
     again = call("run", "--config", folder / "best.toml", "--rounds", 2, "--out", tmp_path / "best")
@@ -189,7 +189,7 @@ def test_tune_finds_the_best_and_writes_it_as_a_configuration(experiment, tmp_pa
     assert "--grid" in refused(call("tune", "--config", experiment, "--method", "D-SGD", "--grid", "upper_step"))
 
 
-def test_list_names_everything_in_one_line_each():
+def test_list_has_one_line_for_every_name():
     for kind, name in (("algorithms", "diamond"), ("networks", "ring"), ("problems", "quadratic"), ("data", "a9a")):
         result = call("list", kind)
         assert result.exit_code == 0
@@ -211,9 +211,9 @@ def test_warnings_are_one_line_each(experiment, tmp_path, capsys):
     assert result.exit_code == 0, result.output
     first = result.stderr.splitlines()[0]
     assert first.startswith("hypergossip: warning: [methods.tracking] Neumann: lipschitz = 3 does not bound")
-    with sentences(debug=False):
+    with one_sentence_errors(debug=False):
         for kind in (hg.PreflightWarning, hg.MeasurementWarning, UserWarning):
             with warnings.catch_warnings(action="always"):
-                warnings.warn(f"take care\nof {kind.__name__}.", kind, stacklevel=1)
+                warnings.warn(f"be careful\nwith {kind.__name__}.", kind, stacklevel=1)
     kinds = ("PreflightWarning", "MeasurementWarning", "UserWarning")
-    assert capsys.readouterr().err == "".join(f"hypergossip: warning: take care of {kind}.\n" for kind in kinds)
+    assert capsys.readouterr().err == "".join(f"hypergossip: warning: be careful with {kind}.\n" for kind in kinds)

@@ -1,4 +1,4 @@
-"""A network from a file, in an experiment's file and on the command line."""
+"""Networks from files, given in a configuration or on the command line."""
 
 import importlib.resources
 import json
@@ -21,7 +21,7 @@ def experiment(folder, lines):
     return path
 
 
-def test_an_experiment_on_a_file_s_network(tmp_path, monkeypatch):
+def test_an_experiment_on_a_network_from_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     networkx.write_graphml(CITIES, "cities.graphml")
     path = experiment(tmp_path, 'name = "from_file"\npath = "cities.graphml"\nweights = "laplacian"')
@@ -40,7 +40,7 @@ def test_an_experiment_on_a_file_s_network(tmp_path, monkeypatch):
     assert again.exit_code == 0, (again.output, again.exception)
 
 
-def test_a_real_topology_by_options_alone(tmp_path):
+def test_a_real_topology_given_only_by_options(tmp_path):
     path = importlib.resources.files("topohub") / "data" / "topozoo" / "Abilene.json"
     options = ("--network", "from_file", "--set", f"network.path={path}", "--set", "network.label=name")
     config = experiment(tmp_path, 'name = "from_file"')

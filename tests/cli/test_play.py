@@ -1,4 +1,4 @@
-"""Playing an episode of a trained run, and what is refused."""
+"""``hypergossip play``: episodes with trained policies, and what is refused."""
 
 import shutil
 
@@ -36,7 +36,7 @@ hypergradient = "direct"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a run on a game; only to be read."""
+    """The folder of a run on a game; tests only read it."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "game.toml").write_text(GAME)
     result = call("run", "--config", folder / "game.toml", "--out", folder / "run")
@@ -49,12 +49,12 @@ def trained(tmp_path_factory):
 def test_the_run_has_a_history_of_returns_and_a_figure(trained):
     history = pd.read_parquet(trained / "history.parquet")
     assert "metric" not in history
-    assert "exchanges" not in history  # one message a round
+    assert "exchanges" not in history  # one message per round
     assert history.groupby("round")["samples"].max().tolist() == [50.0 * round for round in range(5)]
     assert (trained / "figure.png").stat().st_size > 10_000
 
 
-def test_play_draws_an_episode_into_the_run_s_folder(trained, tmp_path):
+def test_play_draws_an_episode_into_the_folder_of_the_run(trained, tmp_path):
     result = call("play", trained)
     assert result.exit_code == 0, (result.output, result.exception)
     animation, strip = result.stdout.strip().splitlines()
@@ -70,7 +70,7 @@ def test_play_draws_an_episode_into_the_run_s_folder(trained, tmp_path):
         assert one.size != two.size or (np.asarray(one.convert("RGB")) != np.asarray(two.convert("RGB"))).any()
 
 
-def test_a_reproduction_of_one_case_is_that_case_s_folder(trained, tmp_path):
+def test_a_reproduction_of_one_case_can_be_played(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "S9" / "cases" / "only")
     assert call("play", tmp_path / "S9").exit_code == 0
     assert (tmp_path / "S9" / "cases" / "only" / "play-actor-critic-seed5-episode0.gif").is_file()
@@ -78,19 +78,19 @@ def test_a_reproduction_of_one_case_is_that_case_s_folder(trained, tmp_path):
     assert str(tmp_path / "S9" / "cases" / "second") in refused(call("play", tmp_path / "S9"))
 
 
-def test_what_cannot_be_played_is_refused_with_advice(trained, finished, tmp_path):
+def test_other_folders_and_options_are_refused_with_advice(trained, finished, tmp_path):
     assert "no config.toml" in refused(call("play", tmp_path))
-    assert "no game" in refused(call("play", finished))
+    assert "not a game" in refused(call("play", finished))
     assert "did you mean 'actor-critic'" in refused(call("play", trained, "--method", "actor-critics"))
     assert "seeds 5 to 6" in refused(call("play", trained, "--seed", 0))
     assert "3 test episodes" in refused(call("play", trained, "--episode", 3))
-    assert "end in .gif" in refused(call("play", trained, "--out", tmp_path / "film.mp4"))
+    assert "ends in .gif" in refused(call("play", trained, "--out", tmp_path / "film.mp4"))
     shutil.copytree(trained, tmp_path / "begun")
     shutil.rmtree(tmp_path / "begun" / "methods")
     assert "hypergossip resume" in refused(call("play", tmp_path / "begun"))
 
 
-def test_a_game_has_no_metric_to_tune_or_to_stop_by(trained, tmp_path):
+def test_a_game_has_no_metric_for_tuning_or_stopping(trained, tmp_path):
     tuned = ("tune", "--config", trained / "config.toml", "--grid", "upper_step=0.1,0.3", "--rounds", 2)
     assert "observes return" in refused(call(*tuned, "--out", tmp_path / "a"))
     result = call(*tuned, "--seeds", 1, "--score", "return", "--largest", "--out", tmp_path / "b")

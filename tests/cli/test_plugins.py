@@ -1,4 +1,4 @@
-"""Another distribution adds an algorithm, a network and a problem; nothing of ours is touched."""
+"""Another distribution adds an algorithm, a network and a problem without any change to this library."""
 
 import sys
 
@@ -9,7 +9,7 @@ from calling import call, refused
 from hypergossip.support.registry import find
 
 MODULE = '''
-"""Somebody's package."""
+"""Another package."""
 
 import hypergossip as hg
 from hypergossip.core.algorithm import register
@@ -21,43 +21,43 @@ class Lazy(hg.DSGD):
 
 
 def triangle(weights: str = "metropolis"):
-    """Three agents, everyone joined with everyone."""
+    """Three agents, all of them neighbours."""
     return hg.networks.complete(3, weights)
 
 
 def small(agents: int, slope: float = 1.0):
-    """A quadratic of somebody's own."""
+    """A quadratic of another package."""
     return hg.problems.quadratic(agents, 2, 2, heterogeneity=slope)
 '''
 ENTRY_POINTS = """
 [hypergossip.algorithms]
-lazy-sgd = somebody_else:Lazy
-gone = somebody_else:Gone
+lazy-sgd = other_package:Lazy
+gone = other_package:Gone
 [hypergossip.networks]
-triangle = somebody_else:triangle
-ring = somebody_else:triangle
+triangle = other_package:triangle
+ring = other_package:triangle
 [hypergossip.problems]
-small = somebody_else:small
+small = other_package:small
 """
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    information = tmp_path / "somebody_else-1.0.dist-info"
+    information = tmp_path / "other_package-1.0.dist-info"
     information.mkdir()
-    (tmp_path / "somebody_else.py").write_text(MODULE)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody-else\nVersion: 1.0\n")
+    (tmp_path / "other_package.py").write_text(MODULE)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(ENTRY_POINTS)
     monkeypatch.syspath_prepend(tmp_path)
     yield
-    sys.modules.pop("somebody_else", None)
+    sys.modules.pop("other_package", None)
 
 
 @pytest.mark.usefixtures("installed")
-def test_it_is_listed_and_runs_by_name(tmp_path):
+def test_an_added_method_is_listed_and_runs_by_name(tmp_path):
     listed = call("list").stdout
     assert "lazy-sgd\talgorithms\tD-SGD under another name.\n" in listed
-    assert "triangle\tnetworks\tThree agents, everyone joined with everyone.\n" in listed
+    assert "triangle\tnetworks\tThree agents, all of them neighbours.\n" in listed
     options = {"upper_step": 0.1, "lower_step": 0.1, "hypergradient": "exact"}
     sets = [text for name, value in options.items() for text in ("--set", f"methods.lazy-sgd.{name}={value}")]
     result = call(
@@ -71,16 +71,16 @@ def test_it_is_listed_and_runs_by_name(tmp_path):
 
 
 @pytest.mark.usefixtures("installed")
-def test_what_cannot_be_used_says_so_and_spoils_nothing_else():
+def test_an_unusable_entry_point_is_reported_and_affects_nothing_else():
     listed = call("list", "algorithms").stdout
     assert "gone\tunusable" in listed
     assert "diamond\tDecentralized" in listed
-    with pytest.raises(ValueError, match="cannot be imported from somebody_else:Gone"):
+    with pytest.raises(ValueError, match="cannot be imported from other_package:Gone"):
         find("algorithms", "gone")
-    with pytest.raises(ValueError, match=r"claimed by hypergossip\.networks:ring and somebody_else:triangle"):
+    with pytest.raises(ValueError, match=r"claimed by hypergossip\.networks:ring and other_package:triangle"):
         find("networks", "ring")
 
 
-def test_names_are_found_however_they_are_written():
+def test_names_are_found_in_several_spellings():
     assert find("algorithms", "D-SGD") is find("algorithms", "dsgd")
     assert find("algorithms", "SVR-Interact") is find("algorithms", "svr_interact")

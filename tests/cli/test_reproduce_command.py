@@ -1,4 +1,4 @@
-"""``hypergossip reproduce``: what it lists, refuses, leaves behind, reads again, and does where data are missing."""
+"""``hypergossip reproduce``: its list, its files, how it resumes, what it refuses, and missing data."""
 
 import pandas as pd
 import pytest
@@ -10,16 +10,15 @@ from hypergossip.lab.experiments.reproduction import Case, Reproduction
 RING = {"name": "ring", "n": 3}
 SMALL = Reproduction(
     name="Q7",
-    title="a quadratic, and data that are nowhere",
-    source="Nobody, figure 7",
-    paper="D-SGD comes near.",
+    title="a quadratic, and missing data",
+    source="No paper, figure 7",
+    paper="D-SGD converges.",
     choices="The numbers are ours.",
     differences="Nothing differs.",
     cases=(
         Case("here", "three agents", {"name": "quadratic", "noise": 0.01}, RING),
         Case("nowhere", "a9a", {"name": "hyperparameter", "data": "a9a"}, RING),
     ),
-    stated={},
     methods={"D-SGD": {"algorithm": "dsgd", "upper_step": 0.06, "lower_step": 0.12, "hypergradient": "exact"}},
     grid={"upper_step": [0.03, 0.06]},
     run={"rounds": 1000, "seeds": 10, "observe_every": 10, "precision": "float64"},
@@ -32,7 +31,7 @@ SMALL = Reproduction(
 
 @pytest.fixture(autouse=True, scope="module")
 def known():
-    """The small experiment among the others."""
+    """Adds the small experiment to the catalogue."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "_EXPERIMENTS", (*catalogue._EXPERIMENTS, SMALL))
         yield
@@ -40,7 +39,7 @@ def known():
 
 @pytest.fixture
 def no_data(monkeypatch, tmp_path):
-    """No place has data, and there is no network."""
+    """Removes all data and the connection to the internet."""
 
     def fail(*_, **__):
         raise OSError("Network is unreachable")
@@ -51,9 +50,9 @@ def no_data(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def ended(known, tmp_path_factory):
-    """The quick run of the small experiment: its folder, and what was printed."""
-    folder = tmp_path_factory.mktemp("ended") / "Q7"
+def finished(known, tmp_path_factory):
+    """A quick run of the small experiment: its folder and the result of the command."""
+    folder = tmp_path_factory.mktemp("finished") / "Q7"
     result = call("reproduce", "q7", "--quick", "--out", folder)
     assert result.exit_code == 0, (result.output, result.exception)
     return folder, result
@@ -63,7 +62,7 @@ def test_the_list_has_a_line_for_every_experiment():
     for arguments in (("--list",), ()):
         lines = call("reproduce", *arguments).stdout.splitlines()
         assert [line.split("\t")[0] for line in lines] == list(catalogue.names())
-    assert lines[-1] == "Q7\ta quadratic, and data that are nowhere (Nobody, figure 7)"
+    assert lines[-1] == "Q7\ta quadratic, and missing data (No paper, figure 7)"
 
 
 @pytest.mark.parametrize(
@@ -78,21 +77,21 @@ def test_an_unknown_name_gets_advice_and_writes_nothing(tmp_path, arguments, sen
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_leaves_numbers_configurations_and_a_report(ended):
-    folder, result = ended
-    left = {path.name for path in folder.iterdir()}
-    assert left >= {"history.csv", "timing.csv", "tuning.csv", "report.md", "report.html", "figure.png", "cases"}
+def test_a_run_writes_numbers_configurations_and_a_report(finished):
+    folder, result = finished
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"history.csv", "timing.csv", "tuning.csv", "report.md", "report.html", "figure.png", "cases"}
     assert str(folder / "report.md") in result.stdout
     assert "Q7, three agents" in result.stderr
     history = pd.read_csv(folder / "history.csv")
-    assert set(history["case"]) == {"here"}  # the quick case alone
+    assert set(history["case"]) == {"here"}  # only the quick case
     assert sorted(set(history["seed"])) == [0, 1]
     assert history["round"].max() == 20
-    assert "D-SGD comes near." in (folder / "report.md").read_text()
+    assert "D-SGD converges." in (folder / "report.md").read_text()
 
 
-def test_the_same_command_again_reads_what_ended(ended):
-    folder, _ = ended
+def test_the_same_command_reads_finished_runs(finished):
+    folder, _ = finished
     kept = [path for path in (folder / "cases").rglob("*.npz") if path.is_file()]
     assert kept
     history, times = (folder / "history.csv").read_bytes(), [path.stat().st_mtime_ns for path in kept]
@@ -104,8 +103,8 @@ def test_the_same_command_again_reads_what_ended(ended):
     assert "of 2 points" not in result.stderr  # nothing was tuned again
 
 
-def test_other_options_are_refused_in_the_folder_of_an_experiment(ended):
-    folder, _ = ended
+def test_other_options_are_refused_in_the_same_folder(finished):
+    folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     sentence = refused(call("reproduce", "Q7", "--quick", "--seeds", "3", "--out", folder))
     for part in ("other options", "reproduction.toml", "--overwrite", "--out"):
@@ -125,14 +124,14 @@ def test_a_damaged_mark_gets_a_sentence_and_can_be_replaced(tmp_path, no_data):
     assert replaced.exit_code == 0, replaced.output
 
 
-def test_overwrite_keeps_what_is_there_where_the_new_run_cannot_begin(ended, no_data):
-    folder, _ = ended
+def test_overwrite_keeps_the_earlier_run_if_the_new_one_cannot_start(finished, no_data):
+    folder, _ = finished
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert "a9a" in refused(call("reproduce", "Q7", "--case", "nowhere", "--overwrite", "--out", folder))
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_where_data_are_missing_no_mark_stays(tmp_path, no_data):
+def test_missing_data_leave_no_mark(tmp_path, no_data):
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine").mkdir()
     for folder in (tmp_path / "new", tmp_path / "mine"):
@@ -141,10 +140,10 @@ def test_where_data_are_missing_no_mark_stays(tmp_path, no_data):
             sentence = refused(call(*arguments), after=1)
             assert f"it is not in {tmp_path / 'empty'} (data_dir)" in sentence
     assert not (tmp_path / "new").exists()
-    assert list((tmp_path / "mine").iterdir()) == []  # who made a folder keeps it
+    assert list((tmp_path / "mine").iterdir()) == []  # an existing folder is not removed
 
 
-def test_an_interruption_before_anything_is_kept_leaves_no_mark(tmp_path, monkeypatch):
+def test_an_interruption_before_the_first_file_leaves_no_mark(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -153,7 +152,7 @@ def test_an_interruption_before_anything_is_kept_leaves_no_mark(tmp_path, monkey
     assert not (tmp_path / "out").exists()
 
 
-def test_where_a_later_case_has_no_data_what_ended_stays(tmp_path, no_data):
+def test_finished_cases_are_kept_if_a_later_case_has_no_data(tmp_path, no_data):
     folder = tmp_path / "out"
     arguments = ("reproduce", "Q7", "--quick", "--case", "here", "--case", "nowhere", "--out", folder)
     lines = call(*arguments).stderr.splitlines()

@@ -1,4 +1,4 @@
-"""A step for each leaf in a file: tables and arrays by the leaves' names, beside the tables that are schedules."""
+"""Step sizes for each leaf in a file: tables by the names of the leaves and arrays, and tables that are schedules."""
 
 import tomllib
 
@@ -13,7 +13,7 @@ from hypergossip.lab.build import build_algorithms
 from hypergossip.lab.configuration import Source, assign, validate
 from small_experiment import EXPERIMENT
 
-OLD = "upper_step = 0.1\nlower_step = {"  # of the first method of the experiment
+OLD = "upper_step = 0.1\nlower_step = {"  # in the first method of the experiment
 FILE = EXPERIMENT.replace('name = "quadratic"', 'name = "leaves"').replace("[0.05, 0.1]", "[0.1]")
 
 
@@ -25,13 +25,13 @@ def leaves(agents, noise):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    """Makes the problem known as "leaves"."""
+    """Registers the problem under the name "leaves"."""
     find = building.find
     monkeypatch.setattr(building, "find", lambda kind, name: leaves if name == "leaves" else find(kind, name))
 
 
 def method_of(lines):
-    """The method that a section with these lines makes."""
+    """The method that a section with these lines describes."""
     text = f'[problem]\nname = "p"\n[network]\nname = "ring"\n[run]\nrounds = 1\n[methods.m]\n{lines}'
     source = Source("steps.toml", text)
     return build_algorithms(validate(tomllib.loads(text), source), source)["m"]
@@ -48,7 +48,7 @@ DIAMOND = 'algorithm = "diamond"\nlower_step = 0.1\nlower_momentum = 0.3\nhyperg
         ("[0.1, { scale = 0.5 }]", [0.1, hg.PowerDecay(0.5)]),
         ("{ net = { dense = 0.1, bias = 1 }, lam = [0.2] }", {"net": {"dense": 0.1, "bias": 1.0}, "lam": [0.2]}),
         ("{ scale = 0.5, offset = 2 }", hg.PowerDecay(0.5, 2.0)),
-        # Leaves that are called like the options of a schedule.
+        # Leaves with the names of the options of a schedule.
         (
             "{ scale = { scale = 0.1, power = 0 }, offset = { scale = 0.2 } }",
             {"scale": hg.PowerDecay(0.1, power=0.0), "offset": hg.PowerDecay(0.2)},
@@ -62,7 +62,7 @@ def test_a_table_is_a_schedule_or_a_value_for_each_leaf(table, step):
     assert made == hg.Diamond(step, 0.1, hg.SquaredStep(0.1), 0.3, hg.Exact())
 
 
-def test_a_momentum_and_an_estimators_step_have_leaves_too():
+def test_momenta_and_step_sizes_of_estimators_can_have_leaves_too():
     made = method_of(f"{DIAMOND}upper_step = 0.1\nupper_momentum = {{ decay = {{ squared_step = 0.1 }}, tilt = 0.2 }}")
     assert made.upper_momentum == {"decay": hg.SquaredStep(0.1), "tilt": 0.2}
     unrolled = 'hypergradient = { name = "unrolled", steps = 3, lower_step = { a = 0.1, b = 0.2 } }'
@@ -77,7 +77,7 @@ def test_a_momentum_and_an_estimators_step_have_leaves_too():
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("table", "parts"),
     [
         ("{ scale = 0.1, shift = 0.2 }", ("'shift'", "{scale, offset, power}", "{scale = {scale = 0.1, power = 0}}")),
         ("{ decay = 0.1, tilts = 0.2 }", ("[methods.D-SGD]", "'tilts'", "the leaves of x0 are decay, tilt", "line 14")),
@@ -92,16 +92,16 @@ def test_a_momentum_and_an_estimators_step_have_leaves_too():
         ("true", ("upper_step = True", "give a number")),
     ],
 )
-def test_a_wrong_table_gets_one_sentence(tmp_path, table, words):
+def test_a_wrong_table_gets_one_sentence(tmp_path, table, parts):
     path = tmp_path / "bad.toml"
     assert OLD in FILE
     path.write_text(FILE.replace(OLD, OLD.replace("0.1", table, 1), 1))
     sentence = refused(call("compare", "--config", path, "--out", tmp_path / "out"))
-    assert all(word in sentence for word in words), sentence
+    assert all(part in sentence for part in parts), sentence
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_runs_and_is_tuned_like_the_call(tmp_path):
+def test_a_file_gives_the_same_numbers_as_the_call(tmp_path):
     path = tmp_path / "leaves.toml"
     table = "{ decay = 0.05, tilt = { scale = 0.2, offset = 2 } }"
     path.write_text(FILE.replace(OLD, OLD.replace("0.1", table, 1), 1))
@@ -117,10 +117,10 @@ def test_a_file_runs_and_is_tuned_like_the_call(tmp_path):
     steps = {"decay": best["upper_step.decay"], "tilt": hg.PowerDecay(0.2, 2.0)}
     algorithm = hg.DSGD(steps, hg.PowerDecay(0.2), hg.Exact())
     options = {"rounds": 4, "seeds": 1, "check": False, "measure": False}
-    there = hg.solve(algorithm, leaves(3, 0.1), hg.networks.ring(3), **options)
+    expected = hg.solve(algorithm, leaves(3, 0.1), hg.networks.ring(3), **options)
     kept = hg.load(tmp_path / "run" / "methods" / "D-SGD").x
-    for leaf in there.x:
-        np.testing.assert_array_equal(kept[leaf], there.x[leaf])
+    for leaf in expected.x:
+        np.testing.assert_array_equal(kept[leaf], expected.x[leaf])
 
 
 def test_an_entry_of_an_array_is_set_by_its_number():

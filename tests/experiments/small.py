@@ -1,4 +1,4 @@
-"""An experiment of seconds: heterogeneous noisy quadratics, of which one of the stated methods diverges."""
+"""A small experiment: noisy heterogeneous quadratics. One method diverges with the paper's step sizes."""
 
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
@@ -7,7 +7,7 @@ MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}
 
 
 def section(algorithm: str, **more: object) -> dict:
-    """A method's section."""
+    """The section of a method."""
     return {"algorithm": algorithm, **STEPS, **(MOMENTA if algorithm == "diamond" else {}), **more}
 
 
@@ -20,7 +20,7 @@ def case(name: str, agents: int, noise: float, group: str = "") -> Case:
 SMALL = Reproduction(
     name="Q1",
     title="quadratics",
-    source="Nobody, figure 0",
+    source="No paper, figure 0",
     paper="DIAMOND is best.",
     choices="The numbers are ours.",
     differences="Nothing differs.",
@@ -38,17 +38,16 @@ SMALL = Reproduction(
 ACROSS = Reproduction(
     name="Q3",
     title="one method on heterogeneous noise",
-    source="Nobody, figure 3",
+    source="No paper, figure 3",
     paper="It does not matter.",
     choices="The numbers are ours.",
     differences="Nothing differs.",
     cases=tuple(case(name, 4, 0.1, "rings")._replace(title=name) for name in ("first", "second")),
-    stated={},
     methods={"D-SGD": section("dsgd")},
     grid={"lower_step": [0.06, 0.12]},
     run={"rounds": 30, "seeds": 5, "observe_every": 10, "precision": "float64"},
     tune={"seeds": 1, "seed": 1_000_000},
-    alike=0.1,
+    cases_agree_within=0.1,
     tuned_in="second",
     observation="",
 )

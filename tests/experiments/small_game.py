@@ -1,4 +1,4 @@
-"""Two agents that are to cover two landmarks, by two methods that draw unlike many episodes a round."""
+"""Two agents that are to cover two landmarks, with two methods that draw different numbers of episodes per round."""
 
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
@@ -7,7 +7,7 @@ STEPS = {"upper_step": 0.3, "lower_step": 0.1, "hypergradient": "direct"}
 GAME = Reproduction(
     name="G1",
     title="a game",
-    source="Nobody, figure 1",
+    source="No paper, figure 1",
     paper="SLAM-AC is best.",
     choices="The numbers are ours.",
     differences="Nothing differs.",
@@ -22,7 +22,6 @@ GAME = Reproduction(
             {"name": "complete", "n": 2},
         ),
     ),
-    stated={},
     methods={
         "DAC": {"algorithm": "dac", **STEPS},
         "MDAC": {"algorithm": "mdac", **STEPS, "inner_steps": 3},

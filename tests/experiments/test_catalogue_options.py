@@ -1,4 +1,4 @@
-"""Every option of every experiment exists: all is built as it would be, but for the problem's data."""
+"""Every option of every experiment exists: everything is built as in a run, except for the data of the problem."""
 
 from dataclasses import replace
 from functools import wraps
@@ -16,7 +16,7 @@ NOWHERE = Source("", "")
 
 @pytest.fixture
 def without_data(monkeypatch):
-    """Problems whose options are held against the true signature, and which are then not made."""
+    """Problems whose options are checked against the real signature, but which are not built."""
     stand_in = hg.problems.quadratic(1)
 
     def without(kind, name):
@@ -27,7 +27,7 @@ def without_data(monkeypatch):
 
 
 def build(experiment):
-    """Builds every case, quick and not, with the stated methods and with the tuned ones at a point of their grid."""
+    """Builds every case, quick or not, with the paper's step sizes and with a point of the grid."""
     for case in experiment.cases:
         for quick in (False, True):
             for methods in filter(None, (experiment.stated, experiment.methods)):

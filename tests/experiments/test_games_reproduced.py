@@ -1,6 +1,7 @@
-"""An experiment on a game: equal environment steps for all, differences of returns, and a report without M_t."""
+"""An experiment on a game: equal environment steps for all methods, differences of returns, a report without M_t."""
 
 import tomllib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,38 +14,38 @@ from hypergossip.lab.configuration import Source, read, validate
 from hypergossip.lab.experiments import reproduce
 from hypergossip.lab.experiments.catalogue import find
 from hypergossip.lab.experiments.episodes import pictures
-from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.experiments.report_building import build_report
 from hypergossip.lab.experiments.reproduction import Claim
-from hypergossip.lab.experiments.verdicts import MET, findings, throughout
+from hypergossip.lab.experiments.verdicts import MET, throughout, verdicts
 from hypergossip.lab.report import markdown_page
 from hypergossip.lab.report.document import Curves, Table, Text
 
-BUDGET = 8 * 2 * 25  # rounds, samples a round, steps an episode
+BUDGET = 8 * 2 * 25  # rounds, samples per round, steps per episode
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def finished(tmp_path_factory):
     """The small game, run once."""
-    folder, lines = tmp_path_factory.mktemp("ended") / "G1", []
+    folder, lines = tmp_path_factory.mktemp("finished") / "G1", []
     reproduce.prepare(folder, {"experiment": "G1"}, False)
     return SimpleNamespace(folder=folder, records=reproduce.run(GAME, folder, False, {}, lines.append), lines=lines)
 
 
-def test_all_methods_play_equally_many_steps_and_are_tuned_at_as_many(ended):
-    history = pd.read_csv(ended.folder / "history.csv")
+def test_all_methods_play_and_are_tuned_with_the_same_number_of_steps(finished):
+    history = pd.read_csv(finished.folder / "history.csv")
     assert "metric" not in history
     for (method, _), rows in history.groupby(["method", "seed"]):
         rounds = GAME.rounds_of(method, 8)
         assert rows["round"].tolist() == list(range(0, rounds + 1, 2))
         assert rows["samples"].iloc[-1] == BUDGET
         np.testing.assert_array_equal(rows["exchanges"], rows["round"] * {"DAC": 1, "MDAC": 3}[method])
-    timing = pd.read_csv(ended.folder / "timing.csv").set_index(["stage", "method"])["rounds"]
+    timing = pd.read_csv(finished.folder / "timing.csv").set_index(["stage", "method"])["rounds"]
     for stage in ("tuning", "runs"):
         assert timing[stage].to_dict() == {"DAC": 8, "MDAC": 4}
 
 
-def test_the_returns_are_those_of_solve_with_the_tuned_steps(ended):
-    record = ended.records[0]
+def test_the_returns_are_those_of_solve_with_the_tuned_steps(finished):
+    record = finished.records[0]
     problem = hg.problems.actor_critic.cooperative_navigation(
         2, rewards="assigned", widths=[4], reward_model=False, episodes=1, test_episodes=3
     )
@@ -55,14 +56,14 @@ def test_the_returns_are_those_of_solve_with_the_tuned_steps(ended):
     assert record.tunings["MDAC"].table["score"].is_monotonic_decreasing  # the largest return first
 
 
-def test_the_configuration_says_the_budget_as_compare_takes_it(ended):
-    raw, _ = read(ended.folder / "cases" / "pair" / "config.toml")
+def test_the_configuration_has_the_budget_in_a_form_for_compare(finished):
+    raw, _ = read(finished.folder / "cases" / "pair" / "config.toml")
     run = validate(raw, Source("", "")).run
     assert run.rounds == 8
     assert raw["run"]["stop"] == {"samples": BUDGET}
 
 
-def test_rounds_at_whose_end_the_methods_would_differ_are_refused():
+def test_rounds_after_which_the_samples_would_differ_are_refused():
     with pytest.raises(ValueError, match="take a multiple of 4, such as 8 or 12"):
         GAME.configuration(GAME.cases[0], GAME.methods, False, {"run.rounds": 10})
     with pytest.raises(ValueError, match="multiple of 550, such as 550"):
@@ -77,34 +78,34 @@ def test_rounds_at_whose_end_the_methods_would_differ_are_refused():
                 assert rounds % run["observe_every"] == 0
 
 
-def test_the_report_has_steps_and_rounds_as_axes_and_differences_as_findings(ended):
-    story = tell(GAME, ended.records, False)
-    curves = [block for block in story.blocks if isinstance(block, Curves)]
+def test_the_report_has_steps_and_rounds_as_axes_and_measures_differences(finished):
+    report = build_report(GAME, finished.records, False)
+    curves = [block for block in report.blocks if isinstance(block, Curves)]
     assert [(panel.column, panel.against) for panel in curves[0].panels] == [
         ("return", "samples"),
         ("return", "exchanges"),
     ]
     assert [(panel.column, panel.against) for panel in curves[1].panels] == [("lower_consensus_error", "exchanges")]
-    frames = [block.frame for block in story.blocks if isinstance(block, Table)]
+    frames = [block.frame for block in report.blocks if isinstance(block, Table)]
     assert "measured difference" in frames[0]
-    told = " ".join(block.markdown for block in story.blocks if isinstance(block, Text))
-    assert f"until it had played {BUDGET} environment steps; in rounds: DAC 8, MDAC 4" in told
-    assert "over as many rounds, by return" in told
-    page = markdown_page.write(story, ended.folder).read_text()
+    text = " ".join(block.markdown for block in report.blocks if isinstance(block, Text))
+    assert f"until it had played {BUDGET} environment steps (8 rounds of DAC, 4 rounds of MDAC)" in text
+    assert "over as many rounds. The score of a grid point is its return" in text
+    page = markdown_page.write(report, finished.folder).read_text()
     assert "M_t" not in page
     assert "Differences of medians over 3 seeds" in page
     assert tomllib.loads(page.split("```toml\n")[1].split("```")[0])["run"]["stop"] == {"samples": BUDGET}
-    assert (ended.folder / "figure.png").stat().st_size > 10_000
+    assert (finished.folder / "figure.png").stat().st_size > 10_000
 
 
-def test_an_episode_is_drawn_for_the_report(ended):
-    found = pictures(ended.folder, ended.records)
+def test_an_episode_is_drawn_for_the_report(finished):
+    found = pictures(finished.folder, finished.records)
     assert set(found) == {"pair"}
-    assert (ended.folder / found["pair"].path).stat().st_size > 10_000
-    assert (ended.folder / found["pair"].path).with_suffix(".gif").is_file()
-    story = tell(GAME, ended.records, False, found)
-    assert found["pair"] in story.blocks
-    assert "played by the policies that DAC ended with (seed 0)" in found["pair"].caption
+    assert (finished.folder / found["pair"].path).stat().st_size > 10_000
+    assert (finished.folder / found["pair"].path).with_suffix(".gif").is_file()
+    report = build_report(GAME, finished.records, False, found)
+    assert found["pair"] in report.blocks
+    assert "the final policies of DAC (seed 0)" in found["pair"].caption
 
 
 def frame(values):
@@ -116,7 +117,7 @@ def frame(values):
 
 def test_a_difference_of_returns_of_either_sign():
     rows = np.arange(11.0)[:, None] * np.ones(5)
-    good, bad = frame(rows - 12), frame(rows - 15)  # everywhere 3 apart; ends at -2 and -5
+    good, bad = frame(rows - 12), frame(rows - 15)  # 3 apart in every round; the last values are -2 and -5
     one, other, whole, beyond, below = (
         Claim("a", "b", "return", 0.0, largest=True, difference=True),
         Claim("b", "a", "return", 0.0, largest=True, difference=True),
@@ -124,17 +125,15 @@ def test_a_difference_of_returns_of_either_sign():
         Claim("a", "b", "return", 4.0, largest=True, difference=True),
         Claim("b", "a", "return", -3.0, largest=True, difference=True),
     )
-    from dataclasses import replace
-
     experiment = replace(GAME, claims=(one, other, whole, beyond, below))
-    found = findings(experiment, {"pair": {"a": good, "b": bad}})
-    assert [(round(each.ratio, 9), each.verdict == MET) for each in found] == [
+    measured = verdicts(experiment, {"pair": {"a": good, "b": bad}})
+    assert [(round(each.ratio, 9), each.verdict == MET) for each in measured] == [
         *((3, True), (-3, False), (3, True), (3, False), (-3, True)),
     ]
-    assert {each.measure for each in found} == {"difference"}
-    np.testing.assert_allclose([(each.low, each.high) for each in found[:2]], [(3, 3), (-3, -3)])
-    assert found[0].claim == "return of a over the last fifth of the rounds is no smaller than that of b"
-    assert found[2].claim == "return of a over the whole run is no smaller than that of b"
-    assert "at least 4 above that of b" in found[3].claim
-    assert "at least 3 below that of a" in found[4].claim
+    assert {each.measure for each in measured} == {"difference"}
+    np.testing.assert_allclose([(each.low, each.high) for each in measured[:2]], [(3, 3), (-3, -3)])
+    assert measured[0].claim == "a's mean return over the last fifth of the rounds is no smaller than b's"
+    assert measured[2].claim == "a's mean return over the whole run is no smaller than b's"
+    assert "at least 4 above b's" in measured[3].claim
+    assert "at least 3 below a's" in measured[4].claim
     np.testing.assert_allclose(throughout(good, "return"), -7)

@@ -1,4 +1,4 @@
-"""An experiment's folder: its stages, its numbers byte for byte, going on with it, and what is refused."""
+"""The folder of an experiment: its stages, its numbers byte for byte, how it resumes, and what is refused."""
 
 import html
 import shutil
@@ -15,34 +15,34 @@ import hypergossip as hg
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments import reproduce, stages
 from hypergossip.lab.experiments.catalogue import find, names
-from hypergossip.lab.experiments.comparison import Spent
-from hypergossip.lab.experiments.report_building import tell
+from hypergossip.lab.experiments.comparison import WallTime
+from hypergossip.lab.experiments.report_building import build_report
 from hypergossip.lab.experiments.reproduction import Claim
 from hypergossip.lab.report import html_page, markdown_page
 from hypergossip.lab.report.document import Text
 
-ASKED = {"experiment": "Q1"}
+REQUEST = {"experiment": "Q1"}
 
 
 def run(experiment, folder, **settings):
     """Runs an experiment into a folder."""
     lines = []
-    reproduce.prepare(folder, ASKED, False)
+    reproduce.prepare(folder, REQUEST, False)
     records = reproduce.run(experiment, folder, False, settings, lines.append)
     return SimpleNamespace(folder=folder, records=records, lines=lines)
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
+def finished(tmp_path_factory):
     """The small experiment, run once."""
-    return run(SMALL, tmp_path_factory.mktemp("ended") / "Q1")
+    return run(SMALL, tmp_path_factory.mktemp("finished") / "Q1")
 
 
-def test_numbers_are_those_of_solve_with_the_tuned_steps(ended):
-    history = pd.read_csv(ended.folder / "history.csv")
+def test_numbers_are_those_of_solve_with_the_tuned_steps(finished):
+    history = pd.read_csv(finished.folder / "history.csv")
     assert history.columns[:4].tolist() == ["case", "method", "seed", "round"]
     assert "seconds" not in history
-    record = ended.records[0]
+    record = finished.records[0]
     best = record.tunings["D-SGD"].steps
     problem = hg.problems.quadratic(4, noise=0.01, heterogeneity=1.0)
     algorithm = hg.DSGD(best["upper_step"], best["lower_step"], hg.Exact())
@@ -54,8 +54,8 @@ def test_numbers_are_those_of_solve_with_the_tuned_steps(ended):
     assert tuned.best == algorithm
 
 
-def test_stated_steps_that_diverge_are_told_and_cost_nobody_else(ended):
-    for record in ended.records:
+def test_step_sizes_of_the_paper_that_diverge_are_reported_and_do_not_stop_other_methods(finished):
+    for record in finished.records:
         assert set(record.stated.histories) == {"D-SGD"}
         assert "no longer finite" in record.stated.failures["DIAMOND"]
         assert set(record.outcome.histories) == {"DIAMOND", "D-SGD"}
@@ -64,82 +64,82 @@ def test_stated_steps_that_diverge_are_told_and_cost_nobody_else(ended):
         assert record.tunings["DIAMOND"].steps["lower_step"] < 1
 
 
-def test_the_same_command_gives_the_same_bytes_and_goes_on(ended, tmp_path):
+def test_the_same_command_gives_the_same_bytes_and_resumes(finished, tmp_path):
     again = run(SMALL, tmp_path / "again")
     for name in ("history.csv", "tuning.csv"):
-        assert (again.folder / name).read_bytes() == (ended.folder / name).read_bytes()
-    # An interruption: one method of one case is gone, and the tables of the whole.
+        assert (again.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+    # As after an interruption: one method of one case is missing, and so is a table of the experiment.
     place = again.folder / "cases" / "loud" / "methods" / "D-SGD"
     (place / "ended.toml").unlink()
     (place / "point.npz").unlink()
     (again.folder / "history.csv").unlink()
     wall = pd.read_csv(again.folder / "timing.csv")
-    gone_on = run(SMALL, again.folder)
-    assert (again.folder / "history.csv").read_bytes() == (ended.folder / "history.csv").read_bytes()
-    assert not [line for line in gone_on.lines if "of 6 points" in line]  # no tuning was run again
+    resumed = run(SMALL, again.folder)
+    assert (again.folder / "history.csv").read_bytes() == (finished.folder / "history.csv").read_bytes()
+    assert not [line for line in resumed.lines if "of 6 points" in line]  # no tuning was run again
     tunings = wall["stage"] == "tuning"
     pd.testing.assert_frame_equal(pd.read_csv(again.folder / "timing.csv")[tunings], wall[tunings])
 
 
-def test_a_grid_that_grows_later_runs_its_new_points_alone(ended, tmp_path):
-    """One more value is tried where the best is an end; a method whose best steps are others then runs again."""
-    shutil.copytree(ended.folder, tmp_path / "copy")
+def test_an_extended_grid_runs_only_its_new_points(finished, tmp_path):
+    """One more value is tried where the best point is at an end; a method with a new best point runs again."""
+    shutil.copytree(finished.folder, tmp_path / "copy")
     grown = run(replace(SMALL, tune={**SMALL.tune, "extend": 1}), tmp_path / "copy")
-    before, after = (pd.read_csv(folder / "tuning.csv") for folder in (ended.folder, grown.folder))
+    before, after = (pd.read_csv(folder / "tuning.csv") for folder in (finished.folder, grown.folder))
     keys = ["case", "method", *SMALL.grid]
     both = before.merge(after, on=keys, suffixes=("", "_after"))
     assert len(both) == len(before) == 24
     np.testing.assert_array_equal(both["score"], both["score_after"])
-    told = [line for line in grown.lines if "of 9 points" in line]
-    assert len(after) == len(before) + 3 * len(told)
-    assert told
+    tuned_again = [line for line in grown.lines if "of 9 points" in line]
+    assert len(after) == len(before) + 3 * len(tuned_again)
+    assert tuned_again
     for record in grown.records:
         for label, tuned in record.tunings.items():
             assert record.raw["methods"][label]["upper_step"] == tuned.steps["upper_step"]
             assert tuned.table["score"].is_monotonic_increasing
-    # Without it again: the points are known, and those of the grid alone are looked at.
+    # With the smaller grid again, all points are known, and only those of the grid count.
     shrunk = run(SMALL, grown.folder)
-    assert (shrunk.folder / "history.csv").read_bytes() == (ended.folder / "history.csv").read_bytes()
+    assert (shrunk.folder / "history.csv").read_bytes() == (finished.folder / "history.csv").read_bytes()
 
 
-def test_a_folder_is_gone_on_with_only_for_the_same_and_never_taken_from_others(ended, tmp_path):
+def test_a_folder_is_resumed_only_with_the_same_options_and_other_files_are_kept(finished, tmp_path):
     with pytest.raises(ValueError, match="other options"):
-        reproduce.prepare(ended.folder, {"experiment": "Q1", "run.seeds": 5}, False)
+        reproduce.prepare(finished.folder, {"experiment": "Q1", "run.seeds": 5}, False)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("...")
-    with pytest.raises(ValueError, match="not of an experiment"):
-        reproduce.prepare(tmp_path / "mine", ASKED, True)
+    with pytest.raises(ValueError, match="not from an experiment"):
+        reproduce.prepare(tmp_path / "mine", REQUEST, True)
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
-        reproduce.prepare(tmp_path / "file", ASKED, True)
-    shutil.copytree(ended.folder, tmp_path / "copy")
+        reproduce.prepare(tmp_path / "file", REQUEST, True)
+    shutil.copytree(finished.folder, tmp_path / "copy")
     (tmp_path / "copy" / "notes.txt").write_text("kept")
     reproduce.prepare(tmp_path / "copy", {"experiment": "Q1", "run.seeds": 5}, True)
     assert {path.name for path in (tmp_path / "copy").iterdir()} == {"notes.txt", "reproduction.toml"}
 
 
-def test_a_configuration_is_one_that_compare_takes(ended, tmp_path):
+def test_a_configuration_is_valid_for_compare(finished, tmp_path):
     from hypergossip.lab.build import build
     from hypergossip.lab.configuration import Source, read, validate
 
-    raw, _ = read(ended.folder / "cases" / "calm" / "config.toml")
+    raw, _ = read(finished.folder / "cases" / "calm" / "config.toml")
     experiment = build(validate(raw, Source("", "")), Source("", ""))
-    assert experiment.algorithms["D-SGD"].upper_step == ended.records[0].tunings["D-SGD"].steps["upper_step"]
+    assert experiment.algorithms["D-SGD"].upper_step == finished.records[0].tunings["D-SGD"].steps["upper_step"]
 
 
-def test_the_next_best_steps_where_the_best_diverge_on_a_reported_seed(tmp_path):
-    """The table says that an unusable point is the best; a second call does not try it again."""
+def test_the_next_best_point_is_used_if_the_best_diverges_on_a_reported_seed(tmp_path):
+    """The table has an unusable point as the best; a second call does not try it again."""
     raw = SMALL.configuration(SMALL.cases[0], {"D-SGD": section("dsgd")}, False, {"run.seeds": 1})
-    workplace = stages.begin(tmp_path / "case", raw, lambda _: None)
+    case = stages.begin(tmp_path / "case", raw, lambda _: None)
     rows = {"upper_step": [0.06, 0.06], "lower_step": [1e6, 0.12], "score": [1.0, 2.0]}
     table = pd.DataFrame({**rows, "best_seed": 0.0, "worst_seed": 0.0, "diverged": 0, "note": ""})
-    ran, tunings = stages.observed(workplace, raw, {"D-SGD": stages.Tuned(table, Spent(0.0, ""), "")})
+    runs, tunings = stages.observed(case, raw, {"D-SGD": stages.Tuned(table, WallTime(0.0, ""), "")})
     assert tunings["D-SGD"].steps["lower_step"] == 0.12
-    assert "no longer finite" in tunings["D-SGD"].fell
-    assert set(ran.outcome.histories) == {"D-SGD"}
-    hopeless = stages.Tuned(table.iloc[:1], Spent(0.0, ""), "")
-    ran, tunings = stages.observed(workplace._replace(folder=tmp_path / "other"), raw, {"D-SGD": hopeless})
-    assert set(ran.outcome.failures) == {"D-SGD"}
+    assert "no longer finite" in tunings["D-SGD"].failure
+    assert set(runs.outcome.histories) == {"D-SGD"}
+    without_alternative = stages.Tuned(table.iloc[:1], WallTime(0.0, ""), "")
+    runs, tunings = stages.observed(case._replace(folder=tmp_path / "other"), raw, {"D-SGD": without_alternative})
+    assert set(runs.outcome.failures) == {"D-SGD"}
     assert tunings["D-SGD"].rank == 0
 
 
@@ -149,18 +149,18 @@ def test_cases_that_share_their_tuning(tmp_path):
     assert first.tunings["D-SGD"].steps == second.tunings["D-SGD"].steps
     assert set(second.timing["stage"]) == {"tuning", "runs"}
     assert set(first.timing["stage"]) == {"runs"}
-    story = tell(ACROSS, across.records, False)
-    assert "1 of 1 of our own bounds and expectations is met" in story.summary  # the two cases are one and the same
-    assert "Measured: 1 [1, 1]." in story.summary
+    report = build_report(ACROSS, across.records, False)
+    assert "1 of 1 of our own bounds and expectations is met" in report.summary  # the two cases are identical
+    assert "Measured ratio: 1 [1, 1]." in report.summary
 
 
-def test_the_report_says_what_was_run_and_where_it_differs(ended):
-    story = tell(SMALL, ended.records, False)
-    page = markdown_page.write(story, ended.folder).read_text()
-    for words in (
+def test_the_report_says_what_was_run_and_the_deviations(finished):
+    report = build_report(SMALL, finished.records, False)
+    page = markdown_page.write(report, finished.folder).read_text()
+    for text in (
         *("DIAMOND is best.", "The numbers are ours.", "Nothing differs.", "no longer finite"),
         *(
-            "60 rounds, seeds 0 to 2",
+            "ran for 60 rounds, with seeds 0 to 2",
             "ends after 60 rounds with M_t = ",
             disk.machine(),
             "lower_step",
@@ -169,14 +169,14 @@ def test_the_report_says_what_was_run_and_where_it_differs(ended):
             'algorithm = "dsgd"',
         ),
     ):
-        assert words in page, words
-    assert (ended.folder / "figure.png").stat().st_size > 10_000
-    web = html_page.write(story, ended.folder).read_text()
+        assert text in page, text
+    assert (finished.folder / "figure.png").stat().st_size > 10_000
+    web = html_page.write(report, finished.folder).read_text()
     assert "DIAMOND is best." in web
-    quick = tell(replace(SMALL, left_out=("the third",)), ended.records, True)
-    told = "".join(block.markdown for block in quick.blocks if isinstance(block, Text))
-    assert "`run.rounds` = 60" in told  # what was run, and not what a quick run has
-    assert "Left out: the third." in told
+    quick = build_report(replace(SMALL, left_out=("the third",)), finished.records, True)
+    text = "".join(block.markdown for block in quick.blocks if isinstance(block, Text))
+    assert "`run.rounds` = 60" in text  # what was run, not the default of a quick run
+    assert "These cases were left out: the third." in text
 
 
 @pytest.mark.parametrize(
@@ -186,23 +186,23 @@ def test_the_report_says_what_was_run_and_where_it_differs(ended):
         (False, "a verdict needs at least 5 seeds, and 3 were run."),
     ],
 )
-def test_a_run_that_is_too_small_for_a_verdict_gives_none_on_either_page(ended, tmp_path, quick, why):
-    """Three claims, of which some are true of these runs and some are not."""
-    story = tell(SMALL, ended.records, quick)
-    told = ["0 of 3 of the paper's claims are judged", why, "not judged"]
-    for page in (markdown_page.write(story, tmp_path), html_page.write(story, tmp_path)):
+def test_a_run_that_is_too_small_has_no_verdict_on_either_page(finished, tmp_path, quick, why):
+    """There are three claims, some of which are true of these runs."""
+    report = build_report(SMALL, finished.records, quick)
+    expected = ["0 of 3 of the paper's claims are judged", why, "not judged"]
+    for page in (markdown_page.write(report, tmp_path), html_page.write(report, tmp_path)):
         text = html.unescape(page.read_text())
-        assert all(words in text for words in told)
+        assert all(part in text for part in expected)
         assert not any(
             verdict in text for verdict in ("claims are met", "not met", "inconclusive", "is met", "| met |")
         )
         assert "<td>met" not in text
-    assert story.summary.startswith("**A quick run**") == quick
+    assert report.summary.startswith("**A quick run**") == quick
 
 
-def test_a_summary_counts_claims_without_a_verdict_apart(ended):
-    """One of the two cases has what was measured, the other is not a number."""
-    calm, loud = ended.records
+def test_a_summary_counts_claims_without_a_verdict_separately(finished):
+    """In one of the two cases the measured value is not a number."""
+    calm, loud = finished.records
     broken = {label: history.assign(metric=np.nan) for label, history in loud.outcome.histories.items()}
     many = [
         record._replace(
@@ -212,23 +212,23 @@ def test_a_summary_counts_claims_without_a_verdict_apart(ended):
         for record, tables in ((calm, calm.outcome.histories), (loud, broken))
     ]
     claims = (Claim("DIAMOND", "D-SGD", "metric", 1e9),)
-    summary = tell(replace(SMALL, claims=claims), many, False).summary
-    assert "1 of 2 of the paper's claims is met (1 not judged): what was measured is not a number" in summary
+    summary = build_report(replace(SMALL, claims=claims), many, False).summary
+    assert "1 of 2 of the paper's claims is met (1 not judged): the measured value is not a number" in summary
 
 
 def _twice(history):
-    """The same seeds once more, by other numbers."""
+    """The same histories again, with other seed numbers."""
     return pd.concat([history, history.assign(seed=history["seed"] + 3)])
 
 
-def test_the_names_of_version_0_1_lead_to_the_same_experiments():
+def test_the_names_of_version_0_1_find_the_same_experiments():
     assert [find(name).name for name in ("D1", "d4", "S2", "C1")] == [
         *("diamond-fig1", "diamond-fig4", "slam-fig2", "hypercleaning-samples")
     ]
     assert find("D1").chosen(["mnist-uneven"]) == find("diamond-fig1").chosen(["mnist-noniid"])
 
 
-def test_every_experiment_of_the_catalogue_can_be_made():
+def test_every_experiment_of_the_catalogue_has_valid_configurations():
     assert {"diamond-fig1", "diamond-fig2", "diamond-fig3", "diamond-fig4"} <= set(names())
     for name in names():
         experiment = find(name.lower())
@@ -253,7 +253,7 @@ def hg_toml(raw):
     return write_toml(raw)
 
 
-def test_settings_lie_over_quick_over_the_experiment():
+def test_settings_override_quick_options_and_those_override_the_experiment():
     quick = replace(SMALL, quick={"run.rounds": 20, "run.seeds": 2})
     raw = quick.configuration(SMALL.cases[0], SMALL.methods, True, {"run.seeds": 5, "run.rounds": None})
     assert (raw["run"]["rounds"], raw["run"]["seeds"]) == (20, 5)

@@ -1,4 +1,4 @@
-"""Ratios of medians, their intervals, and claims that are met or not."""
+"""Ratios of medians with their intervals, and the verdicts on claims."""
 
 from dataclasses import replace
 
@@ -9,83 +9,93 @@ from small import SMALL
 
 from hypergossip.lab.experiments.catalogue import find, names
 from hypergossip.lab.experiments.reproduction import Claim
-from hypergossip.lab.experiments.verdicts import MET, NOT_JUDGED, NOT_MET, UNDECIDED, alike, findings, last, late, ratio
+from hypergossip.lab.experiments.verdicts import (
+    MET,
+    NOT_JUDGED,
+    NOT_MET,
+    UNDECIDED,
+    cases_agree,
+    last,
+    late,
+    ratio,
+    verdicts,
+)
 
 
 def history(values):
-    """One row a round and seed; values (rounds, seeds)."""
+    """A history with one row per round and seed, from values (rounds, seeds)."""
     values = np.asarray(values, float)
     rounds, seeds = np.indices(values.shape)
     return pd.DataFrame({"round": 10 * rounds.ravel(), "seed": seeds.ravel(), "metric": values.ravel()})
 
 
-def test_last_and_late_are_means_over_their_rows_by_seed():
-    table = history([[9, 9], [5, 1], [4, 2], [3, 3], [2, 4], [1, 5]])  # rounds 0 to 50; the last fifth from 40 on
+def test_last_and_late_are_means_of_every_seed():
+    table = history([[9, 9], [5, 1], [4, 2], [3, 3], [2, 4], [1, 5]])  # rounds 0 to 50; the last fifth begins at 40
     np.testing.assert_array_equal(last(table, "metric"), [1, 5])
     np.testing.assert_array_equal(late(table, "metric"), [1.5, 4.5])
 
 
-def test_the_ratio_of_proportional_seeds_is_certain():
+def test_the_ratio_of_proportional_values_has_no_uncertainty():
     seeds = np.random.default_rng(1).lognormal(size=10)
-    np.testing.assert_allclose(ratio(3 * seeds, seeds), 3.0)  # paired: whatever seeds are drawn, the ratio is 3
+    np.testing.assert_allclose(ratio(3 * seeds, seeds), 3.0)  # paired: the ratio is 3 for any drawn seeds
     value, low, high = ratio(seeds, np.ones(10))
     assert low < value == np.median(seeds) < high
     assert np.isnan(ratio(seeds[:2], seeds[:2])[1])
 
 
-def test_the_interval_covers_as_often_as_it_says():
+def test_the_interval_has_the_nominal_coverage():
     random = np.random.default_rng(2)
     covered = 0
     for _ in range(200):
         one, other = random.lognormal(0.0, 0.3, (2, 15))
         _, low, high = ratio(one, other)
         covered += low <= 1.0 <= high
-    assert 0.85 <= covered / 200 <= 0.99  # one that is too wide covers always
+    assert 0.85 <= covered / 200 <= 0.99  # an interval that is too wide always covers
 
 
-def test_claims_are_met_or_not_or_not_decided():
+def test_claims_are_met_not_met_or_inconclusive():
     calm, loud = (case.name for case in SMALL.cases)
     low, high = history(np.full((6, 5), 1.0)), history(np.full((6, 5), 4.0))
     claims = (Claim("DIAMOND", "D-SGD", "metric", 1 / 3), Claim("D-SGD", "DIAMOND", "metric", 1.0, (calm,), True))
-    found = findings(
+    measured = verdicts(
         replace(SMALL, claims=claims), {calm: {"DIAMOND": low, "D-SGD": high}, loud: {"DIAMOND": high, "D-SGD": low}}
     )
-    assert [(one.ratio, one.verdict) for one in found] == [(0.25, MET), (4.0, MET), (4.0, NOT_MET)]
-    assert "at most a third of that of D-SGD" in found[0].claim
-    assert "over the last fifth of the rounds is no smaller than that of DIAMOND" in found[1].claim
-    # Three seeds of five say yes: the median does, and some of the redrawn ones do not.
-    torn = history(np.tile([1.0, 1.0, 1.0, 9.0, 9.0], (6, 1)))
+    assert [(one.ratio, one.verdict) for one in measured] == [(0.25, MET), (4.0, MET), (4.0, NOT_MET)]
+    assert measured[0].claim == "DIAMOND's final M_t is at most a third of D-SGD's"
+    assert "over the last fifth of the rounds is no smaller than DIAMOND's" in measured[1].claim
+    # The claim holds for three of five seeds, hence for the median, but not for every bootstrap sample.
+    mixed = history(np.tile([1.0, 1.0, 1.0, 9.0, 9.0], (6, 1)))
     close = Claim("DIAMOND", "D-SGD", "metric", 1 / 3)
-    (one,) = findings(replace(SMALL, cases=SMALL.cases[:1], claims=(close,)), {calm: {"DIAMOND": torn, "D-SGD": high}})
+    (one,) = verdicts(replace(SMALL, cases=SMALL.cases[:1], claims=(close,)), {calm: {"DIAMOND": mixed, "D-SGD": high}})
     assert (one.ratio, one.verdict) == (0.25, UNDECIDED)
     assert one.low <= 1 / 3 <= one.high
-    assert findings(replace(SMALL, claims=claims), {calm: {"DIAMOND": low}, loud: {}}) == []
+    assert verdicts(replace(SMALL, claims=claims), {calm: {"DIAMOND": low}, loud: {}}) == []
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4])
 def test_fewer_than_five_seeds_give_no_verdict(seeds):
-    """However clear the values are; the claims are true of them, and false the other way round."""
+    """Not even for clear values: the claim is true of them in one order, and false in the other."""
     name = SMALL.cases[0].name
     low, high = history(np.full((6, seeds), 1.0)), history(np.full((6, seeds), 4.0))
     experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
     for pair in ({"DIAMOND": low, "D-SGD": high}, {"DIAMOND": high, "D-SGD": low}):
-        (one,) = findings(experiment, {name: pair})
+        (one,) = verdicts(experiment, {name: pair})
         assert (one.verdict, np.isnan(one.low)) == (NOT_JUDGED, seeds < 3)
-    assert alike("9 agents", "metric", 0.05, {"a": np.ones(seeds), "b": np.ones(seeds)}).verdict == NOT_JUDGED
+    assert cases_agree("9 agents", "metric", 0.05, {"a": np.ones(seeds), "b": np.ones(seeds)}).verdict == NOT_JUDGED
 
 
-def test_a_quick_run_gives_no_verdict_however_many_its_seeds():
+def test_a_quick_run_gives_no_verdict_with_any_number_of_seeds():
     name = SMALL.cases[0].name
     histories = {name: {"DIAMOND": history(np.full((6, 10), 1.0)), "D-SGD": history(np.full((6, 10), 4.0))}}
     experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
     for quick, verdict in ((False, MET), (True, NOT_JUDGED)):
-        (one,) = findings(experiment, histories, quick)
+        (one,) = verdicts(experiment, histories, quick)
         assert (one.ratio, one.low, one.high, one.verdict) == (0.25, 0.25, 0.25, verdict)
 
 
 @pytest.mark.parametrize("name", names())
-def test_no_experiments_quick_run_has_a_verdict_and_ten_seeds_have_one(name):
-    """By the seeds alone already; the histories are proportional, so that ten of them decide everything."""
+def test_quick_runs_have_no_verdict_and_ten_seeds_have_one(name):
+    """The number of seeds alone decides this; the histories are proportional, so ten seeds give a verdict."""
     experiment = find(name)
     few, many = experiment.quick["run.seeds"], experiment.run["seeds"]
     labels = list(experiment.methods or experiment.stated)
@@ -96,43 +106,43 @@ def test_no_experiments_quick_run_has_a_verdict_and_ten_seeds_have_one(name):
         tables = {
             label: table.assign(**dict.fromkeys(columns, table["metric"] * (1 + k))) for k, label in enumerate(labels)
         }
-        found = findings(experiment, {case.name: tables for case in experiment.cases})
-        assert found
-        return {one.verdict for one in found}
+        measured = verdicts(experiment, {case.name: tables for case in experiment.cases})
+        assert measured
+        return {one.verdict for one in measured}
 
     assert judged(few) == {NOT_JUDGED}
     assert NOT_JUDGED not in judged(many)
 
 
-def test_what_has_no_interval_gets_no_verdict():
-    """Values that are no numbers, and ratios to zero."""
+def test_a_claim_without_an_interval_is_not_judged():
+    """Values that are not a number, and ratios to zero."""
     name = SMALL.cases[0].name
     experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
     ones, zeros, missing = (history(np.full((6, 5), value)) for value in (1.0, 0.0, np.nan))
     for pair in ({"DIAMOND": missing, "D-SGD": ones}, {"DIAMOND": zeros, "D-SGD": zeros}):
-        (one,) = findings(experiment, {name: pair})
+        (one,) = verdicts(experiment, {name: pair})
         assert one.verdict == NOT_JUDGED
-    (one,) = findings(experiment, {name: {"DIAMOND": zeros, "D-SGD": ones}})
+    (one,) = verdicts(experiment, {name: {"DIAMOND": zeros, "D-SGD": ones}})
     assert (one.ratio, one.verdict) == (0.0, MET)
 
 
-def test_lines_are_alike_within_a_bound():
+def test_lines_of_cases_agree_within_a_bound():
     lines = {"a": np.full(5, 1.0), "b": np.full(5, 1.05), "c": np.full(5, 1.08)}
-    one = alike("9 agents", "metric", 0.1, lines)
+    one = cases_agree("9 agents", "metric", 0.1, lines)
     assert one.verdict == MET
     np.testing.assert_allclose(one.ratio, 1.08)
     assert "at most 10 %" in one.claim
-    assert alike("9 agents", "metric", 0.05, lines).verdict == NOT_MET
+    assert cases_agree("9 agents", "metric", 0.05, lines).verdict == NOT_MET
 
 
-def test_the_largest_over_the_smallest_is_never_below_one_and_finds_lines_that_are_unlike():
-    """Lines of one law: which is the largest changes with the seeds, so the interval lies above one."""
+def test_the_largest_over_the_smallest_is_at_least_one_and_finds_different_lines():
+    """The lines have one distribution. The largest differs between bootstrap samples, so the interval is above one."""
     random = np.random.default_rng(3)
     lines = {name: random.lognormal(0.0, 0.2, 10) for name in "abc"}
-    one = alike("9 agents", "metric", 0.05, lines)
+    one = cases_agree("9 agents", "metric", 0.05, lines)
     medians = [np.median(values) for values in lines.values()]
     np.testing.assert_allclose(one.ratio, max(medians) / min(medians))
     assert 1.0 <= one.low <= one.ratio <= one.high
-    apart = alike("9 agents", "metric", 0.05, {**lines, "d": 3 * lines["a"]})
+    apart = cases_agree("9 agents", "metric", 0.05, {**lines, "d": 3 * lines["a"]})
     assert apart.verdict == NOT_MET
     assert apart.low > 2

@@ -74,7 +74,7 @@ def test_a_signal_leaves_a_checkpoint_and_a_sentence(experiment, tmp_path, numbe
     process.send_signal(number)
     _, told = process.communicate(timeout=SECONDS)
     assert process.returncode == code, told
-    assert told.splitlines()[-1].startswith(f"hypergossip: {number.name}: D-SGD stands at round ")
+    assert told.splitlines()[-1].startswith(f"hypergossip: {number.name}: D-SGD was interrupted at round ")
     assert f"hypergossip resume {folder}" in told
     assert "Traceback" not in told
     assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"

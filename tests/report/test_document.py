@@ -150,7 +150,7 @@ def test_histograms_are_shares_of_each_group_in_common_bins():
     assert distributions.bins({"all shared": np.zeros(3)}).shares["all shared"].sum() == 1
 
 
-def test_a_network_too_large_to_draw_is_told(histories, tmp_path, sized):
+def test_a_network_too_large_to_draw_is_described(histories, tmp_path, sized):
     large = sample_document.document(histories, networks.ring(400))
     assert "400 agents, 400 edges, 2 neighbours" in markdown_page.write(large, tmp_path).read_text()
     assert sized(tmp_path / "figures/network.png") > (0, 0)
@@ -195,7 +195,7 @@ def test_invalid_documents_are_errors(make, tmp_path):
     with pytest.raises(ValueError, match=r"two blocks would write a\.png"):
         Document("", "", (one, one))
     for name in ("../a.png", str(tmp_path / "a.png"), "a.jpeg", "a"):
-        with pytest.raises(ValueError, match="no picture of the folder"):
+        with pytest.raises(ValueError, match="not a picture in the folder"):
             Document("", "", (Picture(name, ""),))
     with pytest.raises(ValueError, match=r"a\.png has no panel"):
         pictures.drawn(Curves((), "", "a.png"))

@@ -98,7 +98,7 @@ def comparison_figure(histories: dict[str, pd.DataFrame], network: Network, titl
     if first != "metric":
         drawn += [(name, rounds_column) for name in errors(histories.values(), seen=True)]
     rows = math.ceil(len(drawn) / 2)
-    full = len(drawn) % 2 == 0  # no cell is free: the network has a column of its own
+    full = len(drawn) % 2 == 0  # no cell is free, so the network is drawn in a third column
     with style.look():
         figure = style.blank((3 if full else 2) * style.PANEL[0], rows * style.PANEL[1] + 0.6)
         cells = figure.add_gridspec(rows, 3 if full else 2)

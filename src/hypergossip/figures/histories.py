@@ -74,7 +74,7 @@ def check(histories: dict[str, pd.DataFrame]) -> None:
         if history.duplicated([column for column in ("seed", "round") if column in history]).any():
             raise ValueError(
                 f"the history of {name} has two rows for one seed and round; if several runs were joined, "
-                "give each a value of its own in the column seed."
+                "give each of them its own value in the column seed."
             )
 
 
@@ -102,7 +102,9 @@ def leading(histories: Iterable[pd.DataFrame]) -> str:
     if any("metric" in history for history in histories):
         return "metric"
     if not (own := observations(histories)):
-        raise ValueError("the histories have neither a metric nor an observation; give the problem one, by observe.")
+        raise ValueError(
+            "the histories have neither a metric nor an observation; add an observation to the problem with observe."
+        )
     return own[0]
 
 

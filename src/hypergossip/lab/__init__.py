@@ -1,4 +1,4 @@
-"""Experiments in files and folders: configurations, the papers' experiments, reports, and the command line."""
+"""Experiments in files and folders: configurations, the experiments of the papers, reports, and the command line."""
 
 from hypergossip.support.extras import check_installed
 

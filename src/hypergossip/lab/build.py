@@ -1,4 +1,4 @@
-"""From a configuration to an experiment: every option held against the signature of what it goes to."""
+"""Builds an experiment from a configuration; every option is checked against the signature of its constructor."""
 
 import inspect
 from fractions import Fraction
@@ -22,14 +22,14 @@ _PLAIN = (int, float, str, bool, NoneType)
 
 
 class Experiment(NamedTuple):
-    """What a configuration describes.
+    """The experiment that a configuration describes.
 
     Attributes:
         algorithms: Label -> algorithm.
         problem: The problem.
-        network: The network, in the problem's order.
-        engine: Where to run.
-        stop: When to stop before the rounds are over, or None.
+        network: The network, with its agents in the order of the problem.
+        engine: The engine.
+        stop: When to stop before the last round, or None.
     """
 
     algorithms: dict[str, Algorithm]
@@ -40,11 +40,11 @@ class Experiment(NamedTuple):
 
 
 def build(configuration: Configuration, source: Source) -> Experiment:
-    """Makes everything that a configuration names.
+    """Builds everything that a configuration names.
 
     Raises:
-        ValueError: If a name or an option is unknown, missing or refused: one sentence with its section and line.
-        DataUnavailable: If the problem's data are nowhere to be had.
+        ValueError: If a name or an option is unknown, missing or invalid; the message names its section and line.
+        DataUnavailable: If the data of the problem cannot be found.
     """
     algorithms = build_algorithms(configuration, source)
     engine = configuration.run.engine
@@ -54,7 +54,9 @@ def build(configuration: Configuration, source: Source) -> Experiment:
     wanted = {"agents": network.agents, **configuration.problem.options}
     problem = _construct("problems", configuration.problem.name, wanted, ("problem",), source)
     if not isinstance(problem, Problem):
-        raise ValueError(f"[problem] {configuration.problem.name} made {type(problem).__name__}, which is no problem.")
+        raise ValueError(
+            f"[problem] {configuration.problem.name} built a {type(problem).__name__}, which is not a problem."
+        )
     for label, algorithm in algorithms.items():
         try:
             fitted(algorithm, problem.upper, problem.lower)
@@ -66,7 +68,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:
-    """Makes the algorithms alone, label -> algorithm.
+    """Builds only the algorithms, label -> algorithm.
 
     Raises:
         ValueError: As for `build`.
@@ -78,7 +80,7 @@ def build_algorithms(configuration: Configuration, source: Source) -> dict[str, 
 
 
 def build_network(configuration: Configuration, source: Source) -> Network:
-    """Makes the network alone.
+    """Builds only the network.
 
     Raises:
         ValueError: As for `build`.
@@ -86,12 +88,12 @@ def build_network(configuration: Configuration, source: Source) -> Network:
     part = configuration.network
     network = _construct("networks", part.name, part.options, ("network",), source)
     if not isinstance(network, Network):
-        raise ValueError(f"[network] {part.name} made {type(network).__name__}, which is no network.")
+        raise ValueError(f"[network] {part.name} built a {type(network).__name__}, which is not a network.")
     return network
 
 
 def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source: Source) -> Any:
-    """Calls a constructor of the registry with options that its signature takes."""
+    """Calls a constructor of the registry after checking the options against its signature."""
     where = f"[{'.'.join(path)}]"
     try:
         constructor = find(kind, name)
@@ -115,7 +117,7 @@ def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source
     lacking = [option for option in needed if option not in options]
     if lacking:
         raise ValueError(
-            f"{where} {name} lacks the option {lacking[0]!r}; write it there, it has no default{source.at(*path)}."
+            f"{where} {name} lacks the option {lacking[0]!r}, which has no default; add it there{source.at(*path)}."
         )
     values = {}
     for option, value in options.items():
@@ -128,7 +130,7 @@ def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source
 
 
 def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source: Source) -> Any:
-    """Reads one option as its parameter wants it."""
+    """Returns the value of one option in the type of its parameter."""
     if _is_plain(annotation):
         try:
             return TypeAdapter(annotation).validate_python(value, strict=True)
@@ -141,14 +143,14 @@ def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source
 
 
 def _is_plain(annotation: Any) -> bool:
-    """Is this one of TOML's own types, or a union of them?"""
+    """Returns whether this is a type of TOML or a union of such types."""
     if get_origin(annotation) in (Union, UnionType):
         return all(map(_is_plain, get_args(annotation)))
     return annotation in _PLAIN
 
 
 def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
-    """A number, a schedule, a step for each leaf, or an estimator."""
+    """Returns a number, a schedule, a step size for each leaf, or an estimator."""
     if path[-1] in LEVELS:
         return _step(value, path, source, path[-1].endswith("momentum"))
     if isinstance(value, dict) and "name" in value:
@@ -164,10 +166,10 @@ def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
 
 
 def _step(value: Any, path: tuple[str, ...], source: Source, momentum: bool) -> Any:
-    """A step or a momentum: a number, a schedule, or a table (or an array) of these by the names of the leaves.
+    """Returns a step size or a momentum: a number, a schedule, or a table or array of these for the leaves.
 
-    A table is a schedule where one of the schedule's own options has a number, as every option of a schedule has; a
-    leaf of such a name can be given a table of its own.
+    A table is a schedule if one of the options of a schedule has a plain value in it. A leaf with the name of such an
+    option can be given as a table.
     """
     if isinstance(value, list):
         return [_step(inner, (*path, str(i)), source, momentum) for i, inner in enumerate(value)]
@@ -185,13 +187,13 @@ def _power_decay(table: Raw, path: tuple[str, ...], source: Source) -> PowerDeca
     for option in table:
         if option not in SCHEDULE:
             raise ValueError(
-                f"[{'.'.join(path)}] has no option {option!r}; a schedule is {{scale, offset, power}}, a momentum may "
-                "be {squared_step}, an estimator starts with its name, and a table of the leaves' steps gives a leaf "
-                f"called scale, offset or power as {{scale = {{scale = 0.1, power = 0}}}}{source.at(*path, option)}."
+                f"[{'.'.join(path)}] has no option {option!r}; a schedule is {{scale, offset, power}}, a momentum can "
+                "be {squared_step}, and an estimator has a name. In a table of step sizes for the leaves, write a leaf "
+                f"named scale, offset or power as {{scale = {{scale = 0.1, power = 0}}}}{source.at(*path, option)}."
             )
     if "scale" not in table:
         raise ValueError(
-            f"[{'.'.join(path)}] lacks the option 'scale' of scale * (offset + t)^-power{source.at(*path)}."
+            f"[{'.'.join(path)}] lacks the option 'scale'; a schedule is scale * (offset + t)^-power{source.at(*path)}."
         )
     try:
         return PowerDecay(**{name: _number(value, (*path, name), source) for name, value in table.items()})
@@ -200,7 +202,7 @@ def _power_decay(table: Raw, path: tuple[str, ...], source: Source) -> PowerDeca
 
 
 def _number(value: Any, path: tuple[str, ...], source: Source) -> float:
-    """A number, or a fraction such as "1/3", which TOML cannot write."""
+    """Returns a number, also from a fraction in a string such as "1/3", since TOML has no fractions."""
     if isinstance(value, str):
         try:
             return float(Fraction(value))

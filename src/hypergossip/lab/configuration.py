@@ -1,4 +1,4 @@
-"""An experiment as a TOML file: sections, defaults, what an option may be, and a sentence for what it may not."""
+"""An experiment as a TOML file: its sections, defaults and valid options, and a message for each invalid one."""
 
 import re
 import tomllib
@@ -18,33 +18,33 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]*")
 
 
 class Source(NamedTuple):
-    """Where a configuration came from, so that a sentence can name the line.
+    """The source of a configuration, so that a message can name the line.
 
     Attributes:
-        name: The file's name, or "" where there is no file.
-        text: Its text.
+        name: The name of the file, or "" if there is no file.
+        text: The text of the file.
     """
 
     name: str
     text: str
 
     def at(self, *path: str) -> str:
-        """Returns " (demo.toml, line 7)" for an option that the file holds, and "" for one that it does not."""
+        """Returns " (demo.toml, line 7)" for the `path` of an option in the file, and "" if it is not there."""
         line = line_of(self.text, path)
         return f" ({self.name}, line {line})" if line else ""
 
 
 class Section(BaseModel):
-    """A section whose options are known."""
+    """A section with a fixed set of options."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Part(BaseModel):
-    """A section that names something of the registry; its other options are that constructor's.
+    """A section that names an entry of the registry; its other options are those of the constructor.
 
     Attributes:
-        name: A name of the registry.
+        name: A name in the registry.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -52,15 +52,15 @@ class Part(BaseModel):
 
     @property
     def options(self) -> Raw:
-        """The constructor's options."""
+        """The options of the constructor."""
         return dict(self.model_extra or {})
 
 
 class Method(BaseModel):
-    """A section ``[methods.<label>]``; its other options are the algorithm's.
+    """A section ``[methods.<label>]``; its other options are those of the algorithm.
 
     Attributes:
-        algorithm: A name of the registry; if absent, the label is one.
+        algorithm: A name in the registry; if absent, the label is the name.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -68,12 +68,12 @@ class Method(BaseModel):
 
     @property
     def options(self) -> Raw:
-        """The algorithm's options."""
+        """The options of the algorithm."""
         return dict(self.model_extra or {})
 
 
 class StopRules(Section):
-    """When a run ends before its rounds are over; the numbers of `hypergossip.Stop`.
+    """When a run stops before its last round; the fields of `hypergossip.Stop`.
 
     Attributes:
         metric: A tolerance on M_t.
@@ -92,17 +92,17 @@ class RunSection(Section):
     Attributes:
         rounds: Communication rounds of each method.
         seed: The first seed, from 0 to 2**32 - 1.
-        seeds: How many seeds run side by side: seed, seed + 1, ...
-        observe_every: Rounds between two rows of the history; about twenty rows if absent.
-        stop: A tolerance on the metric, or a table of metric, seconds, samples.
+        seeds: The number of seeds, which run in parallel: seed, seed + 1, ...
+        observe_every: Rounds between two rows of the history; by default, there are about twenty rows.
+        stop: A tolerance on the metric, or a table with metric, seconds, samples.
         checkpoint_every: Seconds between two checkpoints.
-        precision: "float32" or "float64"; JAX's own switch decides if absent.
-        engine: A name of the registry, or a table of a name and its options.
-        methods: The labels to run; all of them if absent. ``hypergossip run`` and ``tune`` want exactly one.
-        title: Of the figure.
-        out: The folder to write; runs/<name of the file> if absent.
-        overwrite: Replace an earlier run in that folder.
-        progress: Show progress bars; if absent, only on a terminal.
+        precision: "float32" or "float64"; by default, as configured in JAX.
+        engine: A name in the registry, or a table with a name and options.
+        methods: The labels to run; by default, all of them. ``hypergossip run`` and ``tune`` need exactly one.
+        title: The title of the figure.
+        out: The output folder; by default, runs/<name of the file>.
+        overwrite: Whether to replace an earlier run in that folder.
+        progress: Whether to show progress bars; by default, only on a terminal.
     """
 
     rounds: int = Field(ge=0)
@@ -129,13 +129,13 @@ class TuneSection(Section):
     """The section ``[tune]``; see `hypergossip.tune`.
 
     Attributes:
-        grid: Hyper-parameter, with dots into its parts -> values.
-        rounds: Rounds of every run; those of [run] if absent.
-        seeds: Runs of every point.
-        seed: The first of them.
-        score: The column of the history that decides.
-        largest: Is the largest score the best?
-        extend: How often the grid may grow beyond an end at which the best point lies.
+        grid: Hyperparameter, with dots before its parts -> values.
+        rounds: Rounds of every run; by default, those of [run].
+        seeds: The number of seeds per point.
+        seed: The first seed.
+        score: The column of the history that is the score.
+        largest: Whether the largest score is the best.
+        extend: How often the grid may be extended beyond an end at which the best point lies.
     """
 
     grid: dict[str, list[float]] = Field(default_factory=dict)
@@ -148,13 +148,13 @@ class TuneSection(Section):
 
 
 class Configuration(Section):
-    """A whole experiment.
+    """The configuration of an experiment.
 
     Attributes:
-        problem: ``[problem]``, a name and its options; the number of agents comes from the network.
-        network: ``[network]``, likewise, the weights among the options.
+        problem: ``[problem]``, a name and options; the number of agents is that of the network.
+        network: ``[network]``, a name and options, including the weights.
         run: ``[run]``.
-        methods: ``[methods.<label>]``, each an algorithm and its options.
+        methods: ``[methods.<label>]``, each with an algorithm and its options.
         tune: ``[tune]``.
     """
 
@@ -169,7 +169,7 @@ def read(path: Path) -> tuple[Raw, Source]:
     """Reads a TOML file.
 
     Raises:
-        ValueError: If it is not there, is no text, or is not TOML; the sentence names the line.
+        ValueError: If the file is missing, or is not text or not TOML; the message names the line.
     """
     try:
         text = read_utf8(path)
@@ -178,20 +178,20 @@ def read(path: Path) -> tuple[Raw, Source]:
         raise ValueError(f"{path} cannot be read ({error.strerror}); check the path.") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(
-            f"{path} is not valid TOML: {error}; strings want quotes, and each option a line of its own."
+            f"{path} is not valid TOML: {error}; put strings in quotes, and each option on its own line."
         ) from None
 
 
 def assign(raw: Raw, keys: tuple[str, ...], value: Any) -> Raw:
-    """Returns the configuration with one option set, its sections made where they are missing.
+    """Returns the configuration with one option set; missing sections are created.
 
     Args:
         raw: The configuration.
-        keys: From the outermost section to the option; an entry of an array by its number.
-        value: The option's value.
+        keys: The keys from the outermost section to the option; an entry of an array has its number as key.
+        value: The value of the option.
 
     Raises:
-        ValueError: If one of the sections is an option already.
+        ValueError: If one of the sections already exists as an option.
     """
     key, rest = keys[0], keys[1:]
     if not rest:
@@ -208,10 +208,10 @@ def assign(raw: Raw, keys: tuple[str, ...], value: Any) -> Raw:
 def assign_text(raw: Raw, text: str) -> Raw:
     """Returns the configuration with one option set by a text such as ``network.p=0.5``.
 
-    The value is read as TOML where it is TOML, and as a string where it is not.
+    The value is read as TOML if it is valid TOML, and otherwise as a string.
 
     Raises:
-        ValueError: If the text is no ``key=value``.
+        ValueError: If the text does not have the form ``key=value``.
     """
     key, equals, value = text.partition("=")
     try:
@@ -219,7 +219,7 @@ def assign_text(raw: Raw, text: str) -> Raw:
     except tomllib.TOMLDecodeError:
         inner = 0
     if not equals or not inner:
-        raise ValueError(f"{text!r} sets nothing; write it as key=value, such as network.p=0.5.")
+        raise ValueError(f"{text!r} does not set an option; write key=value, such as network.p=0.5.")
     keys: tuple[str, ...] = ()
     while isinstance(inner, dict):
         name, inner = next(iter(inner.items()))
@@ -232,24 +232,24 @@ def assign_text(raw: Raw, text: str) -> Raw:
 
 
 def validate(raw: Raw, source: Source) -> Configuration:
-    """Returns the configuration.
+    """Returns the validated configuration.
 
     Raises:
-        ValueError: If an option is unknown, missing or wrong, or a seed is too large: one sentence with its
-            section, name and line.
+        ValueError: If an option is unknown, missing or invalid, or a seed is too large; the message names its section,
+            its name and its line.
     """
     for label in raw["methods"] if isinstance(raw.get("methods"), dict) else ():
         if not _LABEL.fullmatch(label):
             raise ValueError(
-                f"[methods] the label {label!r} cannot name a folder; use letters, digits, spaces and - _ . + "
-                f"only{source.at('methods', label)}."
+                f"[methods] the label {label!r} cannot name a folder; use only letters, digits, spaces and - _ . "
+                f"+{source.at('methods', label)}."
             )
     try:
         configuration = Configuration.model_validate(raw)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-        raise ValueError(_sentence((unknown or problems)[0], raw, source)) from None
+        raise ValueError(_message((unknown or problems)[0], raw, source)) from None
     for name, section in (("run", configuration.run), ("tune", configuration.tune)):
         try:
             seed_number(section.seed, section.seeds)
@@ -258,8 +258,8 @@ def validate(raw: Raw, source: Source) -> Configuration:
     return configuration
 
 
-def _sentence(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:
-    """One sentence for one of pydantic's errors."""
+def _message(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:
+    """Returns one sentence for an error of pydantic."""
     path = _path(problem["loc"], raw)
     section, option = path[:-1], path[-1]
     where = f"[{'.'.join(section)}]" if section else "the configuration"
@@ -268,15 +268,15 @@ def _sentence(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:
     if problem["type"] == "missing":
         what = f"--{option}" if section == ("run",) else f"--set {'.'.join(path)}=..."
         thing = f"the section [{option}]" if not section else f"the option {option!r}"
-        return f"{where} lacks {thing}; write it there, or give {what}{source.at(*section)}."
+        return f"{where} lacks {thing}; add it there, or give {what}{source.at(*section)}."
     if path == ("methods",):
-        return "[methods] is empty; give at least one, such as [methods.dsgd] with its steps."
+        return "[methods] is empty; give at least one method, such as [methods.dsgd] with its step sizes."
     advice = problem["msg"].replace("Input should", "it should")
     return f"{where} {option} = {problem['input']!r}: {advice}{source.at(*path)}."
 
 
 def _path(location: Iterable[Any], raw: Raw) -> tuple[str, ...]:
-    """The keys of an error's location, without the names of the alternatives that pydantic tried in between."""
+    """Returns the keys in the location of an error, without the names of the types that pydantic tried in between."""
     path: tuple[str, ...] = ()
     inner: Any = raw
     steps = list(location)

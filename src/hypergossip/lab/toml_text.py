@@ -1,4 +1,4 @@
-"""TOML as text: decoded, written from plain values, and searched for the line of an option (the library parses)."""
+"""TOML as text: decoding, writing, and finding the line of an option; parsing is left to the standard library."""
 
 import codecs
 import io
@@ -11,14 +11,14 @@ import tomli_w
 
 
 def read_utf8(path: Path) -> str:
-    """Returns a file's text: UTF-8, with or without a byte order mark, its lines ended as on any system.
+    """Returns the text of a UTF-8 file, with or without a byte order mark and with any line ends.
 
     Args:
         path: The file.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is no UTF-8 text; the sentence names the line.
+        ValueError: If it is not UTF-8 text; the message names the line.
     """
     raw = path.read_bytes()
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw:
@@ -27,14 +27,12 @@ def read_utf8(path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{path} is not UTF-8 text (line {line}); a configuration is a TOML file, which is saved as UTF-8."
-        ) from None
+        raise ValueError(f"{path} is not UTF-8 text (line {line}); save it as UTF-8, as TOML requires.") from None
     return io.StringIO(text, newline=None).read()
 
 
 def write_toml(tables: Mapping[str, Any]) -> str:
-    """Returns a TOML document of nested dicts, lists, strings, numbers and booleans; None is left out."""
+    """Returns `tables` of dicts, lists, strings, numbers and booleans as a TOML document, without None values."""
     return tomli_w.dumps(_without_none(tables))
 
 
@@ -45,14 +43,14 @@ def _without_none(value: Any) -> Any:
 
 
 def line_of(text: str, path: tuple[str, ...]) -> int | None:
-    """Returns the line, from 1, on which an option or a section stands, or None where it is not found.
+    """Returns the number of the line, from 1, with an option or a section, or None if it is not found.
 
     Args:
         text: The document.
         path: The keys from the outermost section to the option.
     """
     section: tuple[str, ...] = ()
-    best: tuple[int, int] | None = None  # how much of the path the line holds, and its number
+    best: tuple[int, int] | None = None  # how much of the path the line has, and minus its number
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line)
         if header:
@@ -61,7 +59,7 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
             keys = _split(line.partition("=")[0]) if "=" in line else ()
         here = (*section, *keys)
         depth = len(here) if path[: len(here)] == here and (header or keys) else 0
-        # An option of an inline table stands on the line of the option that holds the table.
+        # An option in an inline table is on the line of the option that has the table.
         if depth and (depth == len(path) or (keys and path[-1] in line)):
             best = max(best or (0, 0), (depth, -number))
     return -best[1] if best else None

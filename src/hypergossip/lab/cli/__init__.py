@@ -1,4 +1,4 @@
-"""The command line: ``hypergossip run``, ``compare``, ``tune``, ``reproduce``, ``play`` and others."""
+"""The command line: ``hypergossip run``, ``compare``, ``tune``, ``reproduce``, ``play`` and other commands."""
 
 from hypergossip.lab.cli.app import app
 

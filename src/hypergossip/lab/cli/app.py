@@ -1,15 +1,16 @@
-"""The commands. What is heavy is imported inside them, so that help and lists come at once."""
+"""The commands. Heavy modules are imported inside the commands, so that help and lists appear at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hypergossip.lab.cli import options
-from hypergossip.lab.cli.errors import REFUSED, say, sentences
+from hypergossip.lab.cli.errors import REFUSED, one_sentence_errors, say
 
 if TYPE_CHECKING:
-    from hypergossip.lab.configuration import Raw, Source
+    from hypergossip.lab.configuration import Raw
 
 app = typer.Typer(
     name="hypergossip",
@@ -40,67 +41,50 @@ def common(
     """Decentralized bilevel optimization over peer-to-peer networks."""
 
 
-@app.command()
-def run(
-    config: options.Config = None,
-    problem: options.ProblemName = None,
-    network: options.NetworkName = None,
-    method: options.Methods = None,
-    agents: options.Agents = None,
-    rounds: options.Rounds = None,
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
-    observe_every: options.ObserveEvery = None,
-    checkpoint_every: options.CheckpointEvery = None,
-    stop: options.Stop = None,
-    precision: options.Precision = None,
-    engine: options.EngineName = None,
-    data_dir: options.DataDir = None,
-    title: options.Title = None,
-    out: options.Out = None,
-    overwrite: options.Overwrite = None,
-    progress: options.Progress = None,
-    set: options.Set = None,
-    debug: options.Debug = False,
-) -> None:
-    """Run one method and keep its history, figure and result in a folder."""
-    settings = _settings(locals())
-    with sentences(debug):
-        raw, source = options.gather(config, problem, network, settings, set)
-        raw = options.choose_methods(raw, one=True, source=source)
-        label = next(iter(raw["methods"]), "run") if isinstance(raw.get("methods"), dict) else "run"
-        _begin(raw, source, f"{_name(config, raw)}-{label}")
+def _runner(one: bool) -> Callable[..., None]:
+    """Returns the command that runs one method or several methods; both have the same options."""
+
+    def command(
+        config: options.Config = None,
+        problem: options.ProblemName = None,
+        network: options.NetworkName = None,
+        method: options.Methods = None,
+        agents: options.Agents = None,
+        rounds: options.Rounds = None,
+        seed: options.Seed = None,
+        seeds: options.Seeds = None,
+        observe_every: options.ObserveEvery = None,
+        checkpoint_every: options.CheckpointEvery = None,
+        stop: options.Stop = None,
+        precision: options.Precision = None,
+        engine: options.EngineName = None,
+        data_dir: options.DataDir = None,
+        title: options.Title = None,
+        out: options.Out = None,
+        overwrite: options.Overwrite = None,
+        progress: options.Progress = None,
+        set: options.Set = None,
+        debug: options.Debug = False,
+    ) -> None:
+        settings = _settings(locals())
+        with one_sentence_errors(debug):
+            from hypergossip.lab.cli.execution import begin
+
+            raw, source = options.gather(config, problem, network, settings, set)
+            raw = options.choose_methods(raw, one, source)
+            name = _name(config, raw)
+            if one:
+                label = next(iter(raw["methods"]), "run") if isinstance(raw.get("methods"), dict) else "run"
+                name = f"{name}-{label}"
+            _end(begin(raw, source, name))
+
+    return command
 
 
-@app.command()
-def compare(
-    config: options.Config = None,
-    problem: options.ProblemName = None,
-    network: options.NetworkName = None,
-    method: options.Methods = None,
-    agents: options.Agents = None,
-    rounds: options.Rounds = None,
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
-    observe_every: options.ObserveEvery = None,
-    checkpoint_every: options.CheckpointEvery = None,
-    stop: options.Stop = None,
-    precision: options.Precision = None,
-    engine: options.EngineName = None,
-    data_dir: options.DataDir = None,
-    title: options.Title = None,
-    out: options.Out = None,
-    overwrite: options.Overwrite = None,
-    progress: options.Progress = None,
-    set: options.Set = None,
-    debug: options.Debug = False,
-) -> None:
-    """Run several methods on one problem and network: histories, figure, summary and table."""
-    settings = _settings(locals())
-    with sentences(debug):
-        raw, source = options.gather(config, problem, network, settings, set)
-        raw = options.choose_methods(raw, one=False, source=source)
-        _begin(raw, source, _name(config, raw))
+app.command("run", help="Run one method and write its history, figure and result to a folder.")(_runner(one=True))
+app.command(
+    "compare", help="Run several methods on one problem and network; write histories, a figure, a summary and a table."
+)(_runner(one=False))
 
 
 @app.command()
@@ -112,15 +96,15 @@ def tune(
     agents: options.Agents = None,
     grid: Annotated[
         list[str] | None,
-        typer.Option("--grid", help="[tune] grid: name=value,value,..., such as lower_step.scale=0.1,0.3; repeatable."),
+        typer.Option("--grid", help="Grid values as name=value,value, such as lower_step.scale=0.1,0.3; repeatable."),
     ] = None,
-    rounds: Annotated[int | None, typer.Option("--rounds", help="[tune] rounds.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="[tune] seed, unlike those of a report.")] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", help="[tune] seeds of every point.")] = None,
-    score: Annotated[str | None, typer.Option("--score", help="[tune] score, a column of the history.")] = None,
-    largest: Annotated[bool | None, typer.Option("--largest", help="[tune] largest: a large score is good.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", help="Rounds of every run.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="First seed; use others in the final runs.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Number of seeds per grid point.")] = None,
+    score: Annotated[str | None, typer.Option("--score", help="Column of the history that is the score.")] = None,
+    largest: Annotated[bool | None, typer.Option("--largest", help="Whether the largest score is the best.")] = None,
     extend: Annotated[
-        int | None, typer.Option("--extend", help="[tune] extend: how often the grid grows beyond an end.")
+        int | None, typer.Option("--extend", help="How often the grid may be extended beyond its ends.")
     ] = None,
     precision: options.Precision = None,
     engine: options.EngineName = None,
@@ -130,8 +114,8 @@ def tune(
     set: options.Set = None,
     debug: options.Debug = False,
 ) -> None:
-    """Run one method over a grid of hyper-parameters; keep the table and the best configuration."""
-    with sentences(debug):
+    """Run one method over a grid of hyperparameters; write the table and the best configuration."""
+    with one_sentence_errors(debug):
         from hypergossip.lab.cli.tuning import read_grid, tune_method
 
         own = {"rounds": rounds, "seed": seed, "seeds": seeds, "score": score, "largest": largest, "extend": extend}
@@ -139,43 +123,45 @@ def tune(
         shared = {"method": method, "agents": agents, "precision": precision, "engine": engine}
         settings |= _settings({**shared, "data_dir": data_dir, "out": out, "overwrite": overwrite})
         raw, source = options.gather(config, problem, network, settings, set)
-        raw = options.choose_methods(raw, one=True, source=source)
+        raw = options.choose_methods(raw, True, source)
         tune_method(raw, source, f"{_name(config, raw)}-tune")
 
 
 @app.command()
 def resume(
     folder: Folder,
-    rounds: Annotated[int | None, typer.Option("--rounds", help="Go on to so many rounds in all.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", help="New total number of rounds.")] = None,
     progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
-    """Go on with a run or comparison that was interrupted, or for more rounds."""
-    with sentences(debug):
-        from hypergossip.lab.cli.execution import resume as go_on
+    """Resume a run or comparison that was interrupted, or extend it to more rounds."""
+    with one_sentence_errors(debug):
+        from hypergossip.lab.cli import execution
 
-        _end(go_on(folder, rounds, progress))
+        _end(execution.resume(folder, rounds, progress))
 
 
 @app.command()
 def reproduce(
     name: Annotated[str | None, typer.Argument(help="An experiment, such as diamond-fig1; see --list.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="List the experiments, one line each.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="A few minutes, to see that everything works.")] = False,
-    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds; ten if absent.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Run for a few minutes, to check that everything works.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Number of seeds. Default: 10.")] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds of every run.")] = None,
-    case: Annotated[list[str] | None, typer.Option("--case", help="A case alone; may be repeated.")] = None,
+    case: Annotated[list[str] | None, typer.Option("--case", help="Run only this case; repeatable.")] = None,
     data_dir: options.DataDir = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder; runs/<name> if absent.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier experiment there.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output folder. Default: runs/<name>.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier experiment in it.")] = False,
     progress: options.Progress = None,
     debug: options.Debug = False,
 ) -> None:
-    """Run an experiment of a paper: figures, numbers, configurations and a report in a folder.
+    """Run an experiment of a paper; write figures, numbers, configurations and a report to a folder.
 
-    The same command again goes on where it was interrupted, and draws the report anew where it had ended.
+    The same command resumes an interrupted experiment. If the experiment is complete, it only writes the report again.
     """
-    with sentences(debug):
+    with one_sentence_errors(debug):
         from hypergossip.lab.cli.reproducing import experiments, reproduce_into
 
         if show or name is None:
@@ -189,16 +175,18 @@ def reproduce(
 @app.command()
 def play(
     folder: Folder,
-    method: Annotated[str | None, typer.Option("--method", "-m", help="Whose policies; the first if absent.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the run; its first if absent.")] = None,
-    episode: Annotated[int, typer.Option("--episode", help="Which test episode, from 0.")] = 0,
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="Label of the method. Default: the first one.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the run. Default: the first one.")] = None,
+    episode: Annotated[int, typer.Option("--episode", help="Number of the test episode, from 0.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The moving picture, a .gif; the strip beside.")
+        Path | None, typer.Option("--out", "-o", help="Path of the animation (.gif); the strip is written beside it.")
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """Play an episode of a trained run on a game: a moving picture and a strip of a few moments."""
-    with sentences(debug):
+    """Play an episode with the trained policies of a game; write an animation and a strip of a few moments."""
+    with one_sentence_errors(debug):
         from hypergossip.lab.cli.playing import play_into
 
         for path in play_into(folder, method, seed, episode, out):
@@ -208,12 +196,13 @@ def play(
 @app.command(name="list")
 def list_(
     kind: Annotated[
-        str | None, typer.Argument(help="algorithms, networks, problems, data, estimators or engines; all if absent.")
+        str | None,
+        typer.Argument(help="algorithms, networks, problems, data, estimators or engines. Default: all of them."),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """List what can be chosen by name, one line each: the name, its kind, and what it is."""
-    with sentences(debug):
+    """List everything that can be chosen by name, with its kind and a description."""
+    with one_sentence_errors(debug):
         from hypergossip.lab.cli.listing import lines
 
         for line in lines(kind):
@@ -223,31 +212,25 @@ def list_(
 @app.command()
 def plot(
     folder: Folder,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The figure: .png, .pdf or .svg.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Path of the figure (.png, .pdf or .svg).")] = None,
     title: options.Title = None,
     debug: options.Debug = False,
 ) -> None:
-    """Draw the figure of a folder again from its stored history."""
-    with sentences(debug):
-        from hypergossip.lab.cli.execution import plot as draw
+    """Draw the figure of a folder again from the stored history."""
+    with one_sentence_errors(debug):
+        from hypergossip.lab.cli import execution
 
-        typer.echo(draw(folder, out, title))
-
-
-def _begin(raw: "Raw", source: "Source", name: str) -> None:
-    from hypergossip.lab.cli.execution import begin
-
-    _end(begin(raw, source, name))
+        typer.echo(execution.plot(folder, out, title))
 
 
 def _end(failed: list[str]) -> None:
     if failed:
-        say(f"{', '.join(failed)} did not end; the reason stands above, and the folder has the others.")
+        say(f"{', '.join(failed)} did not finish (see the reason above); the folder has the results of the others.")
         raise typer.Exit(REFUSED)
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns dotted key -> value of a command's options, named as in the file."""
+    """Returns dotted key -> value of the options of a command, with the names in the file."""
     run_options = (
         *("rounds", "seed", "seeds", "observe_every", "checkpoint_every", "stop", "precision", "engine", "title"),
         *("out", "overwrite", "progress"),

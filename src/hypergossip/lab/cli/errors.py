@@ -1,4 +1,4 @@
-"""What can go wrong as one sentence on standard error and an exit code, and never as a traceback."""
+"""Reports expected errors as one sentence on standard error and an exit code, without a traceback."""
 
 import signal
 import threading
@@ -14,13 +14,13 @@ REFUSED = 2
 
 
 @contextmanager
-def sentences(debug: bool) -> Iterator[None]:
-    """Ends the command with one sentence where an error is to be expected, and prints warnings as one line each.
+def one_sentence_errors(debug: bool) -> Iterator[None]:
+    """Ends the command with one sentence if an expected error occurs, and prints every warning on one line.
 
-    Exit code 2 for what the user can mend, 130 and 143 after Ctrl-C and SIGTERM, as shells have it.
+    The exit code is 2 for errors that the user can fix, and 130 or 143 after Ctrl-C or SIGTERM, as in shells.
 
     Args:
-        debug: Let tracebacks through.
+        debug: Whether to show tracebacks instead.
     """
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, _terminate) if main else None
@@ -31,7 +31,7 @@ def sentences(debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as error:
         if debug:
             raise
-        text = str(error) or "SIGINT; what was written before stays."
+        text = str(error) or "SIGINT; the files written so far are kept."
         say(text)
         number = signal.SIGTERM if text.startswith("SIGTERM") else signal.SIGINT
         raise typer.Exit(128 + number) from None
@@ -51,7 +51,7 @@ def say(text: str) -> None:
 
 
 def _is_expected(error: Exception) -> bool:
-    """Is this an error with a sentence of its own: ours, or what Python raises for bad values and files?"""
+    """Returns whether this is an error of this library, or a Python error for a bad value or file."""
     ours = type(error).__module__.partition(".")[0] == "hypergossip"
     return ours or isinstance(error, ValueError | OSError)
 
@@ -62,7 +62,7 @@ def _print_warnings() -> None:
     plain = warnings.showwarning
 
     def show(message: Any, category: type[Warning], *rest: Any, **named: Any) -> None:
-        if issubclass(category, UserWarning):  # ours are: of the preflight, of measurements, and plain ones
+        if issubclass(category, UserWarning):  # all warnings of this library are
             say(f"warning: {' '.join(str(message).split())}")
         else:
             plain(message, category, *rest, **named)
@@ -72,5 +72,5 @@ def _print_warnings() -> None:
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
-    # While rounds are run `solve` listens itself, and leaves a checkpoint first.
-    raise KeyboardInterrupt(f"{signal.Signals(number).name}; what was written before stays.")
+    # While rounds are running, `solve` has its own handler, which writes a checkpoint first.
+    raise KeyboardInterrupt(f"{signal.Signals(number).name}; the files written so far are kept.")

@@ -1,4 +1,4 @@
-"""From a configuration to a folder: begun, gone on with, drawn again."""
+"""Runs a configuration into a folder, resumes the run of a folder, and draws its figure again."""
 
 import sys
 from contextlib import nullcontext
@@ -23,15 +23,15 @@ _NOT_KEPT = ("out", "overwrite", "progress", "methods")
 
 
 def begin(raw: Raw, source: Source, name: str) -> list[str]:
-    """Runs what a configuration asks for into a new folder.
+    """Runs a configuration into a new folder.
 
     Args:
         raw: The configuration.
-        source: Where it came from.
-        name: Of the folder under runs/, where the configuration gives none.
+        source: Its source.
+        name: The name of the folder under runs/ if the configuration names none.
 
     Returns:
-        The labels of the methods that did not end.
+        The labels of the methods that did not finish.
     """
     configuration = validate(raw, source)
     with precision(configuration):
@@ -39,33 +39,33 @@ def begin(raw: Raw, source: Source, name: str) -> list[str]:
         warn(check(experiment))
         folder = Path(configuration.run.out or Path("runs") / name)
         disk.prepare(folder, configuration.run.overwrite)
-        # As the folder keeps it, so that the same is asked when the run is gone on with.
-        settled = {"observe_every": configuration.run.rows_every, "precision": str(experiment.problem.x0.dtype)}
-        disk.write_configuration(folder, _kept(raw, settled))
-        run = configuration.run.model_copy(update=settled)
+        # The folder keeps the resolved values, so that a resumed run has the same settings.
+        resolved = {"observe_every": configuration.run.rows_every, "precision": str(experiment.problem.x0.dtype)}
+        disk.write_configuration(folder, _kept(raw, resolved))
+        run = configuration.run.model_copy(update=resolved)
         return _execute(folder, configuration.model_copy(update={"run": run}), experiment)
 
 
 def resume(folder: Path, rounds: int | None, progress: bool | None) -> list[str]:
-    """Goes on with the run of a folder.
+    """Resumes the run of a folder.
 
     Args:
         folder: The folder.
-        rounds: Rounds in all, where more are wanted than the run was begun for.
+        rounds: The new total number of rounds; None keeps the one of the configuration.
         progress: As in the configuration.
 
     Returns:
-        The labels of the methods that did not end.
+        The labels of the methods that did not finish.
 
     Raises:
-        ValueError: If the folder holds no run, or has gone further than `rounds`.
+        ValueError: If the folder has no run, or a method has already done more than `rounds`.
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
     extended = rounds is not None and rounds != configuration.run.rounds
     if rounds is not None and extended:
         _check_more(folder, configuration, rounds)
-        # The rows stay where they were: a longer run is observed as the run that it extends.
+        # The extended run is observed as often as before, even if the default depends on the rounds.
         raw = assign(assign(raw, ("run", "rounds"), rounds), ("run", "observe_every"), configuration.run.rows_every)
         configuration = validate(raw, source)
     with precision(configuration):
@@ -78,12 +78,12 @@ def resume(folder: Path, rounds: int | None, progress: bool | None) -> list[str]
 
 
 def plot(folder: Path, out: Path | None, title: str | None) -> Path:
-    """Draws a folder's figure again.
+    """Draws the figure of a folder again.
 
     Args:
         folder: The folder.
-        out: The figure's path; figure.png in the folder if absent.
-        title: Another title than the configuration's.
+        out: The path of the figure; None for figure.png in the folder.
+        title: The title; None for the one of the configuration.
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
@@ -94,27 +94,29 @@ def plot(folder: Path, out: Path | None, title: str | None) -> Path:
 
 
 def precision(configuration: Configuration) -> Any:
-    """Returns the context in which a configuration's precision is JAX's."""
+    """Returns a context in which JAX has the precision of a configuration."""
     wanted = configuration.run.precision
     return nullcontext() if wanted is None else jax.enable_x64(wanted == "float64")
 
 
 def warn(texts: list[str]) -> None:
-    """Prints warnings, one line each."""
+    """Prints every distinct warning on one line."""
     for text in dict.fromkeys(texts):
         say(f"warning: {text}")
 
 
-def _kept(raw: Raw, settled: Raw) -> Raw:
-    """The configuration as a folder keeps it: complete, and without what is said of this call alone."""
+def _kept(raw: Raw, resolved: Raw) -> Raw:
+    """Returns the configuration for the folder: with resolved values, and without options of this call alone."""
     run = {key: value for key, value in raw["run"].items() if key not in _NOT_KEPT}
-    return {**raw, "run": {**run, **settled}}
+    return {**raw, "run": {**run, **resolved}}
 
 
 def _read(folder: Path) -> tuple[Raw, Source]:
     path = folder / disk.CONFIGURATION
     if not path.is_file():
-        raise ValueError(f"{folder} holds no run: it has no {disk.CONFIGURATION}; give the folder of an earlier run.")
+        raise ValueError(
+            f"{folder} is not the folder of a run: it has no {disk.CONFIGURATION}; give the folder of an earlier run."
+        )
     return read(path)
 
 
@@ -122,14 +124,14 @@ def _check_more(folder: Path, configuration: Configuration, rounds: int) -> None
     for label in configuration.methods:
         place = folder / disk.METHODS / label
         if (place / FILE).exists() and (done := read_checkpoint(place).round) > rounds:
-            raise ValueError(f"{label} has done {done} rounds already; give --rounds of at least as many.")
+            raise ValueError(f"{label} has already done {done} rounds; give at least as many with --rounds.")
 
 
 def _execute(folder: Path, configuration: Configuration, experiment: Experiment) -> list[str]:
     outcome = execute(folder, configuration, experiment, say)
     if outcome.histories:
         table = console(summary(outcome.histories))
-        # A pipe has no width: nothing is wrapped or cut there.
+        # A pipe has no width, so nothing is wrapped or cut.
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)
         title = configuration.run.title
         typer.echo(comparison(outcome.histories, experiment.network, folder / disk.FIGURE, title))

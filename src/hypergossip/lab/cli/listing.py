@@ -1,4 +1,4 @@
-"""What ``hypergossip list`` prints."""
+"""The output of ``hypergossip list``."""
 
 import sys
 from collections.abc import Iterator
@@ -10,10 +10,12 @@ DATA = "data"
 
 
 def lines(kind: str | None) -> Iterator[str]:
-    """Yields one line a name: name, kind where there are several, and description, by tabs; in columns on a terminal.
+    """Yields one line per name: the name, its kind if there are several, and its description.
+
+    The parts are separated by tabs, and aligned in columns on a terminal.
 
     Args:
-        kind: One of the registry's kinds, or "data"; None: all of them.
+        kind: One of the registry's kinds, or "data"; None for all kinds.
 
     Raises:
         ValueError: If there is no such kind.

@@ -1,4 +1,4 @@
-"""The options that commands share, and how they come over the configuration of a file."""
+"""The options that commands share, and how they override the configuration of a file."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,30 +7,30 @@ import typer
 
 from hypergossip.lab.configuration import Raw, Source, assign, assign_text, read
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file; every option below overrides it.")]
-ProblemName = Annotated[str | None, typer.Option("--problem", help="[problem] name; see 'hypergossip list problems'.")]
-NetworkName = Annotated[str | None, typer.Option("--network", help="[network] name; see 'hypergossip list networks'.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; the options below override it.")]
+ProblemName = Annotated[str | None, typer.Option("--problem", help="Problem; see 'hypergossip list problems'.")]
+NetworkName = Annotated[str | None, typer.Option("--network", help="Network; see 'hypergossip list networks'.")]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="[run] methods: a label of the file, or an algorithm's name; may be repeated."),
+    typer.Option("--method", "-m", help="Label of a method in the file, or name of an algorithm; repeatable."),
 ]
-Agents = Annotated[int | None, typer.Option("--agents", help="[network] n.")]
-Rounds = Annotated[int | None, typer.Option("--rounds", help="[run] rounds.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="[run] seed, the first one.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", help="[run] seeds, how many side by side.")]
-ObserveEvery = Annotated[int | None, typer.Option("--observe-every", help="[run] observe_every, in rounds.")]
-CheckpointEvery = Annotated[float | None, typer.Option("--checkpoint-every", help="[run] checkpoint_every, seconds.")]
-Stop = Annotated[float | None, typer.Option("--stop", help="[run] stop, a tolerance on the metric.")]
-Precision = Annotated[str | None, typer.Option("--precision", help="[run] precision: float32 or float64.")]
-EngineName = Annotated[str | None, typer.Option("--engine", help="[run] engine; see 'hypergossip list engines'.")]
-DataDir = Annotated[str | None, typer.Option("--data-dir", help="[problem] data_dir, looked in first for data.")]
-Title = Annotated[str | None, typer.Option("--title", help="[run] title, above the figure.")]
-Out = Annotated[str | None, typer.Option("--out", "-o", help="[run] out: the folder; runs/<name> if absent.")]
-Overwrite = Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier run in that folder.")]
-Progress = Annotated[bool | None, typer.Option(help="Progress bars; on a terminal only, if absent.")]
+Agents = Annotated[int | None, typer.Option("--agents", help="Number of agents.")]
+Rounds = Annotated[int | None, typer.Option("--rounds", help="Number of rounds.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="First seed.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of seeds, which run in parallel.")]
+ObserveEvery = Annotated[int | None, typer.Option("--observe-every", help="Rounds between two rows of the history.")]
+CheckpointEvery = Annotated[float | None, typer.Option("--checkpoint-every", help="Seconds between two checkpoints.")]
+Stop = Annotated[float | None, typer.Option("--stop", help="Stop when the metric is at most this value.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="float32 or float64.")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="Engine; see 'hypergossip list engines'.")]
+DataDir = Annotated[str | None, typer.Option("--data-dir", help="Folder that is searched first for data.")]
+Title = Annotated[str | None, typer.Option("--title", help="Title of the figure.")]
+Out = Annotated[str | None, typer.Option("--out", "-o", help="Output folder. Default: runs/<name>.")]
+Overwrite = Annotated[bool | None, typer.Option("--overwrite", help="Replace an earlier run in the output folder.")]
+Progress = Annotated[bool | None, typer.Option(help="Show progress bars. Default: only on a terminal.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", help="Any option as key=value, such as network.p=0.5; may be repeated."),
+    typer.Option("--set", "-s", help="Set any option of the file, such as network.p=0.5; repeatable."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -42,19 +42,19 @@ def gather(
     settings: dict[str, Any],
     sets: list[str] | None,
 ) -> tuple[Raw, Source]:
-    """Reads a file and lays the command line over it.
+    """Reads a file and applies the options of the command line.
 
     Args:
         config: The file, or None.
-        problem: The name of another problem than the file's, whose options then fall away.
-        network: Likewise.
-        settings: Dotted key -> value; None leaves the file's.
+        problem: The name of the problem; if it is not the file's, the options in the file's section are dropped.
+        network: The name of the network; if it is not the file's, the options in the file's section are dropped.
+        settings: Dotted key -> value; None keeps the value of the file.
         sets: Texts such as "network.p=0.5", applied last.
     """
     raw, source = read(config) if config else ({}, Source("", ""))
     for section, name in (("problem", problem), ("network", network)):
-        there = raw.get(section)
-        if name is not None and not (isinstance(there, dict) and there.get("name") == name):
+        given = raw.get(section)
+        if name is not None and not (isinstance(given, dict) and given.get("name") == name):
             raw = {**raw, section: {"name": name}}
     for key, value in settings.items():
         if value is not None:
@@ -65,17 +65,17 @@ def gather(
 
 
 def choose_methods(raw: Raw, one: bool, source: Source) -> Raw:
-    """Returns the configuration with the methods that are wanted, and no others.
+    """Returns the configuration with only the chosen methods.
 
-    A wanted label that has no section is taken for an algorithm's name.
+    A chosen label without a section is the name of an algorithm.
 
     Args:
         raw: The configuration.
-        one: Must it be exactly one?
-        source: For the sentence.
+        one: Whether exactly one method must be chosen.
+        source: The source of the configuration, for the message.
 
     Raises:
-        ValueError: If exactly one is wanted and the configuration leaves a choice.
+        ValueError: If exactly one method must be chosen and the configuration has another number of them.
     """
     run, methods = raw.get("run"), raw.get("methods", {})
     wanted = run.get("methods") if isinstance(run, dict) else None
@@ -83,6 +83,6 @@ def choose_methods(raw: Raw, one: bool, source: Source) -> Raw:
         return raw
     labels = list(methods) if wanted is None else list(map(str, wanted))
     if one and len(labels) != 1:
-        there = f"{source.name or 'the configuration'} has {', '.join(labels) or 'no methods'}"
-        raise ValueError(f"{there}, and this command takes one; choose it by --method.")
+        given = f"{source.name or 'the configuration'} has {', '.join(labels) or 'no methods'}"
+        raise ValueError(f"{given}, and this command runs exactly one method; choose it with --method.")
     return {**raw, "methods": {label: methods.get(label, {}) for label in labels}}

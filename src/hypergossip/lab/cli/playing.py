@@ -1,4 +1,4 @@
-"""What ``hypergossip play`` does."""
+"""The implementation of ``hypergossip play``."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ def play_into(folder: Path, method: str | None, seed: int | None, episode: int, 
     """Plays an episode of a trained run and draws it.
 
     Args:
-        folder: Of the run.
-        method: Its label; the first if absent.
-        seed: Of the run; its first if absent.
-        episode: Which test episode.
-        out: The moving picture, a name ending in .gif; the strip lies beside it. In the run's folder if absent.
+        folder: The folder of the run.
+        method: The label of the method; None for the first one.
+        seed: The seed of the run; None for its first seed.
+        episode: The number of the test episode.
+        out: The path of the animation, ending in .gif; the strip is written beside it. None for the run's folder.
 
     Returns:
-        The paths of the moving picture and of the strip.
+        The paths of the animation and of the strip.
 
     Raises:
-        ValueError: If there is no such episode, or `out` ends in something else.
+        ValueError: If there is no such episode, or `out` has another ending.
     """
     if out is not None and out.suffix.lower() != ".gif":
-        raise ValueError(f"--out is {out}; let the name end in .gif, and the strip will lie beside it as .png.")
+        raise ValueError(f"--out is {out}; use a name that ends in .gif. The strip is written beside it as .png.")
     played = play(folder, method, seed, episode)
     path = out or played.folder / f"play-{played.method}-seed{played.seed}-episode{episode}.gif"
     return draw(played, path)

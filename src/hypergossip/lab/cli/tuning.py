@@ -1,4 +1,4 @@
-"""A grid of hyper-parameters for one method, and the configuration that came out best."""
+"""Tunes one method over a grid of hyperparameters, and writes the best configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ SHOWN = 10
 
 
 def read_grid(texts: list[str] | None) -> dict[str, list[float]] | None:
-    """Reads texts such as "lower_step.scale=0.1,0.3"; None where there are none.
+    """Returns the grid in `texts` such as "lower_step.scale=0.1,0.3", or None if there are no texts.
 
     Raises:
-        ValueError: If a text is not of this form.
+        ValueError: If a text does not have this form.
     """
     grid = {}
     for text in texts or ():
@@ -31,24 +31,25 @@ def read_grid(texts: list[str] | None) -> dict[str, list[float]] | None:
             grid[name.strip()] = [float(value) for value in values.split(",")]
         except ValueError:
             raise ValueError(
-                f"--grid {text!r} has no list of numbers; write name=value,value, such as upper_step=0.1,0.3."
+                f"--grid {text!r} is not a list of numbers; write name=value,value, such as upper_step=0.1,0.3."
             ) from None
     return grid or None
 
 
 def tune_method(raw: Raw, source: Source, name: str) -> None:
-    """Tunes the only method of a configuration and writes table, best configuration and summary into a folder.
+    """Tunes the only method of a configuration; writes the table, the best configuration and a summary.
 
     Args:
         raw: The configuration.
-        source: Where it came from.
-        name: Of the folder under runs/, where the configuration gives none.
+        source: Its source.
+        name: The name of the folder under runs/ if the configuration names none.
     """
     wanted = raw.get("tune", {})
     if isinstance(wanted, dict) and "rounds" in wanted and "rounds" not in raw.get("run", {}):
         raw = assign(raw, ("run", "rounds"), wanted["rounds"])
     configuration = validate(raw, source)
     run, plan = configuration.run, configuration.tune
+    rounds = plan.rounds or run.rounds
     label = next(iter(configuration.methods))
     with precision(configuration):
         experiment = build(configuration, source)
@@ -58,13 +59,8 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
             experiment.algorithms[label],
             experiment.problem,
             experiment.network,
-            grid=plan.grid,
-            rounds=plan.rounds or run.rounds,
-            seeds=plan.seeds,
-            seed=plan.seed,
-            score=plan.score,
-            largest=plan.largest,
-            extend=plan.extend,
+            rounds=rounds,
+            **plan.model_dump(exclude={"rounds"}),
             engine=experiment.engine,
         )
         best = raw
@@ -74,7 +70,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
         disk.write_configuration(folder, raw)
         disk.write_text(folder / disk.BEST, write_toml(_without_out(best)))
         disk.write_text(folder / disk.TABLE, tuning.table.to_csv(index=False))
-        about = {"method": label, "best": str(tuning.best), "score": plan.score, "rounds": plan.rounds or run.rounds}
+        about = {"method": label, "best": str(tuning.best), "score": plan.score, "rounds": rounds}
         table = tuning.table.to_dict("records")
         disk.write_summary(folder, {"status": "finished", "versions": disk.versions(), **about, "table": table})
     Console(width=10_000, soft_wrap=True).print(console(tuning.table.head(SHOWN)))
@@ -82,12 +78,12 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
 
 
 def _check_score(score: str, problem: Problem) -> None:
-    """Refuses the metric as a score where there is none, before anything is run."""
+    """Refuses the metric as a score for a problem without a metric, before anything is run."""
     if score == "metric" and not problem.losses:
         own = ", ".join([*problem.observe, *problem.together]) or "nothing"
         raise ValueError(
-            f"[tune] score is the metric, which this problem has not; it observes {own}. Choose one by --score, and "
-            "add --largest where a large value is good."
+            f"[tune] score is the metric, which this problem does not have; it observes {own}. Choose one with "
+            "--score, and add --largest if large values are good."
         )
 
 

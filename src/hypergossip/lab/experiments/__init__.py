@@ -1,1 +1,1 @@
-"""Comparisons of methods in folders, and the papers' experiments by name."""
+"""Comparisons of methods that write folders, and the experiments of the papers by name."""

@@ -18,15 +18,15 @@ _ALIASES: dict[str, Reproduction] = dict(
 
 
 def names() -> dict[str, str]:
-    """Returns every experiment's name, with its title and source."""
+    """Returns the name of every experiment with its title and source."""
     return {experiment.name: f"{experiment.title} ({experiment.source})" for experiment in _EXPERIMENTS}
 
 
 def find(name: str) -> Reproduction:
-    """Returns the experiment of a name, upper or lower case; D1 to D4, S1, S2, C1 and C2 are earlier names.
+    """Returns the experiment with this `name`, in upper or lower case; D1 to D4, S1, S2, C1 and C2 are earlier names.
 
     Raises:
-        ValueError: If there is none; the sentence names the nearest.
+        ValueError: If there is none; the message suggests the most similar name.
     """
     for experiment in _EXPERIMENTS:
         if experiment.name.lower() == name.lower():

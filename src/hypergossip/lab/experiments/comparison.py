@@ -1,4 +1,4 @@
-"""The methods of an experiment one after the other, each kept as soon as it ends."""
+"""Runs the methods of an experiment one after the other, and writes each result as soon as the method finishes."""
 
 import time
 from collections.abc import Callable
@@ -25,23 +25,23 @@ from hypergossip.running.solve import solve
 
 
 class Outcome(NamedTuple):
-    """What became of the methods.
+    """The results of the methods.
 
     Attributes:
-        histories: Label -> history, with a seed column; of those that ended.
-        failures: Label -> why it did not.
+        histories: Label -> history with a seed column, of the methods that finished.
+        failures: Label -> the reason why a method did not finish.
     """
 
     histories: dict[str, pd.DataFrame]
     failures: dict[str, str]
 
 
-class Spent(NamedTuple):
-    """What a method took.
+class WallTime(NamedTuple):
+    """The running time of a method.
 
     Attributes:
-        seconds: Wall time, compilation and measuring with it, over all the calls that it went on in.
-        machine: Where the last of them ran, in words; empty where it was not recorded.
+        seconds: Wall time including compilation and measurements, over all calls that ran a part of it.
+        machine: A description of the machine of the last call; empty if it was not recorded.
     """
 
     seconds: float
@@ -49,10 +49,10 @@ class Spent(NamedTuple):
 
 
 def check(experiment: Experiment) -> list[str]:
-    """Returns warnings about an experiment's methods, before anything is run or written.
+    """Returns warnings about the methods of an experiment, before anything is run or written.
 
     Raises:
-        ValueError: If one of them cannot work.
+        ValueError: If a method cannot work.
     """
     problem = experiment.problem
     known = facts(problem, experiment.network)
@@ -66,29 +66,31 @@ def check(experiment: Experiment) -> list[str]:
     return texts
 
 
-def execute(folder: Path, configuration: Configuration, experiment: Experiment, tell: Callable[[str], None]) -> Outcome:
-    """Runs every method that has not ended yet, and keeps histories and summary up to date in the folder.
+def execute(
+    folder: Path, configuration: Configuration, experiment: Experiment, report_line: Callable[[str], None]
+) -> Outcome:
+    """Runs every unfinished method, and keeps the histories and the summary in the folder up to date.
 
-    A method whose numbers are no longer finite is left behind, and the others go on.
+    A method whose numbers are no longer finite stops; the other methods still run.
 
     Args:
-        folder: The run's folder.
-        configuration: What to run.
-        experiment: What was built of it.
-        tell: Told a line about every method that has ended.
+        folder: The folder of the run.
+        configuration: The configuration to run.
+        experiment: The experiment built from it.
+        report_line: Receives a line about every method that finishes.
 
     Raises:
-        KeyboardInterrupt: At Ctrl-C or SIGTERM; what was reached is in the folder.
+        KeyboardInterrupt: At Ctrl-C or SIGTERM; the rounds so far are in the folder.
     """
-    outcome, spent = Outcome({}, {}), {}
+    outcome, times = Outcome({}, {}), {}
     earlier = disk.read_summary(folder).get("methods", {})
     for label in experiment.algorithms:
         place = folder / disk.METHODS / label
         before = earlier.get(label, {}) if place.exists() else {}
-        ended = _has_ended(place, configuration, label)
+        finished = _is_finished(place, configuration, label)
         begin, status = time.perf_counter(), "running"
         try:
-            history = load(place).history if ended else _history(place, configuration, experiment, label)
+            history = load(place).history if finished else _history(place, configuration, experiment, label)
             outcome.histories[label] = with_exchanges(history, experiment, label)
         except NotFinite as error:
             outcome.failures[label] = str(error)
@@ -98,33 +100,33 @@ def execute(folder: Path, configuration: Configuration, experiment: Experiment, 
                 saved = checkpoint.read(place)
                 reached = saved.round
                 outcome.histories[label] = with_exchanges(frame(saved.rows, True), experiment, label)
-            by = str(error).partition(" ")[0].rstrip(";") or "SIGINT"
+            signal = str(error).partition(" ")[0].rstrip(";") or "SIGINT"
             raise KeyboardInterrupt(
-                f"{by}: {label} stands at round {reached}; 'hypergossip resume {folder}' goes on from there."
+                f"{signal}: {label} was interrupted at round {reached}; to continue from there, run "
+                f"'hypergossip resume {folder}'."
             ) from None
         finally:
-            seconds = (before.get("wall_seconds") or 0.0) + (0.0 if ended else time.perf_counter() - begin)
-            spent[label] = Spent(seconds, before.get("machine", "") if ended else disk.machine())
+            seconds = (before.get("wall_seconds") or 0.0) + (0.0 if finished else time.perf_counter() - begin)
+            times[label] = WallTime(seconds, before.get("machine", "") if finished else disk.machine())
             disk.write_histories(folder, outcome.histories)
-            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, spent))
-        tell(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
+            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, times))
+        report_line(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
     status = "failed" if outcome.failures else "finished"
-    disk.write_summary(folder, summarize(status, configuration, experiment, outcome, spent))
+    disk.write_summary(folder, summarize(status, configuration, experiment, outcome, times))
     return outcome
 
 
-def _has_ended(place: Path, configuration: Configuration, label: str) -> bool:
-    """Has a method ended here?
+def _is_finished(place: Path, configuration: Configuration, label: str) -> bool:
+    """Returns whether a method has already finished with exactly these settings.
 
-    What is asked for is compared whole: where anything differs, the checkpoint decides whether the run may go on.
+    With any other settings, the checkpoint decides whether the run can be resumed.
     """
-    ended = place / disk.ENDED
-    asked = _asked(configuration, label)
-    return (place / POINT).exists() and ended.is_file() and ended.read_text(encoding="utf-8") == asked
+    marker, settings = place / disk.ENDED, _settings(configuration, label)
+    return (place / POINT).exists() and marker.is_file() and marker.read_text(encoding="utf-8") == settings
 
 
 def _history(place: Path, configuration: Configuration, experiment: Experiment, label: str) -> pd.DataFrame:
-    """One method's history, run from its checkpoint where it has one."""
+    """Runs a method, from its checkpoint if there is one, and returns its history."""
     run = configuration.run
     result = solve(
         experiment.algorithms[label],
@@ -142,12 +144,12 @@ def _history(place: Path, configuration: Configuration, experiment: Experiment, 
         check=False,
     )
     result.save(place)
-    disk.write_text(place / disk.ENDED, _asked(configuration, label))
+    disk.write_text(place / disk.ENDED, _settings(configuration, label))
     return result.history
 
 
-def _asked(configuration: Configuration, label: str) -> str:
-    """What decides a method's numbers, as text."""
+def _settings(configuration: Configuration, label: str) -> str:
+    """Returns all settings that affect the numbers of a method, as text."""
     run = configuration.run.model_dump(include={"rounds", "seed", "seeds", "observe_every", "stop", "precision"})
     parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
     return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run})
@@ -161,14 +163,14 @@ def _progress(history: pd.DataFrame) -> str:
 
 
 def with_exchanges(history: pd.DataFrame, experiment: Experiment, label: str) -> pd.DataFrame:
-    """Returns a method's history with the times that an agent has sent to its neighbours, beside the rounds.
+    """Returns a history with a column of the number of times that an agent has sent to its neighbours.
 
-    Where every method of the experiment sends once a round it is as it was.
+    If every method of the experiment sends once per round, the history has no such column.
 
     Args:
-        history: Of the method.
-        experiment: With all its methods.
-        label: Of the method.
+        history: The history of the method.
+        experiment: The experiment with all its methods.
+        label: The label of the method.
     """
     counts = {name: exchanges(algorithm, experiment.problem) for name, algorithm in experiment.algorithms.items()}
     if set(counts.values()) == {1}:
@@ -177,25 +179,25 @@ def with_exchanges(history: pd.DataFrame, experiment: Experiment, label: str) ->
 
 
 def exchanges(algorithm: Algorithm, problem: Problem) -> int:
-    """Returns how often an agent sends to its neighbours in a round of an algorithm on a problem."""
+    """Returns how often an agent sends to its neighbours in one round of an algorithm on a problem."""
     method = generalised(fitted(algorithm, problem.upper, problem.lower))
     return sum(message.times for message in sent_in_a_round(method, problem))
 
 
 def summarize(
-    status: str, configuration: Configuration, experiment: Experiment, outcome: Outcome, spent: dict[str, Spent]
+    status: str, configuration: Configuration, experiment: Experiment, outcome: Outcome, times: dict[str, WallTime]
 ) -> dict[str, Any]:
-    """Returns what summary.json says.
+    """Returns the content of summary.json.
 
-    For every method and column: the last value and the mean over the rows of the last fifth of the rounds
-    ("tail_mean"), each by seed and as the median over seeds.
+    For every method and column, it has the last value and the mean over the last fifth of the rounds ("tail_mean"),
+    each by seed and as the median over the seeds.
 
     Args:
         status: "running", "interrupted", "failed" or "finished".
-        configuration: What ran.
-        experiment: What was built of it.
-        outcome: How far the methods are.
-        spent: Label -> what it took.
+        configuration: The configuration that ran.
+        experiment: The experiment built from it.
+        outcome: The results so far.
+        times: Label -> running time.
     """
     run, network, problem = configuration.run, experiment.network, experiment.problem
     methods = {}
@@ -205,8 +207,8 @@ def summarize(
         methods[label] = {
             "algorithm": str(experiment.algorithms[label]),
             "rounds": reached,
-            "wall_seconds": spent[label].seconds,
-            "machine": spent[label].machine,
+            "wall_seconds": times[label].seconds,
+            "machine": times[label].machine,
             "final": _medians(final),
             "tail_mean": _medians(tail),
             "final_by_seed": final,
@@ -239,7 +241,7 @@ def summarize(
 
 
 def _by_seed(history: pd.DataFrame, share: float) -> dict[str, list[float]]:
-    """Returns column -> the mean over the rows from a share of the rounds on, for every seed."""
+    """Returns column -> the mean of every seed over the rows after a share of the rounds."""
     columns = [str(column) for column in history if column not in ("seed", "round")]
     return {column: means_from(history, column, share).tolist() for column in columns}
 

@@ -1,4 +1,4 @@
-"""hyper-cleaning over a network, the field's third standard task, in the manner of the papers' figures."""
+"""Hyper-cleaning over a network, the third standard task of the field, presented like the papers' figures."""
 
 from typing import Any
 
@@ -11,18 +11,7 @@ from hypergossip.problems.data_cleaning import corruption, sample_weights
 
 NETWORK: Raw = {"name": "erdos_renyi", "n": 9, "p": 0.3, "seed": 0, "weights": "metropolis"}
 MNIST: Raw = {"name": "data_cleaning", "data": "mnist", "samples": [500, 500], "corrupted": 0.4, "batch_size": 100}
-SOURCE = "Franceschi et al. 2017, section 5.1"
-DIFFERENCES = """There one machine holds all samples; here they lie with nine agents. No figure is reproduced, and what
-is measured below are expectations of ours."""
-PAPER = """Some training labels are wrong, and nobody knows which. The upper level weighs the training samples,
-the lower level trains a softmax model on the weighted samples, and the upper loss is the model's on clean
-validation samples. Neither of our two papers runs this task; it is the field's third standard one."""
-SERIES: Raw = {"name": "truncated_neumann", "terms": 10, "lipschitz": 3.0}
-RUN: Raw = {"rounds": 1000, "seeds": 10, "observe_every": 100, "precision": "float32"}
 TUNE: Raw = {"seeds": 1, "seed": 1_000_000, "score": "upper_loss"}
-# Of the best points of hypercleaning-sources some converge on one seed and not on the next, so that one seed does not
-# tell which is good.
-THREE: Raw = {**TUNE, "seeds": 3}
 
 
 def weights_of(problem: Problem, x: Any) -> dict[str, np.ndarray]:
@@ -36,79 +25,74 @@ def weights_of(problem: Problem, x: Any) -> dict[str, np.ndarray]:
     return {"clean": weights[..., ~wrong].ravel(), "corrupted": weights[..., wrong].ravel()}
 
 
+COMMON: dict[str, Any] = {
+    "source": "Franceschi et al. 2017, section 5.1",
+    "paper": """Some training labels are wrong, and it is unknown which. The upper level weights the training samples,
+the lower level trains a softmax model on the weighted samples, and the upper loss is the loss of this model on clean
+validation samples. Neither the DIAMOND paper nor the SLAM paper includes this task, which is the third standard task of
+the field.""",
+    "differences": """In the cited paper, one machine holds all samples; here they are distributed over nine agents. No
+figure is reproduced, and the claims below are our own expectations.""",
+    "run": {"rounds": 1000, "seeds": 10, "observe_every": 100, "precision": "float32"},
+    "compared": "test_accuracy",
+    "weights_of": weights_of,
+}
+
+STEPS: Raw = {"upper_step": 0.1, "lower_step": 0.3}
+SERIES: Raw = {"name": "truncated_neumann", "terms": 10, "lipschitz": 3.0}
+
 HYPERCLEANING_SAMPLES = Reproduction(
+    **COMMON,
     name="hypercleaning-samples",
-    title="hyper-cleaning of every sample",
-    source=SOURCE,
-    paper=PAPER,
-    choices="""MNIST, nine agents with 500 training and 500 validation images each, 40 % of every agent's training
-labels replaced by another class. x is one logit a training sample of the whole network, y one softmax model; all
-agree on both. SLAM takes each agent's own second derivatives, SlamTracked the network's: on the network's
-validation images the same weights are judged by 500 images or by 4500. Steps are tuned by the upper loss, since M_t
-is nearly all lower error here, and the test accuracy is what is reported.""",
-    differences=DIFFERENCES,
+    title="hyper-cleaning by sample",
+    choices="""MNIST, nine agents with 500 training and 500 validation images each. 40 % of every agent's training
+labels are replaced by another class. x holds one logit for every training sample of the whole network, and y is one
+softmax model; the agents agree on both. SLAM uses each agent's own second derivatives, and SlamTracked uses those of
+the network: the same weights are judged by 500 validation images or by all 4500. The step sizes are tuned by the upper
+loss, since M_t is nearly all lower error here, and the reported quantity is the test accuracy.""",
     cases=(Case("samples", "MNIST, 40 % corrupted", {**MNIST, "weights": "sample", "share": "both"}, NETWORK),),
-    stated={},
     methods={
-        "SlamTracked": {
-            "algorithm": "slam_tracked",
-            **{"upper_step": 0.1, "lower_step": 0.3, "adjoint_step": 0.1, "gamma": 1.0, "rho": 1.0},
-        },
-        "SLAM": {
-            "algorithm": "slam",
-            **{"upper_step": 0.1, "lower_step": 0.3, "gamma": 1.0, "rho": 1.0, "hypergradient": SERIES},
-        },
+        "SlamTracked": {"algorithm": "slam_tracked", **STEPS, "adjoint_step": 0.1, "gamma": 1.0, "rho": 1.0},
+        "SLAM": {"algorithm": "slam", **STEPS, "gamma": 1.0, "rho": 1.0, "hypergradient": SERIES},
     },
     grid={"upper_step": [0.01, 0.03, 0.1, 0.3], "lower_step": [0.1, 0.3]},
-    run=RUN,
     tune=TUNE,
     claims=(
         Claim("SlamTracked", "SLAM", "test_accuracy", 1.0, largest=True, ours=True),
         Claim("SlamTracked", "SLAM", "weight_corrupted", 1.0, ours=True),
     ),
-    compared="test_accuracy",
-    weights_of=weights_of,
     quick={"run.rounds": 200, "run.seeds": 2, "run.observe_every": 100, "tune.grid": {"upper_step": [0.1, 0.3]}},
 )
 
-DECAY: Raw = {"scale": 1.0, "offset": 2, "power": "1/3"}
-ESTIMATE: Raw = {"name": "neumann", "terms": 10, "lipschitz": 3.0}
-STEPS: Raw = {"upper_step": DECAY, "lower_step": 0.3}
+SCHEDULES: Raw = {"upper_step": {"scale": 1.0, "offset": 2, "power": "1/3"}, "lower_step": 0.3}
 MOMENTA: Raw = {"upper_momentum": 0.1, "lower_momentum": 0.1}
+ESTIMATE: Raw = {"hypergradient": {"name": "neumann", "terms": 10, "lipschitz": 3.0}}
 
 HYPERCLEANING_SOURCES = Reproduction(
+    **COMMON,
     name="hypercleaning-sources",
-    title="hyper-cleaning of labellers",
-    source=SOURCE,
-    paper=PAPER,
+    title="hyper-cleaning by source of labels",
     choices="""MNIST, nine agents with 500 training and 500 validation images each. Every training image was labelled
-by one of eight sources; all agents know by which, and none knows how good it is: the first is never wrong, the last
-four times in five, 40 % of all labels are wrong. x is one logit a source, on which all agree; every agent has a model
-of its own. Steps are tuned by the upper loss, as in hypercleaning-samples, which differs less among the best points
-than among seeds.""",
-    differences=DIFFERENCES,
+by one of eight sources. All agents know the source of every label, but not how reliable it is: the first source is
+never wrong, the last is wrong four times in five, and 40 % of all labels are wrong. x holds one logit per source, on
+which all agents agree, and every agent has its own model. The step sizes are tuned by the upper loss, as in
+hypercleaning-samples. The upper loss differs less among the best grid points than among seeds.""",
     cases=(Case("sources", "MNIST, eight labellers", {**MNIST, "weights": "source", "regularization": 0.01}, NETWORK),),
-    stated={},
     methods={
-        "DIAMOND": {"algorithm": "diamond", **STEPS, **MOMENTA, "hypergradient": ESTIMATE},
-        "M-SGD": {"algorithm": "msgd", **STEPS, **MOMENTA, "hypergradient": ESTIMATE},
-        "GT-SGD": {"algorithm": "gtsgd", **STEPS, "hypergradient": ESTIMATE},
-        "D-SGD": {"algorithm": "dsgd", **STEPS, "hypergradient": ESTIMATE},
+        "DIAMOND": {"algorithm": "diamond", **SCHEDULES, **MOMENTA, **ESTIMATE},
+        "M-SGD": {"algorithm": "msgd", **SCHEDULES, **MOMENTA, **ESTIMATE},
+        "GT-SGD": {"algorithm": "gtsgd", **SCHEDULES, **ESTIMATE},
+        "D-SGD": {"algorithm": "dsgd", **SCHEDULES, **ESTIMATE},
     },
     grid={"upper_step.scale": [0.3, 1.0, 3.0, 9.0, 27.0], "lower_step": [0.1, 0.3]},
-    run=RUN,
-    tune=THREE,
+    # Some of the best points converge on one seed and not on the next, so one seed cannot rank them.
+    tune={**TUNE, "seeds": 3},
     claims=(
         Claim("DIAMOND", "D-SGD", "test_accuracy", 1.0, largest=True, ours=True),
         Claim("DIAMOND", "D-SGD", "metric", 1.0, ours=True),
     ),
-    compared="test_accuracy",
-    weights_of=weights_of,
     quick={
-        "run.rounds": 100,
-        "run.seeds": 2,
-        "run.observe_every": 50,
-        "tune.seeds": 1,
-        "tune.grid": {"upper_step.scale": [1.0, 3.0]},
+        **{"run.rounds": 100, "run.seeds": 2, "run.observe_every": 50},
+        **{"tune.seeds": 1, "tune.grid": {"upper_step.scale": [1.0, 3.0]}},
     },
 )

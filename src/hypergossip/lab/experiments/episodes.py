@@ -1,4 +1,4 @@
-"""From the folder of a run on a game to one of its episodes, and to what is drawn of it."""
+"""Plays episodes with the policies in the folder of a run on a game, and draws them."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,11 +28,11 @@ class Played(NamedTuple):
     """An episode of a run.
 
     Attributes:
-        folder: Of the run.
-        method: Whose policies played.
-        seed: Of the run that trained them.
+        folder: The folder of the run.
+        method: The label of the method that trained the policies.
+        seed: The seed of the run that trained them.
         watched: The episode.
-        title: In a few words.
+        title: A short title.
     """
 
     folder: Path
@@ -43,17 +43,17 @@ class Played(NamedTuple):
 
 
 def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Played:
-    """Plays a test episode with the policies that a run ended with.
+    """Plays a test episode with the final policies of a run.
 
     Args:
-        folder: Of ``hypergossip run`` or ``compare``, or a case of ``reproduce``; a reproduction of one case, too.
-        method: Its label; the first one that ended if absent.
-        seed: Of the run; its first if absent.
-        episode: Which test episode, from 0.
+        folder: A folder of ``hypergossip run`` or ``compare``, a case of ``reproduce``, or a reproduction of one case.
+        method: The label of the method; None for the first one that has finished.
+        seed: The seed of the run; None for its first seed.
+        episode: The number of the test episode, from 0.
 
     Raises:
-        ValueError: If the folder holds no ended run of a game, or there is no such method, seed or episode.
-        CheckpointError: If the method's result is damaged.
+        ValueError: If the folder has no finished run on a game, or there is no such method, seed or episode.
+        CheckpointError: If the result of the method is damaged.
     """
     folder = _run_of(folder)
     raw, source = read(folder / disk.CONFIGURATION)
@@ -63,14 +63,14 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
     seed = first if seed is None else seed
     if not first <= seed < first + seeds:
         known = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}"
-        raise ValueError(f"{folder} was run with {known}, and not with {seed}; give one of these by --seed.")
+        raise ValueError(f"{folder} was run with {known} and not with seed {seed}; give another one with --seed.")
     wanted = configuration.run.precision
     with nullcontext() if wanted is None else jax.enable_x64(wanted == "float64"):
         problem = build(configuration, source).problem
         if not is_game(problem):
             raise ValueError(
-                f"{folder} is of the problem {configuration.problem.name}, which is no game; give the folder of a run "
-                "on one, such as cooperative_navigation or pursuit_evasion."
+                f"{folder} is a run on the problem {configuration.problem.name}, which is not a game; give the folder "
+                "of a run on a game, such as cooperative_navigation or pursuit_evasion."
             )
         result = load(folder / disk.METHODS / label)
         policies = jax.tree.map(lambda leaf: leaf[seed - first], result.x)
@@ -80,13 +80,13 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
 
 
 def scene(watched: Watched) -> Scene:
-    """Returns what is drawn of an episode.
+    """Returns the scene that is drawn for an episode.
 
     Args:
         watched: The episode.
 
     Raises:
-        ValueError: If nobody has said how this game looks.
+        ValueError: If there is no drawing for this game.
     """
     game, states = watched.game, watched.states
     if isinstance(game, Navigation):
@@ -97,34 +97,34 @@ def scene(watched: Watched) -> Scene:
         caught = np.asarray(states.caught)
         return GridFrame(game.width, game.height, wall, states.pursuers, states.evaders, caught, watched.returns)
     raise ValueError(
-        f"there is no drawing of the game {type(game).__name__}; navigation and pursuit have one. The states of an "
-        "episode are what hypergossip.problems.actor_critic.rollout.watch returns."
+        f"there is no drawing for the game {type(game).__name__}, only for navigation and pursuit; to draw it "
+        "yourself, get the states of an episode from hypergossip.problems.actor_critic.rollout.watch."
     )
 
 
 def draw(played: Played, path: Path) -> list[Path]:
-    """Writes an episode as a moving picture and as a strip of a few moments.
+    """Writes an episode as an animation and as a strip of a few moments.
 
     Args:
         played: The episode.
-        path: Of the moving picture, ending in .gif; the strip lies beside it as .png.
+        path: The path of the animation, ending in .gif; the strip is written beside it as .png.
 
     Returns:
-        Both paths.
+        The paths of the animation and of the strip.
     """
     shown, title = scene(played.watched), f"{played.title}, return {tenths(played.watched.returns[-1])}"
     return [animation(shown, path, title), strip(shown, path.with_suffix(".png"), title)]
 
 
 def pictures(folder: Path, records: list[Record]) -> dict[str, Picture]:
-    """Draws one episode of every case of a reproduction that is of a game.
+    """Draws one episode of every case of a reproduction that is a game.
 
     Args:
-        folder: Of the reproduction.
-        records: Its cases.
+        folder: The folder of the reproduction.
+        records: The records of its cases.
 
     Returns:
-        Name of a case -> what the report shows of its first method's policies.
+        Name of a case -> the picture of an episode with the policies of its first method.
     """
     found = {}
     for record in records:
@@ -133,35 +133,34 @@ def pictures(folder: Path, records: list[Record]) -> dict[str, Picture]:
         played = play(folder / CASES / record.case.name, None, None, 0)
         path = f"{FIGURES}/{record.case.name}-played"
         draw(played, folder / f"{path}.gif")
-        caption = (
-            f"A test episode, played by the policies that {played.method} ended with (seed {played.seed}). "
-            f"[As a moving picture]({path}.gif)."
-        )
-        found[record.case.name] = Picture(f"{path}.png", caption)
+        caption = f"A test episode with the final policies of {played.method} (seed {played.seed})."
+        found[record.case.name] = Picture(f"{path}.png", f"{caption} [Animation]({path}.gif).")
     return found
 
 
 def _run_of(folder: Path) -> Path:
-    """The folder of a run: itself, or the only case of a reproduction."""
+    """Returns the folder of a run: the folder itself, or the only case of a reproduction."""
     if (folder / disk.CONFIGURATION).is_file():
         return folder
     cases = sorted(path.parent for path in folder.glob(f"{CASES}/*/{disk.CONFIGURATION}"))
     if len(cases) == 1:
         return cases[0]
     if cases:
-        raise ValueError(f"{folder} holds several cases; give one of {', '.join(map(str, cases))}.")
-    raise ValueError(f"{folder} holds no run: it has no {disk.CONFIGURATION}; give the folder of an earlier run.")
+        raise ValueError(f"{folder} has several cases; give the folder of one: {', '.join(map(str, cases))}.")
+    raise ValueError(
+        f"{folder} is not the folder of a run: it has no {disk.CONFIGURATION}; give the folder of an earlier run."
+    )
 
 
 def _method(folder: Path, configuration: Configuration, wanted: str | None) -> str:
-    ended = [label for label in configuration.methods if (folder / disk.METHODS / label / POINT).is_file()]
-    if not ended:
+    finished = [label for label in configuration.methods if (folder / disk.METHODS / label / POINT).is_file()]
+    if not finished:
         raise ValueError(
-            f"{folder} has no result of a method; go on with it by 'hypergossip resume {folder}', or give the folder "
-            "of a run that has ended."
+            f"{folder} has no finished method; resume the run with 'hypergossip resume {folder}', or give the "
+            "folder of a finished run."
         )
     if wanted is None:
-        return ended[0]
-    if wanted not in ended:
-        raise ValueError(f"{folder} has no result of a method {wanted!r}; {nearest(wanted, ended)}")
+        return finished[0]
+    if wanted not in finished:
+        raise ValueError(f"{folder} has no result of a method {wanted!r}; {nearest(wanted, finished)}")
     return wanted

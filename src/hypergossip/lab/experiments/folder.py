@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where in it, written so that a kill at any moment leaves what was there before."""
+"""The folder of a run: its files, which are written atomically so that a kill never leaves a damaged file."""
 
 import json
 import os
@@ -22,43 +22,43 @@ HISTORY = "history.parquet"
 HISTORY_TEXT = "history.csv"
 SUMMARY = "summary.json"
 FIGURE = "figure.png"
-ENDED = "ended.toml"  # in a method's folder: what it was asked, written when it has ended
-METHODS = "methods"  # a folder a method: its checkpoint, and its `hypergossip.Result` once it is finished
-TABLE = "table.csv"  # of a tuning, in place of histories
+ENDED = "ended.toml"  # in the folder of a method: its settings, written when it finishes
+METHODS = "methods"  # a folder per method: its checkpoint, and its `hypergossip.Result` once it has finished
+TABLE = "table.csv"  # the result of a tuning, instead of histories
 BEST = "best.toml"
 FILES = (CONFIGURATION, HISTORY, HISTORY_TEXT, SUMMARY, FIGURE, TABLE, BEST)
 
 
 def prepare(folder: Path, overwrite: bool) -> None:
-    """Makes a folder ready for a new run.
+    """Prepares a folder for a new run.
 
     Args:
-        folder: The folder; made if it is missing.
-        overwrite: Remove an earlier run's files, and nothing else.
+        folder: The folder; created if it is missing.
+        overwrite: Whether to remove the files of an earlier run, and nothing else.
 
     Raises:
-        ValueError: If something is in it that may not be removed, with advice.
+        ValueError: If the folder has content that must not be removed, with advice.
     """
     if folder.is_dir() and any(folder.iterdir()):
         earlier = (folder / CONFIGURATION).is_file()
         if not earlier:
-            raise ValueError(f"{folder} holds files that are not of a run; give another folder by --out.")
+            raise ValueError(f"{folder} has files that are not from a run; give another folder with --out.")
         if not overwrite:
             raise ValueError(
-                f"{folder} holds an earlier run; go on with it by 'hypergossip resume {folder}', replace it by "
-                "--overwrite, or give another folder by --out."
+                f"{folder} has an earlier run; resume it with 'hypergossip resume {folder}', replace it with "
+                "--overwrite, or give another folder with --out."
             )
         shutil.rmtree(folder / METHODS, ignore_errors=True)
-        # The configuration is what marks the folder as a run's, so it goes last.
+        # The configuration marks the folder as a run, so it is removed last.
         for name in reversed(FILES):
             (folder / name).unlink(missing_ok=True)
     elif folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder by --out.")
+        raise ValueError(f"{folder} is a file; give a folder with --out.")
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_configuration(folder: Path, raw: Raw) -> None:
-    """Writes the configuration that the run goes by."""
+    """Writes the configuration of the run."""
     write_text(folder / CONFIGURATION, write_toml(raw))
 
 
@@ -74,19 +74,19 @@ def write_histories(folder: Path, histories: Mapping[str, pd.DataFrame]) -> None
 
 
 def read_histories(folder: Path) -> dict[str, pd.DataFrame]:
-    """Reads what `write_histories` wrote.
+    """Reads the histories that `write_histories` wrote.
 
     Raises:
-        ValueError: If there is none, or it is damaged.
+        ValueError: If there are none, or the file is damaged.
     """
     path = folder / HISTORY
     if not path.is_file():
-        raise ValueError(f"{folder} has no {HISTORY}; give the folder of a run that has finished a method.")
+        raise ValueError(f"{folder} has no {HISTORY}; give the folder of a run in which a method has finished.")
     try:
         table = pd.read_parquet(path)
         return {str(label): rows.drop(columns="method") for label, rows in table.groupby("method", sort=False)}
     except Exception as error:
-        raise ValueError(f"{path} is damaged ({error}); 'hypergossip resume {folder}' writes it anew.") from None
+        raise ValueError(f"{path} is damaged ({error}); write it again with 'hypergossip resume {folder}'.") from None
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """Reads the summary; empty where there is none or it is damaged, for it can be made again."""
+    """Reads the summary; it is empty if the file is missing or damaged, since it can be written again."""
     try:
         return dict(json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -108,7 +108,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def versions() -> dict[str, Any]:
-    """Returns what a result depends on besides its configuration."""
+    """Returns the versions and the machine that a result depends on besides its configuration."""
     device = jax.devices()[0]
     packages = {name: version(name) for name in ("hypergossip", "jax", "jaxlib", "numpy")}
     machine = {"platform": platform.platform(), "device": device.device_kind, "devices": jax.device_count()}
@@ -116,7 +116,7 @@ def versions() -> dict[str, Any]:
 
 
 def machine() -> str:
-    """Returns the machine and the versions in words."""
+    """Returns a short description of the machine and the versions."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""From the records of an experiment to its report."""
+"""Builds the report of an experiment from the records of its cases."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.figures.histories import errors, leading, rounds_shown
-from hypergossip.lab.experiments import report_sections as passages
+from hypergossip.lab.experiments import report_sections as sections
 from hypergossip.lab.experiments.reproduce import FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.verdicts import (
@@ -15,10 +15,10 @@ from hypergossip.lab.experiments.verdicts import (
     NOT_JUDGED,
     NOT_MET,
     UNDECIDED,
-    Finding,
     Histories,
-    findings,
-    words,
+    MeasuredClaim,
+    column_label,
+    verdicts,
 )
 from hypergossip.lab.report.document import (
     Block,
@@ -37,215 +37,212 @@ from hypergossip.lab.report.document import (
 from hypergossip.lab.report.tables import summary
 from hypergossip.lab.toml_text import write_toml
 
-PARTS = ("stationarity", "consensus_error", "lower_consensus_error", "lower_error")
-MACHINE_OPTIONS = ("data_dir",)  # say where, not what
+TERMS = ("stationarity", "consensus_error", "lower_consensus_error", "lower_error")
+MACHINE_OPTIONS = ("data_dir",)  # they depend on the machine and do not change the experiment
 
 
-def tell(
-    experiment: Reproduction, records: list[Record], quick: bool, played: Mapping[str, Picture] | None = None
+def build_report(
+    experiment: Reproduction, records: list[Record], quick: bool, episodes: Mapping[str, Picture] | None = None
 ) -> Document:
-    """Returns the report: what the paper says, what was run, and where they differ.
+    """Returns the report: what the paper says, what was run, and the results.
 
     Args:
         experiment: The experiment.
-        records: Of its cases.
-        quick: Was it a quick run?
-        played: Name of a case of a game -> a picture of an episode, in the folder already.
+        records: The records of its cases.
+        quick: Whether it was a quick run.
+        episodes: Name of a case on a game -> a picture of an episode, which is already in the folder.
     """
     histories = {record.case.name: record.outcome.histories for record in records}
-    measured = findings(experiment, histories, quick)
+    measured = verdicts(experiment, histories, quick)
     blocks: list[Block] = [_first_figure(experiment, records)]
     blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
     blocks += [Heading("What was run"), Text(experiment.choices)]
-    blocks += [Text(passages.amounts(experiment, records, quick))]
+    blocks += [Text(sections.amounts(experiment, records, quick))]
     blocks += [Heading("Deviations from the paper"), Text(experiment.differences)]
     if measured:
-        blocks += [Heading("Claims and verdicts"), Table(_table(measured), _of_findings(measured, records, quick))]
+        blocks += [Heading("Claims and verdicts"), Table(_table(measured), _table_caption(measured, records, quick))]
     if any(record.stated for record in records):
         blocks += [
             Heading("The paper's step sizes"),
-            Text(STATED_WORDS),
-            Table(passages.stated(records), STATED_CAPTION),
+            Text(STATED_TEXT),
+            Table(sections.stated(records), STATED_CAPTION),
         ]
     if any(record.tunings for record in records):
-        blocks += [Heading("Tuning"), Text(passages.tuning(experiment, records))]
-        blocks += [Table(passages.steps(experiment, records), STEPS_CAPTION)]
+        blocks += [Heading("Tuning"), Text(sections.tuning(experiment, records))]
+        blocks += [Table(sections.steps(experiment, records), STEPS_CAPTION)]
     for record in records:
-        blocks += _of_case(experiment, record)
-        blocks += [picture for name, picture in (played or {}).items() if name == record.case.name]
-    blocks += [Heading("Running time"), Table(passages.times(records), TIMES_CAPTION)]
-    blocks += [Text(f"Every number: {_written(records)}.")]
-    blocks += [Heading("Configuration"), Text("Each is a file for `hypergossip compare --config` as it stands.")]
+        blocks += _case(experiment, record)
+        blocks += [picture for name, picture in (episodes or {}).items() if name == record.case.name]
+    blocks += [Heading("Running time"), Table(sections.times(records), TIMES_CAPTION)]
+    blocks += [Text(f"All numbers are in {_number_files(records)}.")]
+    blocks += [Heading("Configuration"), Text(CONFIGURATION_TEXT)]
     blocks += [Code(_configuration(record), "toml", record.case.full_title) for record in records]
     return Document(_capital(experiment.title), _summary(measured, records, quick), tuple(blocks))
 
 
-STATED_WORDS = (
-    "The steps that the paper prints, run as printed: one seed, as many rounds as the tuned methods. A method whose "
-    "numbers are no longer finite is stopped."
+STATED_TEXT = (
+    "Every method was run with the paper's step sizes on one seed, for as many rounds as with tuned step sizes. A "
+    "method is stopped when its numbers are no longer finite."
 )
 STATED_CAPTION = "Runs with the paper's step sizes."
-STEPS_CAPTION = "The best steps of every method, by the median over the tuning's seeds."
-TIMES_CAPTION = "All methods together. What is not spent in compiled rounds went into compiling, measuring and writing."
-ENDS_CAPTION = (
-    "Where the methods ended: medians over the seeds. Samples and bytes are an agent's; the seconds are those of all "
-    "seeds in compiled rounds."
+STEPS_CAPTION = "The best step sizes of every method, by the median score over the tuning seeds."
+TIMES_CAPTION = (
+    "Running times of all methods together. The time outside compiled rounds was spent on compilation, measurements "
+    "and writing files."
 )
+FINAL_CAPTION = (
+    "Final values: medians over the seeds. Samples and bytes are per agent. The seconds are the time in compiled "
+    "rounds of all seeds together."
+)
+CONFIGURATION_TEXT = "You can pass each of these files to `hypergossip compare --config`."
 
 
-def _written(records: list[Record]) -> str:
-    """The files of numbers that this experiment has."""
-    there = {HISTORY: any(record.outcome.histories for record in records), TIMING: True}
-    there[TUNING] = any(record.tunings for record in records)
-    return ", ".join(f"[{name}]({name})" for name, written in there.items() if written)
+def _number_files(records: list[Record]) -> str:
+    """Returns links to the files of numbers that this experiment has."""
+    files = {HISTORY: any(record.outcome.histories for record in records), TIMING: True}
+    files[TUNING] = any(record.tunings for record in records)
+    return ", ".join(f"[{name}]({name})" for name, written in files.items() if written)
 
 
 def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
-    """The paper's figure: the compared column against rounds and against samples."""
+    """Returns the figure of the paper: the compared column against rounds and against samples."""
     column = experiment.compared
-    talks = rounds_shown(history for record in records for history in record.outcome.histories.values())
-    axes = ("samples", talks) if experiment.draws else (talks, "samples")
+    rounds = rounds_shown(history for record in records for history in record.outcome.histories.values())
+    axes = ("samples", rounds) if experiment.draws else (rounds, "samples")
     panels = []
-    if experiment.alike is None:
+    if experiment.cases_agree_within is None:
         for record in records:
             shown = record.outcome.histories
             panels += [Panel(shown, column, against, record.case.full_title) for against in axes if shown]
     else:
-        by_name = {record.case.name: record for record in records}
+        histories = {record.case.name: record.outcome.histories for record in records}
         for group, cases in experiment.groups().items():
             for label in experiment.methods or experiment.stated:
-                lines = {
-                    case.title: by_name[case.name].outcome.histories[label]
-                    for case in cases
-                    if label in by_name[case.name].outcome.histories
-                }
+                lines = {case.title: histories[case.name][label] for case in cases if label in histories[case.name]}
                 panels += [Panel(lines, column, against, f"{label}, {group}") for against in axes if lines]
-    return Curves(
-        tuple(panels), f"{_capital(experiment.title)}, after {experiment.source}.{_rounds_in_words(talks)}", FIGURE
-    )
+    caption = f"{_capital(experiment.title)}, after {experiment.source}.{_round_definition(rounds)}"
+    return Curves(tuple(panels), caption, FIGURE)
 
 
 def _capital(title: str) -> str:
     return title[0].upper() + title[1:]
 
 
-def _rounds_in_words(talks: str) -> str:
-    """What a communication round is, where a method has several of them in a round of its own."""
-    if talks == "round":
+def _round_definition(rounds: str) -> str:
+    """Returns what a communication round is, if a method has several of them in one of its rounds."""
+    if rounds == "round":
         return ""
-    return " A communication round is one message to every neighbour; a method that has several in a round counts all."
+    return (
+        " A communication round is one message to every neighbour. If a method sends several messages per round, all "
+        "of them count."
+    )
 
 
-def _summary(measured: list[Finding], records: list[Record], quick: bool) -> str:
-    lines = ["**A quick run**, to see that everything works: far too short to judge any method by."] if quick else []
-    lines += [_counted(measured, _why_not_judged(records, quick))] if measured else []
-    lines += ["\n".join(f"- **{one.case}**: {one.claim}. {_verdict(one)}" for one in measured)]
+def _summary(measured: list[MeasuredClaim], records: list[Record], quick: bool) -> str:
+    lines = []
+    if quick:
+        lines += ["**A quick run**, which only checks that everything works. It is far too short to compare methods."]
+    lines += [_counts(measured, _why_not_judged(records, quick))] if measured else []
+    lines += ["\n".join(f"- **{one.case}**: {one.claim}. {_measurement(one)}" for one in measured)]
     failed = {f"{label} in {record.case.full_title}" for record in records for label in record.outcome.failures}
     if failed:
-        lines.append(f"Without a result, as every usable step diverged: {', '.join(sorted(failed))}.")
+        lines.append(f"No results, because all usable step sizes diverged: {', '.join(sorted(failed))}.")
     return "\n\n".join(filter(None, lines))
 
 
-def _counted(measured: list[Finding], why: str) -> str:
-    """How many claims are met: the paper's, and the bounds that we hold it to; or why none of them is judged."""
-    told = []
+def _counts(measured: list[MeasuredClaim], why: str) -> str:
+    """Returns how many claims of the paper and of our own are met, or why none of them is judged."""
+    parts = []
     for ours, whose in ((False, "the paper's claims"), (True, "our own bounds and expectations")):
-        verdicts = [one.verdict for one in measured if one.ours == ours]
-        if set(verdicts) == {NOT_JUDGED}:
-            told.append(f"0 of {len(verdicts)} of {whose} are judged")
-        elif verdicts:
-            others = [
-                f"{verdicts.count(other)} {other}" for other in (NOT_MET, UNDECIDED, NOT_JUDGED) if other in verdicts
-            ]
+        found = [one.verdict for one in measured if one.ours == ours]
+        if set(found) == {NOT_JUDGED}:
+            parts.append(f"0 of {len(found)} of {whose} are judged")
+        elif found:
+            others = [f"{found.count(other)} {other}" for other in (NOT_MET, UNDECIDED, NOT_JUDGED) if other in found]
             more = f" ({', '.join(others)})" if others else ""
-            told.append(f"{verdicts.count(MET)} of {len(verdicts)} of {whose} {_are(verdicts.count(MET))} met{more}")
-    return f"{'; '.join(told)}{f': {why}' if _not_judged(measured) else ''}."
+            met = found.count(MET)
+            parts.append(f"{met} of {len(found)} of {whose} {'is' if met == 1 else 'are'} met{more}")
+    return f"{'; '.join(parts)}{f': {why}' if _any_not_judged(measured) else ''}."
 
 
-def _not_judged(measured: list[Finding]) -> bool:
+def _any_not_judged(measured: list[MeasuredClaim]) -> bool:
     return any(one.verdict == NOT_JUDGED for one in measured)
 
 
 def _why_not_judged(records: list[Record], quick: bool) -> str:
-    """Why there are claims without a verdict."""
+    """Returns why some claims have no verdict."""
     if quick:
         return "a quick run is too short for a verdict"
     seeds = records[0].raw["run"]["seeds"]
     if seeds < LEAST_SEEDS:
         return f"a verdict needs at least {LEAST_SEEDS} seeds, and {seeds} {'was' if seeds == 1 else 'were'} run"
-    return "what was measured is not a number in some of the seeds"
+    return "the measured value is not a number for some of the seeds"
 
 
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
+def _measurement(one: MeasuredClaim) -> str:
+    return f"Measured {one.measure}: {_ratio(one)}{'.' if one.verdict == MET else f', **{one.verdict}**.'}"
 
 
-def _verdict(one: Finding) -> str:
-    return f"Measured: {_ratio(one)}{'.' if one.verdict == MET else f', **{one.verdict}**.'}"
-
-
-def _ratio(one: Finding) -> str:
+def _ratio(one: MeasuredClaim) -> str:
     interval = "" if np.isnan(one.low) else f" [{one.low:.3g}, {one.high:.3g}]"
     return f"{one.ratio:.3g}{interval}"
 
 
-def _table(measured: list[Finding]) -> pd.DataFrame:
+def _table(measured: list[MeasuredClaim]) -> pd.DataFrame:
     rows = [(one.case, one.claim, "us" if one.ours else "the paper", _ratio(one), one.verdict) for one in measured]
-    named = f"measured {' or '.join(_measures(measured))}"
-    return pd.DataFrame(rows, columns=["case", "claim", "claimed by", named, "verdict"]).set_index("case")
+    value = f"measured {' or '.join(_measures(measured))}"
+    return pd.DataFrame(rows, columns=["case", "claim", "claimed by", value, "verdict"]).set_index("case")
 
 
-def _of_findings(measured: list[Finding], records: list[Record], quick: bool) -> str:
+def _table_caption(measured: list[MeasuredClaim], records: list[Record], quick: bool) -> str:
     seeds = records[0].raw["run"]["seeds"]
     kinds = " or ".join(f"{measure}s" for measure in _measures(measured)).capitalize()
-    told = f"{kinds} of medians over {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    caption = f"{kinds} of medians over {seeds} {'seed' if seeds == 1 else 'seeds'}"
     if not all(np.isnan(one.low) for one in measured):
-        told += ", with 95 % bootstrap intervals over the seeds in brackets"
+        caption += ", with 95 % bootstrap intervals over the seeds in brackets"
     if any(one.verdict != NOT_JUDGED for one in measured):
-        told += ". A claim is inconclusive where its bound lies within the interval"
-    if _not_judged(measured):
-        told += f". Where a claim is not judged: {_why_not_judged(records, quick)}"
-    return f"{told}."
+        caption += ". A claim is inconclusive if its bound lies within the interval"
+    if _any_not_judged(measured):
+        caption += f". Claims that are not judged: {_why_not_judged(records, quick)}"
+    return f"{caption}."
 
 
-def _measures(measured: list[Finding]) -> list[str]:
+def _measures(measured: list[MeasuredClaim]) -> list[str]:
     return list(dict.fromkeys(one.measure for one in measured))
 
 
-def _of_case(experiment: Reproduction, record: Record) -> Iterator[Block]:
+def _case(experiment: Reproduction, record: Record) -> Iterator[Block]:
     case, histories = record.case, record.outcome.histories
-    place = lambda name: f"{FIGURES}/{case.name}-{name}.png"
+    path = lambda name: f"{FIGURES}/{case.name}-{name}.png"
     yield Heading(case.full_title)
     for label, why in record.outcome.failures.items():
         yield Text(f"{label} has no result: {why}")
     if not histories:
         return
-    yield Table(summary(histories), ENDS_CAPTION)
-    yield from _parts(experiment, histories, place("parts"))
-    observation = experiment.observation
+    yield Table(summary(histories), FINAL_CAPTION)
+    yield from _further_curves(experiment, histories, path("parts"))
     if record.by_agent:
-        caption = f"The {words(observation)} of every agent after the last round, in every seed."
-        yield PerAgent(record.by_agent, words(observation), caption, place("agents"))
+        label = column_label(experiment.observation)
+        yield PerAgent(record.by_agent, label, f"Final {label} of every agent and seed.", path("agents"))
     for label, groups in record.weights.items():
-        yield Histogram(groups, "learned weight", f"The weights that {label} learned.", place(f"weights-{label}"))
-    yield Topology(record.network, "The communication graph and its weights.", place("network"))
+        yield Histogram(groups, "learned weight", f"The weights learned by {label}.", path(f"weights-{label}"))
+    yield Topology(record.network, "The communication graph and its weights.", path("network"))
 
 
-def _parts(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:
-    """What the first figure leaves out: The terms of M_t, or the consensus where there is no M_t; the observation."""
+def _further_curves(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:
+    """Yields a figure of the terms of M_t, or of the consensus if there is no M_t, and of the observations."""
     if leading(histories.values()) == "metric":
-        drawn, told = ["metric", *PARTS], "The terms of M_t"
+        drawn, caption = ["metric", *TERMS], "The terms of M_t"
     else:
-        drawn, told = errors(histories.values(), seen=True), "Consensus errors of the shared variables"
-    there = {column for history in histories.values() for column in history}
-    drawn = [column for column in drawn if column in there and column != experiment.compared]
-    further = [column for column in (experiment.observation, *experiment.drawn) if column in there]
-    further = [column for column in further if column != experiment.compared]
-    told += f", and the agents' mean {' and '.join(map(words, further))}." if further else "."
+        drawn, caption = errors(histories.values(), seen=True), "Consensus errors of the shared variables"
+    present = {column for history in histories.values() for column in history} - {experiment.compared}
+    drawn = [column for column in drawn if column in present]
+    further = [column for column in (experiment.observation, *experiment.drawn) if column in present]
+    caption += f", and the agents' mean {' and '.join(map(column_label, further))}." if further else "."
     drawn += further
     if drawn:
-        along = rounds_shown(histories.values())
-        yield Curves(tuple(Panel(histories, column, along) for column in drawn), told, picture)
+        rounds = rounds_shown(histories.values())
+        yield Curves(tuple(Panel(histories, column, rounds) for column in drawn), caption, picture)
 
 
 def _configuration(record: Record) -> str:

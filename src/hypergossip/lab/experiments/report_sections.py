@@ -1,4 +1,4 @@
-"""The report's passages about what was run: how much of it, the stated steps, the tuning, the time it took."""
+"""Sections of the report on the runs: their amount, the paper's step sizes, the tuning and the running time."""
 
 from typing import Any
 
@@ -10,36 +10,36 @@ from hypergossip.lab.configuration import Raw
 from hypergossip.lab.experiments.reproduce import Record
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.stages import Tuned
-from hypergossip.lab.experiments.verdicts import words
+from hypergossip.lab.experiments.verdicts import column_label
 
 
 def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str:
-    """Returns how many rounds and seeds were run, on what the steps were tuned, and what was not run.
+    """Returns how many rounds and seeds were run, how the step sizes were tuned, and what was left out.
 
     Args:
         experiment: The experiment.
-        records: Of its cases.
-        quick: Was it a quick run?
+        records: The records of its cases.
+        quick: Whether it was a quick run.
     """
     run = records[0].raw["run"]
     first, seeds = run.get("seed", 0), run["seeds"]
-    which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}"
-    text = f"{_rounds(experiment, records)}{';' if experiment.draws else ','} {which}, all by one compiled program."
+    which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}, all in one compiled program"
+    text = f"Every method ran {_duration(experiment, records)}, with {which}."
     if experiment.methods:
         plan = records[0].raw["tune"]
         start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
         text += (
-            f" Steps were tuned on {_others(plan['seeds'], start)}, over "
-            f"{'as many' if experiment.draws and rounds == run['rounds'] else rounds} rounds, "
-            f"by {_score(plan)} averaged at 80, 90 and 100 % of them."
+            f" The step sizes were tuned on {_tuning_seeds(plan['seeds'], start)}, over "
+            f"{'as many' if experiment.draws and rounds == run['rounds'] else rounds} rounds. "
+            f"The score of a grid point is its {_score(plan)}, averaged at 80, 90 and 100 % of the rounds."
         )
     if quick and experiment.quick:
-        # What was run, which the command's own options may have changed again; the grid has a passage of its own.
+        # The values that were run, since the options of the command override those of a quick run.
         values = {key: _at(records[0].raw, key.split(".")) for key in experiment.quick if key != "tune.grid"}
         shorter = ", ".join(f"`{key}` = {value}" for key, value in values.items())
-        text += f" This being a quick run, other numbers than those above: {shorter}."
+        text += f" This was a quick run with these values instead of those above: {shorter}."
     if experiment.left_out:
-        text += f" Left out: {'; '.join(experiment.left_out)}."
+        text += f" These cases were left out: {'; '.join(experiment.left_out)}."
     return text
 
 
@@ -47,40 +47,40 @@ def _at(raw: Any, path: list[str]) -> Any:
     return _at(raw[path[0]], path[1:]) if path else raw
 
 
-def _others(seeds: int, start: int) -> str:
-    return f"another seed, {start:,}" if seeds == 1 else f"{seeds} other seeds, from {start:,} on"
+def _tuning_seeds(seeds: int, start: int) -> str:
+    return f"a separate seed, {start:,}" if seeds == 1 else f"{seeds} separate seeds, starting at {start:,}"
 
 
-def _rounds(experiment: Reproduction, records: list[Record]) -> str:
-    """How long the methods ran, where they draw unlike many samples a round in samples first."""
+def _duration(experiment: Reproduction, records: list[Record]) -> str:
+    """Returns how long the methods ran: in rounds, or in samples where these differ per round."""
     rounds = records[0].raw["run"]["rounds"]
     if not experiment.draws:
-        return f"{rounds} rounds"
+        return f"for {rounds} rounds"
     histories = [history for record in records for history in record.outcome.histories.values()]
     game = any(RETURN in history for history in histories)
-    verb, unit = ("played", "environment steps") if game else ("drawn", "samples an agent")
+    verb, unit = ("played", "environment steps") if game else ("drawn", "samples per agent")
     budgets = {f"{record.raw['run']['stop']['samples']:,}": record.case.full_title for record in records}
-    spent = [f"{budget} ({title})" if len(budgets) > 1 else budget for budget, title in budgets.items()]
+    samples = [f"{budget} ({title})" if len(budgets) > 1 else budget for budget, title in budgets.items()]
     by_rounds: dict[int, list[str]] = {}
     for label in experiment.draws:
         by_rounds.setdefault(experiment.rounds_of(label, rounds), []).append(label)
-    each = ", ".join(f"{' and '.join(labels)} {count}" for count, labels in by_rounds.items())
-    return f"Every method until it had {verb} {', '.join(spent)} {unit}; in rounds: {each}"
+    each = ", ".join(f"{count} rounds of {' and '.join(labels)}" for count, labels in by_rounds.items())
+    return f"until it had {verb} {', '.join(samples)} {unit} ({each})"
 
 
 def _score(plan: Raw) -> str:
-    return words(plan.get("score", "metric"))
+    return column_label(plan.get("score", "metric"))
 
 
 def stated(records: list[Record]) -> pd.DataFrame:
-    """Returns what became of the stated steps, one row a case and method."""
+    """Returns the outcome of the runs with the paper's step sizes, one row per case and method."""
     rows = []
     for record in records:
         if record.stated is None:
             continue
         for label, history in record.stated.histories.items():
             last, column = history.sort_values("round").iloc[-1], leading([history])
-            reached = f"ends after {int(last['round'])} rounds with {words(column)} = {last[column]:.3g}"
+            reached = f"ends after {int(last['round'])} rounds with {column_label(column)} = {last[column]:.3g}"
             rows.append((record.case.full_title, label, reached))
         rows += [(record.case.full_title, label, _first_sentence(why)) for label, why in record.stated.failures.items()]
     return pd.DataFrame(rows, columns=["case", "method", "outcome"]).set_index("case")
@@ -91,36 +91,37 @@ def _first_sentence(text: str) -> str:
 
 
 def tuning(experiment: Reproduction, records: list[Record]) -> str:
-    """Returns over which grid the methods were tuned, and where it had to be left."""
+    """Returns the grid over which the methods were tuned, and where another point than the best was used."""
     plan = records[0].raw["tune"]
     grid = plan["grid"]
     axes = "\n".join(f"- `{name}`: {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items())
     points = int(np.prod([len(values) for values in grid.values()]))
-    told = f"Every method over the same grid of {points} points:\n\n{axes}"
+    text = f"Every method was tuned over the same grid of {points} points:\n\n{axes}"
     if plan.get("extend"):
-        told += (
-            "\n\nWhere the best point of a method lay at an end of an axis, this axis got one more value there for it "
-            f"(by the ratio of the last two, with every value of the other axis), up to {plan['extend']} times."
+        text += (
+            "\n\nIf the best point of a method was at an end of an axis, the axis was extended there by one value for "
+            "this method (with the ratio of the last two values, and with every value of the other axis), up to "
+            f"{plan['extend']} times."
         )
     if experiment.tuned_in:
-        told += f"\n\nTuned in the case `{experiment.tuned_in}` alone; the others take its steps."
-    fell = [
-        f"- {label} in {record.case.full_title}: {_first_sentence(tuned.fell)}"
+        text += f"\n\nOnly the case `{experiment.tuned_in}` was tuned; the other cases use its step sizes."
+    failures = [
+        f"- {label} in {record.case.full_title}: {_first_sentence(tuned.failure)}"
         for record in records
         for label, tuned in record.tunings.items()
-        if tuned.fell
+        if tuned.failure
     ]
-    if fell:
-        told += "\n\nThe best point diverged on a seed of the report, and the next best one was taken:\n\n" + "\n".join(
-            fell
+    if failures:
+        text += "\n\nThe best point diverged on a reported seed, so the next best one was used:\n\n" + "\n".join(
+            failures
         )
-    return told
+    return text
 
 
 def steps(experiment: Reproduction, records: list[Record]) -> pd.DataFrame:
-    """Returns the best steps, one row a method and case that was tuned."""
+    """Returns the best step sizes, one row per tuned case and method."""
     rows = [
-        {"case": record.case.full_title, "method": label, **_shown(tuned), **_told(tuned, record.raw["tune"])}
+        {"case": record.case.full_title, "method": label, **_point(tuned, record.raw["tune"])}
         for record in records
         for label, tuned in record.tunings.items()
         if experiment.tuned_in in ("", record.case.name)
@@ -128,14 +129,11 @@ def steps(experiment: Reproduction, records: list[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("case")
 
 
-def _shown(tuned: Tuned) -> dict[str, str]:
-    return {name: f"{value:g}" for name, value in tuned.steps.items()}
-
-
-def _told(tuned: Tuned, plan: Raw) -> dict[str, object]:
+def _point(tuned: Tuned, plan: Raw) -> dict[str, object]:
     row = tuned.table.iloc[tuned.rank]
     diverged = sum(seeds > 0 for seeds in tuned.table["diverged"])
     return {
+        **{name: f"{value:g}" for name, value in tuned.steps.items()},
         _score(plan): f"{row['score']:#.3g}".removesuffix("."),
         "points": len(tuned.table),
         "diverged": diverged,
@@ -144,7 +142,7 @@ def _told(tuned: Tuned, plan: Raw) -> dict[str, object]:
 
 
 def times(records: list[Record]) -> pd.DataFrame:
-    """Returns the seconds of every case and stage, all methods together."""
+    """Returns the running times of every case and stage, all methods together."""
     rows = []
     for record in records:
         for stage, part in record.timing.groupby("stage", sort=False):

@@ -1,4 +1,4 @@
-"""One experiment into one folder: every case through its stages, then the numbers, the figures and the report."""
+"""Runs one experiment into one folder: every case with all its stages, and the numbers of all cases."""
 
 import shutil
 import tomllib
@@ -19,7 +19,7 @@ from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments import stages
 from hypergossip.lab.experiments.comparison import Outcome
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
-from hypergossip.lab.experiments.stages import Ran, Tell, Tuned
+from hypergossip.lab.experiments.stages import CompletedRuns, ReportLine, Tuned
 from hypergossip.lab.toml_text import read_utf8, write_toml
 from hypergossip.networks import Network
 from hypergossip.running.result import load
@@ -28,23 +28,23 @@ from hypergossip.support.compilation import compiled
 ASKED, CASES, FIGURES = "reproduction.toml", "cases", "figures"
 HISTORY, TIMING, TUNING = "history.csv", "timing.csv", "tuning.csv"
 MARKDOWN, HTML, FIGURE = "report.md", "report.html", "figure.png"
-FILES = (HISTORY, TIMING, TUNING, MARKDOWN, HTML, FIGURE, ASKED)  # the last one marks the folder, so it goes last
+FILES = (HISTORY, TIMING, TUNING, MARKDOWN, HTML, FIGURE, ASKED)  # the last file marks the folder and is removed last
 
 
 class Record(NamedTuple):
-    """What a case left.
+    """The results of a case.
 
     Attributes:
         case: The case.
-        raw: Its configuration as run, tuned steps and all.
+        raw: Its configuration as it was run, with tuned step sizes.
         network: Its network.
         outcome: The histories and failures of the reported seeds.
-        stated: Those of the stated steps, one seed; None where they were not run apart.
+        stated: The histories and failures with the paper's step sizes on one seed; None without such runs.
         tunings: Label -> tuning.
-        by_agent: Label -> (seeds, agents) the observation of every agent at the end.
+        by_agent: Label -> (seeds, agents), the final observation of every agent.
         weights: Label -> group -> the learned numbers of `Reproduction.weights_of`.
-        timing: One row a stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (of them, in
-            compiled rounds; NaN for a tuning, which does not tell) and machine.
+        timing: One row per stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (the part
+            in compiled rounds; NaN for a tuning, where it is not recorded) and machine.
     """
 
     case: Case
@@ -58,58 +58,58 @@ class Record(NamedTuple):
     timing: pd.DataFrame
 
 
-def prepare(folder: Path, asked: Mapping[str, Any], overwrite: bool) -> None:
-    """Makes a folder ready for an experiment: a new one, or to go on with the same one.
+def prepare(folder: Path, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Prepares a folder for a new experiment, or for resuming the same experiment.
 
     Args:
-        folder: The folder; made if it is missing.
-        asked: What decides the numbers: name, options.
-        overwrite: Remove what an earlier experiment left, and nothing else.
+        folder: The folder; created if it is missing.
+        request: What determines the numbers: the name and the options.
+        overwrite: Whether to remove the files of an earlier experiment, and nothing else.
 
     Raises:
-        ValueError: If something is in it that may not be removed, with advice.
+        ValueError: If the folder has content that must not be removed, with advice.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder by --out.")
+        raise ValueError(f"{folder} is a file; give a folder with --out.")
     if folder.is_dir() and any(folder.iterdir()):
         marker = folder / ASKED
         if not marker.is_file():
-            raise ValueError(f"{folder} holds files that are not of an experiment; give another folder by --out.")
+            raise ValueError(f"{folder} has files that are not from an experiment; give another folder with --out.")
         if overwrite:
             for name in (CASES, FIGURES):
                 shutil.rmtree(folder / name, ignore_errors=True)
             for name in FILES:
                 (folder / name).unlink(missing_ok=True)
-        elif _asked_before(marker) != tomllib.loads(write_toml(asked)):
+        elif _read_request(marker) != tomllib.loads(write_toml(request)):
             raise ValueError(
-                f"{folder} holds an experiment with other options (they stand in {marker}); give those to go on with "
-                "it, replace it by --overwrite, or give another folder by --out."
+                f"{folder} has an experiment with other options (see {marker}); give the same options to resume it, "
+                "replace it with --overwrite, or give another folder with --out."
             )
     folder.mkdir(parents=True, exist_ok=True)
-    disk.write_text(folder / ASKED, write_toml(asked))
+    disk.write_text(folder / ASKED, write_toml(request))
 
 
-def _asked_before(marker: Path) -> dict[str, Any]:
+def _read_request(marker: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_utf8(marker))
     except ValueError as error:
         raise ValueError(
-            f"{marker} is damaged ({error}), so nobody can tell which experiment {marker.parent} holds; replace it by "
-            "--overwrite, or give another folder by --out."
+            f"{marker} is damaged ({error}), so the experiment in {marker.parent} is unknown; replace it with "
+            "--overwrite, or give another folder with --out."
         ) from None
 
 
 def check(experiment: Reproduction, quick: bool, settings: Mapping[str, Any]) -> None:
-    """Builds the first case, so that what cannot be run is refused before an earlier experiment gives way to it.
+    """Builds the first case, so that an experiment that cannot run is refused before it replaces an earlier one.
 
     Args:
-        experiment: What to run.
+        experiment: The experiment.
         quick: As for `run`.
         settings: As for `run`.
 
     Raises:
         ValueError: If the configuration is wrong.
-        DataUnavailable: If its data are nowhere to be had.
+        DataUnavailable: If its data cannot be found.
     """
     methods = experiment.methods or experiment.stated
     raw = experiment.configuration(experiment.cases[0], methods, quick, settings)
@@ -117,25 +117,27 @@ def check(experiment: Reproduction, quick: bool, settings: Mapping[str, Any]) ->
         build(validate(raw, stages.NOWHERE), stages.NOWHERE)
 
 
-def run(experiment: Reproduction, folder: Path, quick: bool, settings: Mapping[str, Any], tell: Tell) -> list[Record]:
-    """Takes every case through its stages; what ended in this folder before is read, not run again.
+def run(
+    experiment: Reproduction, folder: Path, quick: bool, settings: Mapping[str, Any], report_line: ReportLine
+) -> list[Record]:
+    """Runs every case with all its stages, and reads those that have already finished in this folder.
 
     Args:
-        experiment: What to run.
+        experiment: The experiment.
         folder: A prepared folder.
-        quick: A run of a few minutes, to see that everything works.
-        settings: Dotted option -> value over every case's configuration, such as {"run.seeds": 3}.
-        tell: Told a line about everything that ends.
+        quick: Whether to run only a few minutes, to check that everything works.
+        settings: Dotted option -> value for the configurations of all cases, such as {"run.seeds": 3}.
+        report_line: Receives a line about everything that finishes.
 
     Returns:
-        The cases' records, in order; history.csv, timing.csv and tuning.csv are in the folder.
+        The records of the cases, in order; history.csv, timing.csv and tuning.csv are in the folder.
     """
     records: list[Record] = []
-    # The case whose steps the others take goes first.
+    # The case whose step sizes the others use runs first.
     for case in sorted(experiment.cases, key=lambda case: case.name != experiment.tuned_in):
-        tell(f"{experiment.name}, {case.full_title}")
-        lent = records[0].tunings if experiment.tuned_in and records else {}
-        records.append(_case(experiment, case, folder / CASES / case.name, quick, settings, tell, lent))
+        report_line(f"{experiment.name}, {case.full_title}")
+        tunings = records[0].tunings if experiment.tuned_in and records else {}
+        records.append(_case(experiment, case, folder / CASES / case.name, quick, settings, report_line, tunings))
         _write_numbers(folder, records)
     return sorted(records, key=lambda record: experiment.cases.index(record.case))
 
@@ -146,73 +148,73 @@ def _case(
     place: Path,
     quick: bool,
     settings: Mapping[str, Any],
-    tell: Tell,
-    lent: dict[str, Tuned],
+    report_line: ReportLine,
+    tunings: dict[str, Tuned],
 ) -> Record:
     configuration = partial(experiment.configuration, case, quick=quick, settings=settings)
     stated_raw = configuration(methods=experiment.stated)
     raw = configuration(methods=experiment.methods or experiment.stated)
     with jax.enable_x64(raw["run"].get("precision") == "float64"):
-        workplace = stages.begin(place, raw, tell)
+        work = stages.begin(place, raw, report_line)
         if experiment.draws:
             draws = raw["run"]["rounds"] * min(experiment.draws.values())
-            workplace, (raw, stated_raw) = stages.within(workplace, (raw, stated_raw), draws)
-        timing, stated, tunings = [], None, lent
+            work, (raw, stated_raw) = stages.within(work, (raw, stated_raw), draws)
+        timing, stated = [], None
         if experiment.methods and experiment.stated:
             one_seed = {**stated_raw, "run": {**stated_raw["run"], "seeds": 1}}
-            ran = stages.run(workplace, one_seed, place / stages.STATED)
-            stated = ran.outcome
-            timing += _timing("stated steps", ran, 1)
-        if experiment.methods and not lent:
+            runs = stages.run(work, one_seed, place / stages.STATED)
+            stated = runs.outcome
+            timing += _timing("paper's step sizes", runs, 1)
+        if experiment.methods and not tunings:
             plan = raw["tune"]
-            asked = plan.get("rounds", raw["run"]["rounds"])
-            rounds = {label: experiment.rounds_of(label, asked) for label in raw["methods"]}
-            tunings = stages.tune(workplace, raw, rounds)
-            runs = {label: len(tuned.table) * plan["seeds"] for label, tuned in tunings.items()}
-            timing += [
-                ("tuning", label, rounds[label], runs[label], tuned.spent.seconds, np.nan, tuned.spent.machine)
-                for label, tuned in tunings.items()
-            ]
-        ran, tunings = stages.observed(workplace, raw, tunings)
-        timing += _timing("runs", ran, raw["run"]["seeds"])
-        by_agent, weights = _ends(experiment, ran, place)
+            most = plan.get("rounds", raw["run"]["rounds"])
+            rounds = {label: experiment.rounds_of(label, most) for label in raw["methods"]}
+            tunings = stages.tune(work, raw, rounds)
+            for label, tuned in tunings.items():
+                seconds, machine = tuned.wall_time
+                count = len(tuned.table) * plan["seeds"]
+                timing.append(("tuning", label, rounds[label], count, seconds, np.nan, machine))
+        runs, tunings = stages.observed(work, raw, tunings)
+        timing += _timing("runs", runs, raw["run"]["seeds"])
+        by_agent, weights = _final_values(experiment, runs, place)
     columns = ["stage", "method", "rounds", "runs", "wall_seconds", "compiled_seconds", "machine"]
     frame = pd.DataFrame(timing, columns=columns)
-    return Record(case, ran.raw, ran.experiment.network, ran.outcome, stated, dict(tunings), by_agent, weights, frame)
+    network = runs.experiment.network
+    return Record(case, runs.raw, network, runs.outcome, stated, dict(tunings), by_agent, weights, frame)
 
 
-def _timing(stage: str, ran: Ran, seeds: int) -> list[tuple]:
+def _timing(stage: str, completed: CompletedRuns, seeds: int) -> list[tuple]:
     rows = []
-    for label, (wall, machine) in ran.spent.items():
-        history = ran.outcome.histories[label]
+    for label, (wall, machine) in completed.times.items():
+        history = completed.outcome.histories[label]
         rounds, compiled = max(map(int, history["round"])), max(map(float, history["seconds"]))
         rows.append((stage, label, rounds, seeds, wall, compiled, machine))
     return rows
 
 
-def _ends(experiment: Reproduction, ran: Ran, place: Path) -> tuple[dict, dict]:
-    """What every agent ended with: its observation, and the learned numbers in groups."""
-    by_agent, weights = {}, {}
-    for label in ran.outcome.histories:
+def _final_values(experiment: Reproduction, completed: CompletedRuns, place: Path) -> tuple[dict, dict]:
+    """Returns the final observation of every agent, and the learned numbers in groups."""
+    problem, by_agent, weights = completed.experiment.problem, {}, {}
+    for label in completed.outcome.histories:
         result = load(place / disk.METHODS / label)
         if experiment.observation:
-            by_agent[label] = of_agents(ran.experiment.problem, experiment.observation, result.x, result.y)
+            by_agent[label] = of_agents(problem, experiment.observation, result.x, result.y)
         if experiment.weights_of is not None:
-            weights[label] = experiment.weights_of(ran.experiment.problem, result.x)
+            weights[label] = experiment.weights_of(problem, result.x)
     return by_agent, weights
 
 
 def of_agents(problem: Problem, observation: str, x: Any, y: Any) -> np.ndarray:
-    """Returns an observation of every agent and seed, (seeds, agents).
+    """Returns an observation for every seed and agent, (seeds, agents).
 
     Args:
-        problem: Whose observation.
-        observation: Its name.
-        x: The user's pytree, leaves (seeds, agents, ...).
-        y: Likewise.
+        problem: The problem with this observation.
+        observation: The name of the observation.
+        x: The user's pytree, with leaves (seeds, agents, ...).
+        y: The user's pytree, with leaves (seeds, agents, ...).
     """
     function = problem.observe[observation]
-    # Given as an argument, its arrays (a test set) are not compiled into the program.
+    # The function is an argument, so that its arrays (a test set) are not compiled into the program as constants.
     return np.asarray(_of_agents(function if isinstance(function, Partial) else Partial(function), x, y))
 
 
@@ -222,7 +224,7 @@ def _of_agents(function: Partial, x: Any, y: Any) -> Any:
 
 
 def _write_numbers(folder: Path, records: list[Record]) -> None:
-    """Writes the numbers; history.csv holds none that another run of the same command on this machine would change."""
+    """Writes the numbers; history.csv has no running times, so running the command again gives the same bytes."""
     frames = [
         history.drop(columns="seconds").assign(case=record.case.name, method=label)
         for record in records

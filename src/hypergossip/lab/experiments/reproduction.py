@@ -1,4 +1,4 @@
-"""What an experiment of a paper is: its cases as configurations, the grid of its steps, and what the paper claims."""
+"""The definition of an experiment: cases as configurations, a grid of step sizes, and the claims of the paper."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ class Case(NamedTuple):
     """One problem on one network.
 
     Attributes:
-        name: Of its folder.
-        title: In the report.
+        name: The name of its folder.
+        title: The title in the report.
         problem: The section ``[problem]``.
         network: The section ``[network]``.
-        group: What cases that are drawn as lines of one panel have in common, such as "9 agents".
+        group: What the cases that are lines of one panel have in common, such as "9 agents".
     """
 
     name: str
@@ -32,24 +32,24 @@ class Case(NamedTuple):
 
     @property
     def full_title(self) -> str:
-        """The title, with the group that it is of."""
+        """The title, followed by the group if there is one."""
         return f"{self.title}, {self.group}" if self.group else self.title
 
 
 class Claim(NamedTuple):
-    """What a figure says of two methods, as a number that can be measured.
+    """A claim about two methods as a bound on a number that can be measured.
 
     Attributes:
-        method: The method that is said to be better.
-        rival: Than this one.
-        column: Of the history.
-        bound: Of the ratio of the method's median over the seeds to the rival's: at the last round it is to be no
-            larger; or, where a large value is good, over the last fifth of the rounds no smaller.
-        cases: The names of the cases of which it is claimed; all of them where empty.
-        largest: Is a large value good?
-        difference: Is the bound that of the method's median minus the rival's, as for values of either sign?
-        whole: Is the whole run looked at, a mean over its rows, which is larger the sooner a method learns?
-        ours: Is it a bound or an expectation of ours, which the paper does not state?
+        method: The method that is claimed to be better.
+        rival: The method that it is compared with.
+        column: A column of the history.
+        bound: A bound on the method's median over the seeds, divided by the rival's. At the last round the ratio is at
+            most the bound; where large values are good, it is at least the bound over the last fifth of the rounds.
+        cases: The names of the cases that the claim is about; empty for all cases.
+        largest: Whether large values are good.
+        difference: Whether the bound is on the difference of the medians, for values of either sign.
+        whole: Whether means over the whole run are compared, which are better the sooner a method learns.
+        ours: Whether this is our own bound or expectation, which the paper does not state.
     """
 
     method: str
@@ -65,35 +65,35 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Reproduction:
-    """An experiment of a paper, or one in its manner.
+    """An experiment of a paper, or another experiment of the same form.
 
     Attributes:
-        name: What the command calls it, such as "diamond-fig1".
-        title: In one line.
-        source: The paper's figure.
+        name: The name in the command, such as "diamond-fig1".
+        title: The title, in one line.
+        source: The figure of the paper.
         paper: What the paper says, in Markdown.
-        choices: What the paper leaves open and we chose, and why, in Markdown.
-        differences: Where what is run is not what the paper says, and why, in Markdown.
-        cases: What is run.
-        stated: Label -> the section of a method with the steps that the paper states; empty where it states none.
-        methods: Label -> the section of a method whose steps are tuned; empty where the stated steps are reported.
-        grid: The one grid of every method, as in ``[tune]``.
+        choices: Our choices where the paper leaves something open, with reasons, in Markdown.
+        differences: The deviations from the paper, with reasons, in Markdown.
+        cases: The cases to run.
         run: The section ``[run]``.
-        tune: The section ``[tune]`` but for the grid.
-        claims: What is measured of the paper's claims.
+        stated: Label -> the section of a method with the paper's step sizes; empty where the paper gives none.
+        methods: Label -> the section of a method that is tuned; empty where the paper's step sizes are reported.
+        grid: The grid of every method, as in ``[tune]``.
+        tune: The section ``[tune]`` without the grid.
+        claims: The claims that are measured.
         compared: The column of the first figure: "metric" or an observation.
-        alike: Where the lines of the first figure are the cases of one method and not the methods of one case: by how
-            much their means over the last fifth of the rounds may differ; None otherwise.
-        tuned_in: The name of the case whose tuned steps every case takes; each has its own if empty.
-        observation: The problem's own observation whose spread over the agents is drawn; empty for none.
+        cases_agree_within: Where the lines of the first figure are the cases of one method instead of the methods of
+            one case, a bound on the relative difference of their means over the last fifth of the rounds.
+        tuned_in: The name of the case whose tuned step sizes all cases use; empty if each case is tuned.
+        observation: The observation of the problem that is drawn for every agent; empty for none.
         drawn: Further columns that are drawn for every case.
-        weights_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, whose spread is drawn;
-            None for none.
-        draws: Label -> how many samples of the problem a round of the method draws, where they are unlike: `run` then
-            says the rounds of those that draw the fewest, and the others end when they have drawn as many samples.
-            Empty: all run the same rounds.
+        weights_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, which are drawn as
+            histograms; None for none.
+        draws: Label -> the number of samples that a round of the method draws, where these differ. The section `run`
+            then has the rounds of the methods that draw the fewest, and every other method stops when it has drawn the
+            same number of samples. Empty if all methods run the same rounds.
         quick: Dotted option -> value for a run of a few minutes, such as "run.rounds".
-        quick_cases: The names of the cases of such a run, unless others are asked for; all where empty.
+        quick_cases: The names of the cases of a quick run unless others are chosen; empty for all cases.
         left_out: The titles of the cases that are not run.
     """
 
@@ -104,31 +104,34 @@ class Reproduction:
     choices: str
     differences: str
     cases: tuple[Case, ...]
-    stated: Mapping[str, Raw]
-    methods: Mapping[str, Raw]
-    grid: Mapping[str, list[float]]
     run: Raw
-    tune: Raw
+    stated: Mapping[str, Raw] = field(default_factory=dict)
+    methods: Mapping[str, Raw] = field(default_factory=dict)
+    grid: Mapping[str, list[float]] = field(default_factory=dict)
+    tune: Raw = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     compared: str = "metric"
-    alike: float | None = None
+    cases_agree_within: float | None = None
     tuned_in: str = ""
     observation: str = "test_accuracy"
+    drawn: tuple[str, ...] = ()
     weights_of: Callable[[Problem, Any], dict[str, np.ndarray]] | None = None
     draws: Mapping[str, int] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     quick_cases: tuple[str, ...] = ()
-    drawn: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     def configuration(self, case: Case, methods: Mapping[str, Raw], quick: bool, settings: Mapping[str, Any]) -> Raw:
-        """Returns a case as a configuration that ``hypergossip compare`` and ``tune`` take, too.
+        """Returns a case as a configuration, which ``hypergossip compare`` and ``tune`` accept as well.
 
         Args:
             case: The case.
-            methods: Label -> section, `stated` or `methods` or with tuned steps.
-            quick: Lay `quick` over it.
-            settings: Dotted option -> value, laid over it last; None leaves it.
+            methods: Label -> section: `stated` or `methods`, or sections with tuned step sizes.
+            quick: Whether the options of `quick` apply.
+            settings: Dotted option -> value, applied last; None changes nothing.
+
+        Raises:
+            ValueError: If the methods would not draw the same number of samples.
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
         raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
@@ -140,28 +143,28 @@ class Reproduction:
         return raw
 
     def rounds_of(self, label: str, rounds: int) -> int:
-        """Returns in how many rounds a method draws as many samples as those that draw the fewest do in `rounds`.
+        """Returns the rounds after which a method has drawn as many samples as all methods are to draw.
 
         Args:
-            label: Of the method.
-            rounds: Of those that draw the fewest.
+            label: The label of the method.
+            rounds: The rounds of the methods that draw the fewest samples per round.
         """
         return rounds * min(self.draws.values()) // self.draws[label] if self.draws else rounds
 
     def _check_rounds(self, run: Raw) -> None:
-        """Refuses rounds after which the methods would not all have a row, and equally many samples."""
+        """Refuses rounds after which some methods would have no row or another number of samples."""
         rounds, every = run["rounds"], run.get("observe_every", 1)
         if not self.draws:
             return
         least = min(self.draws.values())
-        # A method's rounds are rounds * least / draws, and every so many of them there is a row.
+        # A method runs rounds * least / draws rounds, and has a row after every `every` of them.
         step = lcm(*(every * draws // gcd(every * draws, least) for draws in self.draws.values()))
         if rounds % step:
             below = rounds - rounds % step
             likely = " or ".join(str(number) for number in (below, below + step) if number)
             raise ValueError(
-                f"{self.name}: after {rounds} rounds the methods, of which some draw more samples a round than others, "
-                f"would not all have drawn equally many; take a multiple of {step}, such as {likely}."
+                f"{self.name}: some methods draw more samples per round than others, so with {rounds} rounds they "
+                f"would not all draw the same number; take a multiple of {step}, such as {likely}."
             )
 
     def groups(self) -> dict[str, list[Case]]:
@@ -172,13 +175,14 @@ class Reproduction:
         return found
 
     def chosen(self, names: list[str]) -> "Reproduction":
-        """Returns the experiment with some of its cases alone.
+        """Returns the experiment with only some of its cases.
 
         Args:
-            names: Of the cases, in any order; all where empty. An ending "-uneven" is version 0.1.0's "-noniid".
+            names: The names of the cases in any order; empty for all. Version 0.1.0 used the ending "-uneven" for
+                "-noniid", which is still accepted.
 
         Raises:
-            ValueError: If one is not there.
+            ValueError: If a case does not exist.
         """
         known = [case.name for case in self.cases]
         names = [name if name in known else re.sub("-uneven$", "-noniid", name) for name in names]

@@ -1,4 +1,4 @@
-"""The stages of a case, each kept in its folder as soon as it ends: the stated steps, the tuning, the runs."""
+"""The stages of a case, each written to its folder when it finishes: the paper's step sizes, the tuning, the runs."""
 
 import json
 import shutil
@@ -15,244 +15,244 @@ import pandas as pd
 from hypergossip.lab.build import Experiment, build, build_algorithms
 from hypergossip.lab.configuration import Configuration, Raw, Source, assign, validate
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.experiments.comparison import Outcome, Spent, execute
+from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute
 from hypergossip.lab.toml_text import write_toml
 from hypergossip.running import tune as tuning
 from hypergossip.running.preflight import PreflightWarning
 from hypergossip.running.stopping import Stop
 
 STATED, TUNINGS = "stated", "tuning"
-NOWHERE = Source("", "")  # these configurations stand in no file
+NOWHERE = Source("", "")  # these configurations are not in a file
 
-Tell = Callable[[str], None]
+ReportLine = Callable[[str], None]
 
 
-class Workplace(NamedTuple):
-    """A case's folder and its problem, which is made once for all stages.
+class CaseFolder(NamedTuple):
+    """The folder of a case and its problem, which is built once for all stages.
 
-    Two problems of one configuration have losses that are two objects, and everything would be compiled twice.
+    If every stage built the problem again, its losses would be new objects and everything would be compiled again.
 
     Attributes:
-        folder: Of the case.
-        built: Problem, network, engine and when to stop; its algorithms are of no consequence.
-        tell: Told a line about everything that ends.
+        folder: The folder of the case.
+        built: The problem, the network, the engine and the stopping rule; its algorithms are not used.
+        report_line: Receives a line about everything that finishes.
     """
 
     folder: Path
     built: Experiment
-    tell: Tell
+    report_line: ReportLine
 
 
 class Tuned(NamedTuple):
-    """What a method's tuning left.
+    """The result of tuning a method.
 
     Attributes:
-        table: As of `hypergossip.Tuning`, best first.
-        spent: Wall time, compilation with it, and the machine.
-        asked: What decides the score of a point, as text.
-        rank: The point that is taken: 0, or a later one where those before diverged on a seed of the report.
-        fell: Why; empty where the best one is taken.
+        table: The table of `hypergossip.Tuning`, best point first.
+        wall_time: The running time.
+        settings: All settings that affect the score of a point, as text.
+        rank: The point that is used: 0, or a later one if the points before it diverged on a reported seed.
+        failure: Why the points before it failed; empty if the best point is used.
     """
 
     table: pd.DataFrame
-    spent: Spent
-    asked: str
+    wall_time: WallTime
+    settings: str
     rank: int = 0
-    fell: str = ""
+    failure: str = ""
 
     @property
     def steps(self) -> dict[str, float]:
-        """The hyper-parameters of the point that is taken."""
+        """The hyperparameters of the point that is used."""
         return {name: float(self.table[name].iloc[self.rank]) for name in grid_of(self.table)}
 
     @property
     def edges(self) -> list[str]:
-        """The hyper-parameters of that point that lie at an end of the grid, as far as it grew."""
+        """The hyperparameters of that point that lie at an end of the grid, including its extensions."""
         tried = {name: set(self.table[name]) for name in self.steps}
         ends = {name: {min(values), max(values)} for name, values in tried.items() if len(values) > 1}
         return [name for name, value in self.steps.items() if value in ends.get(name, ())]
 
 
-class Ran(NamedTuple):
-    """What came of the methods of a case.
+class CompletedRuns(NamedTuple):
+    """The runs of the methods of a case.
 
     Attributes:
-        raw: What was run.
-        experiment: What was built of it.
+        raw: The configuration.
+        experiment: The experiment built from it.
         outcome: Histories and failures.
-        spent: Label -> what it took.
+        times: Label -> running time.
     """
 
     raw: Raw
     experiment: Experiment
     outcome: Outcome
-    spent: dict[str, Spent]
+    times: dict[str, WallTime]
 
 
-def begin(folder: Path, raw: Raw, tell: Tell) -> Workplace:
-    """Makes a case's folder and builds its problem, network and engine.
+def begin(folder: Path, raw: Raw, report_line: ReportLine) -> CaseFolder:
+    """Creates the folder of a case and builds its problem, network and engine.
 
     Args:
         folder: The folder.
         raw: A configuration of the case, with any of its methods.
-        tell: Told a line about everything that ends.
+        report_line: Receives a line about everything that finishes.
 
     Raises:
         ValueError: If the configuration is wrong.
-        DataUnavailable: If its data are nowhere to be had.
+        DataUnavailable: If its data cannot be found.
     """
     built = build(validate(raw, NOWHERE), NOWHERE)
     folder.mkdir(parents=True, exist_ok=True)
-    return Workplace(folder, built, tell)
+    return CaseFolder(folder, built, report_line)
 
 
-def run(workplace: Workplace, raw: Raw, place: Path) -> Ran:
-    """Runs the methods of a configuration, those that have not ended yet in this place.
+def run(case: CaseFolder, raw: Raw, place: Path) -> CompletedRuns:
+    """Runs the methods of a configuration that have not finished in this folder.
 
     Args:
-        workplace: The case's.
-        raw: The configuration, its problem and network those of the workplace.
-        place: A folder.
+        case: The folder of the case.
+        raw: The configuration, with the problem and the network of the case.
+        place: The folder for these runs.
     """
     configuration = validate(raw, NOWHERE)
-    experiment = workplace.built._replace(algorithms=build_algorithms(configuration, NOWHERE))
+    experiment = case.built._replace(algorithms=build_algorithms(configuration, NOWHERE))
     place.mkdir(parents=True, exist_ok=True)
     disk.write_configuration(place, raw)
-    outcome = execute(place, configuration, experiment, workplace.tell)
+    outcome = execute(place, configuration, experiment, case.report_line)
     methods = disk.read_summary(place)["methods"]
-    spent = {label: Spent(float(about["wall_seconds"]), about.get("machine", "")) for label, about in methods.items()}
-    return Ran(raw, experiment, outcome, spent)
+    times = {
+        label: WallTime(float(about["wall_seconds"]), about.get("machine", "")) for label, about in methods.items()
+    }
+    return CompletedRuns(raw, experiment, outcome, times)
 
 
-def within(workplace: Workplace, raws: Sequence[Raw], draws: int) -> tuple[Workplace, list[Raw]]:
-    """Returns the workplace and configurations whose methods end when an agent has drawn so often.
+def within(case: CaseFolder, raws: Sequence[Raw], draws: int) -> tuple[CaseFolder, list[Raw]]:
+    """Returns the case and its configurations with a limit on the samples that an agent draws.
 
     Args:
-        workplace: The case's.
+        case: The folder of the case.
         raws: Its configurations.
-        draws: How often: each time a batch of data, or the episodes of a sample.
+        draws: The number of draws; each one is a batch of data, or the episodes of a sample.
     """
-    budget = draws * int(workplace.built.problem.agent(0).samples(lower=1))
-    built = workplace.built._replace(stop=replace(workplace.built.stop or Stop(), samples=budget))
-    return workplace._replace(built=built), [assign(raw, ("run", "stop", "samples"), budget) for raw in raws]
+    budget = draws * int(case.built.problem.agent(0).samples(lower=1))
+    built = case.built._replace(stop=replace(case.built.stop or Stop(), samples=budget))
+    return case._replace(built=built), [assign(raw, ("run", "stop", "samples"), budget) for raw in raws]
 
 
-def tune(workplace: Workplace, raw: Raw, rounds: Mapping[str, int]) -> dict[str, Tuned]:
-    """Tunes every method of a configuration over its one grid; what was tuned here before is read.
+def tune(case: CaseFolder, raw: Raw, rounds: Mapping[str, int]) -> dict[str, Tuned]:
+    """Tunes every method of a configuration over its grid, and reads earlier tunings from the folder.
 
-    Of a grid that has changed since, the new points alone are run.
+    If the grid has changed since then, only its new points are run.
 
     Args:
-        workplace: The case's.
+        case: The folder of the case.
         raw: Its configuration.
         rounds: Label -> the rounds of every run.
     """
     configuration = validate(raw, NOWHERE)
-    return {label: _tuned(workplace, label, configuration, rounds[label]) for label in configuration.methods}
+    return {label: _tuned(case, label, configuration, rounds[label]) for label in configuration.methods}
 
 
-def _tuned(workplace: Workplace, label: str, configuration: Configuration, rounds: int) -> Tuned:
-    place, plan = workplace.folder / TUNINGS / label, configuration.tune
-    asked = _asked(label, configuration, rounds)
-    earlier = _earlier(place, asked)
-    begun = time.perf_counter()
+def _tuned(case: CaseFolder, label: str, configuration: Configuration, rounds: int) -> Tuned:
+    place, plan = case.folder / TUNINGS / label, configuration.tune
+    settings = _settings(label, configuration, rounds)
+    earlier = _earlier(place, settings)
+    start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreflightWarning)  # the report says what lies at an edge
+        warnings.simplefilter("ignore", PreflightWarning)  # the report shows which points lie at an edge
         table = tuning.tune(
             build_algorithms(configuration, NOWHERE)[label],
-            workplace.built.problem,
-            workplace.built.network,
-            grid=plan.grid,
+            case.built.problem,
+            case.built.network,
             rounds=rounds,
-            seeds=plan.seeds,
-            seed=plan.seed,
-            score=plan.score,
-            largest=plan.largest,
-            extend=plan.extend,
+            **plan.model_dump(exclude={"rounds"}),
             known=earlier.table if earlier else None,
-            engine=workplace.built.engine,
+            engine=case.built.engine,
         ).table
     if earlier and earlier.table.equals(table):
         return earlier
-    seconds = time.perf_counter() - begun + (earlier.spent.seconds if earlier else 0.0)
-    tuned = Tuned(table, Spent(seconds, disk.machine()), asked)
+    seconds = time.perf_counter() - start + (earlier.wall_time.seconds if earlier else 0.0)
+    tuned = Tuned(table, WallTime(seconds, disk.machine()), settings)
     if earlier and earlier.steps != tuned.steps:
-        shutil.rmtree(workplace.folder / disk.METHODS / label, ignore_errors=True)
-    _keep(place, tuned)
+        shutil.rmtree(case.folder / disk.METHODS / label, ignore_errors=True)
+    _write(place, tuned)
     steps = ", ".join(f"{name} {value:g}" for name, value in tuned.steps.items())
-    workplace.tell(f"{label}: of {len(table)} points the best is {steps}, {plan.score} {table['score'].iloc[0]:.3g}")
+    case.report_line(
+        f"{label}: the best of {len(table)} points is {steps}, with {plan.score} {table['score'].iloc[0]:.3g}"
+    )
     return tuned
 
 
-def _keep(place: Path, tuned: Tuned) -> None:
+def _write(place: Path, tuned: Tuned) -> None:
     place.mkdir(parents=True, exist_ok=True)
     disk.write_text(place / "table.csv", tuned.table.to_csv(index=False))
-    about = {name: value for name, value in tuned._asdict().items() if name not in ("table", "spent")}
-    about |= tuned.spent._asdict()
+    about = {"asked": tuned.settings, "rank": tuned.rank, "fell": tuned.failure, **tuned.wall_time._asdict()}
     disk.write_text(place / "about.json", json.dumps(about, indent=1))
 
 
-def _earlier(place: Path, asked: str) -> Tuned | None:
-    """An earlier tuning; None where there is none, or something else was asked, or its files are damaged."""
+def _earlier(place: Path, settings: str) -> Tuned | None:
+    """Reads an earlier tuning; returns None if there is none, its settings differ, or its files are damaged."""
     try:
-        # By way of text, so that every number is the one that was written.
+        # The table is read as text first, so that every number is exactly the one that was written.
         table = pd.read_csv(place / "table.csv", dtype=str, keep_default_na=False)
         table = table.astype({name: float for name in table if name != "note"}).astype({"diverged": int})
         about = json.loads((place / "about.json").read_text(encoding="utf-8"))
-        tuned = Tuned(table, Spent(about.pop("seconds"), about.pop("machine")), **about)
+        wall_time = WallTime(about["seconds"], about["machine"])
+        tuned = Tuned(table, wall_time, about["asked"], about.get("rank", 0), about.get("fell", ""))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return tuned if tuned.asked == asked else None
+    return tuned if tuned.settings == settings else None
 
 
-def _asked(label: str, configuration: Configuration, rounds: int) -> str:
-    """What decides the score of a point, as text."""
+def _settings(label: str, configuration: Configuration, rounds: int) -> str:
+    """Returns all settings that affect the score of a point, as text."""
     parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
     run = {"rounds": rounds, **configuration.run.model_dump(include={"precision"})}
     tune = configuration.tune.model_dump(exclude={"grid", "extend"})
     return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "tune": tune})
 
 
-def observed(workplace: Workplace, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[Ran, dict[str, Tuned]]:
-    """Runs every method with the best steps of its tuning that all the reported seeds survive.
+def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[CompletedRuns, dict[str, Tuned]]:
+    """Runs every method with the best step sizes of its tuning that do not diverge on any reported seed.
 
-    The point that was best on the tuning's seeds may diverge on one of the report's; then the next best is taken.
+    The best point on the tuning seeds may diverge on a reported seed. The next best point is then used.
 
     Args:
-        workplace: The case's.
+        case: The folder of the case.
         raw: Its configuration.
-        tunings: Label -> tuning; empty where the steps are taken as they are.
+        tunings: Label -> tuning; empty if the step sizes of the configuration are used.
 
     Returns:
-        What was run, and the tunings with the points that were taken.
+        The runs, and the tunings with the points that were used.
     """
     tunings = dict(tunings)
     while True:
         steps = {label: with_steps(section, tunings.get(label)) for label, section in raw["methods"].items()}
-        ran = run(workplace, {**raw, "methods": steps}, workplace.folder)
-        again = {label: why for label, why in ran.outcome.failures.items() if label in tunings and more(tunings[label])}
+        runs = run(case, {**raw, "methods": steps}, case.folder)
+        failures = runs.outcome.failures
+        again = {label: why for label, why in failures.items() if label in tunings and more(tunings[label])}
         if not again:
-            return ran, tunings
+            return runs, tunings
         for label, why in again.items():
-            tunings[label] = tunings[label]._replace(rank=tunings[label].rank + 1, fell=why)
-            shutil.rmtree(workplace.folder / disk.METHODS / label, ignore_errors=True)  # of the steps before
-            place = workplace.folder / TUNINGS / label
+            tunings[label] = tunings[label]._replace(rank=tunings[label].rank + 1, failure=why)
+            shutil.rmtree(case.folder / disk.METHODS / label, ignore_errors=True)  # its step sizes are out of date
+            place = case.folder / TUNINGS / label
             if place.is_dir():
-                _keep(place, tunings[label])
+                _write(place, tunings[label])
 
 
 def more(tuned: Tuned) -> bool:
-    """Has the grid another point that ended?"""
+    """Returns whether the grid has another point whose runs are finite."""
     return tuned.rank + 1 < int(np.isfinite(tuned.table["score"]).sum())
 
 
 def with_steps(section: Raw, tuned: Tuned | None) -> Raw:
-    """Returns a method's section with the steps of its tuning, or as it is where it has none."""
+    """Returns the section of a method with its tuned step sizes, or unchanged if it was not tuned."""
     for name, value in tuned.steps.items() if tuned else ():
         section = assign(section, tuple(name.split(".")), value)
     return section
 
 
 def grid_of(table: pd.DataFrame) -> list[str]:
-    """Returns the hyper-parameters of a tuning's table."""
+    """Returns the hyperparameters in the table of a tuning."""
     return list(table.columns[: list(table.columns).index("score")])

@@ -1,7 +1,7 @@
 """The content of a report, independent of its format: a title, a summary, and blocks in reading order.
 
 `markdown_page.write` and `html_page.write` each turn one document into a page in a folder. Text, summary and captions
-are Markdown (CommonMark) without HTML and images. A letter with an index, as M_t, is set as one in the HTML page.
+are Markdown (CommonMark) without HTML and images. The HTML page shows the index of a letter, as in M_t, as a subscript.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,12 +100,12 @@ class Topology:
 
 
 @dataclass(frozen=True, eq=False)
-class PerAgent:
-    """A figure of one number for every agent and seed of each method: how much the agents differ.
+class Numbers:
+    """A figure of numbers with names.
 
     Attributes:
-        values: Method -> (seeds, agents).
-        label: The name of the number, such as "test accuracy".
+        values: Name -> numbers.
+        label: What the numbers are, such as "test accuracy".
         caption: The caption.
         picture: See `Curves`.
     """
@@ -116,21 +116,12 @@ class PerAgent:
     picture: str
 
 
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """A figure of distributions by group, such as the learned weights of clean and of corrupted samples.
+class PerAgent(Numbers):
+    """One number for every agent and seed of each method, (seeds, agents), which shows how much the agents differ."""
 
-    Attributes:
-        values: Group -> its numbers, of any shape; numbers that are not finite are left out.
-        label: The name of the numbers, such as "learned weight".
-        caption: The caption.
-        picture: See `Curves`.
-    """
 
-    values: Mapping[str, np.ndarray]
-    label: str
-    caption: str
-    picture: str
+class Histogram(Numbers):
+    """Distributions by group, such as the learned weights of clean and of corrupted samples; only finite numbers."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +177,13 @@ class Document:
         drawn = [block.picture for block in self.blocks if isinstance(block, Figure)]
         if twice := sorted({name for name in drawn if drawn.count(name) > 1}):
             raise ValueError(
-                f"two blocks would write {', '.join(twice)}; give every block's picture a name of its own."
+                f"two blocks would write {', '.join(twice)}; give the picture of every block its own name."
             )
         for name in [*drawn, *(block.path for block in self.blocks if isinstance(block, Picture))]:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or path.suffix.lower() not in (".png", ".svg"):
                 raise ValueError(
-                    f"{name!r} is no picture of the folder; name a .png or .svg in it, as figures/metric.png."
+                    f"{name!r} is not a picture in the folder; name a .png or .svg in it, such as figures/metric.png."
                 )
 
 

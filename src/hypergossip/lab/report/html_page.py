@@ -12,7 +12,7 @@ from hypergossip.lab.report.document import Block, Code, Curves, Document, Headi
 from hypergossip.lab.report.markup import inline, letters, plain, sentence, to_html
 
 NAME = "report.html"
-# The page forbids itself scripts and every request, so that a browser refuses whatever a text might contain.
+# The page forbids scripts and requests, so that a browser blocks any that a text might contain.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 MIN_SECTIONS = 4  # for a table of contents
 MAX_SVG = 1_000_000  # bytes; the PNG of a larger figure is smaller

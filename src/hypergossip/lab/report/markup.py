@@ -10,17 +10,17 @@ CODE = re.compile(r"(`[^`]+`)")
 
 
 def letters(text: str) -> str:
-    """Returns text escaped for HTML, with a letter and its index, as M_t, set as such."""
+    """Returns text escaped for HTML, with a letter and its index, such as M_t, as a subscript."""
     return INDEXED.sub(r"<i>\1</i><sub>\2</sub>", html.escape(text, quote=False))
 
 
-# Images are disabled because a page may load nothing; the pictures of a document are blocks of their own.
+# Images are disabled because a page may load nothing; the pictures of a document are separate blocks.
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")
 MARKDOWN.add_render_rule("text", lambda _, tokens, index, *__: letters(tokens[index].content))
 
 
 def to_html(markdown: str) -> str:
-    """Returns `markdown` as HTML: paragraphs, lists and the like, with any HTML in it escaped."""
+    """Returns `markdown` as HTML: paragraphs, lists and other elements, with any HTML in it escaped."""
     return MARKDOWN.render(markdown).strip()
 
 
@@ -30,7 +30,7 @@ def inline(markdown: str) -> str:
 
 
 def mathtext(text: str) -> str:
-    """Returns text for Matplotlib, with a letter and its index set as such and every "$" escaped."""
+    """Returns text for Matplotlib, with a letter and its index as a subscript, and with every "$" escaped."""
     return INDEXED.sub(r"$\1_\2$", text.replace("$", r"\$"))
 
 

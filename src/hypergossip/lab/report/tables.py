@@ -68,7 +68,7 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     check(histories)
     first, own = leading(histories.values()), observations(histories.values())
     there = errors(histories.values(), seen=first != "metric") + ["upper_loss"] * (first == "metric")
-    spent = ["exchanges"] * (rounds_shown(histories.values()) == "exchanges") + ["samples", "bytes_sent", "seconds"]
+    costs = ["exchanges"] * (rounds_shown(histories.values()) == "exchanges") + ["samples", "bytes_sent", "seconds"]
     rows = {}
     for name, history in histories.items():
         last = lambda column, history=history: spread(_ends(history, column))
@@ -77,7 +77,7 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row = {
             "seeds": seeds(history),
             "rounds": int(history["round"].to_numpy().max()),
-            **{column: last(column).median for column in spent},
+            **{column: last(column).median for column in costs},
             **{first: shown.median, low: shown.low, high: shown.high},
             **{column: last(column).median for column in there},
         }
