@@ -123,7 +123,7 @@ def test_the_lower_level_is_named_and_the_estimators_step_fits_too():
     [
         (
             hg.Slam(0.1, 0.1, WHOLE, 1.0, EXACT),
-            "Slam: gamma is .* one number for all leaves; .* upper_step, lower_step",
+            "Slam: gamma is .* one number for all leaves; a value .* upper_step, lower_step",
         ),
         (hg.Stable(0.1, 0.1, WHOLE, 0.5), "Stable: momentum is"),
         (hg.VRBiAdam(0.1, 0.1, 0.3, 0.3, EXACT, WHOLE), "VRBiAdam: interpolation is"),

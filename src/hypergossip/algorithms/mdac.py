@@ -79,7 +79,7 @@ class MDAC(Algorithm):
             return []
         likely = "is likely to" if reached.least >= bound else "may"  # one leaf's value, where each has its own
         return [
-            f"{reached.told('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and steps at "
-            f"once, so for the curvature found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would "
-            "do."
+            f"{reached.sentence('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and steps "
+            f"at once, so for the curvature found at the start it should stay below {bound:.3g}; use, for example, "
+            f"{0.5 * bound:.2g}."
         ]

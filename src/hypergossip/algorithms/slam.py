@@ -120,7 +120,7 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
             bound = 4 / total
             likely = "is likely to" if reached.least * total >= 4 else "may"  # one leaf's value, where each has its own
             warnings.append(
-                f"{reached.told(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
-                f"found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
+                f"{reached.sentence(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
+                f"found at the start it should stay below {bound:.3g}; use, for example, {0.5 * bound:.2g}."
             )
     return warnings

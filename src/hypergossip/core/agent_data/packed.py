@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
-from hypergossip.core.oracles import AutodiffOracles, Form, below, words
+from hypergossip.core.oracles import AutodiffOracles, Form, below, random_bits
 from hypergossip.support.float64 import to_float64
 from hypergossip.support.pytree import register_pytree
 
@@ -203,7 +203,7 @@ class PackedOracles:
         if self.form.sampling == "blocks":
             batch = packed.block(below(packed.count, jax.random.bits(key, (), jnp.uint32)), size)
         else:
-            batch = packed.rows(below(packed.count, words(key, size)))
+            batch = packed.rows(below(packed.count, random_bits(key, size)))
         return _holding(level, self.form, batch, size)
 
 
