@@ -57,7 +57,7 @@ CASES = {
     ),
     "samples differ between the leaves": (
         lambda: make(upper_data=data() | {"b": np.zeros((AGENTS, 5))}),
-        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "equally many"],
+        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "one label for each row"],
     ),
     "no axis of samples": (
         lambda: make(upper_data=data() | {"b": np.zeros(AGENTS)}),
