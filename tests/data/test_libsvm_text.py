@@ -35,7 +35,7 @@ def test_random_sparse_rows_survive_a_round_trip():
     [
         (b"+1 4:1\n", "feature index 4, outside 1 to 3"),
         (b"+1 0:1\n", "feature index 0, outside 1 to 3"),
-        (b"+1 1:1\n-1 2:1", "ended by a line feed"),
+        (b"+1 1:1\n-1 2:1", "must end in a line feed"),
         (b"+1 1:1 2\n", "not in the LIBSVM format"),
         (b"+1 one:1\n", "could not convert"),
     ],

@@ -1,4 +1,4 @@
-"""a9a, the census-income data of DIAMOND's hyper-parameter experiment (Fig. 4), and the text format it comes in."""
+"""a9a, the census-income data of DIAMOND's hyper-parameter experiment (Fig. 4), and a reader of its text format."""
 
 from codecs import BOM_UTF8
 from functools import partial
@@ -12,7 +12,7 @@ from hypergossip.data.sources import Source, obtain, read_checked
 
 _FEATURES = 123
 _PAGE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary"
-# The page serves plain text, so its checksums are also those of the content of re-packed copies.
+# The page serves plain text, so its checksums also apply to the content of compressed copies.
 _TRAIN = Source(
     "a9a",
     ("a9a.gz", "a9a"),
@@ -30,18 +30,18 @@ _TEST = Source(
 
 
 def load_a9a(data_dir: Path | None = None) -> Dataset:
-    """Census income in 123 binary features: 48842 samples, label 1 where the income exceeds 50000 dollars a year.
+    """Census income in 123 binary features: 48842 samples, label 1 if the income exceeds 50000 dollars a year.
 
     The published training file (32561 samples) and test file (16281) are pooled, in this order.
 
     Source: "Adult" (Kohavi, UCI, 1996) in the binary encoding of Platt (1998), from the LIBSVM data page (Chang and
-    Lin). The files are `a9a` and `a9a.t`, plain or packed as `.gz`.
+    Lin). The files are `a9a` and `a9a.t`, plain or compressed as `.gz`.
 
     Args:
         data_dir: the folder to look in first.
 
     Raises:
-        DataUnavailable: no place has a sound copy of the files.
+        DataUnavailable: no location has an intact copy of the files.
     """
     parts = [
         parse_libsvm(obtain(source, partial(read_checked, sha256=source.sha256), data_dir), _FEATURES)
@@ -55,12 +55,12 @@ def load_a9a(data_dir: Path | None = None) -> Dataset:
 def parse_libsvm(
     text: bytes, features: int
 ) -> tuple[Float32[np.ndarray, "samples {features}"], Float64[np.ndarray, " samples"]]:
-    """Read the LIBSVM text format, one sample a line as `label index:value index:value ...`, all lines at once.
+    """Read the LIBSVM text format, with one sample on each line as `label index:value index:value ...`.
 
     Args:
         text: the whole file, with or without a UTF-8 byte order mark; every line ends in a line feed, indices count
             from 1 and absent features are 0.
-        features: the width of the result, which the text itself need not show.
+        features: the width of the result, which the text need not determine.
 
     Returns:
         The dense features, shape (samples, features), and the labels as written, shape (samples,).
@@ -76,7 +76,7 @@ def parse_libsvm(
     if len(numbers) != len(pairs) + 2 * pairs.sum():
         raise ValueError(
             "The text is not in the LIBSVM format: it needs one label and then pairs index:value on every line, "
-            "each line ended by a line feed."
+            "and every line must end in a line feed."
         )
     lengths = 1 + 2 * pairs
     label_positions = np.cumsum(lengths) - lengths
