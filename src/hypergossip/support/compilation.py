@@ -9,8 +9,8 @@ import jaxlib.version
 # jaxlib 0.10.2 on CPU computes wrong products of a large matrix with one of equal entries (zeros or a broadcast
 # number) if it fuses the product with adjacent operations. In more than half of all compilations, the logarithm of the
 # softmax of `A @ jnp.zeros((784, 10))` and its derivatives are far off, for a batch of matrices and for a single one.
-# Products that are not fused are correct and as fast (benchmarks/step.py). tests/test_compilation.py shows the bug on the
-# versions listed here, and detects whether another version needs the same options.
+# Products that are not fused are correct and as fast (benchmarks/step.py). tests/test_compilation.py shows the bug on
+# the versions listed here, and detects whether another version needs the same options.
 AFFECTED = ("0.10.2",)
 UNFUSED = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 OPTIONS = UNFUSED if jaxlib.version.__version__ in AFFECTED else None
