@@ -71,7 +71,7 @@ class MDAC(Algorithm):
         stay above -1.
         """
         if self.inner_steps < 1:
-            raise ValueError(f"inner_steps = {self.inner_steps}; take at least one critic step a round.")
+            raise ValueError(f"inner_steps = {self.inner_steps}; take at least one critic step in each round.")
         reached = reach(self.lower_step)
         smallest = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
         bound = (1 + smallest) / max(facts.lower_curvature[1], 1e-300)

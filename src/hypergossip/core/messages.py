@@ -89,7 +89,7 @@ def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: 
     """
     try:
         program = _round.trace(algorithm, spaces, True, agent, x, y, jax.random.key(0))
-    except Exception:  # it asks more of the oracles than the contract provides; the agent's own may do
+    except Exception:  # it uses attributes outside the contract, which the agent's own oracles may have
         program = _round.trace(algorithm, spaces, False, agent, x, y, jax.random.key(0))
     return tuple(_sent(program.jaxpr.jaxpr))
 

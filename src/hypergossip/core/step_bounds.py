@@ -76,7 +76,7 @@ def beyond_curvature(
     Gradient steps of size s on a quadratic are stable if and only if s < 2 / L. With a diagonal matrix D of steps they
     are stable if and only if the largest eigenvalue of D^(1/2) (d2yy g) D^(1/2) is below 2. They are unstable if the
     smallest entry of D is at least 2 / L, and may be unstable if the largest entry is. On other losses the iterates may
-    remain bounded, since the curvature may decrease along the way. The result is therefore a warning that says so.
+    remain bounded, since the curvature may decrease along the way. The result is therefore only a warning.
 
     Args:
         facts: The facts known before the run.
