@@ -57,7 +57,7 @@ CASES = {
     ),
     "samples differ between the leaves": (
         lambda: make(upper_data=data() | {"b": np.zeros((AGENTS, 5))}),
-        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "equally many"],
+        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "one label for each row"],
     ),
     "no axis of samples": (
         lambda: make(upper_data=data() | {"b": np.zeros(AGENTS)}),
@@ -226,5 +226,5 @@ def test_an_error_of_the_users_own_is_not_swallowed():
 
 def test_a_curvature_that_hurts_is_warned_of_with_what_would_do():
     problem = make(share="both")
-    with pytest.warns(hg.PreflightWarning, match=r"lower_step = 0\.9 is likely to be unstable.*would do"):
+    with pytest.warns(hg.PreflightWarning, match=r"lower_step = 0\.9 is likely to be unstable.*use, for example"):
         solve(problem, hg.Slam(0.01, 0.9, 1.0, 0.1, EXACT), rounds=0)

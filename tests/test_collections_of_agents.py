@@ -41,7 +41,7 @@ def agent(samples=SAMPLES):
 
 
 COLLECTIONS = {
-    "a generator": (lambda: (agent() for _ in range(3)), ["iterator", "a list of one pytree an agent"]),
+    "a generator": (lambda: (agent() for _ in range(3)), ["iterator", "a list with one pytree for each agent"]),
     "agents by number": (lambda: {i: agent() for i in range(3)}, ["keys are numbers", "list(data.values())"]),
     "a tuple of agents": (lambda: tuple(agent() for _ in range(3)), ["a tuple of 3 pytrees", "give a list"]),
     "a tuple of heterogeneous agents": (lambda: (agent(), agent(5)), ["a tuple of 2 pytrees", "give a list"]),
@@ -50,7 +50,10 @@ COLLECTIONS = {
         ["a tuple of 3 pytrees", "give a list"],
     ),
     "agents by name": (lambda: {"a": agent(), "b": agent(5)}, ["[4, 5] agents", "['b']['A'] 5", "list(data.values())"]),
-    "a list in a dict": (lambda: {"A": [np.ones(SAMPLES)] * 3}, ["no samples", "a list of one pytree an agent"]),
+    "a list in a dict": (
+        lambda: {"A": [np.ones(SAMPLES)] * 3},
+        ["no samples", "a list with one pytree for each agent"],
+    ),
     "nothing": (lambda: {}, ["no arrays"]),
     "a number": (lambda: 3.0, ["no agents", "(agents, samples, ...)"]),
     "an agent of nothing": (lambda: [agent(), {}, agent()], ["agent 1", "no arrays"]),

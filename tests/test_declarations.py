@@ -114,9 +114,10 @@ def old_form() -> type:
 
 
 TOLD = (
-    "HeavyBall has the form of version 0.1 of hypergossip: remove message and messages_per_round, which step tells by "
-    "itself; call the argument problem of init and step agent; write inner_steps: int = static() for what shapes the "
-    "program, and annotate with Any what is a number to sweep. Costs add with +, and docs/extending.md has an example."
+    "HeavyBall has the form of version 0.1 of hypergossip: remove message and messages_per_round, which are now "
+    "derived from step; rename the argument problem of init and step to agent; write inner_steps: int = static() for "
+    "what shapes the program, and annotate numbers that may be swept with Any. Costs are added with +, and "
+    "docs/extending.md has an example."
 )
 
 
@@ -152,7 +153,7 @@ def test_an_estimator_of_version_0_1_is_told_likewise():
         def __call__(self, problem, x, y, key):
             return x, Cost()
 
-    with pytest.raises(ValueError, match=r"argument problem of __call__ agent; write terms: int = static\(\)"):
+    with pytest.raises(ValueError, match=r"argument problem of __call__ to agent; write terms: int = static\(\)"):
         register(Scaled)
 
 
@@ -200,12 +201,12 @@ LOPSIDED = ((0.5, 0.5, 0.0), (0.25, 0.5, 0.25), (0.0, 0.5, 0.5))
 UNMET = {
     "met": (Needs(True, True, True), (True, False), GOOD, ""),
     "a shared lower level": (Needs(personal_lower=True), (True, True), GOOD, "M solves problems with personal lower"),
-    "y alone": (Needs(upper_where_lower=True), (False, True), GOOD, "M follows the network's one adjoint, but"),
+    "y alone": (Needs(upper_where_lower=True), (False, True), GOOD, "M computes one adjoint for the network, but"),
     "y and x": (Needs(upper_where_lower=True), (True, True), GOOD, ""),
     "weights one way": (Needs(symmetric=True), (True, False), TURNED, "M needs symmetric weights"),
     "weights one way, allowed": (Needs(), (True, False), TURNED, ""),
     "rows alone": (Needs(), (True, False), LOPSIDED, "M needs doubly stochastic weights"),
-    "two parts": (Needs(), (True, False), PARTED, "M needs a connected graph, and this network falls into 2 parts"),
+    "two parts": (Needs(), (True, False), PARTED, "M needs a connected graph, but this network has 2 components"),
     "two parts, allowed": (Needs(connected=False), (True, False), PARTED, ""),
     "nothing shared": (Needs(symmetric=True), (False, False), LOPSIDED, ""),
 }
@@ -228,7 +229,7 @@ def test_sentences_begin_with_the_name_of_whom_they_are_about():
     inner = hg.HessianFree(hg.TruncatedNeumann(3, 3.5))
     series, step = concerns(hg.DSGD(0.1, 0.9, inner), known)
     assert series.startswith("TruncatedNeumann: lipschitz = 3.5")
-    assert step.startswith("DSGD: lower_step = 0.9 is beyond 2/L")
+    assert step.startswith("DSGD: lower_step = 0.9 is above 2/L")
     with pytest.raises(ValueError, match=r"^HessianFree: radius = 0"):
         concerns(hg.DSGD(0.1, 0.1, hg.HessianFree(hg.Exact(), 0.0)), known)
     with pytest.raises(ValueError, match=r"^AIDBiO: iterations = 0"):

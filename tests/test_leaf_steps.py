@@ -123,7 +123,7 @@ def test_the_lower_level_is_named_and_the_estimators_step_fits_too():
     [
         (
             hg.Slam(0.1, 0.1, WHOLE, 1.0, EXACT),
-            "Slam: gamma is .* one number for all leaves; .* upper_step, lower_step",
+            "Slam: gamma is .* one number for all leaves; a value .* upper_step, lower_step",
         ),
         (hg.Stable(0.1, 0.1, WHOLE, 0.5), "Stable: momentum is"),
         (hg.VRBiAdam(0.1, 0.1, 0.3, 0.3, EXACT, WHOLE), "VRBiAdam: interpolation is"),
@@ -252,5 +252,5 @@ def test_mrbo_ties_the_momenta_to_its_own_decay():
     spread = hg.MRBO({"decay": 0.3, "tilt": 0.3}, 0.2, 5.0, 7.0, terms=3, lipschitz=9.0, offset=64.0)
     one, other = (advance(algorithm, quadratics(0.1), NETWORK, 6)[0] for algorithm in (whole, spread))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12), one, other)
-    with pytest.raises(ValueError, match="MRBO: its steps and momenta are numbers"):
+    with pytest.raises(ValueError, match="MRBO: its steps and momenta must be numbers"):
         hg.MRBO(0.3, hg.PowerDecay(0.2), 5.0, 7.0, terms=3, lipschitz=9.0)

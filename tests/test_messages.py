@@ -88,7 +88,9 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_a_loop_whose_turns_are_not_fixed_is_refused(name):
-    with pytest.raises(ValueError, match=r"loop whose number of turns is not fixed.* a field marked by static\(\)"):
+    with pytest.raises(
+        ValueError, match=r"loop whose number of iterations is not fixed.* a field marked by static\(\)"
+    ):
         sent(that(turning(UNKNOWN[name])))
 
 
@@ -133,7 +135,7 @@ def test_a_first_message_in_a_branch_cannot_be_told():
     either = lambda self, mix, round, s: Pair(lax.cond(round > 3, lambda: mix(upper=s.x), lambda: mix(upper=-s.x)), s.y)
     spaces = PROBLEM.upper, PROBLEM.lower
     assert sent(that(either)) == [(P, 0, 1)]
-    with pytest.raises(ValueError, match="first mix of the round is within cond"):
+    with pytest.raises(ValueError, match="first mix of the round is inside cond"):
         jax.jit(
             lambda t, x: first_message(
                 that(either), spaces, PROBLEM.agent(0), t, Pair(x, PROBLEM.y0), jax.random.key(0)

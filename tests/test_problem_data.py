@@ -76,7 +76,7 @@ LEAVES = {
     "a list of words": (lambda: make([["a", "b"]] * AGENTS), ["text", "np.unique"]),
     "dates": (lambda: make(TIMES), ["times", "np.timedelta64(1, 'D')"]),
     "durations": (lambda: make(TIMES - TIMES[0, 0]), ["times", "np.timedelta64(1, 's')"]),
-    "fields": (lambda: make(PAIRS), ["structured", "height, weight", "a leaf of its own"]),
+    "fields": (lambda: make(PAIRS), ["structured", "height, weight", "a separate leaf"]),
     "a function": (lambda: make(jax.nn.relu), ["function", "relu", "in the loss"]),
     "an iterator": (lambda: make(iter([1.0, 2.0])), ["iterator", "list(iterator)"]),
     "an object": (lambda: make(SimpleNamespace()), ["SimpleNamespace", "NumPy array"]),

@@ -256,7 +256,7 @@ def test_the_inner_loop_of_bsa_ends_for_all_agents_at_once():
         (hg.AIDBiO(**STEPS, inner_steps=0, iterations=3), "AIDBiO: inner_steps = 0"),
         (hg.AIDBiO(**STEPS, inner_steps=1, iterations=0), "AIDBiO: iterations = 0"),
         (hg.ITDBiO(**STEPS, inner_steps=0), "ITDBiO: steps = 0"),
-        (hg.ITDBiO(0.1, 0.9, inner_steps=3), "ITDBiO: lower_step = 0.9 is beyond"),
+        (hg.ITDBiO(0.1, 0.9, inner_steps=3), "ITDBiO: lower_step = 0.9 is above"),
         (hg.StocBiO(**STEPS, inner_steps=1, terms=3, lipschitz=4.2, strong_convexity=5.0), "shrink"),
         (hg.Stable(**STEPS, momentum=0.3, strong_convexity=0.0), "Stable: strong_convexity = 0.0"),
         (hg.Stable(**STEPS, momentum=0.3, strong_convexity=0.5, jacobian_bound=-1.0), "jacobian_bound = -1.0"),

@@ -155,5 +155,5 @@ def test_it_refuses_what_cannot_work():
             concerns(replace(TRACKED, **{step: 2.0}), known)
     with pytest.raises(ValueError, match=r"SlamTracked: gamma = 0\.8 and rho = 0"):
         concerns(replace(TRACKED, rho=0.0), known)
-    with pytest.raises(ValueError, match=r"shares its lower level alone.* Use Slam"):
+    with pytest.raises(ValueError, match=r"shares only its lower level.* Use Slam"):
         concerns(TRACKED, facts(quadratic_problem("lower"), NETWORK))

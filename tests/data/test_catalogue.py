@@ -107,7 +107,7 @@ def test_a_truncated_file_in_the_named_folder_is_refused_in_one_sentence(tmp_pat
         load("a9a", tmp_path)
     message = str(caught.value)
     assert message.startswith(f"The file {tmp_path / 'a9a.gz'} is damaged or unreadable (EOFError")
-    assert "fetch it again" in message
+    assert "download it again" in message
     assert "\n" not in message
     assert message.count(". ") == 0
     assert no_files == []
@@ -126,7 +126,7 @@ def test_missing_files_are_answered_with_every_place_tried(
             assert part in message
         assert "\n" not in message
         assert message.count(". ") == 0  # one sentence
-        assert message.endswith("or connect to a network.")
+        assert message.endswith("or connect to the internet.")
     assert len(no_files) == 3
 
     monkeypatch.delenv("HYPERGOSSIP_DATA")

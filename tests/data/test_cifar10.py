@@ -96,5 +96,5 @@ def test_no_damage_of_the_unpacked_copy_is_believed(small: Path, field: str):
 def test_a_cache_that_cannot_be_written_costs_a_warning(small: Path):
     cache_folder().parent.mkdir(parents=True)
     cache_folder().write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="could not be kept unpacked .* set XDG_CACHE_HOME to a writable folder"):
+    with pytest.warns(UserWarning, match="could not be stored unpacked .* set XDG_CACHE_HOME to a writable folder"):
         assert load("cifar10", small).features.shape == (12, 3072)

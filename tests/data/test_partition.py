@@ -92,7 +92,7 @@ def test_an_even_partition_only_counts_its_samples():
             np.testing.assert_array_equal(mine, theirs)
     with pytest.raises(ValueError, match="The labels hold fractions"):
         partition(random.standard_normal(samples), 3, seed=7, dirichlet=1.0)
-    with pytest.raises(ValueError, match="The labels are of type int and have no entries"):
+    with pytest.raises(ValueError, match="The labels are of type int and have no length"):
         partition(samples, 3)
 
 

@@ -72,7 +72,7 @@ def test_names_in_lists_may_have_blanks_commas_and_number_signs(tmp_path):
 
 
 REFUSED = {
-    "one name": ("a.txt", "a b\nc\n", "line 2 has one name and an edge has two: 'c'"),
+    "one name": ("a.txt", "a b\nc\n", "line 2 has one name, but an edge has two: 'c'"),
     "one name and a comma": ("a.csv", "a,b\n\nb,\n", "line 3 has one name"),
     "names with blanks": (
         "a.txt",
@@ -82,7 +82,7 @@ REFUSED = {
     "an adjacency list": (
         "a.txt",
         "0 1 2 3\n1 2 3 0\n2 3 0 1\n3 0 1 2\n",
-        r"line 1 names 4 nodes, '0 1 2 3', and looks like .*adjacency list; give one edge a line, or networkx\.rea",
+        r"line 1 names 4 nodes, '0 1 2 3', and looks like .*adjacency list; write one edge on each line, or pass ",
     ),
     "an adjacency list with commas": ("a.csv", "0,1\n1,2,3,0\n2,3\n", "line 2 names 4 nodes"),
     "a matrix": (

@@ -95,11 +95,11 @@ def test_labels_of_gml_are_names_where_they_do_not_repeat(tmp_path):
     assert networks.from_file(path).names == ("A", "B")
     assert networks.from_file(path, label="id").names == (4, 7)
     twice = written(tmp_path, "b.gml", LABELLED.format("A"))
-    with pytest.raises(ValueError, match=r"^b\.gml: label = 'label' .*: 2 nodes are called 'A'; label = 'id' takes"):
+    with pytest.raises(ValueError, match=r"^b\.gml: label = 'label' .*: 2 nodes are called 'A'; label = 'id' uses"):
         networks.from_file(twice)
     assert networks.from_file(twice, label="id").names == (4, 7)
     some = written(tmp_path, "c.gml", LABELLED.replace('label "{}"', ""))
-    with pytest.raises(ValueError, match=r"1 of 2 nodes have no 'label'; label = 'id' takes"):
+    with pytest.raises(ValueError, match=r"1 of 2 nodes have no 'label'; label = 'id' uses"):
         networks.from_file(some)
     none = written(tmp_path, "d.gml", LABELLED.replace('label "{}"', "").replace('label "A"', ""))
     assert networks.from_file(none).names == (4, 7)
@@ -133,7 +133,7 @@ def test_parallel_edges_are_refused_by_name_and_mended_as_advised(tmp_path, endi
         path = tmp_path / f"x.{ending}"
         WRITERS[ending](PARALLEL, path)
     with pytest.raises(
-        ValueError, match=r"^x\.\w+: The edge between agents 'b' and 'c' comes 2 times; .*Graph"
+        ValueError, match=r"^x\.\w+: The edge between agents 'b' and 'c' occurs 2 times; .*Graph"
     ) as told:
         networks.from_file(path)
     advice = (
@@ -148,7 +148,7 @@ REFUSED = {
     "unknown ending": (
         "a.dot",
         "x",
-        r"a\.dot ends in none of \.graphml, .*say what it is by format, one of 'graphml', ",
+        r"a\.dot ends in none of \.graphml, .*give its format, one of 'graphml', ",
     ),
     "no ending": ("a.gz", gzip.compress(b"x"), r"a\.gz ends in none of"),
     "empty": ("a.gml", " \n", r"^a\.gml is empty\.$"),
@@ -176,25 +176,25 @@ REFUSED = {
     "nodes as plain names": (
         "a.json",
         '{"nodes": ["a", "b"], "edges": [{"source": "a", "target": "b"}]}',
-        r"""the node 'a' is no object; write it as {"id": "a"}""",
+        r"""the node 'a' is not an object; write it as {"id": "a"}""",
     ),
     "an unknown node in JSON": (
         "a.json",
         '{"nodes": [{"id": "a"}, {"id": "b"}], "edges": [{"source": "a", "target": "B"}]}',
-        "an edge names 'B', which is none of its nodes",
+        "an edge names 'B', which is not one of the graph's nodes",
     ),
     "an unknown node in GraphML": (
         "a.graphml",
         '<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph edgedefault="undirected"><node id="a"/>'
         '<edge source="a" target="b"/></graph></graphml>',
-        "an edge names 'b', which is none of its nodes",
+        "an edge names 'b', which is not one of the graph's nodes",
     ),
     "an unknown node in GML": ("a.gml", "graph [ node [ id 0 ] edge [ source 0 target 1 ] ]", "undefined target 1"),
     "a node twice": ("a.gml", "graph [ node [ id 0 ] node [ id 0 ] ]", "node id 0 is duplicated"),
     "directed": (
         "a.gml",
         LABELLED.format("B").replace("[", "[ directed 1", 1),
-        r"agents 'A' and 'B' join one way only\. .*graph\.to_undirected\(\), where graph = hyperg",
+        r"agents 'A' and 'B' have a one-way edge\. .*graph\.to_undirected\(\), where graph = hyperg",
     ),
     "a loop": ("a.csv", "a,b\nb,b", r"Self-loops at agent 'b': graph.remove_edges_from\(.*, where graph = hypergossip"),
     "parts": ("a.csv", "a,b\nc,d\nd,e", r"agents 'a' and 'b' are cut off.*key=len\)\), where graph = hypergossip\.n"),

@@ -82,23 +82,26 @@ GRAPHS = {
     "two loops": (networkx.Graph([*ROADS, ("Rome", "Rome"), ("Oslo", "Oslo")]), r"agents 'Oslo' and 'Rome':"),
     "a parallel edge": (
         networkx.MultiGraph([*ROADS, ("Bern", "Rome")]),
-        r"between agents 'Bern' and 'Rome' comes 2 times; .*so networkx\.Graph\(graph\) keeps one",
+        r"between agents 'Bern' and 'Rome' occurs 2 times; .*so networkx\.Graph\(graph\) keeps one",
     ),
     "parallel edges": (
         networkx.MultiGraph([*ROADS, *ROADS, *ROADS[:1]]),
-        r"'Oslo' and 'Bern' comes 3 times, and 3 more pairs are joined more than once",
+        r"'Oslo' and 'Bern' occurs 3 times, and 3 more pairs have several edges",
     ),
     "one way": (
         networkx.DiGraph([*ROADS, *(road[::-1] for road in ROADS[1:])]),
-        r"agents 'Oslo' and 'Bern' join one way only\. .*pass graph\.to_undirected\(\)",
+        r"agents 'Oslo' and 'Bern' have a one-way edge\. .*pass graph\.to_undirected\(\)",
     ),
-    "one way, parallel": (networkx.MultiDiGraph(ROADS), r"'Oslo' and 'Bern' join one way .*networkx\.Graph\(graph\)"),
+    "one way, parallel": (
+        networkx.MultiDiGraph(ROADS),
+        r"'Bern' have a one-way edge.*networkx\.Graph\(graph\)",
+    ),
     "parts": (
         networkx.Graph([*ROADS, ("Lima", "Quito")]),
         r"agents 'Lima' and 'Quito' are cut off from the others \(2 .*graph\.subgraph\(max\(networkx\.connected_comp",
     ),
     "a part of one": (networkx.Graph({"a": ["b"], "c": []}), r"not connected: agent 'c' is cut off"),
-    "alike": (networkx.Graph([(1, "1"), ("1", "a")]), "The name '1' stands for more than one agent"),
+    "alike": (networkx.Graph([(1, "1"), ("1", "a")]), "The name '1' occurs more than once"),
 }
 
 
@@ -130,16 +133,16 @@ def test_what_is_advised_mends_it():
         ([(0, 1)], CITIES, "no agent '0', as in"),
         ([*ROADS, ("Rome",)], CITIES, r"pairs of agents; got \('Rome',\)"),
         (["ab"], ["a", "b", "c", "d"], "pairs of agents; got 'ab'"),
-        ([*ROADS, ("Paris", "Rome")], CITIES, "agents 'Paris' and 'Rome' comes 2 times; .*give each pair once"),
-        ([*ROADS, ("Oslo", "Oslo")], CITIES, "Self-loops at agent 'Oslo': leave them out"),
+        ([*ROADS, ("Paris", "Rome")], CITIES, "agents 'Paris' and 'Rome' occurs 2 times; .*give each pair once"),
+        ([*ROADS, ("Oslo", "Oslo")], CITIES, "Self-loops at agent 'Oslo': omit them"),
         (ROADS[1:], CITIES, "agent 'Oslo' is cut off"),
         (ROADS, CITIES[:3], "3 names for 4 agents"),
-        (ROADS, [*CITIES[:3], "Paris"], "name 'Paris' stands for more than one"),
+        (ROADS, [*CITIES[:3], "Paris"], "name 'Paris' occurs more than once"),
         (ROADS, "abcd", "the text 'abcd'"),
         (ROADS, set(CITIES), "names are a set, whose order changes from process to process; give a list"),
         (ROADS, frozenset(CITIES), "names are a frozenset, whose order"),
         (ROADS, [*CITIES[:3], []], r"\[\] cannot be an agent's name"),
-        (ROADS, None, r"got an edge \('Oslo', 'Bern'\)\. To join agents by name, give all 4 names"),
+        (ROADS, None, r"got an edge \('Oslo', 'Bern'\)\. To give edges by name, give all 4 names"),
     ],
 )
 def test_edges_between_names_are_refused_by_name(edges, names, words):
@@ -191,7 +194,7 @@ def test_a_frame_that_contradicts_itself_is_refused(roads):
         networks.from_mixing(pandas.DataFrame(matrix, columns=names))
     with pytest.raises(ValueError, match="index has other names than names="):
         networks.from_mixing(pandas.DataFrame(matrix, names, names), names=names[::-1])
-    with pytest.raises(ValueError, match="name 'Oslo' stands for more than one"):
+    with pytest.raises(ValueError, match="name 'Oslo' occurs more than once"):
         networks.from_mixing(pandas.DataFrame(matrix, ["Oslo"] * 4, ["Oslo"] * 4))
     with pytest.raises(ValueError, match=r"got shape \(4, 3\)"):
         networks.from_mixing(pandas.DataFrame(matrix[:, :3], names))

@@ -153,11 +153,11 @@ def test_a_network_made_by_hand_is_checked_too():
 @pytest.mark.parametrize(
     ("n", "edges", "words"),
     [
-        (6, [(0, 1), (1, 2), (2, 3), (4, 5)], r"agents 4 and 5 are cut off from the others \(2 separate parts\)"),
+        (6, [(0, 1), (1, 2), (2, 3), (4, 5)], r"agents 4 and 5 are cut off from the others \(2 components\)"),
         (4, [(0, 1), (1, 2)], "agent 3 is cut off"),
         (3, [], "agent 0 is cut off"),
         (4, [(0, 1), (1, 2), (2, 2), (2, 3)], "Self-loops at agent 2:"),
-        (4, [(0, 1), (1, 2), (2, 1), (2, 3)], "between agents 1 and 2 comes 2 times"),
+        (4, [(0, 1), (1, 2), (2, 1), (2, 3)], "between agents 1 and 2 occurs 2 times"),
         (4, [(0, 1), (1, 2), (2, 4)], r"no agent 4, as in the edge \(2, 4\): agents are whole numbers from 0 to 3"),
         (4, [(0, 1), (-1, 2), (7, 9)], r"no agents -1, 7 and 9, as in the edge \(-1, 2\)"),
         (4, [(0, 1), (1, 2.5)], r"no agent 2\.5, as in the edge \(1\.0, 2\.5\)"),
@@ -187,11 +187,11 @@ def test_edges_may_come_from_any_iterable():
 @pytest.mark.parametrize(
     ("graph", "words"),
     [
-        (networkx.DiGraph([(0, 1), (1, 0), (1, 2)]), r"directed: agents 1 and 2 join one way only\..*to_undirected"),
+        (networkx.DiGraph([(0, 1), (1, 0), (1, 2)]), r"directed: agents 1 and 2 have a one-way edge\..*to_undirected"),
         (networkx.DiGraph([(0, 1), (1, 0)]), r"directed\..*to_undirected"),
         (networkx.Graph([("a", "b"), ("c", "d"), ("d", "e")]), "agents 'a' and 'b' are cut off"),
         (networkx.Graph([(0, 1), (1, 1)]), "Self-loops at agent 1"),
-        (networkx.MultiGraph([(0, 1), (0, 1)]), "between agents 0 and 1 comes 2 times"),
+        (networkx.MultiGraph([(0, 1), (0, 1)]), "between agents 0 and 1 occurs 2 times"),
         (networkx.Graph(), "no nodes"),
     ],
 )

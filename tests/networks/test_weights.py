@@ -78,7 +78,7 @@ def test_named_weights_equal_their_definitions(constructor):
 
 @pytest.mark.parametrize("weights", ["metropoli", "", "lazy", "lazy-", "lazy-lazy-metropolis", "Metropolis"])
 def test_unknown_weights_are_refused_with_the_list(weights):
-    with pytest.raises(ValueError, match="metropolis, laplacian, max-degree, fastest, or put 'lazy-'"):
+    with pytest.raises(ValueError, match="metropolis, laplacian, max-degree, fastest, or prepend 'lazy-'"):
         networks.ring(5, weights=weights)
 
 
@@ -170,5 +170,5 @@ def test_fastest_on_a_graph_of_fifty_agents():
 
 
 def test_fastest_refuses_large_networks_with_advice():
-    with pytest.raises(ValueError, match=r"at most 50 agents and this network has 51; use 'metropolis'"):
+    with pytest.raises(ValueError, match=r"at most 50 agents, but this network has 51; use 'metropolis'"):
         networks.ring(51, weights="lazy-fastest")

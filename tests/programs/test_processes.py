@@ -99,7 +99,7 @@ def test_each_process_loads_its_own_agents_and_both_have_the_run_of_one(folder: 
 @pytest.mark.parametrize("kind", run.SIZES)
 def test_what_lives_in_another_process_is_refused(folder: Path, kind: str) -> None:
     assert not (folder / f"agent 0, {kind}.0").exists()
-    assert (folder / f"agent 0, {kind}.1").read_text() == "agent 0 lives in process 0; ask for it there."
+    assert (folder / f"agent 0, {kind}.1").read_text() == "agent 0 lives in process 0; make this call there."
     for what, remedy in {"simulated": "Sharded()", "relabelled": "in load", "checked": "fewer agents"}.items():
         for number in range(2):
             told = (folder / f"{what}, {kind}.{number}").read_text()

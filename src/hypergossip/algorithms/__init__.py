@@ -1,4 +1,4 @@
-"""The methods, one paper a file. A line here registers one: by its class in Python, by its file's name in runs."""
+"""The methods, one paper in each file. A line here registers a method: its class in Python, its file's name in runs."""
 
 from hypergossip.algorithms.aid_bio import AIDBiO as AIDBiO
 from hypergossip.algorithms.alset import ALSET as ALSET

@@ -1,4 +1,4 @@
-"""AID-BiO: conjugate gradients from the last round's solution (Ji, Yang & Liang 2021, algorithm 1, AID)."""
+"""AID-BiO: conjugate gradients, warm-started at the last round's solution (Ji, Yang & Liang 2021, algorithm 1, AID)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +15,7 @@ from hypergossip.hypergradients.conjugate_gradient import solve_positive
 
 
 class State(NamedTuple):
-    """One agent's variables: x (p,), y (q,), v (q,) the last round's solution of (d2yy g) v = dy f."""
+    """One agent's variables: x (p,), y (q,), v (q,), the last round's solution of (d2yy g) v = dy f."""
 
     x: Upper
     y: Lower
@@ -24,18 +24,18 @@ class State(NamedTuple):
 
 @register
 class AIDBiO(Algorithm):
-    """Approximate implicit differentiation with both of its loops warm: T lower steps, then N conjugate gradients.
+    """Approximate implicit differentiation with two warm-started loops: T lower steps, then N conjugate gradients.
 
-    Both y and v go on from the last round, so that few steps of each will do: the fixed point is the exact one
-    whatever T and N. v goes on by N steps for the correction d: ``(d2yy g) d = dy f - (d2yy g) v``, the same iterates
-    as conjugate gradients begun at v. A round costs T + 1 lower samples and one upper, T lower gradients, N + 1
-    products with d2yy g (fewer where the residual has reached rounding) and one with d2xy g. One message a round, x
-    alone. With one agent it is the paper's method (on the whole data; here on samples, too); on several, x is averaged
-    with the neighbours as in D-SGD.
+    Both y and v are warm-started, so few steps of each suffice: the fixed point is the exact one for all T and N. The
+    update of v takes N steps for the correction d, ``(d2yy g) d = dy f - (d2yy g) v``, with the same iterates as
+    conjugate gradients that start at v. A round costs T + 1 lower samples and one upper sample, T lower gradients,
+    N + 1 products with d2yy g (fewer if the residual reaches round-off) and one with d2xy g. Each round sends one
+    message, x. With one agent it is the paper's method (the paper uses the full data; here batches are possible as
+    well). With several agents, x is averaged over the neighbours as in D-SGD.
 
     Args:
         upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
-        lower_step: beta_k, likewise; the same for all T steps of a round.
+        lower_step: beta_k, likewise. It is the same for all T steps of a round.
         inner_steps: T.
         iterations: N.
     """
@@ -68,8 +68,8 @@ class AIDBiO(Algorithm):
         return State(x, y, v), Cost(agent.samples(upper=1, lower=T + 1), 1, T, products + 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses loops without a step; warns of a lower step beyond 2 over the curvature."""
+        """Refuses loops without a step, and warns of a lower step above 2 / curvature."""
         check_inner_steps(self.inner_steps)
         if self.iterations < 1:
-            raise ValueError(f"iterations = {self.iterations}, and v would stay 0; take 1 or more.")
+            raise ValueError(f"iterations = {self.iterations}, so v would stay 0; take 1 or more.")
         return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -1,4 +1,4 @@
-"""ALSET: several lower steps from the last round's point, then one upper step (Chen, Sun & Yin 2021)."""
+"""ALSET: several warm-started lower steps, then one upper step (Chen, Sun & Yin 2021)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,13 +23,13 @@ class ALSET(Algorithm):
     """Alternating stochastic gradient descent: T warm-started lower steps, then an upper step at the new y.
 
     ``y_{t+1} = y_t - beta dy g(x, y_t; zeta_t)`` for t < T from the last round's y, then ``x - alpha G(x, y_T)``.
-    Both levels may take steps on one time scale. A round costs T lower samples and gradients, and one estimate. One
-    message a round, x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as
-    in D-SGD.
+    Both levels may use steps on one time scale. A round costs T lower samples and gradients, and one estimate. Each
+    round sends one message, x. With one agent it is the paper's method. With several agents, x is averaged over the
+    neighbours as in D-SGD.
 
     Args:
         upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
-        lower_step: beta_k, likewise; the same for all T steps of a round.
+        lower_step: beta_k, likewise. It is the same for all T steps of a round.
         inner_steps: T.
         hypergradient: The estimator G; the paper's is a Neumann series.
     """
@@ -58,12 +58,12 @@ class ALSET(Algorithm):
         return State(x, y), cost + Cost(agent.samples(lower=T), lower_gradients=T)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a loop without a step; warns of a lower step beyond 2 over the curvature."""
+        """Refuses a loop without a step, and warns of a lower step above 2 / curvature."""
         check_inner_steps(self.inner_steps)
         return beyond_curvature(facts, {"lower_step": self.lower_step})
 
 
 def check_inner_steps(inner_steps: int) -> None:
-    """Raises ValueError where an inner loop of T = `inner_steps` has no step."""
+    """Raises ValueError if an inner loop of T = `inner_steps` has no step."""
     if inner_steps < 1:
-        raise ValueError(f"inner_steps = {inner_steps}, and y would never move; take 1 or more.")
+        raise ValueError(f"inner_steps = {inner_steps}, so y would never change; take 1 or more.")

@@ -1,7 +1,7 @@
-"""BSA: a cold inner loop that grows with the round, then one upper step (Ghadimi & Wang 2018).
+"""BSA: a cold-started inner loop whose length grows with the round, then one upper step (Ghadimi & Wang 2018).
 
-From knowledge of the paper, which was not at hand: that the inner loop is cold, and its length but for a constant
-factor, could not be confirmed.
+This was written from knowledge of the paper, without access to it. We could not confirm that the inner loop is
+cold-started, nor its length up to a constant factor.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -17,7 +17,7 @@ from hypergossip.core.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
-    """One agent's variables: x (p,); y (q,) the last inner loop's result; y_start (q,) where every one begins."""
+    """One agent's variables: x (p,); y (q,), the result of the last inner loop; y_start (q,), where each begins."""
 
     x: Upper
     y: Lower
@@ -28,14 +28,15 @@ class State(NamedTuple):
 class BSA(Algorithm):
     """Bilevel stochastic approximation: round k takes ceil(sqrt(k + 1)) lower steps from y_0, then an upper step.
 
-    ``y_{t+1} = y_t - beta_t dy g(x, y_t; zeta_t)`` from the run's first y, whatever the last round found, then
-    ``x - alpha_k G(x, y_{t_k})``. At a constant step the lower error shrinks as (1 - beta mu_g)^sqrt(k), no faster. A
-    round costs t_k lower samples and gradients, and one estimate; K rounds about 2/3 K^(3/2) lower steps. One message a
-    round, x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as in D-SGD.
+    ``y_{t+1} = y_t - beta_t dy g(x, y_t; zeta_t)`` always starts from the run's initial y, followed by
+    ``x - alpha_k G(x, y_{t_k})``. With a constant step the lower error decreases only as (1 - beta mu_g)^sqrt(k). A
+    round costs t_k lower samples and gradients, and one estimate. K rounds take about 2/3 K^(3/2) lower steps. Each
+    round sends one message, x. With one agent it is the paper's method. With several agents, x is averaged over the
+    neighbours as in D-SGD.
 
     Args:
         upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
-        lower_step: beta_t, a number or a schedule of the inner step's number t, which begins at 0 in every round.
+        lower_step: beta_t, a number or a schedule of the inner step's index t, which starts at 0 in every round.
         hypergradient: The estimator G; the paper's is `Neumann`.
     """
 
@@ -63,7 +64,7 @@ class BSA(Algorithm):
         return State(x, y, s.y_start), cost + Cost(agent.samples(lower=t_k), lower_gradients=t_k)
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        """Warns of a lower step above 2 / curvature of the lower level."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})
 
 
@@ -71,10 +72,10 @@ def inner_steps(round: Any) -> Count:
     """Returns t_k = ceil(sqrt(k + 1)) for round k: the smallest t with t^2 > k.
 
     Args:
-        round: k, one number for the whole network, so that the inner loop ends for all agents at once.
+        round: k, one number for the whole network, so that the inner loop has the same length for all agents.
     """
     k = jnp.asarray(round, jnp.result_type(int))
-    # A square root in floating point may be one off at a square, and not alike on every device.
+    # A square root in floating point may be off by one at a square, and may differ between devices.
     root = jnp.sqrt(k.astype(jnp.result_type(float))).astype(k.dtype)
     root = jnp.where(root * root > k, root - 1, root)
     return jnp.where((root + 1) * (root + 1) > k, root + 1, root + 2)

@@ -1,6 +1,6 @@
-"""CAC: actor-critic whose policies are shared in part (Zeng et al. 2022); DAC where no policy is shared.
+"""CAC: actor-critic with partially shared policies (Zeng et al. 2022); it is DAC if no policy is shared.
 
-From knowledge of the papers, which are not at hand.
+This was written from knowledge of the papers, without access to them.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -22,13 +22,13 @@ class State(NamedTuple):
 
 @register
 class CAC(Algorithm):
-    """Decentralized actor-critic, adapt then combine on both levels; what is not shared stays the agent's own.
+    """Decentralized actor-critic, adapt-then-combine on both levels. Entries that are not shared stay private.
 
-    One message a round, the shared entries of the adapted points.
+    Each round sends one message, the shared entries of the adapted points.
 
     Args:
         upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
-        lower_step: beta_t of the critic, likewise; the papers' is the faster of the two.
+        lower_step: beta_t of the critic, likewise; in the papers it is on the faster time scale.
         hypergradient: The estimator; `Direct` on an actor-critic.
     """
 
@@ -55,5 +55,5 @@ class CAC(Algorithm):
         return State(x, y), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the curvature: averaging does not change that bound."""
+        """Warns of a lower step above 2 / curvature. Averaging does not change that bound."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

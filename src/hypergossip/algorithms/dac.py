@@ -9,14 +9,14 @@ from hypergossip.core.schedules import StepSize
 
 @register
 class DAC(Preset, of=CAC):
-    """Decentralized actor-critic: agents agree on the critic, adapt then combine; policies stay with their agents.
+    """Decentralized actor-critic: agents agree on the critic by adapt-then-combine, and policies stay private.
 
-    It is `CAC` on a problem that shares no entry of x, where that part of its message is empty. The paper's critic is a
-    state value beside a model of the network's mean reward; that is the problem's ``reward_model``.
+    It is `CAC` on a problem that shares no entry of x, so that this part of its message is empty. The paper's critic is
+    a state value together with a model of the network's mean reward, here the problem's ``reward_model``.
 
     Args:
         upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
-        lower_step: beta_t of the critic and the reward model, likewise; the paper's is the faster of the two.
+        lower_step: beta_t of the critic and the reward model, likewise; in the paper it is on the faster time scale.
         hypergradient: The estimator; `Direct` on an actor-critic.
     """
 
@@ -26,5 +26,5 @@ class DAC(Preset, of=CAC):
 
     @property
     def method(self) -> CAC:
-        """CAC with the same numbers."""
+        """CAC with the same hyper-parameters."""
         return CAC(self.upper_step, self.lower_step, self.hypergradient)

@@ -28,11 +28,11 @@ class State(NamedTuple):
 class Diamond(Algorithm):
     """Decentralized single-timescale stochastic approximation with momentum and gradient tracking.
 
-    One message a round, the pair (u, x); two oracle points a round, one sample each.
+    Each round sends one message, the pair (u, x), and evaluates the oracles at two points with one sample for both.
 
     Args:
-        upper_step: alpha_t, a number or a schedule, or one for each leaf; theorem 1 takes (omega + t)^(-1/3).
-        lower_step: beta_t; theorem 1 takes c_beta alpha_t.
+        upper_step: alpha_t, a number or a schedule, or one for each leaf; theorem 1 uses (omega + t)^(-1/3).
+        lower_step: beta_t; theorem 1 uses c_beta alpha_t.
         upper_momentum: eta_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
         lower_momentum: gamma_t, likewise.
         hypergradient: The estimator G of eq. 5.
@@ -73,9 +73,9 @@ class Diamond(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
 
     def conserved(self, state: State) -> Upper:
-        """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0 (eq. 8, M doubly stochastic)."""
+        """The sum of the trackers is that of the directions: sum_i (u_i - p_i) = 0 (eq. 8, M doubly stochastic)."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the curvature, to which STORM comes down without noise."""
+        """Warns of a lower step above 2 / curvature, the bound for STORM without noise."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

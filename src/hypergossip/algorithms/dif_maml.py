@@ -1,4 +1,4 @@
-"""Dif-MAML: one inner step inside the loss, then adapt and combine over the network (Kayaalp, Vlaski & Sayed 2020)."""
+"""Dif-MAML: one inner step inside the loss, then adapt-then-combine over the network (Kayaalp, Vlaski & Sayed 2020)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,7 +9,7 @@ from hypergossip.hypergradients.unrolled import check_unrolling, unroll
 
 
 class State(NamedTuple):
-    """One agent's variables: x (p,) the launch model; y (q,) the last inner step, from y_start (q,) as every one."""
+    """One agent's variables: x (p,), the launch model; y (q,), the last inner step; y_start (q,), its start."""
 
     x: Upper
     y: Lower
@@ -18,15 +18,15 @@ class State(NamedTuple):
 
 @register
 class DifMAML(Algorithm):
-    """Diffusion-based model-agnostic meta-learning: adapt then combine, one inner step from a cold start.
+    """Diffusion-based model-agnostic meta-learning: adapt-then-combine with one cold-started inner step.
 
-    One message a round, psi alone. It minimises ``1/n sum_i f_i(x, y_0 - a dy g_i(x, y_0))``, to O(upper_step) on
-    unlike agents: the bilevel problem itself only where one step from y_0 solves the lower level, as on the "maml" and
-    "anil" forms of `hypergossip.problems.sinusoids` with their own inner step.
+    Each round sends one message, psi. The method minimises ``1/n sum_i f_i(x, y_0 - a dy g_i(x, y_0))``, with an error
+    of O(upper_step) on heterogeneous agents. This is the bilevel problem only if one step from y_0 solves the lower
+    level, as for the "maml" and "anil" forms of `hypergossip.problems.sinusoids` with their own inner step.
 
-    The derivative goes through the inner step, second derivatives included, and the step's own sample is the one
-    it is differentiated on; the upper sample is independent of it. From knowledge of the paper, which could not be at
-    hand: that its round begins with the adaptation and ends with the combination.
+    The derivative goes through the inner step, including second derivatives, with the sample of that step. The upper
+    sample is independent of it. That a round begins with the adaptation and ends with the combination is from
+    knowledge of the paper, without access to it.
 
     Args:
         upper_step: mu_t, a number or a schedule, or one for each leaf.
@@ -52,5 +52,5 @@ class DifMAML(Algorithm):
         return State(x, y, s.y_start), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses an inner step beyond 2 over the lower level's curvature."""
+        """Refuses an inner step above 2 / curvature of the lower level."""
         return check_unrolling(1, self.lower_step, 0, facts)

@@ -19,9 +19,9 @@ class State(NamedTuple):
 
 @register
 class DSGD(Algorithm):
-    """Decentralized stochastic gradient descent: x is averaged with the neighbours, y is personal.
+    """Decentralized stochastic gradient descent: x is averaged over the neighbours, y is personal.
 
-    One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
+    Each round sends one message, x. On heterogeneous agents its fixed point is O(alpha) away from the optimum.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
@@ -52,5 +52,5 @@ class DSGD(Algorithm):
         return State(x, y), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        """Warns of a lower step above 2 / curvature of the lower level."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

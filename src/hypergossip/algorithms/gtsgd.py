@@ -12,7 +12,7 @@ from hypergossip.core.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
-    """One agent's variables: x (p,), y (q,), the tracker u (p,), the last round's estimate G (p,)."""
+    """One agent's variables: x (p,), y (q,), the tracker u (p,), and the last round's estimate G (p,)."""
 
     x: Upper
     y: Lower
@@ -22,9 +22,10 @@ class State(NamedTuple):
 
 @register
 class GTSGD(Algorithm):
-    """Gradient-tracking stochastic gradient descent: u follows the network's mean of the estimates G.
+    """Gradient-tracking stochastic gradient descent: u tracks the network's mean of the estimates G.
 
-    One message a round, the pair (u, x). Each estimate has its own sample; the last round's is kept.
+    Each round sends one message, the pair (u, x). Each estimate has its own sample, and the last round's estimate is
+    stored.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
@@ -57,9 +58,9 @@ class GTSGD(Algorithm):
         return State(x, y, u, G), cost + Cost(agent.samples(lower=1), lower_gradients=1)
 
     def conserved(self, state: State) -> Upper:
-        """The trackers' sum is the estimates' sum: sum_i (u_i - G_i) = 0."""
+        """The sum of the trackers is that of the estimates: sum_i (u_i - G_i) = 0."""
         return state.u - state.G
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        """Warns of a lower step above 2 / curvature of the lower level."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -23,15 +23,15 @@ class State(NamedTuple):
 
 @register
 class Interact(Algorithm):
-    """Gradient tracking of the exact surrogate (eq. 4) on the whole local data, whatever the batch size.
+    """Gradient tracking of the exact surrogate (eq. 4) on the full local data, for every batch size.
 
-    One message a round, the pair (u, x).
+    Each round sends one message, the pair (u, x).
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
-        hypergradient: How eq. 4 is solved on the whole local data. `Exact` takes q Hessian-vector products; where q is
-            large, `ConjugateGradient` with a small tolerance gives the same numbers for fewer.
+        hypergradient: How eq. 4 is solved on the full local data. `Exact` takes q Hessian-vector products. If q is
+            large, `ConjugateGradient` with a small tolerance gives the same result with fewer products.
     """
 
     upper_step: StepSize
@@ -56,13 +56,13 @@ class Interact(Algorithm):
         u = Mu + p - s.p  # eq. 8
         x = agent.project(Mx - alpha * u)  # eq. 9
         y = s.y - beta * v  # eq. 10
-        cost = cost + Cost(lower_gradients=1)  # on the data that p has seen: no new sample
+        cost = cost + Cost(lower_gradients=1)  # on the same data as p: no new sample
         return State(x, y, p, u), cost
 
     def conserved(self, state: State) -> Upper:
-        """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
+        """The sum of the trackers is that of the directions: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the lower level's curvature."""
+        """Warns of a lower step above 2 / curvature of the lower level."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

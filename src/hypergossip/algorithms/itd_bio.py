@@ -19,18 +19,18 @@ class State(NamedTuple):
 class ITDBiO(Algorithm):
     """Iterative differentiation: T warm-started lower steps, and the derivative of f(x, y_T(x)) through them.
 
-    The derivative takes the point y where the steps begin for a constant. So the warm start does not make it exact:
-    where y = y*(x) it is eq. 4 with ``beta sum_{t<T} (I - beta d2yy g)^t`` for the inverse, off by a factor of
-    (1 - beta mu_g)^T, and so is the fixed point, however long the run. A round costs T lower samples and one upper, T
-    lower gradients, T - 1 products with d2yy g and T with d2xy g. One message a round, x alone. With one agent it is
-    the paper's method (on the whole data; here on samples, too); on several, x is averaged with the neighbours as in
-    D-SGD.
+    The derivative treats the initial point y of the steps as a constant, so the warm start does not make it exact. At
+    y = y*(x) it is eq. 4 with ``beta sum_{t<T} (I - beta d2yy g)^t`` in place of the inverse. The relative error of
+    (1 - beta mu_g)^T also remains in the fixed point. A round costs T lower samples and one upper sample, T lower
+    gradients, T - 1 products with d2yy g and T with d2xy g. Each round sends one message, x. With one agent it is the
+    paper's method (the paper uses the full data; here batches are possible as well). With several agents, x is averaged
+    over the neighbours as in D-SGD.
 
     Args:
         upper_step: alpha_k, a number or a schedule of the round, or one for each leaf.
-        lower_step: beta_k, likewise; the same for all T steps of a round.
+        lower_step: beta_k, likewise. It is the same for all T steps of a round.
         inner_steps: T.
-        checkpoints: 0 keeps all T points for the way back; a number keeps so many at most
+        checkpoints: With 0, all T points are stored for the backward pass; otherwise at most this number of points
             (`hypergossip.hypergradients.unrolled.unroll`).
     """
 
@@ -54,5 +54,5 @@ class ITDBiO(Algorithm):
         return State(agent.project(Mx - alpha * G), y), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses lower steps that diverge; warns where they do in the first rounds alone."""
+        """Refuses lower steps that diverge, and warns if they diverge only in the first rounds."""
         return check_unrolling(self.inner_steps, self.lower_step, self.checkpoints, facts)

@@ -1,6 +1,6 @@
 """MDAC: actor-critic with an inner loop of mini-batches (Chen, Zhou, Chen & Zou 2022; Hairi, Liu & Lu 2022).
 
-From knowledge of the papers, which are not at hand.
+This was written from knowledge of the papers, without access to them.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -23,17 +23,17 @@ class State(NamedTuple):
 
 @register
 class MDAC(Algorithm):
-    """Mini-batch decentralized actor-critic: several mixed critic steps, then one step of the actor.
+    """Mini-batch decentralized actor-critic: several critic steps with mixing, then one step of the actor.
 
-    A round sends `inner_steps` messages; the first holds x too, where the problem shares a part of it (SLAM, figure 2,
-    gives every method the same sharing). Chen et al. have agents share noisy local rewards for the actor's step; here
-    the problem's ``reward_model`` stands for them, as for the other methods.
+    A round sends `inner_steps` messages. The first also contains x if the problem shares a part of it (in SLAM, figure
+    2, all methods share the same entries). In Chen et al. the agents share noisy local rewards for the actor's step.
+    Here the problem's ``reward_model`` replaces them, as for the other methods.
 
     Args:
         upper_step: alpha_t of the actor, a number or a schedule, or one for each leaf.
         lower_step: beta_t of the critic, likewise.
         hypergradient: The estimator; `Direct` on an actor-critic.
-        inner_steps: Critic steps of a round, each on a batch of its own.
+        inner_steps: The number of critic steps of a round, each on a separate batch.
     """
 
     upper_step: StepSize
@@ -65,21 +65,21 @@ class MDAC(Algorithm):
         return State(x, y), cost + Cost(agent.samples(lower=self.inner_steps), lower_gradients=self.inner_steps)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a loop of no steps, and warns of a critic step beyond (1 + l_n) over the curvature.
+        """Refuses a loop without a step, and warns of a critic step above (1 + l_n) / curvature.
 
-        W y - beta h along an eigenvector of W with eigenvalue l and a curvature c is the factor l - beta c, which is to
+        Along an eigenvector of W with eigenvalue l and curvature c, W y - beta h multiplies y by l - beta c, which must
         stay above -1.
         """
         if self.inner_steps < 1:
-            raise ValueError(f"inner_steps = {self.inner_steps}; take at least one critic step a round.")
+            raise ValueError(f"inner_steps = {self.inner_steps}; take at least one critic step in each round.")
         reached = reach(self.lower_step)
         smallest = facts.network.smallest_eigenvalue if facts.lower_shared else 1.0
         bound = (1 + smallest) / max(facts.lower_curvature[1], 1e-300)
         if reached.largest < bound:
             return []
-        likely = "is likely to" if reached.least >= bound else "may"  # one leaf's value, where each has its own
+        likely = "is likely to" if reached.least >= bound else "may"  # one of several leaves' values
         return [
-            f"{reached.told('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and steps at "
-            f"once, so for the curvature found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would "
-            "do."
+            f"{reached.sentence('lower_step', bound, f' {likely}', f', and {likely}')} be unstable: it mixes and steps "
+            f"at once, so for the curvature found at the start it should stay below {bound:.3g}; use, for example, "
+            f"{0.5 * bound:.2g}."
         ]

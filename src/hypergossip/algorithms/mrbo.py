@@ -1,4 +1,4 @@
-"""MRBO: STORM on both levels, decaying steps, a summed Neumann series (Yang, Ji & Liang 2021, algorithm 1)."""
+"""MRBO: STORM on both levels, decaying steps and a summed Neumann series (Yang, Ji & Liang 2021, algorithm 1)."""
 
 from typing import Any
 
@@ -15,22 +15,22 @@ from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
 
 @register
 class MRBO(Preset, of=Diamond):
-    """Momentum-based recursive bilevel optimizer: DIAMOND with one agent, its steps and momenta tied to one decay.
+    """Momentum-based recursive bilevel optimizer: DIAMOND with one agent, with steps and momenta tied to one decay.
 
-    With ``eta_k = scale (offset + k)^(-1/3)`` it is ``x+ = project(x - upper_step eta_k u_k)`` and
+    With ``eta_k = scale (offset + k)^(-1/3)`` the method is ``x+ = project(x - upper_step eta_k u_k)`` and
     ``y+ = y - lower_step eta_k v_k``, where u_k and v_k are STORM's estimates at (x_k, y_k), with momenta of
-    ``min(1, c eta_(k-1)^2)``. With one agent it is the paper's method; on several, it is DIAMOND.
+    ``min(1, c eta_(k-1)^2)``. With one agent it is the paper's method. With several agents it is DIAMOND.
 
     Args:
         upper_step: gamma > 0, a number, or one for each leaf of x0.
         lower_step: lambda > 0, a number, or one for each leaf of y0.
         upper_momentum: c of u, likewise (the paper's c_2).
         lower_momentum: c of v, likewise (the paper's c_1).
-        terms: Terms of the Neumann series, the paper's Q + 1.
-        lipschitz: L_g of the series, one over its step.
+        terms: The number of terms of the Neumann series, the paper's Q + 1.
+        lipschitz: L_g of the series, the inverse of its step.
         scale: d.
         offset: m, positive.
-        batches: Batches of every factor of the series; the paper takes one.
+        batches: The number of batches of every factor of the series; the paper uses one.
 
     Raises:
         ValueError: If a step or a momentum is a schedule.
@@ -50,7 +50,7 @@ class MRBO(Preset, of=Diamond):
         numbers = self.upper_step, self.lower_step, self.upper_momentum, self.lower_momentum
         if any(map(_is_schedule, jax.tree.leaves(numbers, is_leaf=_is_schedule))):
             raise ValueError(
-                "MRBO: its steps and momenta are numbers, which its own schedule multiplies; give numbers."
+                "MRBO: its steps and momenta must be numbers, which its own schedule multiplies; give numbers."
             )
 
     @property
@@ -69,5 +69,5 @@ def _is_schedule(node: Any) -> bool:
 
 
 def _squared(c: Any, eta: PowerDecay, round: Any) -> Any:
-    """Returns c eta_(k-1)^2; what it is in round 0 does not count."""
+    """Returns c eta_(k-1)^2. The value in round 0 is not used."""
     return c * eta(jnp.maximum(round - 1, 0)) ** 2

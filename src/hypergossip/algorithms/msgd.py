@@ -27,7 +27,7 @@ class State(NamedTuple):
 class MSGD(Algorithm):
     """Decentralized stochastic gradient descent with recursive momentum on both levels.
 
-    One message a round, x alone. On unlike agents its fixed point is O(alpha) away from the optimum.
+    Each round sends one message, x. On heterogeneous agents its fixed point is O(alpha) away from the optimum.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
@@ -69,5 +69,5 @@ class MSGD(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the curvature, to which STORM comes down without noise."""
+        """Warns of a lower step above 2 / curvature, the bound for STORM without noise."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

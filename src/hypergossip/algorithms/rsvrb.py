@@ -16,7 +16,7 @@ from hypergossip.hypergradients.implicit import ImplicitHypergradient
 class State(NamedTuple):
     """One agent's variables: x, x_prev, u (p,); y, y_prev, v, z (q,).
 
-    u is the upper direction, v the lower one, z the averaged solution of (d2yy g) z = dy f.
+    u is the upper direction, v is the lower direction, and z is the averaged solution of (d2yy g) z = dy f.
     """
 
     x: Upper
@@ -33,19 +33,20 @@ class RSVRB(Algorithm):
     """Stochastic variance-reduced bilevel method with one lower problem: three STORM recursions.
 
     z averages the estimates of [d2yy g]^-1 dy f, u the directions dx f - d2xy g z at the averaged z, v the gradients
-    dy g. A round costs the estimator's sample and one lower sample, each evaluated at two points. One message a round,
-    x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as in D-SGD.
+    dy g. A round costs the estimator's sample and one lower sample, each evaluated at two points. Each round sends one
+    message, x. With one agent it is the paper's method. With several agents, x is averaged over the neighbours as in
+    D-SGD.
 
-    From knowledge of the paper, which could not be at hand: which parts of the hypergradient have a recursion of their
-    own (the solution of the system, as here, or the matrix that is inverted) could not be confirmed. The paper's
-    random choice among several lower problems is not here: y is one.
+    This was written from knowledge of the paper, without access to it. We could not confirm which parts of the
+    hypergradient have a separate recursion: the solution of the system, as here, or the matrix that is inverted. The
+    paper's random choice among several lower problems is omitted, as there is only one y.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         upper_momentum: STORM's coefficient of u in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
-        lower_momentum: That of v, likewise.
-        adjoint_momentum: That of z, likewise.
+        lower_momentum: The coefficient of v, likewise.
+        adjoint_momentum: The coefficient of z, likewise.
         hypergradient: An estimator that solves the linear system: any but `Unrolled`.
     """
 
@@ -59,7 +60,7 @@ class RSVRB(Algorithm):
     needs: ClassVar[Needs] = Needs(personal_lower=True)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
-        """Returns the state before round 0, which forgets u, v and z: its momenta are 1."""
+        """Returns the state before round 0. Round 0 discards u, v and z, as its momenta are 1."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, u=zero_x, v=zero_y, z=zero_y)
 
@@ -75,7 +76,7 @@ class RSVRB(Algorithm):
         now = estimator.adjoint(agent, s.x, s.y, upper_key)
         before = estimator.adjoint(agent, s.x_prev, s.y_prev, upper_key)
         z = now.z + (1 - theta) * (s.z - before.z)
-        # Each direction has the z of its own round, so that u follows dx f - d2xy g z as it was.
+        # Each direction uses the z of its own round, so that d_prev is the direction of the last round.
         d, d_prev = now.fx - now.jacobian_product(z), before.fx - before.jacobian_product(s.z)
         lower_gradient = lambda x, y: agent.lower_gradient(x, y, lower_key)
         h, h_prev = at_two_points(lower_gradient, (s.x, s.y), (s.x_prev, s.y_prev))
@@ -87,7 +88,7 @@ class RSVRB(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, u=u, v=v, z=z), now.cost + before.cost.again() + own
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses an estimator that solves no system; warns of a lower step beyond 2 over the curvature."""
+        """Refuses an estimator that solves no system, and warns of a lower step above 2 / curvature."""
         solving(self.hypergradient)
         return beyond_curvature(facts, {"lower_step": self.lower_step})
 

@@ -1,8 +1,8 @@
 """SLAM: stochastic linearized augmented Lagrangian, in its primal-dual form (Lu et al. 2022, eq. 4 and 5).
 
-Algorithm 1's recursion (eq. 6) is the same sequence, but integrates round-off twice; this form does not. SLAM-L and
-SLAM-U (algorithms 2 and 3) are this file on problems that share one level: what is not shared comes back from `mix`
-unchanged, so its residual and its dual term are zero.
+The recursion of algorithm 1 (eq. 6) gives the same sequence but integrates round-off twice, which this form avoids.
+SLAM-L and SLAM-U (algorithms 2 and 3) are this method on problems that share one level: `mix` returns entries that are
+not shared unchanged, so their residuals and dual terms are zero.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,10 +28,10 @@ class State(NamedTuple):
 
 @register
 class Slam(Algorithm):
-    """Stochastic linearized augmented Lagrangian method, with consensus at either level or both.
+    """Stochastic linearized augmented Lagrangian method, with consensus on one level or on both.
 
-    One message a round, the shared entries of x and y. The Laplacian is I - W, so with Laplacian weights
-    W = I - 2L/(3 l_max) this rho is the paper's times 3 l_max / 2.
+    Each round sends one message, the shared entries of x and y. The Laplacian is I - W. With Laplacian weights
+    W = I - 2L/(3 l_max), rho is therefore the paper's rho times 3 l_max / 2.
 
     Args:
         upper_step: 1/alpha, a number or a schedule, or one for each leaf.
@@ -77,7 +77,7 @@ class Slam(Algorithm):
         return state.d_x, state.d_y
 
     def check(self, facts: Facts) -> list[str]:
-        """Holds the steps of both levels against `check_primal_dual`."""
+        """Checks the steps of both levels by `check_primal_dual`."""
         levels = (
             ("lower_step", facts.lower_shared, lambda: facts.lower_curvature[1]),
             ("upper_step", facts.upper_shared, facts.upper_curvature),
@@ -86,22 +86,22 @@ class Slam(Algorithm):
 
 
 def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, bool, Callable[[], float]]]) -> list[str]:
-    """Holds every step of a primal-dual method against step ((1 + 2 gamma) rho mu_max + 2 l) < 4.
+    """Checks that step ((1 + 2 gamma) rho mu_max + 2 l) < 4 for every step of a primal-dual method.
 
     Along an eigenvector of I - W with eigenvalue mu a round is the recursion v+ = (2 - a - b) v - (1 - a) v_prev with
     a = step (l + rho gamma mu) and b = step rho mu, which is stable if and only if 2 a + b < 4 (equations.md). With
-    symmetric curvatures that differ between the agents it is so below the largest.
+    symmetric curvatures that differ between the agents, it is stable below the bound for the largest curvature.
 
     Args:
-        method: Its numbers gamma, rho, and the steps.
-        facts: The run.
-        levels: The name of each step; is its variable shared?; its curvature l, which may be expensive.
+        method: The method, with gamma, rho and the steps.
+        facts: The facts known before the run.
+        levels: The name of each step, whether its variable is shared, and its curvature l, which may be expensive.
 
     Returns:
-        A warning for every step that an estimate of the curvature finds too large, or that grows beyond the bound.
+        A warning for every step that is too large for the estimated curvature, or that grows above the bound.
 
     Raises:
-        ValueError: If gamma or rho is not positive, or the network's part alone makes a step too large in round 0.
+        ValueError: If gamma or rho is not positive, or a step in round 0 is too large on this network for any losses.
     """
     gamma, rho, warnings = float(method.gamma), float(method.rho), []
     if not (gamma > 0 and rho > 0):
@@ -112,15 +112,15 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
         penalty = (1 + 2 * gamma) * rho * (1 - facts.network.smallest_eigenvalue) if shared else 0.0
         if least * penalty >= 4:
             raise ValueError(
-                f"{step} = {least:.3g} is unstable on this network whatever the losses: it must stay "
+                f"{step} = {least:.3g} is unstable on this network for any losses: it must stay "
                 f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
             )
         total = penalty + 2 * curvature()
         if reached.largest * total >= 4:
             bound = 4 / total
-            likely = "is likely to" if reached.least * total >= 4 else "may"  # one leaf's value, where each has its own
+            likely = "is likely to" if reached.least * total >= 4 else "may"  # one of several leaves' values
             warnings.append(
-                f"{reached.told(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
-                f"found at the start it should stay below {bound:.3g}; {0.5 * bound:.2g} would do."
+                f"{reached.sentence(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
+                f"found at the start it should stay below {bound:.3g}; use, for example, {0.5 * bound:.2g}."
             )
     return warnings

@@ -1,7 +1,7 @@
-"""SLAM with the adjoint tracked over the network: the right hypergradient where unlike agents share a lower level.
+"""SLAM with a tracked adjoint: the exact hypergradient when heterogeneous agents share a lower level.
 
-SLAM's h_f takes each agent's own second derivatives, and is biased where they differ (equations.md, "Notation"). Here
-the solution z of [sum_i d2yy g_i] z = sum_i dy f_i is a variable of the network like y, advanced as SLAM advances y
+SLAM's h_f uses each agent's own second derivatives and is biased if they differ (equations.md, "Notation"). Here
+the solution z of [sum_i d2yy g_i] z = sum_i dy f_i is a variable of the network like y, and SLAM's step updates it
 (Lu et al. 2022, eq. 4 and 5, for the gradient of g_z(z) = z' d2yy g z / 2 - z' dy f). The fixed point is the optimum.
 """
 
@@ -29,11 +29,11 @@ class State(NamedTuple):
 
 @register
 class SlamTracked(Algorithm):
-    """SLAM's primal-dual steps on x, y and the adjoint z at once: no bias on unlike agents with a shared lower level.
+    """SLAM's primal-dual steps on x, y and the adjoint z at once: no bias on heterogeneous agents.
 
-    One message a round, the shared entries of x, y and z; z shares what y does. An agent takes one product with each of
-    its second derivatives a round. The Laplacian is I - W, as in `Slam`. Where x is shared in part, its private entries
-    minimise the network's mean loss, not the agent's own.
+    Each round sends one message, the shared entries of x, y and z, where z shares the same entries as y. An agent takes
+    one product with each of its second derivatives in each round. The Laplacian is I - W, as in `Slam`. If x is
+    partially shared, its private entries minimise the network's mean loss, not the agent's own loss.
 
     Args:
         upper_step: 1/alpha, a number or a schedule, or one for each leaf.
@@ -61,7 +61,7 @@ class SlamTracked(Algorithm):
         s, gamma, rho = state, self.gamma, self.rho
         upper_key, lower_key = jax.random.split(key)
         f_key, g_key = jax.random.split(upper_key)
-        # As in `Slam`, the dual ascent that closes round r - 1 takes place when round r brings W v.
+        # As in `Slam`, the dual ascent that closes round r - 1 takes place in round r, which receives W v.
         ascent = jnp.where(round > 0, rho / gamma, 0.0)
 
         Mx, (My, Mz) = mix(upper=s.x, lower=(s.y, s.z))
@@ -82,7 +82,7 @@ class SlamTracked(Algorithm):
         return state.d_x, state.d_y, state.d_z
 
     def check(self, facts: Facts) -> list[str]:
-        """Holds the three steps against `check_primal_dual`."""
+        """Checks the three steps by `check_primal_dual`."""
         lower_curvature = lambda: facts.lower_curvature[1]  # d2yy g is the curvature of y's step and of z's
         levels = (
             ("lower_step", facts.lower_shared, lower_curvature),

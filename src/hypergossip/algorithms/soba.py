@@ -1,4 +1,4 @@
-"""SOBA: x, y and the linear system's solution z all move at once (Dagréou, Ablin, Vaiter & Moreau 2022)."""
+"""SOBA: simultaneous steps of x, y and the linear system's solution z (Dagréou, Ablin, Vaiter & Moreau 2022)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,7 +12,7 @@ from hypergossip.core.step_bounds import beyond_curvature
 
 
 class State(NamedTuple):
-    """One agent's variables: x (p,); y (q,); z (q,) the tracked solution of (d2yy g) z = dy f."""
+    """One agent's variables: x (p,); y (q,); z (q,), the tracked solution of (d2yy g) z = dy f."""
 
     x: Upper
     y: Lower
@@ -21,17 +21,17 @@ class State(NamedTuple):
 
 @register
 class SOBA(Algorithm):
-    """Stochastic bilevel algorithm: one gradient step a round for each of y, z and x, from the same point.
+    """Stochastic bilevel algorithm: in each round one gradient step of y, z and x from the same point.
 
-    No inner loop and no estimator: each direction is linear in the samples, so each is unbiased. A round costs one
-    upper and one lower sample, both gradients, and one product with each second derivative, all at one point. One
-    message a round, x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as
-    in D-SGD. The paper's v is -z.
+    There is no inner loop and no estimator. Each direction is linear in the samples and therefore unbiased. A round
+    costs one upper and one lower sample, both gradients, and one product with each second derivative, all at one point.
+    Each round sends one message, x. With one agent it is the paper's method. With several agents, x is averaged over
+    the neighbours as in D-SGD. The paper's v is -z.
 
     Args:
         upper_step: alpha_k, a number or a schedule, or one for each leaf.
         lower_step: beta_k, likewise.
-        adjoint_step: The step of z, likewise; its curvature is that of the lower level. The paper takes beta_k.
+        adjoint_step: The step of z, likewise; its curvature is that of the lower level. The paper uses beta_k.
     """
 
     upper_step: StepSize
@@ -60,5 +60,5 @@ class SOBA(Algorithm):
         return State(x, y, z), Cost(agent.samples(upper=1, lower=1), 1, 1, 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of steps of y and z beyond 2 over the lower level's curvature, which both have."""
+        """Warns of steps of y and z above 2 / curvature of the lower level, which is the curvature of both."""
         return beyond_curvature(facts, {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step})

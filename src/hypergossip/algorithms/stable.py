@@ -1,4 +1,4 @@
-"""STABLE: one time scale, averaged second derivatives, a lower step that follows x (Chen, Sun, Xiao & Yin 2022)."""
+"""STABLE: one time scale, averaged second derivatives and a lower step that follows x (Chen, Sun, Xiao & Yin 2022)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,21 +28,23 @@ class State(NamedTuple):
 class Stable(Algorithm):
     """Single-timescale stochastic bilevel optimization: STORM on the second derivatives, kept as full matrices.
 
-    Round t costs one upper and one lower sample; at both of STORM's points the whole matrices d2yy g and d2xy g, which
-    are q Hessian and q Jacobian products each, and an eigendecomposition of (q, q): for small q. One message a round,
-    x alone. With one agent it is the paper's method; on several, x is averaged with the neighbours as in D-SGD, and y
-    follows the whole movement of x, the averaging included.
+    A round costs one upper and one lower sample, the full matrices d2yy g and d2xy g at both of STORM's points (q
+    Hessian and q Jacobian products each), and an eigendecomposition of a (q, q) matrix, so q should be small. Each
+    round sends one message, x. With one agent it is the paper's method. With several agents, x is averaged over the
+    neighbours as in D-SGD, and y follows the total change of x, including the averaging.
 
-    From knowledge of the paper, which could not be at hand: that the same lower sample serves the gradient and both
-    matrices, and that the second cut is in the Frobenius norm, could not be confirmed. We cut the eigenvalues of the
-    symmetric part: the nearest matrix above mu_g I.
+    This was written from knowledge of the paper, without access to it. We could not confirm that the gradient and both
+    matrices use the same lower sample, nor that the second truncation is in the Frobenius norm. We truncate the
+    eigenvalues of the symmetric part, which gives the nearest matrix above mu_g I.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
         momentum: tau_t in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
-        strong_convexity: mu_g > 0, at most the smallest eigenvalue of the mean d2yy g; the average is cut below there.
-        jacobian_bound: C_gxy, at least the Frobenius norm of the mean d2xy g; the average is cut to it. None: no cut.
+        strong_convexity: mu_g > 0, at most the smallest eigenvalue of the mean d2yy g. The eigenvalues of the average
+            are truncated below at mu_g.
+        jacobian_bound: C_gxy, at least the Frobenius norm of the mean d2xy g. The average is scaled down to it. None:
+            no bound.
     """
 
     upper_step: StepSize
@@ -54,7 +56,7 @@ class Stable(Algorithm):
     needs: ClassVar[Needs] = Needs(personal_lower=True)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
-        """Returns the state before round 0, in which the averages are forgotten: tau_0 = 1."""
+        """Returns the state before round 0, which discards the averages, as tau_0 = 1."""
         p, q = x.size, y.size
         return State(x, y, x_prev=x, y_prev=y, H_yy=jnp.zeros((q, q), y.dtype), H_xy=jnp.zeros((p, q), x.dtype))
 
@@ -83,7 +85,7 @@ class Stable(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, H_yy=(V * curvatures) @ V.T, H_xy=H_xy), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses cuts that are not positive; warns of mu_g or a step beyond the curvature."""
+        """Refuses bounds that are not positive, and warns of mu_g or a step that is too large for the curvature."""
         mu, bound = self.strong_convexity, self.jacobian_bound
         if not float(mu) > 0 or (bound is not None and not float(bound) > 0):
             raise ValueError(f"strong_convexity = {mu} and jacobian_bound = {bound}; both must be positive.")
@@ -91,17 +93,17 @@ class Stable(Algorithm):
         if float(mu) > facts.lower_curvature[0]:
             warnings.append(
                 f"strong_convexity = {float(mu):.3g} is above the lower level's smallest curvature at the "
-                f"start, {facts.lower_curvature[0]:.3g}: the cut biases the hypergradient. Take less."
+                f"start, {facts.lower_curvature[0]:.3g}: the truncation biases the hypergradient. Take a smaller value."
             )
         return warnings
 
 
 def cut_below(H: Float[Array, "q q"], least: Any) -> tuple[Float[Array, "q"], Float[Array, "q q"]]:
-    """Returns the eigenvalues, none below `least`, and the eigenvectors of the symmetric part of H."""
+    """Returns the eigenvalues, truncated below at `least`, and the eigenvectors of the symmetric part of H."""
     curvatures, V = jnp.linalg.eigh((H + H.T) / 2)
     return jnp.maximum(curvatures, least), V
 
 
 def cut_above(J: Float[Array, "p q"], bound: Any) -> Float[Array, "p q"]:
-    """Returns J scaled to the Frobenius norm `bound` where it has a larger one; None leaves it."""
+    """Returns J, scaled to the Frobenius norm `bound` if its norm is larger; with None, J is unchanged."""
     return J if bound is None else J * (bound / jnp.maximum(jnp.linalg.norm(J), bound))

@@ -1,7 +1,7 @@
 """stocBiO: warm-started lower steps and a Neumann series on shrinking batches (Ji, Yang & Liang 2021, algorithm 2).
 
-From knowledge of the paper, which was not at hand: that the first of the Q factors has B Q samples, and each next one
-(1 - eta mu_g) times as many, could not be confirmed.
+This was written from knowledge of the paper, without access to it. We could not confirm that the first of the Q factors
+has B Q samples, and each further factor (1 - eta mu_g) times as many.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
 
 @register
 class StocBiO(Preset, of=ALSET):
-    """Stochastic bilevel optimizer: ALSET with all K terms of the Neumann series on batches that shrink.
+    """Stochastic bilevel optimizer: ALSET with all K terms of the Neumann series on shrinking batches.
 
-    T warm-started lower steps, then one upper step with `MiniBatchNeumann`, whose factor j has
-    ``ceil(batches (1 - mu_g / L_g)^(j-1))`` batches of its own. With one agent it is the paper's method; on several, x
-    is averaged with the neighbours as in D-SGD.
+    A round takes T warm-started lower steps and one upper step with `MiniBatchNeumann`, whose factor j has
+    ``ceil(batches (1 - mu_g / L_g)^(j-1))`` separate batches. With one agent it is the paper's method. With several
+    agents, x is averaged over the neighbours as in D-SGD.
 
     Args:
         upper_step: beta in the paper, a number or a schedule of the round, or one for each leaf.
@@ -28,7 +28,7 @@ class StocBiO(Preset, of=ALSET):
         terms: K, the paper's Q + 1.
         lipschitz: L_g, the paper's 1 / eta; at least the largest eigenvalue of the Hessian of every sample.
         strong_convexity: mu_g, at most the smallest eigenvalue of the Hessian.
-        batches: Batches of the first factor, the paper's B Q.
+        batches: The number of batches of the first factor, the paper's B Q.
     """
 
     upper_step: StepSize

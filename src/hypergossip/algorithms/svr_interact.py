@@ -1,4 +1,4 @@
-"""SVR-INTERACT: INTERACT every so often, SPIDER on mini-batches in between (DIAMOND's reference 13; equations.md)."""
+"""SVR-INTERACT: INTERACT with SPIDER on mini-batches between full gradients (DIAMOND's reference 13; equations.md)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -30,15 +30,16 @@ class State(NamedTuple):
 class SVRInteract(Algorithm):
     """Gradient tracking of a SPIDER estimate: full gradients every `period` rounds, mini-batch corrections between.
 
-    One message a round, the pair (u, x).
+    Each round sends one message, the pair (u, x).
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.
         lower_step: beta_t, likewise.
-        period: Rounds from one full gradient to the next; about the root of the number of samples, as the batch.
-        hypergradient: The estimator G of the rounds between.
-        full_hypergradient: How the full rounds solve eq. 4 on the whole local data. `Exact` takes q Hessian-vector
-            products; where q is large, `ConjugateGradient` with a small tolerance gives the same numbers for fewer.
+        period: Rounds from one full gradient to the next; about the square root of the number of samples, as the batch.
+        hypergradient: The estimator G of the other rounds.
+        full_hypergradient: How the full rounds solve eq. 4 on the full local data. `Exact` takes q Hessian-vector
+            products. If q is large, `ConjugateGradient` with a small tolerance gives the same result with fewer
+            products.
     """
 
     upper_step: StepSize
@@ -51,7 +52,7 @@ class SVRInteract(Algorithm):
     vectors: ClassVar[Vectors] = Vectors(masses=("u",))
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
-        """Returns the state before round 0, which is a full one."""
+        """Returns the state before round 0, which is a full round."""
         zero_x, zero_y = jnp.zeros_like(x), jnp.zeros_like(y)
         return State(x, y, x_prev=x, y_prev=y, p=zero_x, v=zero_y, u=zero_x)
 
@@ -65,7 +66,7 @@ class SVRInteract(Algorithm):
         def full() -> tuple[Upper, Lower, Cost]:
             p, cost = self.full_hypergradient(agent.full, s.x, s.y, upper_key)  # eq. 4
             v = agent.full.lower_gradient(s.x, s.y, lower_key)
-            return p, v, (cost + Cost(lower_gradients=1)).as_arrays()  # the lower data that p has seen
+            return p, v, (cost + Cost(lower_gradients=1)).as_arrays()  # on the same lower data as p
 
         def spider() -> tuple[Upper, Lower, Cost]:
             (G, cost), (G_prev, more) = at_two_points(
@@ -85,9 +86,9 @@ class SVRInteract(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, p=p, v=v, u=u), cost
 
     def conserved(self, state: State) -> Upper:
-        """The trackers' sum is the directions' sum: sum_i (u_i - p_i) = 0."""
+        """The sum of the trackers is that of the directions: sum_i (u_i - p_i) = 0."""
         return state.u - state.p
 
     def check(self, facts: Facts) -> list[str]:
-        """Warns of a lower step beyond 2 over the curvature, the bound of plain descent."""
+        """Warns of a lower step above 2 / curvature, the bound of gradient descent."""
         return beyond_curvature(facts, {"lower_step": self.lower_step})

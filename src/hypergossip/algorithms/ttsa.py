@@ -9,16 +9,16 @@ from hypergossip.core.schedules import StepSize
 
 @register
 class TTSA(Preset, of=ALSET):
-    """Two-time-scale stochastic approximation: ALSET with one lower step a round.
+    """Two-time-scale stochastic approximation: ALSET with one lower step in each round.
 
-    ``y+ = y - beta_k dy g(x, y)``, then ``x+ = project(x - alpha_k G(x, y+))``. What makes it the paper's method are
-    its steps: alpha_k / beta_k goes to zero. With one agent it is the paper's method; on several, x is averaged with
-    the neighbours as in D-SGD.
+    ``y+ = y - beta_k dy g(x, y)``, then ``x+ = project(x - alpha_k G(x, y+))``. In the paper, alpha_k / beta_k
+    goes to zero. With one agent and such steps it is the paper's method. With several agents, x is averaged over the
+    neighbours as in D-SGD.
 
     Args:
-        upper_step: alpha_k, a number or a schedule, or one for each leaf; the paper takes ``PowerDecay(c, 1, 3/5)`` for
+        upper_step: alpha_k, a number or a schedule, or one for each leaf; the paper uses ``PowerDecay(c, 1, 3/5)`` for
             a nonconvex l.
-        lower_step: beta_k, likewise; the paper takes ``PowerDecay(c, 1, 2/5)``.
+        lower_step: beta_k, likewise; the paper uses ``PowerDecay(c, 1, 2/5)``.
         hypergradient: The estimator G; the paper's is `Neumann`.
     """
 

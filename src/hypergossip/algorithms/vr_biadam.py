@@ -1,4 +1,4 @@
-"""VR-BiAdam: STORM on both levels in an Adam-like metric, then a step part of the way (Huang, Li & Gao 2021)."""
+"""VR-BiAdam: STORM on both levels in an Adam-like metric, then interpolation (Huang, Li & Gao 2021)."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,7 +14,7 @@ from hypergossip.core.two_points import at_two_points
 
 
 class State(NamedTuple):
-    """One agent's variables: x, x_prev, w (p,), y, y_prev, v (q,), and what the metric averages, a (p,) and b ()."""
+    """One agent's variables: x, x_prev, w (p,), y, y_prev, v (q,), and the averages of the metric, a (p,) and b ()."""
 
     x: Upper
     y: Lower
@@ -28,29 +28,29 @@ class State(NamedTuple):
 
 @register
 class VRBiAdam(Algorithm):
-    """Variance-reduced BiAdam: STORM's directions, each divided by an average of its own size.
+    """Variance-reduced BiAdam: STORM's directions, each divided by an average of its magnitude.
 
-    ``x~ = project(x - gamma w / (sqrt(a) + rho))`` and ``x+ = x + eta (x~ - x)``, with a an average of w^2, entry by
-    entry; ``y~ = y - lambda v / (b + rho)`` and ``y+ = y + eta (y~ - y)``, with b an average of |v|. Each estimate is
-    evaluated at two points a round, one sample each. One message a round, x alone. With one agent it is the paper's
-    method; on several, x is averaged with the neighbours as in D-SGD. But each agent then has a metric of its own, so
-    on unlike agents x stops where the *scaled* hypergradients cancel, which is not the optimum however small the steps.
+    ``x~ = project(x - gamma w / (sqrt(a) + rho))`` and ``x+ = x + eta (x~ - x)``, with a the entrywise
+    average of w^2; ``y~ = y - lambda v / (b + rho)`` and ``y+ = y + eta (y~ - y)``, with b an average of |v|. In each
+    round every estimate is evaluated at two points with one sample. Each round sends one message, x. With one agent it
+    is the paper's method. With several agents, x is averaged over the neighbours as in D-SGD, but each agent has its
+    own metric. On heterogeneous agents x therefore stops where the *scaled* hypergradients cancel, which is not the
+    optimum even for arbitrarily small steps.
 
-    From knowledge of the paper, which could not be at hand: that the metric averages the STORM directions themselves,
-    and not the round's gradients, could not be confirmed; nor could the Euclidean projection, in place of one in the
-    metric.
+    This was written from knowledge of the paper, without access to it. We could not confirm that the metric averages
+    the STORM directions and not the round's gradients, nor that the projection is Euclidean and not in the metric.
 
     Args:
         upper_step: gamma, a number or a schedule, or one for each leaf.
         lower_step: lambda, likewise.
         upper_momentum: STORM's coefficient of w in [0, 1], a number, a schedule or `SquaredStep`; always 1 in round 0.
             `SquaredStep` follows gamma eta_t: ``SquaredStep(c / gamma**2)`` is the paper's c eta_t^2.
-        lower_momentum: That of v, likewise.
+        lower_momentum: The coefficient of v, likewise.
         hypergradient: The estimator of w.
-        interpolation: eta_t in (0, 1], a number or a schedule; the paper takes ``PowerDecay(k, m, 1/3)``. Without a
-            constraint only gamma eta_t and lambda eta_t count.
-        decay: tau in [0, 1), how slowly the averages forget; they start at zero.
-        regularization: rho > 0, the least that a direction is divided by.
+        interpolation: eta_t in (0, 1], a number or a schedule; the paper uses ``PowerDecay(k, m, 1/3)``. Without a
+            constraint only gamma eta_t and lambda eta_t matter.
+        decay: tau in [0, 1), the decay rate of the averages, which start at zero.
+        regularization: rho > 0, a lower bound on the divisors of the directions.
     """
 
     upper_step: StepSize
@@ -92,10 +92,10 @@ class VRBiAdam(Algorithm):
         return State(x, y, x_prev=s.x, y_prev=s.y, w=w, v=v, a=a, b=b), cost
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a metric that could divide by zero, and a step more than the whole way.
+        """Refuses a metric that could divide by zero, and an interpolation outside (0, 1].
 
-        Warns of a lambda eta beyond 2 over the curvature. It diverges nowhere, as |dy g| divides it, but where dy g and
-        b vanish the step is lambda eta / rho.
+        Warns of a lambda eta above 2 / curvature. It never diverges, as the step is divided by |dy g|, but where dy g
+        and b vanish the step is lambda eta / rho.
         """
         rho, tau, eta = float(self.regularization), float(self.decay), float(at(self.interpolation, 0))
         if not (rho > 0 and 0 <= tau < 1 and 0 < eta <= 1):

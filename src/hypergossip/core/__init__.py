@@ -1,1 +1,1 @@
-"""The contract: what an author of a method reads and writes, and the problem that an algorithm solves."""
+"""The contract: the interfaces that an author of a method implements or uses, and the problem to be solved."""

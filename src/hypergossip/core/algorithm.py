@@ -1,4 +1,4 @@
-"""The contract: an algorithm is the program of one agent, and `mix` is its only word to its neighbours."""
+"""The contract: an algorithm is the program of one agent, which communicates with its neighbours only through `mix`."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -21,12 +21,12 @@ State = Any  # a NamedTuple of one agent's vectors, in the paper's letters
 
 
 class Cost(NamedTuple):
-    """What one agent spends: counts, never estimates (equations.md, "What is measured").
+    """The oracle calls and samples of one agent, as exact counts (equations.md, "What is measured").
 
     Attributes:
-        samples: Samples drawn; one sample counts once however many points it is evaluated at.
+        samples: Samples drawn. A sample counts once, even if it is evaluated at several points.
         upper_gradients: Evaluations of (dx f, dy f).
-        lower_gradients: Evaluations of dy g (or of dx g, for Hessian-free products).
+        lower_gradients: Evaluations of dy g or, for Hessian-free products, of dx g.
         hessian_products: Products with d2yy g.
         jacobian_products: Products with d2xy g.
     """
@@ -46,20 +46,20 @@ class Cost(NamedTuple):
         return Cost(*(jnp.asarray(count, jnp.int32) for count in self))
 
     def again(self) -> "Cost":
-        """Returns this cost for a second point at the same sample: the oracles are called, nothing is drawn."""
+        """Returns the cost of a second point at the same sample: the oracles are called, but no sample is drawn."""
         return self._replace(samples=0)
 
 
 class Facts(NamedTuple):
-    """What is known before a run, for an algorithm to refuse it or to warn.
+    """Facts known before a run, from which an algorithm decides whether to refuse the run or to warn.
 
     Attributes:
-        upper_shared: Does the network agree on any entry of x?
-        lower_shared: On any entry of y?
+        upper_shared: Whether the network agrees on any entry of x.
+        lower_shared: Whether it agrees on any entry of y.
         network: The network (`hypergossip.networks.Network`).
-        lower_curvature: The smallest and largest eigenvalue of d2yy g found at the start, over all agents and batches;
-            zeros where the problem has no losses.
-        upper_curvature: Computes an estimate of the largest curvature of l at the start; expensive.
+        lower_curvature: The smallest and the largest eigenvalue of d2yy g found at the start, over all agents and
+            batches; both are zero for a problem without losses.
+        upper_curvature: Computes an estimate of the largest curvature of l at the start. It is expensive.
     """
 
     upper_shared: bool
@@ -74,36 +74,37 @@ class Mix(Protocol):
     """The weighted average over the neighbours: ``sum_j W_ij v_j`` for this agent i."""
 
     def __call__(self, *, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
-        """Sends this agent's vectors to its neighbours and averages what they sent.
+        """Sends this agent's vectors to its neighbours and averages them with the vectors received.
 
-        Entries that the problem does not share come back unchanged and are never sent.
+        Entries that the problem does not share are returned unchanged and are never sent.
 
         Args:
-            upper: A tree of vectors (p,) of the upper level, or absent.
-            lower: A tree of vectors (q,) of the lower level, or absent.
+            upper: A tree of vectors (p,) of the upper level; it may be absent.
+            lower: A tree of vectors (q,) of the lower level; it may be absent.
             call: The number of the call within the round, for methods that communicate several times.
 
         Returns:
-            The mixed tree of the level given, or the pair (upper, lower) where both are.
+            The mixed tree if one level is given, or the pair (upper, lower) if both are.
         """
         ...
 
 
 @runtime_checkable
 class Oracles(Protocol):
-    """One agent's problem: its losses and data behind five names. A key *is* a sample.
+    """The oracles of one agent's problem, which hide its losses and data. A key *is* a sample.
 
-    Two evaluations with one key use the same sample. `hypergossip.Problem` makes these by automatic differentiation;
-    a problem with formulas of its own (`problems.quadratic`) or without losses (actor-critic) brings its own.
+    Two evaluations with the same key use the same sample. `hypergossip.Problem` makes these oracles by automatic
+    differentiation. A problem with closed formulas (`problems.quadratic`) or without losses (actor-critic) provides
+    its own oracles.
     """
 
     @property
     def full(self) -> "Oracles":
-        """The same problem without sampling: every key is the whole data."""
+        """The same problem without sampling: every key stands for the full data."""
         ...
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the number of samples that so many upper and lower keys draw."""
+        """Returns the number of samples that these numbers of upper and lower keys draw."""
         ...
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
@@ -127,13 +128,13 @@ class Oracles(Protocol):
         ...
 
     def project(self, x: Upper) -> Upper:
-        """Returns the nearest point of the feasible set; x itself where the problem has none."""
+        """Returns the nearest point of the feasible set, or x itself if the problem is unconstrained."""
         ...
 
 
 @runtime_checkable
 class LossOracles(Oracles, Protocol):
-    """Oracles that know the other half of the lower loss's gradient, too: what Hessian-free products need."""
+    """Oracles that also return the gradient of the lower loss in x, which Hessian-free products need."""
 
     def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx g, dy g) at (x, y; key)."""
@@ -145,37 +146,38 @@ Everybody = Callable[[Array], Array]
 
 @runtime_checkable
 class WorldOracles(Protocol):
-    """Oracles of an agent that shares one world with the others, a game: everybody's action makes the next state.
+    """Oracles of an agent in a game, where the actions of all agents determine the next state of one shared world.
 
-    An engine gives them ``everybody``, which for an agent's array v returns all agents' v, (agents, ...), in the order
-    of the agents. It is to the oracles what `mix` is to the step: agents tell each other what they do, never how they
-    decide, and every agent calls it equally often, never in a data-dependent branch or loop. Its traffic is the
-    world's, and no part of the messages. Without it an agent is alone, and plays everybody's part.
+    An engine provides the function ``everybody``. For an agent's array v it returns the arrays v of all agents,
+    (agents, ...), in the order of the agents. It is to the oracles what `mix` is to the step. Agents exchange their
+    actions but never their policies. Every agent calls it equally often, and never in a data-dependent branch or loop.
+    Its traffic belongs to the world and is not counted as messages. Without it an agent is alone and plays the part of
+    every agent.
     """
 
     @property
     def agents(self) -> int:
-        """How many share the world."""
+        """The number of agents in the world."""
         ...
 
     def within(self, everybody: Everybody) -> Oracles:
-        """Returns the oracles in the world."""
+        """Returns the oracles connected to the other agents by this function."""
         ...
 
 
 @runtime_checkable
 class Hypergradient(Protocol):
-    """An estimator of DIAMOND's eq. 4 at (x, y): stateless, its numbers traced.
+    """An estimator of DIAMOND's eq. 4 at (x, y). It is stateless, and its hyper-parameters are traced.
 
-    A class that derives from it has nothing to refuse unless it says so.
+    The default `check` of a derived class neither warns nor refuses a run.
     """
 
     def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
-        """Returns the estimate, (p,), and what it cost: only the estimator knows how deep it went."""
+        """Returns the estimate, (p,), and its cost. Only the estimator knows how many steps it took."""
         ...
 
     def check(self, facts: Facts) -> list[str]:
-        """Returns warnings about a run, or raises ValueError to refuse it; the estimator's name is put before them."""
+        """Returns warnings about a run, or raises ValueError to refuse it. The caller prepends the estimator's name."""
         return []
 
 
@@ -183,11 +185,11 @@ class Hypergradient(Protocol):
 class Algorithm(Protocol):
     """One agent's method: a frozen dataclass of hyper-parameters that derives from this, made by `register`.
 
-    How many messages a round sends, and how large they are, is read off `step` (`hypergossip.core.messages`).
+    The number and size of the messages of a round are derived from `step` (`hypergossip.core.messages`).
 
     Attributes:
-        needs: What it needs of a problem and a network.
-        vectors: What the vectors of its state are to the network.
+        needs: Its requirements on the problem and the network.
+        vectors: The role that each vector of its state has in the network.
     """
 
     needs: ClassVar[Needs] = Needs()
@@ -198,20 +200,20 @@ class Algorithm(Protocol):
         ...
 
     def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
-        """Returns the state after one round, and what the round cost this agent.
+        """Returns the state after one round, and the cost of the round for this agent.
 
-        Every agent calls `mix` equally often in every round: never in a branch or loop that depends on its own data.
+        Every agent must call `mix` equally often in every round, never in a branch or loop that depends on its data.
         """
         ...
 
     def conserved(self, state: State) -> Any:
-        """Returns this agent's term of a sum over the network that must stay zero; () where there is none."""
+        """Returns this agent's term of a sum over the network that must stay zero, or () if there is no such sum."""
         return ()
 
     def check(self, facts: Facts) -> list[str]:
-        """Returns warnings about a run, or raises ValueError to refuse it; the method's name is put before them.
+        """Returns warnings about a run, or raises ValueError to refuse it. The caller prepends the method's name.
 
-        What `needs` tells, and what the estimator has to say, is looked at beside this.
+        The requirements in `needs` and the estimator's own `check` are evaluated separately.
         """
         return []
 
@@ -220,5 +222,5 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name == "refuse_shared_lower":
-            raise ImportError("refuse_shared_lower is gone: declare needs = Needs(personal_lower=True) instead")
+            raise ImportError("refuse_shared_lower was removed: declare needs = Needs(personal_lower=True) instead")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What an agent's program is told of the whole network: averages and largest values, lifted to all agents at once."""
+"""Averages and maxima over the network for one agent's program, and the lifting of that program to all agents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from hypergossip.support.compilation import compiled
 from hypergossip.support.devices import AXIS, mesh_of, on_devices
 from hypergossip.support.float64 import calls_python, in_float64, to_float64
 
-# Runs measured side by side share every pass over the data, which is what measuring costs; more would cost memory.
+# Runs that are measured side by side share every pass over the data, the main cost of measuring. More need more memory.
 RUNS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Collective:
-    """All agents, as one of them sees them in a program that measures.
+    """The whole network, as one agent sees it in a program that measures.
 
-    Every agent calls it equally often, never in a branch or loop that depends on its own numbers. What it returns is
-    the same for all.
+    Every agent must call its methods equally often, and never in a branch or loop that depends on the agent's own
+    numbers. The reductions return the same result for all agents.
 
     Attributes:
-        agents: How many there are.
-        index: Which of them this one is, a scalar.
-        block: For how many of them a part that each does by itself is computed at a time; None: for all.
-        axis: The devices' axis over which they are spread, in `jax.shard_map`; None where they are in one place.
+        agents: The number of agents.
+        index: The number of this agent, a scalar.
+        block: The number of agents for which a local computation is done at a time; None: all agents at once.
+        axis: The mesh axis over which the agents are spread in `jax.shard_map`; None if they are in one place.
     """
 
     agents: int
@@ -42,10 +42,10 @@ class Collective:
     axis: str | None = None
 
     def apart(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Calls a function of this agent alone, for some agents at a time, where all at once would take much memory.
+        """Calls a function of this agent alone. It runs for a block of agents at a time if all would take much memory.
 
         Args:
-            function: Of pytrees of arrays, the agent's oracles among them; it calls nothing of the network.
+            function: A function of pytrees of arrays, such as the agent's oracles. It must not use the network.
             arguments: Its arguments.
         """
         if self.block is None:
@@ -53,15 +53,15 @@ class Collective:
         return in_blocks(function, self.block, self.index, *arguments)
 
     def mean(self, values: Any) -> Any:
-        """Returns the mean over the agents of the values, an array that each of them has."""
+        """Returns the mean over the agents of an array that each agent has."""
         return _mean(self.axis)(values, self.index)
 
     def largest(self, values: Any) -> Any:
-        """Returns the largest over the agents of an array that each of them has, entry by entry; NaN if one is."""
+        """Returns the entrywise maximum over the agents of an array that each agent has; NaN if any entry is NaN."""
         return _largest(self.axis)(values, self.index)
 
     def average_shared(self, space: Space, vector: Any) -> Any:
-        """Replaces a vector's shared entries by their mean over the agents, and leaves the private ones."""
+        """Replaces a vector's shared entries by their mean over the agents, and keeps the private entries."""
         return space.replace(vector, self.mean(space.select(vector))) if any(space.shared) else vector
 
     def inner(self, one: Any, other: Any) -> Any:
@@ -71,16 +71,16 @@ class Collective:
 
 @runtime_checkable
 class Program(Protocol):
-    """A program that measures, one agent's, whose result is the same for all: a pytree, so that it may hold arrays.
+    """One agent's program that measures, with the same result for all agents. It is a pytree, so it may hold arrays.
 
     Attributes:
-        precise: Is it measured in float64, whatever the precision of the run?
+        precise: Whether it is computed in float64, independently of the precision of the run.
     """
 
     precise: ClassVar[bool]
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
-        """Returns name -> scalar, the same for all agents; `agent` are its oracles, x is (p,) and y (q,)."""
+        """Returns name -> scalar, the same for all agents; `agent` holds the oracles, x is (p,) and y is (q,)."""
         ...
 
 
@@ -88,13 +88,13 @@ def every_agent(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> An
     """Lifts an agent's program to all agents.
 
     Args:
-        program: (agent's oracles, x (p,), y (q,), `Collective`) -> what one agent has found.
+        program: (agent's oracles, x (p,), y (q,), `Collective`) -> the result of one agent.
         oracles: Every agent's oracles, leaves (agents, ...) or `Packed`.
         x: (agents, p).
         y: (agents, q).
 
     Returns:
-        What all have found, leaves (agents, ...).
+        The results of all agents, leaves (agents, ...).
     """
     return _lifted(program, oracles, x, y, 0, None)
 
@@ -102,26 +102,26 @@ def every_agent(program: Callable[..., Any], oracles: Any, x: Any, y: Any) -> An
 def of_network(
     program: Callable[..., Any], oracles: Any, x: Any, y: Any, block: int | None = None, axis: str | None = None
 ) -> Any:
-    """Lifts an agent's program that finds the same for every agent, and returns that.
+    """Lifts an agent's program whose result is the same for every agent, and returns that one result.
 
     Args:
         program: As for `every_agent`.
-        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`; a device's in `jax.shard_map`.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`; in `jax.shard_map`, those of one device.
         x: (agents, p).
         y: (agents, q).
-        block: Agents at a time, in float64, in the parts that each does by itself; all if absent.
-        axis: The devices' axis over which the agents are spread, in `jax.shard_map`.
+        block: Number of agents at a time, in float64, for local computations; all agents if absent.
+        axis: The mesh axis over which the agents are spread in `jax.shard_map`.
     """
     return _lifted(program, oracles, x, y, None, block, axis)
 
 
 def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
-    """Measures every run's point.
+    """Measures the point of every run.
 
     Args:
-        program: What is measured.
-        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`; where they are spread over devices, each
-            device measures its own agents.
+        program: The program that measures.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`. If they are spread over devices, each device
+            measures its own agents.
         x: (runs, agents, p).
         y: (runs, agents, q).
 
@@ -155,7 +155,7 @@ def _observed(program: Program, oracles: Any, x: Any, y: Any, block: int | None,
 
 
 def side_by_side(runs: int) -> int:
-    """Returns how many `runs` to measure at a time: a divisor of them if possible, since a rest is compiled apart."""
+    """Returns how many runs to measure at a time: a divisor of `runs` if possible, as a remainder compiles anew."""
     if runs <= RUNS_AT_ONCE:
         return runs
     divisors = (count for count in range(RUNS_AT_ONCE // 2, RUNS_AT_ONCE + 1) if runs % count == 0)
@@ -182,12 +182,12 @@ def _lifted(
 def _over_agents(reduce: Callable[..., Any], across: Callable[..., Any]) -> Callable[[str | None], Callable]:
     """Makes a function of one agent's array that `vmap` over the agents turns into a reduction.
 
-    The agent's index, which is mapped over the agents and nothing else, tells that `vmap` from one over runs, where the
-    array itself is mapped over runs alone.
+    The agent's index is mapped over the agents only. It distinguishes this `vmap` from one over runs, which maps the
+    array but not the index.
 
     Args:
-        reduce: (values, axis) -> what is found of them in one place.
-        across: (what was found in one place, axis) -> that of all devices, which have equally many agents.
+        reduce: (values, axis) -> the reduction over the agents of one device.
+        across: (reduction on one device, axis) -> the reduction over all devices, each with equally many agents.
     """
 
     @cache
@@ -199,9 +199,9 @@ def _over_agents(reduce: Callable[..., Any], across: Callable[..., Any]) -> Call
         @reduction.def_vmap
         def _reduced(axis_size: int, in_batched: list, values: Any, index: Any) -> tuple[Any, bool]:
             if not in_batched[1]:
-                return reduction(values, index), in_batched[0]  # of the runs' axis
+                return reduction(values, index), in_batched[0]  # the axis of runs
             if not in_batched[0]:
-                return values, False  # what all have alike is not mapped
+                return values, False  # an equal value for all agents is not mapped
             own = reduce(values, axis=0)
             return (own if axis is None else across(own, axis)), False
 

@@ -1,4 +1,4 @@
-"""A step for each leaf: a pytree prefix of x0 or y0 held against the variable, and made a vector before the run."""
+"""Steps for each leaf: a pytree prefix of x0 or y0 is matched with the variable and becomes a vector."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -24,18 +24,18 @@ NUMBERS = (int, float, np.number, np.ndarray, jax.Array)
 
 
 def fitted(algorithm: Any, upper: Space, lower: Space, swept: bool = False) -> Any:
-    """Returns an algorithm, or an estimator, whose steps for each leaf are vectors when they are called.
+    """Returns an algorithm, or an estimator, whose steps for each leaf become vectors when they are called.
 
-    One without such steps is returned as it is.
+    An algorithm without such steps is returned unchanged.
 
     Args:
         algorithm: The algorithm.
         upper: The space of x.
         lower: The space of y.
-        swept: Do its numbers have a leading axis (runs,)?
+        swept: Whether its numbers have a leading axis (runs,).
 
     Raises:
-        ValueError: If a hyper-parameter is no number, or a prefix does not fit the starting point.
+        ValueError: If a hyper-parameter is not a number, or a prefix does not fit the starting point.
     """
     check_numbers(algorithm)
     fit = _fit(algorithm, {"upper": upper, "lower": lower}, swept)
@@ -45,7 +45,7 @@ def fitted(algorithm: Any, upper: Space, lower: Space, swept: bool = False) -> A
 
 
 def check_numbers(algorithm: Any) -> None:
-    """Raises ValueError where a hyper-parameter is neither a number nor a pytree of numbers."""
+    """Raises ValueError if a hyper-parameter is neither a number nor a pytree of numbers."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(algorithm):
         if not isinstance(leaf, NUMBERS):
             raise ValueError(
@@ -55,7 +55,7 @@ def check_numbers(algorithm: Any) -> None:
 
 
 def has_leaves(step: Any, swept: bool = False) -> bool:
-    """Has a fitted step more than one value in a round?"""
+    """Returns whether a fitted step has more than one value in a round."""
     return isinstance(step, LeafValues) or (isinstance(step, NUMBERS) and np.ndim(step) > swept)
 
 
@@ -70,7 +70,7 @@ def _fit(part: Any, spaces: Mapping[str, Space], swept: bool) -> Any:
             new = _leaf_values(value, name, LEVELS[field.name], spaces, swept)
         elif isinstance(value, dict | list | tuple) and type(part).__module__.startswith("hypergossip."):
             raise ValueError(
-                f"{name} is {value!r}, but it is one number for all leaves; what may have a value for each leaf is "
+                f"{name} is {value!r}, but it must be one number for all leaves; a value for each leaf is possible for "
                 f"{', '.join(other for other in LEVELS if hasattr(part, other)) or 'nothing here'}."
             )
         else:
@@ -81,7 +81,7 @@ def _fit(part: Any, spaces: Mapping[str, Space], swept: bool) -> Any:
 
 
 def _leaf_values(step: Any, name: str, level: str, spaces: Mapping[str, Space], swept: bool) -> Any:
-    """Returns a step as it is where it has one value, and as `LeafValues` where it is a pytree prefix."""
+    """Returns a step unchanged if it has one value, and as `LeafValues` if it is a pytree prefix."""
     space = spaces[level]
     if isinstance(step, LeafValues):
         return step
@@ -110,25 +110,25 @@ def _leaf_values(step: Any, name: str, level: str, spaces: Mapping[str, Space], 
 
 
 def _is_value(step: Any, leaves: Any) -> bool:
-    """Is this a number or a schedule, and not a tree of them? A user's tree may be callable, as a module is."""
+    """Returns whether this is a number or a schedule, not a tree of them. A user's tree may be callable."""
     return isinstance(step, (*NUMBERS, SquaredStep)) or (callable(step) and type(step) is not type(leaves))
 
 
 def _walk(step: Any, leaves: Any, path: tuple, name: str, start: str) -> Iterator[tuple[tuple, Any, list[int]]]:
-    """Goes through a prefix in the order of the flat vector.
+    """Traverses a prefix in the order of the flat vector.
 
     Nodes are matched by the names of their children and not by their type, so that the tables and arrays of a file fit
     named tuples and tuples as well.
 
     Args:
         step: The prefix.
-        leaves: The part of the variable that it stands for, with the number of each leaf.
-        path: Where.
+        leaves: The part of the variable that it covers, with the index of each leaf.
+        path: The path of the current node.
         name: The method and the step, for the messages.
-        start: "x0" or "y0", likewise.
+        start: "x0" or "y0", for the messages.
 
     Yields:
-        The path, the number or schedule, and the numbers of the leaves that have it.
+        The path, the number or schedule, and the indices of the leaves to which it applies.
     """
     here = dotted(name, leaf_name(path))
     if _is_value(step, leaves):
@@ -145,17 +145,17 @@ def _walk(step: Any, leaves: Any, path: tuple, name: str, start: str) -> Iterato
     lacking = [key for key in wanted if key not in given]
     if unknown or lacking:
         inside = dotted(start, leaf_name(path))
-        told = f"has a value for {unknown[0]!r}" if unknown else f"has no value for {lacking[0]!r}"
+        mismatch = f"has a value for {unknown[0]!r}" if unknown else f"has no value for {lacking[0]!r}"
         raise ValueError(
-            f"{here} {told}, and the leaves of {inside} are {', '.join(wanted)}; give every leaf a number or a "
-            "schedule, which is PowerDecay, in a file {scale, offset, power}."
+            f"{here} {mismatch}, and the leaves of {inside} are {', '.join(wanted)}; give every leaf a number or a "
+            "schedule, which is PowerDecay, or {scale, offset, power} in a file."
         )
     for key, (entry, inner) in wanted.items():
         yield from _walk(given[key][1], inner, (*path, entry), name, start)
 
 
 def _children(tree: Any) -> dict[str, tuple[Any, Any]] | None:
-    """Returns the children of a node, name -> (entry of the path, child), or None where the tree is a leaf."""
+    """Returns the children of a node, name -> (entry of the path, child), or None if the tree is a leaf."""
     pairs = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda node: node is not tree)
     if any(not path for path, _ in pairs):
         return None
@@ -163,13 +163,13 @@ def _children(tree: Any) -> dict[str, tuple[Any, Any]] | None:
 
 
 def _check_followers(algorithm: Any) -> None:
-    """Raises ValueError where a momentum of another shape than x follows an upper step that has several values."""
+    """Raises ValueError if a momentum whose shape is not that of x follows an upper step with several values."""
     for field in fields(algorithm):
         value = getattr(algorithm, field.name)
         rules = value.values if isinstance(value, LeafValues) else (value,)
         if LEVELS.get(field.name) != "upper" and any(isinstance(rule, SquaredStep) for rule in rules):
             raise ValueError(
-                f"{type(algorithm).__name__}: {field.name} is SquaredStep, which follows the upper step, but that "
-                f"has a value for each leaf of x0 and no single one to follow; give {field.name} as a number or "
+                f"{type(algorithm).__name__}: {field.name} is SquaredStep, which follows the upper step, but the "
+                f"upper step has a value for each leaf of x0 and not a single one; give {field.name} as a number or "
                 "PowerDecay."
             )

@@ -1,4 +1,4 @@
-"""What a round sends, read off an algorithm's `step`: how many messages, of how many entries, and what is in them."""
+"""The messages of a round, derived from an algorithm's `step`: their number, their sizes and their contents."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from hypergossip.core.space import Space
 
 Spaces = tuple[Space, Space]
 
-# Stands in a traced step where it mixes: the identity, with the entries of either level that the buffer holds.
+# Marks the calls of `mix` in a traced step. It is the identity, and records how many entries of each level are sent.
 MIX = Primitive("mix")
 MIX.def_impl(lambda buffer, **_: buffer)
 MIX.def_abstract_eval(lambda buffer, **_: buffer)
@@ -25,10 +25,10 @@ class Message(NamedTuple):
     """A message that an agent sends to each of its neighbours.
 
     Attributes:
-        upper: Entries of x's kind in it.
-        lower: Entries of y's kind.
+        upper: The number of entries of the upper level.
+        lower: The number of entries of the lower level.
         dtype: Their type.
-        times: How often a round sends one such, as a loop does.
+        times: How often a round sends such a message, for example in a loop.
     """
 
     upper: int
@@ -38,18 +38,18 @@ class Message(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """The bytes of one of them."""
+        """The bytes of one such message."""
         return (self.upper + self.lower) * self.dtype.itemsize
 
 
 def mix_through(spaces: Spaces, send: Callable[[Vector, Count], Vector]) -> Mix:
-    """Makes an agent's `mix` of a function that averages one flat vector with the neighbours.
+    """Makes an agent's `mix` from a function that averages one flat vector over the neighbours.
 
-    The shared entries of all the vectors given travel as one buffer; the others never leave.
+    The shared entries of all given vectors are sent as one buffer, and the other entries are never sent.
 
     Args:
         spaces: The spaces of x and y.
-        send: One flat vector -> its average, called once a `mix`, with the call's number.
+        send: (flat vector, number of the call) -> its average. Each `mix` calls it at most once.
     """
 
     def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
@@ -71,25 +71,25 @@ def mix_through(spaces: Spaces, send: Callable[[Vector, Count], Vector]) -> Mix:
 
 
 def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower) -> tuple[Message, ...]:
-    """Returns what an agent sends in a round, in order; nothing is computed, and a second call does not trace again.
+    """Returns the messages of an agent in a round, in order. Nothing is computed, and a second call traces nothing.
 
-    The losses have no part in it, and are not traced: the oracles of the program that is looked at give zeros. What a
-    problem does not share is no part of a message, and a message of nothing is not sent.
+    The losses do not affect the messages and are not traced: in the traced program the oracles return zeros. Entries
+    that a problem does not share are not part of a message, and an empty message is not sent.
 
     Args:
         algorithm: The agent's program.
         spaces: The spaces of x and y.
         agent: An agent's oracles, or their shapes and types.
-        x: Where it starts, (p,), or its shape and type.
+        x: The starting point, (p,), or its shape and type.
         y: (q,) likewise.
 
     Raises:
-        ValueError: If the number of messages cannot be told: a `mix` in a loop whose turns are not fixed, or in a
-            branch beside one that sends something else.
+        ValueError: If the number of messages cannot be determined, because `mix` is called in a loop whose number of
+            iterations is not fixed, or in a branch whose alternative sends something else.
     """
     try:
         program = _round.trace(algorithm, spaces, True, agent, x, y, jax.random.key(0))
-    except Exception:  # it asks more of the oracles than an algorithm should: with their own, it may be right
+    except Exception:  # it uses attributes outside the contract, which the agent's own oracles may have
         program = _round.trace(algorithm, spaces, False, agent, x, y, jax.random.key(0))
     return tuple(_sent(program.jaxpr.jaxpr))
 
@@ -97,13 +97,13 @@ def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: 
 def messages_by_running(
     algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower
 ) -> tuple[Message, ...]:
-    """Returns the same as `messages` from a round that is run without compilation, where a step looks at its values.
+    """Returns the same as `messages`, from a round run without compilation, for a step that depends on concrete values.
 
     Args:
         algorithm: The agent's program.
         spaces: The spaces of x and y.
         agent: An agent's oracles.
-        x: (p,) where it starts.
+        x: The starting point, (p,).
         y: (q,) likewise.
     """
     found: list[Message] = []
@@ -118,18 +118,18 @@ def messages_by_running(
 
 
 def first_message(algorithm: Algorithm, spaces: Spaces, agent: Oracles, round: Any, state: Any, key: Sample) -> Vector:
-    """Returns what the first `mix` of a round sends, the shared entries, upper level first: the step cut there.
+    """Returns the buffer that the first `mix` of a round sends: the shared entries, upper level first.
 
     Args:
         algorithm: The agent's program.
         spaces: The spaces of x and y.
         agent: Its oracles.
         round: The round.
-        state: Its state before it.
-        key: Its key.
+        state: The agent's state before the round.
+        key: The agent's key.
 
     Returns:
-        One flat vector, without entries where the round sends nothing.
+        One flat vector, which is empty if the round sends nothing.
 
     Raises:
         ValueError: If the first `mix` is inside a branch.
@@ -155,7 +155,7 @@ def _mark(buffer: Vector, entries: tuple[int, int]) -> Vector:
 
 
 def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int]], Vector]) -> Mix:
-    """Makes a `mix` whose `send` is told how many entries of either level its buffer holds."""
+    """Makes a `mix` whose `send` receives the buffer and its number of entries of each level."""
 
     def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
@@ -170,7 +170,7 @@ def _sent(jaxpr: Jaxpr) -> list[Message]:
 
 
 def _sent_by(eqn: JaxprEqn) -> list[Message]:
-    """Returns what one equation of a traced step sends."""
+    """Returns the messages of one equation of a traced step."""
     if eqn.primitive is MIX:
         buffer: Any = eqn.invars[0].aval
         return [Message(*eqn.params["entries"], dtype=buffer.dtype)]
@@ -180,8 +180,8 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     if eqn.primitive.name == "cond":
         if any(part != parts[0] for part in parts):
             raise ValueError(
-                "mix is called in a branch (jax.lax.cond or switch) beside one that sends something else; every branch "
-                "must send the same, so call mix before the branch."
+                "mix is called in a branch (jax.lax.cond or switch) whose alternative sends something else; every "
+                "branch must send the same, so call mix before the branch."
             )
         return parts[0]
     together = [message for part in parts for message in part]
@@ -192,7 +192,7 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
 
 
 def _inside(eqn: JaxprEqn) -> list[Jaxpr]:
-    """Returns the programs within an equation, such as a loop's."""
+    """Returns the programs inside an equation, such as the body of a loop."""
     found = []
     for value in eqn.params.values():
         for part in value if isinstance(value, tuple | list) else (value,):
@@ -204,7 +204,7 @@ def _inside(eqn: JaxprEqn) -> list[Jaxpr]:
 
 
 def _turns(eqn: JaxprEqn) -> int:
-    """Returns how often a `while` turns: one that `jax.lax.fori_loop` made, from a known number to another."""
+    """Returns the number of iterations of a `while` that `jax.lax.fori_loop` made with two known bounds."""
     unknown = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     until, body = eqn.params["cond_jaxpr"].jaxpr, eqn.params["body_jaxpr"].jaxpr
     bounds, compared = eqn.invars[sum(unknown) :][:2], until.invars[unknown[0] :][:2]
@@ -218,8 +218,8 @@ def _turns(eqn: JaxprEqn) -> int:
         if len(known) == 2:
             return max(0, known[1] - known[0])
     raise ValueError(
-        "mix is called in a loop whose number of turns is not fixed, so that a round's messages cannot be counted; "
-        "give the loop a Python number of turns, such as a field marked by static()."
+        "mix is called in a loop whose number of iterations is not fixed, so a round's messages cannot be counted; "
+        "give the loop a Python number of iterations, such as a field marked by static()."
     )
 
 
@@ -229,7 +229,7 @@ def _adds_one(eqn: JaxprEqn, counter: Any) -> bool:
 
 
 def _until_mix(jaxpr: Jaxpr, consts: Any, arguments: list[Any]) -> Vector:
-    """Runs a traced program up to its first `mix`, and returns what that is given."""
+    """Runs a traced program up to its first `mix`, and returns the buffer passed to it."""
     k, eqn = next((k, eqn) for k, eqn in enumerate(jaxpr.eqns) if _sent_by(eqn))
     known = [v for v in eqn.invars if not isinstance(v, Literal)]
     before = jaxpr.replace(eqns=jaxpr.eqns[:k], outvars=known)
@@ -241,5 +241,5 @@ def _until_mix(jaxpr: Jaxpr, consts: Any, arguments: list[Any]) -> Vector:
         fixed = eqn.params["num_consts"] + eqn.params["num_carry"]
         inputs = [*inputs[:fixed], *(v[0] for v in inputs[fixed:])]
     elif eqn.primitive.name not in ("jit", "pjit"):
-        raise ValueError(f"the first mix of the round is within {eqn.primitive.name}; call mix before it.")
+        raise ValueError(f"the first mix of the round is inside {eqn.primitive.name}; call mix before it.")
     return _until_mix(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, inputs)

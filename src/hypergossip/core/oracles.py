@@ -1,4 +1,4 @@
-"""One agent's oracles made from its losses and data by automatic differentiation, and how a key draws a batch."""
+"""One agent's oracles, made from its losses and data by automatic differentiation, and mini-batch sampling."""
 
 import dataclasses
 from collections.abc import Callable
@@ -22,19 +22,19 @@ SAMPLINGS = ("iid", "blocks")
 
 @dataclass(frozen=True)
 class Form:
-    """What all agents have in common: losses, shapes and the way of drawing. Static in compiled programs.
+    """What all agents have in common: losses, shapes and the sampling scheme. It is static in compiled programs.
 
     Attributes:
         upper: f(x, y, batch).
         lower: g(x, y, batch), strongly convex in y.
         upper_space: The space of x.
         lower_space: The space of y.
-        batch_size: Samples a key draws; None: every sample.
-        sampling: "iid" (each sample drawn alone, with replacement) or "blocks" (a random contiguous block, cyclic, of
-            data shuffled once: as unbiased, and one slice instead of a gather).
+        batch_size: The number of samples that a key draws; None: every sample.
+        sampling: "iid" (each sample is drawn independently, with replacement) or "blocks" (a random contiguous block,
+            cyclic, of data shuffled once: also unbiased, and one slice instead of a gather).
         whole: How the upper and the lower loss are called on all rows of an agent.
         projection: The user's projection of x onto a set, or None.
-        calls_python: Does a loss call a Python function back?
+        calls_python: Whether a loss calls back a Python function.
     """
 
     upper: Loss
@@ -54,12 +54,12 @@ class AutodiffOracles:
     """`Oracles` of one agent from its losses and data.
 
     Attributes:
-        upper_data: Pytree, leaves (samples, ...); rows beyond the agent's own count are never used.
+        upper_data: A pytree, leaves (samples, ...). Rows beyond the agent's own count are never used.
         lower_data: Likewise.
         upper_count: The agent's own number of upper samples, a scalar.
         lower_count: Likewise.
         form: What all agents have in common.
-        same: Are the data of both levels the same arrays?
+        same: Whether the data of both levels are the same arrays.
     """
 
     upper_data: Any
@@ -71,11 +71,11 @@ class AutodiffOracles:
 
     @property
     def full(self) -> "AutodiffOracles":
-        """The same agent without sampling: every key is its whole data."""
+        """The same agent without sampling: every key stands for its full data."""
         return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the number of samples that so many upper and lower keys draw."""
+        """Returns the number of samples that these numbers of upper and lower keys draw."""
         if self.form.batch_size is None:
             rows = lambda keys, held: jnp.asarray(keys, jnp.asarray(held).dtype) * held
             return rows(upper, self.upper_count) + rows(lower, self.lower_count)
@@ -89,8 +89,8 @@ class AutodiffOracles:
         """Returns g(x, y; key)."""
         return self._lower(key)(*self._trees(x, y))
 
-    # Derivatives are taken with respect to the user's trees and raveled as a whole: the derivative of unraveling is a
-    # sum of as many padded vectors as the tree has leaves, each of the whole length.
+    # Derivatives are taken with respect to the user's trees and raveled at the end. The derivative of unraveling would
+    # be a sum of one padded vector for each leaf, each of the full length.
 
     def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx f, dy f) at (x, y; key)."""
@@ -107,7 +107,7 @@ class AutodiffOracles:
         return self.form.upper_space.ravel(gx), self.form.lower_space.ravel(gy)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
-        """Returns the linear map v -> d2yy g v at (x, y; key); linearised once, however often it is applied."""
+        """Returns the linear map v -> d2yy g v at (x, y; key); linearised once, even if it is applied often."""
         space, gradient = self.form.lower_space, jax.grad(self._lower(key), 1)
         upper, lower = self._trees(x, y)
         product = jax.linearize(lambda lower: gradient(upper, lower), lower)[1]
@@ -140,19 +140,19 @@ class AutodiffOracles:
         """Returns the loss on the key's batch, as a function of the user's x and y."""
         form = self.form
         if form.batch_size is None:
-            # For blocks the first rows follow the last one again.
+            # For sampling by blocks, the first rows are repeated after the last one.
             return whole_loss(loss, whole, jax.tree.map(lambda leaf: leaf[: whole.sizes[-1]], data), count)
         batch = draw(data, key, count, form.batch_size, form.sampling)
         return lambda x, y: loss(x, y, batch)
 
 
 def check_sampling(batch_size: Any, sampling: Any, smallest: int) -> None:
-    """Raises ValueError where batches cannot be drawn.
+    """Raises ValueError if batches cannot be drawn.
 
     Args:
-        batch_size: Samples a key draws; None: every sample.
+        batch_size: The number of samples that a key draws; None: every sample.
         sampling: "iid" or "blocks".
-        smallest: The samples of the agent with the fewest.
+        smallest: The smallest number of samples of an agent.
     """
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling is {sampling!r}; choose one of {', '.join(SAMPLINGS)}.")
@@ -168,13 +168,13 @@ def check_sampling(batch_size: Any, sampling: Any, smallest: int) -> None:
 
 
 def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
-    """Draws a key's batch among the first `count` rows.
+    """Draws the batch of a key from the first `count` rows.
 
     Args:
-        data: Pytree, leaves (rows, ...); for "blocks" the first ``size - 1`` real rows follow the last one again.
+        data: A pytree, leaves (rows, ...); for "blocks" the first ``size - 1`` real rows are repeated after the last.
         key: The sample.
-        count: Real rows.
-        size: Rows of the batch.
+        count: The number of real rows.
+        size: The number of rows of the batch.
         sampling: "iid" or "blocks".
 
     Returns:
@@ -183,25 +183,25 @@ def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
     if sampling == "blocks":
         start = below(count, jax.random.bits(key, (), jnp.uint32))
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
-    rows = below(count, words(key, size))
+    rows = below(count, random_bits(key, size))
     return jax.tree.map(lambda leaf: leaf[rows], data)
 
 
-def words(key: Sample, size: int) -> Any:
-    """Returns independent random words, (size,) of 32 bits.
+def random_bits(key: Sample, size: int) -> Any:
+    """Returns independent random words of 32 bits, (size,).
 
-    `jax.random.bits` spends a whole block of Threefry, two words, on each word. Here both are used: mapped over agents
-    that is five times faster, and drawing was half of a step's time (benchmarks/sampling.py).
+    `jax.random.bits` uses a whole block of Threefry, two words, for each word. This function uses both words. Mapped
+    over agents it is five times faster, and sampling used to take half of a step's time (benchmarks/sampling.py).
     """
     if str(jax.random.key_impl(key)) != "threefry2x32":
         return jax.random.bits(key, (size,), jnp.uint32)
     return threefry_2x32(jax.random.key_data(key), jnp.arange(size, dtype=jnp.uint32))
 
 
-def below(count: Any, words: Any) -> Any:
-    """Turns words into whole numbers below `count`.
+def below(count: Any, bits: Any) -> Any:
+    """Maps random words of 32 bits to whole numbers below `count`.
 
-    The probabilities of two rows differ by at most count / 2^32 of themselves, far below what any run could see;
-    `jax.random.randint` takes two words a number to avoid it.
+    The probabilities of two rows differ by a relative amount of at most count / 2^32, too little to affect any run.
+    `jax.random.randint` uses two words for each number to avoid this difference.
     """
-    return (words % jnp.asarray(count).astype(jnp.uint32)).astype(jnp.int32)
+    return (bits % jnp.asarray(count).astype(jnp.uint32)).astype(jnp.int32)

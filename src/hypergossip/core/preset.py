@@ -1,4 +1,4 @@
-"""Methods that are another method with settings of their own: under their own name, and by the other's program."""
+"""Presets: methods that are special cases of another method, with their own names and the other method's program."""
 
 from abc import abstractmethod
 from typing import Any
@@ -9,45 +9,45 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 
 
 class Preset(Algorithm):
-    """A method that specialises another, which does the work: ``class TTSA(Preset, of=ALSET)``.
+    """A method that is a special case of another method: ``class TTSA(Preset, of=ALSET)``.
 
-    In a run the other method's compiled program is used (`generalised`); results, progress, errors and checkpoints
-    have the preset's own name and numbers.
+    A run uses the compiled program of the other method (`generalised`). Results, progress, errors and checkpoints
+    show the preset's own name and hyper-parameters.
     """
 
     def __init_subclass__(cls, of: Any, **more: Any) -> None:
-        """Takes over what the other method declares."""
+        """Copies the declarations of the other method."""
         super().__init_subclass__(**more)
         cls.needs, cls.vectors = of.needs, of.vectors
 
     @property
     @abstractmethod
     def method(self) -> Algorithm:
-        """The other method, with its numbers made of these."""
+        """The other method, with its hyper-parameters computed from these."""
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Any:
-        """As the other method's."""
+        """Calls `init` of the other method."""
         return self.method.init(agent, x, y, key)
 
     def step(self, agent: Oracles, mix: Mix, round: Any, state: Any, key: Sample) -> tuple[Any, Cost]:
-        """As the other method's."""
+        """Calls `step` of the other method."""
         return self.method.step(agent, mix, round, state, key)
 
     def conserved(self, state: Any) -> Any:
-        """As the other method's."""
+        """Calls `conserved` of the other method."""
         return self.method.conserved(state)
 
     def check(self, facts: Facts) -> list[str]:
-        """As the other method's."""
+        """Calls `check` of the other method."""
         return self.method.check(facts)
 
 
 def generalised(algorithm: Any, swept: bool = False) -> Any:
-    """Returns the method that a preset specialises, and any other method as it is.
+    """Returns the method that a preset specialises, and any other method unchanged.
 
     Args:
         algorithm: The algorithm.
-        swept: Do its numbers have a leading axis (runs,)? Then so do the other method's.
+        swept: Whether its numbers have a leading axis (runs,). The result's numbers then have it as well.
     """
     if not isinstance(algorithm, Preset):
         return algorithm

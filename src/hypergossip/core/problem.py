@@ -1,4 +1,4 @@
-"""A decentralized bilevel problem: every agent's losses and data, where they start, and what the network shares."""
+"""A decentralized bilevel problem: every agent's losses and data, the starting point, and what the network shares."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -29,21 +29,21 @@ SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False,
 
 
 class Problem:
-    """``min_x 1/n sum_i f_i(x_i, y*(x))`` over a network, ``y*`` the solution of the lower level.
+    """``min_x 1/n sum_i f_i(x_i, y*(x))`` over a network, where ``y*`` solves the lower level.
 
     Attributes:
-        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...); or `PackedOracles`,
-            where agents hold very different numbers of samples.
+        oracles: Every agent's oracles, one pytree whose leaves have a leading axis (agents, ...); or `PackedOracles`
+            if agents hold very different numbers of samples.
         agents: The number of agents n.
-        identities: (agents,) each agent's permanent identity, from which its random numbers come.
+        identities: (agents,) each agent's permanent identity, which determines its random numbers.
         upper: The space of x: p entries, and which of them the network shares.
         lower: The space of y: q entries, likewise.
-        x0: (p,) where every agent starts.
+        x0: (p,) the starting point of every agent.
         y0: (q,) likewise.
-        observe: The problem's own observations of one agent by name; the history has their means.
+        observe: The problem's observations of one agent by name; the history contains their means.
         together: Its observations of the whole network by name.
-        names: Every agent's name, in agents' order, where somebody gave them; None otherwise.
-        losses: Are there losses, so that the history measures M_t? Not in a game.
+        names: The names of the agents, in order, if they were given; None otherwise.
+        losses: Whether there are losses, so that the history measures M_t. A game has none.
     """
 
     oracles: Any
@@ -77,22 +77,23 @@ class Problem:
         """Makes a problem from two losses and every agent's data.
 
         Args:
-            upper: f(x, y, batch) -> scalar; x and y are pytrees like x0 and y0. On all samples of an agent it is called
-                once, with all of them: a loss need not be a mean over samples.
+            upper: f(x, y, batch) -> scalar; x and y are pytrees like x0 and y0. For an agent's full data it is called
+                once, with all samples, so a loss need not be a mean over samples.
             lower: g(x, y, batch) -> scalar, likewise, strongly convex in y.
-            upper_data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...),
-                where agents hold different numbers of samples. A tuple is a pytree, such as (support, query).
+            upper_data: A pytree, leaves (agents, samples, ...); or a list with one pytree for each agent, leaves
+                (samples, ...), if agents hold different numbers of samples. A tuple is a pytree, such as (support,
+                query).
             lower_data: Likewise.
             x0: One agent's starting point; every agent starts there.
             y0: Likewise.
-            share: What the network agrees on. "upper": personal lower levels; "lower"; "both"; or leaf by leaf,
+            share: What the network agrees on: "upper" (personal lower levels), "lower", "both", or leaf by leaf,
                 ``{"upper": <prefix pytree of bool>, "lower": ...}``.
-            batch_size: Samples a key draws; None: every sample, a deterministic oracle.
-            sampling: "iid": each sample alone, with replacement. "blocks": a random contiguous block of data shuffled
-                once; as unbiased and faster, but the samples of a batch always come together.
-            observe: fn(x, y) -> scalar of one agent, by name; the history has their means over agents.
+            batch_size: The number of samples that a key draws; None: every sample, which gives a deterministic oracle.
+            sampling: "iid": each sample is drawn independently, with replacement. "blocks": a random contiguous block
+                of data shuffled once; also unbiased, and faster, but the samples of a batch always occur together.
+            observe: fn(x, y) -> scalar of one agent, by name; the history contains the means over the agents.
             project: Projects x onto a convex set after every step.
-            names: The agents' names, one each, in the data's order: a network with names is paired by them.
+            names: The agents' names, one for each, in the order of the data. A network with names is paired by name.
 
         Raises:
             ValueError: If shapes, counts or types do not fit, the data hold NaN, or a loss is not a scalar.
@@ -117,18 +118,19 @@ class Problem:
         project: Callable[[Tree], Tree] | None = None,
         names: Iterable[Any] | None = None,
     ) -> "Problem":
-        """Makes a problem whose data are loaded agent by agent, where each agent lives.
+        """Makes a problem whose data are loaded agent by agent, each in the process of that agent.
 
-        In one process all agents are loaded. In several processes of `jax.distributed` each loads its own agents alone,
-        those that `Sharded` runs there, and no process ever holds all data; all of them must make the same problem.
+        A single process loads all agents. With several processes of `jax.distributed`, each process loads only its own
+        agents, which are those that `Sharded` runs there, and no process ever holds all data. All processes must make
+        the same problem.
 
         Args:
             upper: As for `Problem`.
             lower: Likewise.
             n: The number of agents.
-            load: Agent's number, from 0 -> (upper_data, lower_data), pytrees with leaves (samples, ...), alike for all
-                agents but for the numbers of samples. Given the same arrays for both levels, one copy is held. Arrays
-                that are mapped from files (`numpy.load(..., mmap_mode="r")`) are read once.
+            load: The agent's number, counted from 0 -> (upper_data, lower_data), pytrees with leaves (samples, ...).
+                The agents may differ only in their numbers of samples. If both levels are the same arrays, one copy is
+                held. Arrays that are mapped from files (`numpy.load(..., mmap_mode="r")`) are read once.
             x0: As for `Problem`.
             y0: Likewise.
             share: Likewise.
@@ -139,8 +141,8 @@ class Problem:
             names: Likewise.
 
         Raises:
-            ValueError: As `Problem`; if `load` returns no pair; or if several processes cannot divide the agents
-                evenly.
+            ValueError: As for `Problem`; if `load` does not return a pair; or if the agents cannot be divided evenly
+                over several processes.
             RuntimeError: If loading failed in another process.
         """
         if not callable(load):
@@ -201,7 +203,7 @@ class Problem:
         losses: bool = True,
         names: Iterable[Any] | None = None,
     ) -> "Problem":
-        """Makes a problem of oracles that bring their own formulas.
+        """Makes a problem from oracles with their own formulas.
 
         Args:
             oracles: A pytree with the methods of `hypergossip.core.algorithm.Oracles`, every leaf with a leading axis
@@ -210,9 +212,9 @@ class Problem:
             y0: Likewise.
             share: As for `Problem`.
             observe: As for `Problem`.
-            together: fn(oracles, x, y) -> scalar by name, of all agents: the oracles' leaves (agents, ...), x (agents,
-                p) and y (agents, q).
-            losses: False where the oracles belong to no losses on given data, as in a game: M_t is not measured.
+            together: fn(oracles, x, y) -> scalar by name, a function of all agents: the leaves of the oracles have
+                shape (agents, ...), x (agents, p) and y (agents, q).
+            losses: False if the oracles do not belong to losses on fixed data, as in a game: M_t is not measured.
             names: As for `Problem`.
         """
         problem = cls.__new__(cls)
@@ -242,9 +244,9 @@ class Problem:
 
     @cached_property
     def twice_differentiable(self) -> bool:
-        """Can the lower loss be differentiated twice? Where not, it is measured by differences of its gradient."""
+        """Whether the lower loss can be differentiated twice. If not, it is measured by differences of its gradient."""
         if not isinstance(self.oracles, LossOracles):
-            return True  # it brings its own products
+            return True  # it has its own products
 
         def products(agent: Any, x: Any, y: Any) -> Any:
             key = jax.random.key(0)
@@ -253,7 +255,7 @@ class Problem:
 
         try:
             jax.eval_shape(products, self.agent_shapes(), self.x0, self.y0)
-        except Exception:  # whatever a user's function raises that is differentiated once too often
+        except Exception:  # a user's function that is differentiated too often may raise any exception
             return False
         return True
 
@@ -266,12 +268,12 @@ class Problem:
         return jax.eval_shape(lambda oracles: take_agents(oracles, 0), self.oracles)
 
     def agent_label(self, i: int) -> str:
-        """Returns what messages call agent i: "agent 3", or "agent 3 ('Paris')" where agents have names."""
+        """Returns the label of agent i in messages: "agent 3", or "agent 3 ('Paris')" if agents have names."""
         return agent_label(i, self.names)
 
     def relabelled(self, order: Sequence[int]) -> "Problem":
         """Returns the same problem with its agents renumbered: new agent k is old agent ``order[k]``."""
-        refuse_several_processes(self.oracles, "relabelled", "number the agents anew in load")
+        refuse_several_processes(self.oracles, "relabelled", "renumber the agents in load")
         problem = Problem.__new__(Problem)
         problem.__dict__.update(self.__dict__)
         problem.oracles = take_agents(self.oracles, jnp.asarray(order))
@@ -280,7 +282,7 @@ class Problem:
         return problem
 
     def __repr__(self) -> str:
-        """Names the sizes and what is shared."""
+        """Shows the sizes and the number of shared entries."""
         shared = (
             f"{self.upper.shared_size} of {self.upper.size} upper, {self.lower.shared_size} of {self.lower.size} lower"
         )

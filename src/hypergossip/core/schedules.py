@@ -1,4 +1,4 @@
-"""Step sizes and momenta as small pytrees: their numbers are traced, so a sweep over them compiles once."""
+"""Step sizes and momenta as small pytrees. Their numbers are traced, so a sweep over them compiles once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Scalar = Any  # a scalar number: a Python float or a zero-dimensional array
 @register_pytree()
 @dataclass(frozen=True)
 class Constant:
-    """The same value in every round; a plain number given as a step is taken as this.
+    """The same value in every round. A plain number has the same meaning.
 
     Args:
         value: The value.
@@ -28,7 +28,7 @@ class Constant:
     value: Scalar
 
     def __call__(self, round: Round) -> Scalar:
-        """Returns the value, whatever the round."""
+        """Returns the value, which does not depend on the round."""
         return self.value
 
 
@@ -38,9 +38,9 @@ class PowerDecay:
     """``scale * (offset + t) ** -power``, the form of DIAMOND's theorem 1 (there power = 1/3).
 
     Args:
-        scale: c, the factor.
+        scale: the factor c.
         offset: omega, at least 1, so that round 0 is finite.
-        power: the exponent, not negative.
+        power: the nonnegative exponent.
     """
 
     scale: Scalar
@@ -49,11 +49,11 @@ class PowerDecay:
 
     def __post_init__(self) -> None:
         if isinstance(self.offset, int | float) and self.offset <= 0:
-            raise ValueError(f"PowerDecay: offset is {self.offset}, and round 0 would divide by zero; take 1 or more.")
+            raise ValueError(f"PowerDecay: offset is {self.offset}, and round 0 would divide by zero; use 1 or more.")
 
     def __call__(self, round: Round) -> Scalar:
         """Returns the value in the given round."""
-        # Checks before a run ask with Python's own numbers, and nothing is compiled for them.
+        # Checks before a run pass Python's own numbers, for which nothing is compiled.
         t = float(round) if isinstance(round, int) else jnp.asarray(round, jnp.result_type(float))
         return self.scale * (self.offset + t) ** -self.power
 
@@ -63,7 +63,7 @@ class PowerDecay:
 class SquaredStep:
     """``min(1, c * upper_step(t - 1) ** 2)``: the momentum coefficients of DIAMOND's theorem 1.
 
-    Only for ``upper_momentum`` and ``lower_momentum``: it follows the upper step of the same algorithm.
+    It is only for ``upper_momentum`` and ``lower_momentum``, and it follows the upper step of the same algorithm.
 
     Args:
         c: c_eta or c_gamma.
@@ -75,15 +75,15 @@ class SquaredStep:
 @register_pytree("sizes", "names")
 @dataclass(frozen=True)
 class LeafValues:
-    """A value for each leaf of x or y, called with the round like any schedule: then one flat vector.
+    """A value for each leaf of x or y. It is called with the round, like any schedule, and returns one flat vector.
 
-    `core.leaf_steps` makes it from a pytree prefix of x0 or y0 before a run, so that an algorithm multiplies by
-    a vector where it otherwise multiplies by a number.
+    `core.leaf_steps` makes it from a pytree prefix of x0 or y0 before a run. An algorithm then multiplies by a vector
+    instead of a number.
 
     Attributes:
-        values: For each part of the flat vector a number, an array of the part's entries, or a schedule.
+        values: For each part of the flat vector, a number, an array with one value for each entry, or a schedule.
         sizes: The number of entries of each part, in order.
-        names: What each part is called, for messages.
+        names: The name of each part, for messages.
     """
 
     values: tuple[Any, ...]
@@ -95,7 +95,7 @@ class LeafValues:
         return self.spread([at(value, round) for value in self.values])
 
     def spread(self, values: Sequence[Any]) -> Vector:
-        """Returns one flat vector from a scalar, or an array of the part's entries, for each part."""
+        """Returns one flat vector from one value for each part: a scalar, or an array with the entries of the part."""
         dtype = jnp.result_type(float)
         flat = (jnp.ravel(jnp.asarray(value, dtype)) for value in values)
         return jnp.concatenate([jnp.broadcast_to(v, (size,)) for v, size in zip(flat, self.sizes, strict=True)])
@@ -106,14 +106,14 @@ Momentum = Any  # the same, or SquaredStep in the place of a number; see `moment
 
 
 def at(schedule: StepSize, round: Round) -> Scalar | Vector:
-    """Returns a schedule's value in a round: a scalar, or a vector where it has a value for each leaf.
+    """Returns a schedule's value in a round: a scalar, or a vector if it has a value for each leaf.
 
     Args:
         schedule: A number, or a pytree that is called with the round.
         round: The network's round, a scalar.
 
     Raises:
-        ValueError: If it is `SquaredStep`, which is no step.
+        ValueError: If it is `SquaredStep`, which is not a step.
     """
     if isinstance(schedule, SquaredStep):
         raise ValueError("SquaredStep follows the upper step and is for the momenta; a step is a number or PowerDecay.")
@@ -121,29 +121,31 @@ def at(schedule: StepSize, round: Round) -> Scalar | Vector:
 
 
 def momentum_at(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
-    """Returns a momentum coefficient in a round: 1 in round 0, whatever is given (equations.md, DIAMOND's start).
+    """Returns a momentum coefficient in a round. It is always 1 in round 0 (equations.md, DIAMOND's start).
 
     Args:
         momentum: A number, a schedule, or `SquaredStep`; or `LeafValues` of these.
-        upper_step: The upper step that `SquaredStep` follows, entry by entry where it is a vector.
+        upper_step: The upper step that `SquaredStep` follows, entry by entry if it is a vector.
         round: The network's round, a scalar.
     """
-    return jnp.where(round == 0, 1.0, jnp.minimum(1.0, _uncut(momentum, upper_step, round)))
+    return jnp.where(round == 0, 1.0, jnp.minimum(1.0, _unclipped(momentum, upper_step, round)))
 
 
-def _uncut(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
+def _unclipped(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
     if isinstance(momentum, SquaredStep):
-        # Theorem 1: eta_{t+1} = c_eta alpha_t^2, cut at 1 as equations.md decides.
+        # Theorem 1: eta_{t+1} = c_eta alpha_t^2; the caller limits it to 1 (equations.md).
         return momentum.c * at(upper_step, jnp.maximum(round - 1, 0)) ** 2
     if isinstance(momentum, LeafValues):
         ends = accumulate(momentum.sizes)
         parts = zip(momentum.values, momentum.sizes, ends, strict=True)
-        return momentum.spread([_uncut(value, _entries(upper_step, end - n, end), round) for value, n, end in parts])
+        return momentum.spread(
+            [_unclipped(value, _entries(upper_step, end - n, end), round) for value, n, end in parts]
+        )
     return at(momentum, round)
 
 
 def _entries(step: StepSize, start: int, end: int) -> StepSize:
-    """Returns the part of a step that belongs to some entries of the flat vector; a scalar belongs to all."""
+    """Returns the part of a step that applies to a range of entries of the flat vector; a scalar applies to all."""
 
     def part(round: Round) -> Scalar | Vector:
         value = at(step, round)
@@ -160,10 +162,10 @@ def values_at(step: StepSize, round: int) -> dict[str, np.ndarray]:
         round: The round.
 
     Returns:
-        The leaf's name -> its value or values; the name "" where there is one for all leaves.
+        The leaf's name -> its value or values; the name is "" if there is one value for all leaves.
 
     Raises:
-        ValueError: If it is `SquaredStep`, which is no step.
+        ValueError: If it is `SquaredStep`, which is not a step.
     """
     if isinstance(step, LeafValues):
         named = zip(step.names, step.values, strict=True)
@@ -174,12 +176,12 @@ def values_at(step: StepSize, round: int) -> dict[str, np.ndarray]:
 
 
 def leaf_name(path: Sequence[Any]) -> str:
-    """Returns the name of a leaf as messages, files and grids write it, such as "net.w"; "" for a tree of one leaf."""
+    """Returns the name of a leaf in messages, files and grids, such as "net.w", or "" for a tree of one leaf."""
     return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
 
 
 def dotted(name: str, leaf: str) -> str:
-    """Returns "lower_step.net.w" for the step "lower_step" and its leaf "net.w", and the step alone for the leaf ""."""
+    """Returns "lower_step.net.w" for the step "lower_step" and its leaf "net.w", or only the step for the leaf ""."""
     return f"{name}.{leaf}" if leaf else name
 
 

@@ -1,4 +1,4 @@
-"""Oracles that compute nothing: what an algorithm's program needs to be traced without tracing anybody's losses."""
+"""Oracles that compute nothing, so that an algorithm's program can be traced without tracing the losses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +10,16 @@ from hypergossip.core.algorithm import Count, Lower, Oracles, Sample, Upper
 
 
 class ShapesOnly:
-    """An agent's oracles with zeros of the right shapes in place of everything that depends on its losses.
+    """An agent's oracles with zeros of the right shapes in place of all values that depend on its losses.
 
-    Whatever else the agent's own oracles have, these have, too, and they pass for one of their class.
+    They have all other attributes of the agent's own oracles, and `isinstance` treats them as instances of that class.
     """
 
     def __init__(self, agent: Oracles) -> None:
-        """Stands for an agent's oracles."""
+        """Wraps an agent's oracles."""
         self._agent = agent
 
-    # So that a step which asks for its oracles' class gets the same answer.
+    # A step that checks the class of its oracles gets the same answer.
     __class__: Any = property(lambda self: type(self._agent))
 
     def __getattr__(self, name: str) -> Any:
@@ -27,11 +27,11 @@ class ShapesOnly:
 
     @property
     def full(self) -> "ShapesOnly":
-        """The same without sampling."""
+        """The same oracles without sampling."""
         return ShapesOnly(self._agent.full)
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """As the oracles'."""
+        """Returns the number of samples that the agent's own oracles count."""
         return self._agent.samples(upper, lower)
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""Raveling at the edge: a pytree of arrays outside, one flat vector inside, and which of its entries are shared."""
+"""Conversion between a user's pytree of arrays and one flat vector, and which of its entries are shared."""
 
 from dataclasses import dataclass
 from math import prod
@@ -18,12 +18,12 @@ POINTS = {"upper": "x0", "lower": "y0"}
 class Space:
     """The shape of one level's variable and the part of it that the network shares.
 
-    Hashable, so that it can be a static part of a compiled program.
+    It is hashable, so it can be a static part of a compiled program.
 
     Attributes:
         structure: The pytree's structure.
         shapes: The shape of each leaf.
-        shared: One bool a leaf: does the network agree on it?
+        shared: For each leaf, whether the network shares it.
     """
 
     structure: Any
@@ -32,12 +32,12 @@ class Space:
 
     @staticmethod
     def of(tree: Any, shared: Any, level: str) -> "Space":
-        """Reads the space off a starting point.
+        """Makes the space of a starting point.
 
         Args:
             tree: The starting point, a pytree of floating arrays.
             shared: A bool, or a pytree of bool whose structure is a prefix of the tree's.
-            level: "upper" or "lower", for the messages.
+            level: "upper" or "lower", for error messages.
 
         Raises:
             ValueError: If a leaf is not floating or not finite, or the prefix does not fit.
@@ -65,17 +65,17 @@ class Space:
             ) from None
         flags = jax.tree.leaves(mask)
         if not all(isinstance(flag, bool | np.bool_) for flag in flags):
-            raise ValueError(f"share: the {level} level wants True or False a leaf, not {flags}.")
+            raise ValueError(f"share: the {level} level needs True or False for each leaf, not {flags}.")
         return Space(structure, tuple(jnp.shape(leaf) for leaf in leaves), tuple(map(bool, flags)))
 
     @property
     def paths(self) -> list[str]:
-        """What a user writes behind the tree's name for each leaf, such as "['features']"; "" for a lone array."""
+        """The key path of each leaf as a user writes it, such as "['features']", or "" for a single array."""
         numbered = jax.tree.unflatten(self.structure, range(len(self.shapes)))
         return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(numbered)]
 
     def entries(self, leaf: int) -> slice:
-        """Returns where a leaf's entries are in the flat vector."""
+        """Returns the range of a leaf's entries in the flat vector."""
         start = sum(map(prod, self.shapes[:leaf]))
         return slice(start, start + prod(self.shapes[leaf]))
 
@@ -91,7 +91,7 @@ class Space:
 
     @property
     def shared_ranges(self) -> tuple[tuple[int, int], ...]:
-        """The shared entries as ranges of the flat vector, neighbouring ranges joined."""
+        """The shared entries as ranges of the flat vector, with adjacent ranges merged."""
         ranges: list[tuple[int, int]] = []
         end = 0
         for shape, flag in zip(self.shapes, self.shared):
@@ -107,29 +107,29 @@ class Space:
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
     def ravel_agents(self, tree: Any, agents: int, dtype: Any, name: str) -> Float[np.ndarray, "agents entries"]:
-        """Returns a tree that a user gave, leaves (agents, ...), as one flat vector an agent.
+        """Returns a user's tree, leaves (agents, ...), as one flat vector for each agent.
 
         Args:
-            tree: What was given.
+            tree: The user's tree.
             agents: The number of agents.
-            dtype: The floating type wanted.
-            name: What it is, for the messages.
+            dtype: The floating type of the result.
+            name: Its name in error messages.
 
         Raises:
-            ValueError: If the structure, a shape or a type does not fit, or a number is not finite.
+            ValueError: If the structure, a shape or a type does not fit, or a value is not finite.
         """
         if jax.tree.structure(tree) != self.structure:
             raise ValueError(
-                f"{name} has the structure {jax.tree.structure(tree)}, and the problem's own {name} {self.structure}; "
-                "give the same, every leaf with a leading axis of agents."
+                f"{name} has the structure {jax.tree.structure(tree)}, but the problem's {name} has {self.structure}; "
+                "give the same structure, and every leaf with a leading axis of agents."
             )
         rows = []
         for (path, leaf), shape in zip(jax.tree_util.tree_leaves_with_path(tree), self.shapes, strict=True):
             where, wanted = f"{name}{jax.tree_util.keystr(path)}", (agents, *shape)
             if jnp.shape(leaf) != wanted:
                 raise ValueError(
-                    f"{where} has shape {jnp.shape(leaf)}; give {wanted}, a start of every agent. A start that all "
-                    f"agents have in common is the {name} of the problem."
+                    f"{where} has shape {jnp.shape(leaf)}; give {wanted}, a starting point for every agent. A starting "
+                    f"point that all agents have in common is the {name} of the problem."
                 )
             array = np.asarray(leaf)
             if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):

@@ -1,6 +1,6 @@
-"""Real data sets, and the ways in which a network of agents divides them.
+"""Real data sets, and their partition among the agents of a network.
 
-Everything here is NumPy: nothing needs JAX, and scikit-learn is imported only by the loader that uses it.
+This package uses only NumPy and does not need JAX. Only the loader that uses scikit-learn imports it.
 """
 
 from hypergossip.data.catalogue import load, names

@@ -12,7 +12,7 @@ from hypergossip.support.extras import require
 
 _FEATURES = 123
 _PAGE = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary"
-# The page serves plain text, so its checksums are also those of the content of re-packed copies.
+# The page serves plain text, so its checksums also apply to the content of compressed copies.
 _TRAIN = Source(
     "a9a",
     ("a9a.gz", "a9a"),
@@ -30,18 +30,18 @@ _TEST = Source(
 
 
 def load_a9a(data_dir: Path | None = None) -> Dataset:
-    """Census income in 123 binary features: 48842 samples, label 1 where the income exceeds 50000 dollars a year.
+    """Census income in 123 binary features: 48842 samples, label 1 if the income exceeds 50000 dollars a year.
 
     The published training file (32561 samples) and test file (16281) are pooled, in this order.
 
     Source: "Adult" (Kohavi, UCI, 1996) in the binary encoding of Platt (1998), from the LIBSVM data page (Chang and
-    Lin). The files are `a9a` and `a9a.t`, plain or packed as `.gz`.
+    Lin). The files are `a9a` and `a9a.t`, plain or compressed as `.gz`.
 
     Args:
         data_dir: the folder to look in first.
 
     Raises:
-        DataUnavailable: no place has a sound copy of the files.
+        DataUnavailable: no location has an intact copy of the files.
     """
     datasets = require("sklearn.datasets", "data", "The data set a9a")
     read = partial(datasets.load_svmlight_file, n_features=_FEATURES, dtype=np.float32, zero_based=False)

@@ -1,4 +1,4 @@
-"""The data sets that ship inside scikit-learn: they need neither files nor a network."""
+"""The data sets that are part of scikit-learn, which need neither files nor internet access."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from hypergossip.support.extras import require
 
 
 def load_digits() -> Dataset:
-    """Handwritten digits: 1797 samples of 8 x 8 pixels, 10 classes; pixels from 0 to 1 (the original 0..16 over 16).
+    """Handwritten digits: 1797 samples of 8 x 8 pixels, 10 classes; pixels from 0 to 1 (0..16 divided by 16).
 
     Source: the test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI, 1998), as
     bundled with scikit-learn.
@@ -20,8 +20,8 @@ def load_digits() -> Dataset:
 def load_breast_cancer() -> Dataset:
     """Breast cancer diagnoses: 569 samples of 30 features, 2 classes (0 malignant, 1 benign).
 
-    Each feature has zero mean and unit variance over all 569 samples. Where the statistics must be those of the
-    training part alone, apply `standardize` after `split`: the result is the same as from the unscaled features.
+    Each feature has zero mean and unit variance over all 569 samples. To use only the statistics of the
+    training part, apply `standardize` after `split`; the result is the same as from the unscaled features.
 
     Source: "Breast Cancer Wisconsin (Diagnostic)" (Wolberg, Mangasarian, Street and Street, UCI, 1993), as bundled
     with scikit-learn.

@@ -33,20 +33,20 @@ def names() -> dict[str, str]:
 def load(name: str, data_dir: Path | str | None = None) -> Dataset:
     """Load a real data set.
 
-    "digits" and "breast_cancer" come with scikit-learn. The others are read from `data_dir`, the cache
-    ($XDG_CACHE_HOME/hypergossip, or ~/.cache/hypergossip), the folder named by $HYPERGOSSIP_DATA, or a download into
-    the cache, whichever has a sound copy first; only content with the known SHA-256 is ever used.
+    "digits" and "breast_cancer" are part of scikit-learn. The others are read from the first of these locations that
+    has an intact copy: `data_dir`, the cache ($XDG_CACHE_HOME/hypergossip, or ~/.cache/hypergossip), the folder named
+    by $HYPERGOSSIP_DATA, or a download into the cache. Only content with the known SHA-256 is used.
 
     Args:
         name: one of `names()`.
-        data_dir: a folder to look in before all others, for the data sets that come in files.
+        data_dir: a folder to look in before all others, for the data sets in files.
 
     Returns:
-        The whole data set, features of shape (samples, features), in the order of its source.
+        The full data set, features of shape (samples, features), in the order of its source.
 
     Raises:
         ValueError: there is no data set of this name.
-        DataUnavailable: the files are nowhere to be had, or those in `data_dir` are damaged.
+        DataUnavailable: no location has the files, or those in `data_dir` are damaged.
     """
     if name not in _ENTRIES:
         raise ValueError(f"There is no data set {name!r}: choose one of {', '.join(_ENTRIES)}.")
@@ -54,18 +54,18 @@ def load(name: str, data_dir: Path | str | None = None) -> Dataset:
 
 
 def read(data: Any, data_dir: Path | str | None = None) -> Dataset:
-    """Load a data set by its name, or take one as it is.
+    """Load a data set by its name, or check and return a given one.
 
     Args:
         data: one of `names()`, or a `Dataset`.
         data_dir: as for `load`.
 
     Raises:
-        ValueError: it is neither, or there is none of this name.
+        ValueError: it is neither, or there is no data set of this name.
         DataUnavailable: as for `load`.
     """
     if isinstance(data, Dataset):
-        return Dataset(*data)  # what `_replace` has put into it is looked at, too
+        return Dataset(*data)  # also checks fields set by `_replace`
     if not isinstance(data, str):
         raise ValueError(
             f"data is of type {type(data).__name__}: give one of the names {', '.join(_ENTRIES)}, or your own as "

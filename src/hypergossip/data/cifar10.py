@@ -1,7 +1,7 @@
 """CIFAR-10, the small colour images of DIAMOND's meta-learning experiments (Fig. 1 to 3), with an unpacked cache.
 
-Unpacking takes about ten seconds, so the bytes are kept unpacked in the cache as `.npy` files (184 MB), which later
-loads map into memory. Their checksums cost a tenth of a second and are verified at every load.
+Unpacking takes about ten seconds, so the cache keeps the unpacked bytes as `.npy` files (184 MB), which later loads map
+into memory. Their checksums are verified at every load, which takes a tenth of a second.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from hypergossip.data.dataset import Dataset
 from hypergossip.data.sources import Source, cache_folder, obtain
 
 _TRAIN_SAMPLES = 50000
-# Of the raw bytes: images in the order (sample, row, column, channel), and labels; training part, then test part.
+# Checksums of the raw bytes: images in the order (sample, row, column, channel), and labels; training, then test part.
 _IMAGE_SHA256 = (
     "47af8b02cfcfb6cdf3dbbd1969ad7f1b70f4413f6f80f437b020ee4e5bc8304a",
     "f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04",
@@ -28,7 +28,7 @@ _LABEL_SHA256 = (
     "2b7cd2f24487317614016b72ffd53071c3062f592f0eb300c18a770d41ae1253",
     "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
 )
-# Of the published forms the binary one is used, since reading the Python one would mean unpickling a download.
+# The published binary form is used, since reading the Python form would unpickle a downloaded file.
 _SOURCE = Source(
     "cifar10",
     ("cifar10.npz", "cifar-10-binary.tar.gz"),
@@ -52,22 +52,22 @@ class Images(NamedTuple):
 
 
 def load_cifar10(data_dir: Path | None = None) -> Dataset:
-    """Colour photographs of 10 kinds of things: 60000 samples of 32 x 32 x 3 values from 0 to 1.
+    """Colour photographs of 10 classes: 60000 samples of 32 x 32 x 3 values from 0 to 1.
 
-    The values are the original 0..255 over 255. The first 50000 samples are the published training set, the last
-    10000 the published test set. A row of the features, reshaped to (32, 32, 3), is an image by row, column and
-    channel. The features fill 740 MB.
+    The values are the original 0..255 divided by 255. The first 50000 samples are the published training set, and the
+    last 10000 are the published test set. A row of the features, reshaped to (32, 32, 3), is an image by row, column
+    and channel. The features take 740 MB.
 
-    The unpacked copy in the cache comes first, even before `data_dir`: its checksum shows that it is the same data.
+    The unpacked copy in the cache is tried first, even before `data_dir`, because its checksum identifies the data.
 
     Source: Krizhevsky, "Learning multiple layers of features from tiny images" (2009). The file is the published
     `cifar-10-binary.tar.gz`, or a `cifar10.npz` with the arrays x_train, y_train, x_test and y_test.
 
     Args:
-        data_dir: the folder to look in for the packed file first.
+        data_dir: the folder to look in for the archive first.
 
     Raises:
-        DataUnavailable: no place has a sound copy of the file.
+        DataUnavailable: no location has an intact copy of the file.
     """
     folder = cache_folder() / "cifar10"
     images = _read_cache(folder)
@@ -83,13 +83,14 @@ def read_binary_archive(path: Path) -> Images:
     """Read the published binary form: records of one label byte and then 1024 red, 1024 green and 1024 blue bytes.
 
     Args:
-        path: a `.tar.gz` with the six files of the folder cifar-10-batches-bin, of any number of records each.
+        path: a `.tar.gz` with the six files of the folder cifar-10-batches-bin, each with any number of records.
 
     Returns:
         The images of the five training files and then of the test file.
 
     Raises:
-        OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error: the archive is damaged or another one.
+        OSError, EOFError, KeyError, ValueError, tarfile.TarError, zlib.error: the archive is damaged or has other
+        contents.
     """
     contents = []
     with tarfile.open(path, "r:gz") as archive:
@@ -116,7 +117,7 @@ def _unpack(path: Path) -> Images:
 
 def _checked(images: Images) -> Images:
     for array, expected in zip(images, (_IMAGE_SHA256, _LABEL_SHA256), strict=True):
-        if array.dtype != np.uint8:  # the same bytes, read as something else
+        if array.dtype != np.uint8:  # the same bytes in another type
             raise ValueError(f"its type is {array.dtype}, not uint8")
         parts = (array[:_TRAIN_SAMPLES], array[_TRAIN_SAMPLES:])
         if tuple(hashlib.sha256(part.reshape(-1).data).hexdigest() for part in parts) != expected:
@@ -125,15 +126,15 @@ def _checked(images: Images) -> Images:
 
 
 def _read_cache(folder: Path) -> Images | None:
-    """The unpacked copy, mapped into memory, or None where it is absent or damaged (then it is made again)."""
+    """The unpacked copy, mapped into memory, or None if it is absent or damaged; it is then created again."""
     try:
         return _checked(Images(*(np.load(folder / f"{field}.npy", mmap_mode="r") for field in Images._fields)))
-    except Exception:  # a damaged header raises whatever its parser happens to raise
+    except Exception:  # a damaged header may raise any exception of its parser
         return None
 
 
 def _write_cache(folder: Path, images: Images) -> None:
-    """Keep an unpacked copy; a reader sees a whole file or none. A cache that cannot be written only costs time."""
+    """Store an unpacked copy atomically. If the cache cannot be written, only time is lost."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for field, array in zip(Images._fields, images, strict=True):
@@ -143,7 +144,7 @@ def _write_cache(folder: Path, images: Images) -> None:
                 os.replace(unfinished, folder / unfinished.name)
     except OSError as error:
         warnings.warn(
-            f"CIFAR-10 was read but could not be kept unpacked in {folder} ({error}), so each load will take about "
+            f"CIFAR-10 was read, but could not be stored unpacked in {folder} ({error}), so each load will take about "
             "ten seconds: free some space there, or set XDG_CACHE_HOME to a writable folder.",
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""A labelled data set in memory, its split into parts, and its standardisation."""
+"""A labelled data set in memory, and functions to split and standardise it."""
 
 import math
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ class Dataset(_Fields):
 
     Attributes:
         name: the name by which it was loaded; its parts keep it.
-        features: one row a sample, shape (samples, features), in the units that the loader states; float32, or whatever
-            floating type was given.
+        features: one row for each sample, shape (samples, features), in the units of the loader; float32, or the
+            floating type that was given.
         labels: shape (samples,), int32, from 0 to classes - 1.
-        classes: how many classes there are; a part may lack some of them.
-        shape: of a sample that is an image, (rows, columns, channels), the order in which its features lie; () where
-            they have no such arrangement.
-        test_samples: how many samples, the last ones, are the published test set; 0 where there is none.
+        classes: the number of classes; a part may lack some of them.
+        shape: the shape (rows, columns, channels) of a sample that is an image, in the order of its features; ()
+            otherwise.
+        test_samples: the number of samples at the end that are the published test set; 0 if there is none.
     """
 
     __slots__ = ()
@@ -45,19 +45,18 @@ class Dataset(_Fields):
         shape: Sequence[int] = (),
         test_samples: int | np.integer = 0,
     ) -> "Dataset":
-        """Make a data set of what a user has.
+        """Make a data set from a user's arrays.
 
         Args:
-            name: how to call it.
+            name: its name.
             features: (samples, features), finite real numbers.
-            labels: (samples,), whole numbers from 0 to classes - 1 of whatever type; or one-hot rows, (samples,
-                classes).
-            classes: how many classes there are.
-            shape: of a sample that is an image, (rows, columns, channels).
-            test_samples: how many samples, the last ones, are the test set; 0: it is drawn by those who need one.
+            labels: (samples,), whole numbers from 0 to classes - 1 of any type; or one-hot rows, (samples, classes).
+            classes: the number of classes.
+            shape: the shape (rows, columns, channels) of a sample that is an image.
+            test_samples: the number of samples at the end that are the test set; 0: experiments draw a test set.
 
         Raises:
-            ValueError: the features are no finite numbers, the labels are others, or the sizes do not fit.
+            ValueError: the features are not finite numbers, the labels are invalid, or the sizes do not match.
         """
         owner = f"Data set {name!r}"
         for what, number, least in (("classes", classes, 1), ("test_samples", test_samples, 0)):
@@ -66,42 +65,42 @@ class Dataset(_Fields):
         features, labels = read_features(features, owner), read_labels(labels, int(classes), owner)
         if len(features) != len(labels):
             raise ValueError(
-                f"{owner} has features of {len(features)} samples and labels of {len(labels)}: give one label a sample."
+                f"{owner} has features of {len(features)} samples and {len(labels)} labels: give one for each sample."
             )
         if shape and math.prod(shape) != features.shape[1]:
             raise ValueError(
-                f"{owner} has {features.shape[1]} features a sample, and images of shape {tuple(shape)} have "
-                f"{math.prod(shape)}: give (rows, columns, channels), or () where samples are no images."
+                f"{owner} has {features.shape[1]} features for each sample, but images of shape {tuple(shape)} have "
+                f"{math.prod(shape)}: give (rows, columns, channels), or () if samples are not images."
             )
         return super().__new__(cls, name, features, labels, int(classes), tuple(shape), int(test_samples))
 
     def rows(self, indices: Int[np.ndarray, " _"]) -> "Dataset":
-        """The samples of these `indices`, without a published test set of their own."""
+        """The samples with these `indices`, without a published test set."""
         return self._replace(features=self.features[indices], labels=self.labels[indices], test_samples=0)
 
 
 def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: int = 0) -> tuple[Dataset, ...]:
-    """Shuffle a data set by a seed, then cut it into consecutive parts.
+    """Shuffle a data set by a seed, and split it into consecutive parts.
 
     The default is the training, validation and test split of the hyper-parameter experiment of DIAMOND (Fig. 4).
-    The cuts lie at the rounded cumulative fractions, so that fractions which sum to one use every sample.
+    The boundaries are the rounded cumulative fractions, so fractions that sum to one use every sample.
 
     Args:
-        dataset: what to split.
-        fractions: the share of each part, positive, with a sum of at most one.
+        dataset: the data set to split.
+        fractions: the fraction of each part, positive, with a sum of at most one.
         seed: a whole number, at least 0; equal seeds give equal splits.
 
     Returns:
-        One data set a fraction, disjoint, in the order of the fractions.
+        One data set for each fraction, disjoint, in the order of the fractions.
 
     Raises:
-        ValueError: a fraction is not positive, the sum exceeds one, a part would be empty, or the seed is no whole
+        ValueError: a fraction is not positive, the sum exceeds one, a part would be empty, or the seed is not a whole
             number.
     """
     ends = np.cumsum(np.asarray(fractions, np.float64))
     if not len(fractions) or not min(fractions) > 0 or not ends[-1] <= 1 + 1e-9:
         raise ValueError(
-            f"The fractions {tuple(fractions)} cannot be cut from one data set: "
+            f"The fractions {tuple(fractions)} are not a valid split: "
             "give positive numbers whose sum is at most 1, such as (0.4, 0.4, 0.2)."
         )
     samples = len(dataset.labels)
@@ -117,15 +116,15 @@ def split(dataset: Dataset, fractions: Sequence[float] = (0.4, 0.4, 0.2), seed: 
 
 
 def hold_out(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Separate the test samples: the published test set, or a random share where none is published.
+    """Separate the test samples: the published test set, or a random fraction if none is published.
 
     Args:
-        dataset: the whole of it.
-        fraction: the share to hold out where no test set is published.
-        seed: of that choice; a published test set does not depend on it.
+        dataset: the full data set.
+        fraction: the fraction to hold out if no test set is published.
+        seed: the seed of the random choice; a published test set does not depend on it.
 
     Returns:
-        The rest and the test set. A published one is cut off without copying the features.
+        The rest and the test set. A published test set is separated without copying the features.
 
     Raises:
         ValueError: the fraction or the published test set leaves one of the two empty.
@@ -137,7 +136,7 @@ def hold_out(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> tuple[Da
     if count >= len(dataset.labels):
         raise ValueError(
             f"Data set {dataset.name!r} has {len(dataset.labels)} samples and test_samples = {count}: give fewer, or 0 "
-            "where there is no published test set."
+            "if there is no published test set."
         )
     whole = dataset._replace(test_samples=0)
     return (
@@ -149,8 +148,8 @@ def hold_out(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> tuple[Da
 def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     """Give every feature zero mean and unit variance over the training samples.
 
-    The same affine map, made from the training samples alone, is applied to all the data sets, so that nothing of a
-    test set leaks into the training. Columns that are constant over the training samples are left as they are.
+    The same affine map, computed only from the training samples, is applied to all data sets, so that no information
+    from a test set leaks into the training. Columns that are constant over the training samples are unchanged.
 
     Args:
         train: the data set that supplies the means and the standard deviations.
@@ -160,10 +159,10 @@ def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
         The standardised data sets, the training set first.
 
     Raises:
-        ValueError: a data set has another number of features than the training set, or the training set is empty.
+        ValueError: the number of features differs between the data sets, or the training set is empty.
     """
-    _check_alike(train, others)
-    # Constancy is decided on the stored values: the computed variance of a constant column may be a round-off above 0.
+    _check_features(train, others)
+    # Constant columns are detected by their values, as round-off may make their computed variance positive.
     varies = train.features.min(axis=0) < train.features.max(axis=0)
     mean = np.where(varies, train.features.mean(axis=0, dtype=np.float64), 0.0)
     deviation = np.where(varies, train.features.std(axis=0, dtype=np.float64), 1.0)
@@ -175,8 +174,9 @@ def standardize(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
 def standardize_images(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     """Give every channel zero mean and unit variance over all pixels of the training samples.
 
-    One mean and one deviation a channel, so one pair for grey images: pixel by pixel, as `standardize` has it, those at
-    the rim that are hardly ever inked would be blown up. As there, the statistics are those of the training samples.
+    Each channel has one mean and one standard deviation, so grey images have one pair. Standardising each pixel, as
+    `standardize` does, would amplify pixels at the border that are almost always empty. The statistics are those of the
+    training samples, as for `standardize`.
 
     Args:
         train: the images that supply the means and the standard deviations.
@@ -186,10 +186,10 @@ def standardize_images(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
         The standardised data sets, the training set first.
 
     Raises:
-        ValueError: the samples are not images, a data set has another number of features than the training set, or the
-            training set is empty.
+        ValueError: the samples are not images, the number of features differs between the data sets, or the training
+            set is empty.
     """
-    _check_alike(train, others)
+    _check_features(train, others)
     if len(train.shape) != 3:
         raise ValueError(
             f"Data set {train.name!r} has samples of shape {train.shape}, not (rows, columns, channels): "
@@ -199,7 +199,7 @@ def standardize_images(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     pixels = train.features.reshape(-1, channels)
     varies = pixels.min(axis=0) < pixels.max(axis=0)
     mean = pixels.mean(axis=0, dtype=np.float64)
-    # Of the whole CIFAR-10 a copy in float64 would fill 1.5 GB, so nothing here is as large as the data but the result.
+    # A float64 copy of CIFAR-10 would take 1.5 GB, so only the result is as large as the data.
     squares = np.einsum("pc,pc->c", pixels, pixels, dtype=np.float64) / len(pixels)
     deviation = np.sqrt(np.maximum(squares - mean**2, 0.0))
     mean, deviation = (
@@ -214,16 +214,16 @@ def standardize_images(train: Dataset, *others: Dataset) -> tuple[Dataset, ...]:
     return tuple(map(scaled, (train, *others)))
 
 
-def _check_alike(train: Dataset, others: Sequence[Dataset]) -> None:
+def _check_features(train: Dataset, others: Sequence[Dataset]) -> None:
     """Refuses an empty training set, and data sets whose features are not those of the training set."""
     samples, width = train.features.shape
     if samples == 0:
         raise ValueError(
-            f"Data set {train.name!r} has no training samples to take means and deviations from: check the split."
+            f"Data set {train.name!r} has no training samples to compute means and deviations: check the split."
         )
     for other in others:
         if other.features.shape[1] != width:
             raise ValueError(
                 f"Data set {other.name!r} has {other.features.shape[1]} features but the training set "
-                f"{train.name!r} has {width}: standardise together only parts of the same data."
+                f"{train.name!r} has {width}: only standardise parts of the same data together."
             )

@@ -9,7 +9,7 @@ import numpy as np
 from hypergossip.data.dataset import Dataset
 from hypergossip.data.sources import Source, obtain, read_checked
 
-# The original site no longer serves the files; this copy of the same bytes is kept by the PyTorch project.
+# The original site no longer serves the files. The PyTorch project hosts this identical copy.
 _MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 
 
@@ -53,17 +53,17 @@ _LABELS = (
 def load_mnist(data_dir: Path | None = None) -> Dataset:
     """Handwritten digits: 70000 samples of 28 x 28 pixels, 10 classes; pixels from 0 to 1.
 
-    The pixels are the original 0..255 over 255. The first 60000 samples are the published training set, the last
-    10000 the published test set; a row of the features holds an image row by row.
+    The pixels are the original 0..255 divided by 255. The first 60000 samples are the published training set, and the
+    last 10000 are the published test set. A row of the features holds an image row by row.
 
     Source: LeCun, Cortes and Burges; LeCun et al., "Gradient-based learning applied to document recognition" (1998).
-    The files are the four `...-ubyte`, plain or packed as `.gz`, in a folder `mnist` or without one.
+    The files are the four `...-ubyte`, plain or compressed as `.gz`, in a folder `mnist` or without one.
 
     Args:
         data_dir: the folder to look in first.
 
     Raises:
-        DataUnavailable: no place has a sound copy of the files.
+        DataUnavailable: no location has an intact copy of the files.
     """
     images, labels = (
         np.concatenate([np.frombuffer(_content(part, data_dir), np.uint8, offset=part.header_bytes) for part in parts])

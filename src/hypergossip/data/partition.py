@@ -1,4 +1,4 @@
-"""Which agent holds which samples."""
+"""The partition of samples among agents."""
 
 import math
 from typing import Any
@@ -17,34 +17,34 @@ def partition(
     dirichlet: float | int | None = None,
     minimum: int = 1,
 ) -> list[Int[np.ndarray, " _"]]:
-    """Divide samples among agents, evenly or with a skew of labels.
+    """Divide samples among agents, by an IID partition or a non-IID (Dirichlet) partition.
 
-    Even (`dirichlet=None`): the samples are shuffled and cut into equal blocks; the remainder of the division by the
-    number of agents, fewer samples than there are agents, is left out.
+    IID (`dirichlet=None`): the samples are shuffled and split into equal blocks. The remainder of the division by the
+    number of agents is omitted.
 
-    Uneven: the label skew by a Dirichlet distribution of Hsu, Qi and Brown (2019), "Measuring the effects of
-    non-identical data distribution for federated visual classification", in the form of Yurochkin et al. (2019),
-    "Bayesian nonparametric federated learning of neural networks": for each class the agents' shares of its samples
-    are drawn from a symmetric Dirichlet distribution. In this form every sample is used once and agents differ in
-    size as well as in their mix of labels, where Hsu et al. draw agents of equal size. Agents left with fewer than
-    `minimum` samples then receive random samples of whichever agent is largest, one at a time; so nothing is redrawn,
-    and the shares of all other agents are as they were drawn.
+    Non-IID: the Dirichlet label skew of Hsu, Qi and Brown (2019), "Measuring the effects of non-identical data
+    distribution for federated visual classification", in the form of Yurochkin et al. (2019), "Bayesian nonparametric
+    federated learning of neural networks": for each class, the agents' shares of its samples are drawn from a symmetric
+    Dirichlet distribution. In this form every sample is used once, and agents differ in size as well as in their label
+    distributions, whereas Hsu et al. draw agents of equal size. Agents with fewer than `minimum` samples then receive
+    random samples of the agent that is currently the largest, one at a time. Nothing is redrawn, and the shares of all
+    other agents are as drawn.
 
     Args:
-        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text. An even
-            division only counts them, and takes anything with one entry a sample.
-        agents: how many agents there are.
+        labels: the class of each sample, shape (samples,): whole numbers, not necessarily from 0, or text. An IID
+            partition only counts them, and accepts any sequence with one entry for each sample.
+        agents: the number of agents.
         seed: a whole number, at least 0; equal seeds give equal partitions.
-        dirichlet: the concentration parameter, positive: the smaller, the more an agent's labels differ from the
-            whole; None divides evenly.
-        minimum: the least number of samples of an agent, at least 1.
+        dirichlet: the positive concentration parameter. The smaller it is, the more the agents' label distributions
+            differ. None gives an IID partition.
+        minimum: the smallest number of samples of an agent, at least 1.
 
     Returns:
         The indices of each agent's samples, disjoint and in random order.
 
     Raises:
-        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels of an
-            uneven division name no classes.
+        ValueError: there are too few samples for the agents, a parameter is out of range, or the labels of a
+            non-IID partition do not name classes.
     """
     labels = labels if dirichlet is None else _one_class_each(labels)
     samples = _count(labels)
@@ -65,7 +65,7 @@ def partition(
     if not (dirichlet > 0 and math.isfinite(dirichlet)):
         raise ValueError(
             f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
-            "try 0.1 (strong skew) to 100 (nearly even), or None for an even partition."
+            "try 0.1 (strong skew) to 100 (nearly IID), or None for an IID partition."
         )
     owner = _draw_owners(labels, agents, float(dirichlet), random)
     _raise_to_minimum(owner, agents, minimum, random)
@@ -80,16 +80,16 @@ def _count(labels: Any) -> int:
         return len(labels)
     except TypeError as error:
         raise ValueError(
-            f"The labels are of type {type(labels).__name__} and have no entries to count: give one label a sample."
+            f"The labels are of type {type(labels).__name__} and have no length: give one label for each sample."
         ) from error
 
 
 def _one_class_each(labels: Any) -> Shaped[np.ndarray, " samples"]:
-    """The class of each sample, whole numbers or text."""
+    """The class of each sample, as an integer or text."""
     classes = class_labels(labels, "The labels")
     if classes.ndim == 2:
         raise ValueError(
-            f"The labels have shape {classes.shape}: give one label a sample, such as np.argmax(labels, axis=1)."
+            f"The labels have shape {classes.shape}: give one label for each sample, such as np.argmax(labels, axis=1)."
         )
     return classes
 
@@ -102,7 +102,7 @@ def _draw_owners(
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
         shares = generator.dirichlet(np.full(agents, dirichlet))
-        # The last cut is implied, so that round-off in the sum of the shares loses no sample.
+        # The last boundary is implicit, so round-off in the sum of the shares loses no sample.
         cuts = (np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
         owner[members] = np.searchsorted(cuts, np.arange(len(members)), side="right")
     return owner
@@ -111,7 +111,7 @@ def _draw_owners(
 def _raise_to_minimum(
     owner: Int[np.ndarray, " samples"], agents: int, minimum: int, generator: np.random.Generator
 ) -> None:
-    """Move samples in place, one at a time, from the agent that is then the largest to those below the minimum."""
+    """Move samples in place, one at a time, from the currently largest agent to those below the minimum."""
     sizes = np.bincount(owner, minlength=agents)
     for poor in np.flatnonzero(sizes < minimum):
         while sizes[poor] < minimum:

@@ -1,4 +1,4 @@
-"""Seeds of what NumPy draws."""
+"""Seeds for NumPy's random generators."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def generator(seed: Any, *stream: int) -> np.random.Generator:
-    """NumPy's generator of a seed.
+    """NumPy's random generator for a seed.
 
     Args:
-        seed: a whole number, at least 0, as large as you like.
-        stream: further numbers, for draws that are independent of others of the same seed.
+        seed: a whole number, at least 0, of any size.
+        stream: further numbers, for draws that are independent of other draws with the same seed.
 
     Raises:
-        ValueError: `seed` is something else. (NumPy would draw other numbers at every call for None.)
+        ValueError: `seed` is not such a number. (For None, NumPy would draw different numbers at every call.)
     """
     number = isinstance(seed, int | float | np.integer | np.floating) and not isinstance(seed, bool)
     if not number or not seed >= 0 or seed // 1 != seed:

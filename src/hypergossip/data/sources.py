@@ -1,8 +1,8 @@
-"""Where the file of a data set is looked for, how it is checked, and how it is fetched.
+"""Finds, checks and downloads the files of data sets.
 
-The places, in this order: the folder that the caller names, the cache, the folder named by the environment variable
-HYPERGOSSIP_DATA, and last a download of the published file into the cache. Whatever the place, the content is used
-only if its SHA-256 is the known one, so it does not matter to a result which place had it.
+The locations are, in this order: the folder that the caller names, the cache, the folder named by the environment
+variable HYPERGOSSIP_DATA, and a download of the published file into the cache. Content is used only if its SHA-256 is
+the known one, so results do not depend on the location.
 """
 
 import gzip
@@ -20,7 +20,7 @@ _DOWNLOAD_TIMEOUT_SECONDS = 30.0
 
 
 class DataUnavailable(RuntimeError):
-    """A data set could not be read; the message says which places were tried and what to do."""
+    """A data set could not be read. The message says which locations were tried and what to do."""
 
 
 class Source(NamedTuple):
@@ -28,10 +28,10 @@ class Source(NamedTuple):
 
     Attributes:
         dataset: the data set of which it is a part.
-        names: the file names under which it is accepted, the first choice first; the url's own name is among them.
-        folder: the folder, relative to a place, in which it lies or is put; the place itself is searched as well.
-        url: where it is published.
-        sha256: the SHA-256 of the file as the url serves it, in hexadecimal.
+        names: the accepted file names, in order of preference, including that of the url.
+        folder: the folder of the file relative to a location; the location itself is searched as well.
+        url: the address of the published file.
+        sha256: the SHA-256 of the file at the url, in hexadecimal.
     """
 
     dataset: str
@@ -44,7 +44,7 @@ class Source(NamedTuple):
 def cache_folder() -> Path:
     """The folder of downloaded and unpacked files: $XDG_CACHE_HOME/hypergossip, or ~/.cache/hypergossip.
 
-    As the XDG base directory specification asks, a relative $XDG_CACHE_HOME is ignored.
+    A relative $XDG_CACHE_HOME is ignored, as the XDG base directory specification requires.
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "hypergossip"
@@ -72,19 +72,19 @@ def read_checked(path: Path, sha256: str) -> bytes:
 
 
 def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | None) -> Content:
-    """Read one file from the first place that has a sound copy of it.
+    """Read one file from the first location that has an intact copy of it.
 
     Args:
         source: the file.
         decode: reads and checks a copy; any exception that it raises means that this copy is damaged.
-        data_dir: the folder that the caller names, or None. A damaged file in it is an error at once, since the
-            caller pointed at it; a damaged file elsewhere is passed over.
+        data_dir: the folder that the caller names, or None. A damaged file in it is an error, since the caller named
+            it; a damaged file elsewhere is skipped.
 
     Returns:
-        What `decode` made of the file.
+        The result of `decode`.
 
     Raises:
-        DataUnavailable: no place has a sound copy, or the copy in `data_dir` is damaged.
+        DataUnavailable: no location has an intact copy, or the copy in `data_dir` is damaged.
     """
     failures = []
     for place, folder in _places(data_dir):
@@ -93,12 +93,12 @@ def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | N
             try:
                 if path.is_file():
                     return decode(path)
-            except Exception as error:  # a damaged archive raises whatever its decompressor happens to raise
+            except Exception as error:  # a damaged archive may raise any exception of its decompressor
                 damaged = f"{path} is damaged or unreadable ({_reason(error)})"
                 if place == "data_dir":
                     raise DataUnavailable(
-                        f"The file {damaged}, so it was not used: fetch it again, or remove it to have the cache, "
-                        "$HYPERGOSSIP_DATA and the network tried."
+                        f"The file {damaged}, so it was not used: download it again, or remove it to use the cache, "
+                        "$HYPERGOSSIP_DATA or a download."
                     ) from error
         failures.append(damaged or f"it is not in {folder} ({place})")
     if not os.environ.get("HYPERGOSSIP_DATA"):
@@ -108,9 +108,9 @@ def obtain(source: Source, decode: Callable[[Path], Content], data_dir: Path | N
     except (OSError, ValueError) as error:
         failures.append(f"the download of {source.url} failed ({_reason(error)})")
         raise DataUnavailable(
-            f"Data set {source.dataset!r} needs the file {' or '.join(source.names)}, which no place has: "
+            f"Data set {source.dataset!r} needs the file {' or '.join(source.names)}, which no location has: "
             f"{'; '.join(failures)}; put the file in one of these folders, name its folder by data_dir or "
-            "$HYPERGOSSIP_DATA, or connect to a network."
+            "$HYPERGOSSIP_DATA, or connect to the internet."
         ) from error
 
 
@@ -129,11 +129,11 @@ def _candidates(folder: Path, source: Source) -> Iterator[Path]:
 
 
 def _download(source: Source) -> Path:
-    """Fetch the published file into the cache; a file that fails its checksum is never put there."""
+    """Download the published file into the cache. A file that fails its checksum is never stored."""
     pooch = require("pooch", "data", f"Downloading the data set {source.dataset}")
     folder = cache_folder() / source.folder
     logger, level = pooch.get_logger(), pooch.get_logger().level
-    logger.setLevel("WARNING")  # a failure is told in full by the caller
+    logger.setLevel("WARNING")  # the caller reports failures in full
     try:
         return Path(
             pooch.retrieve(

@@ -1,4 +1,4 @@
-"""Estimators of the hypergradient (DIAMOND eq. 3 to 5), one a file; a line here registers one, as for methods."""
+"""Estimators of the hypergradient (DIAMOND eq. 3 to 5), one in each file. A line here registers an estimator."""
 
 from hypergossip.hypergradients.conjugate_gradient import ConjugateGradient as ConjugateGradient
 from hypergossip.hypergradients.direct import Direct as Direct

@@ -20,8 +20,8 @@ class Solved(NamedTuple):
     Attributes:
         z: The solution.
         taken: The number of products taken.
-        residual2: |A z - b|^2, as the recursion has it.
-        positive: Was v' A v positive along every direction v taken, as for a positive definite A it is?
+        residual2: |A z - b|^2, from the recursion.
+        positive: Whether v' A v was positive along every direction v, as it is for a positive definite A.
     """
 
     z: Any
@@ -38,12 +38,12 @@ def conjugate_gradients(
     Args:
         product: v -> A v.
         target: b, an array.
-        iterations: At most so many products.
+        iterations: The largest number of products.
         tolerance: Stops at |A z - b| <= tolerance |b|.
-        inner: The inner product; an array's own, unless the array is spread over a network.
+        inner: The inner product; it differs from the default if the array is spread over a network.
 
     Returns:
-        The solution, and how well it was reached.
+        The solution and its accuracy.
     """
     limit = tolerance**2 * inner(target, target)
 
@@ -73,7 +73,7 @@ def solve_positive(
     Args:
         product: v -> A v.
         target: b, an array.
-        iterations: At most so many products.
+        iterations: The largest number of products.
         tolerance: Stops at |A z - b| <= tolerance |b|.
         inner: The inner product.
     """
@@ -82,11 +82,11 @@ def solve_positive(
 
 @register
 class ConjugateGradient(ImplicitHypergradient):
-    """Eq. 4 with its linear system solved by conjugate gradients, on one upper and one lower batch.
+    """Eq. 4, with the linear system solved by conjugate gradients, on one upper and one lower batch.
 
     Args:
-        iterations: At most so many Hessian-vector products.
-        tolerance: Stops at this relative residual; 0 always takes all iterations.
+        iterations: The largest number of Hessian-vector products.
+        tolerance: The relative residual at which the solver stops; with 0 it always takes all iterations.
     """
 
     iterations: int = static(default=20)

@@ -1,4 +1,4 @@
-"""dx f alone: for upper oracles that are the hypergradient already, such as a policy gradient."""
+"""Only dx f, for upper oracles that already return the hypergradient, such as a policy gradient."""
 
 from hypergossip.core.algorithm import Cost, Hypergradient, Lower, Oracles, Sample, Upper
 from hypergossip.core.declarations import register
@@ -6,10 +6,11 @@ from hypergossip.core.declarations import register
 
 @register
 class Direct(Hypergradient):
-    """The oracle's dx f, with no term through the lower level.
+    """The oracle's dx f, without a term through the lower level.
 
-    In an actor-critic the policy gradient theorem has put what the policy does to the values into dx f already, and y
-    only estimates them (SLAM, section 4). Where f depends on y through losses this is biased: take another estimator.
+    For an actor-critic, the policy gradient theorem already includes the effect of the policy on the values in dx f,
+    and y only estimates the values (SLAM, section 4). If f depends on y through losses, this estimate is biased, and
+    another estimator is needed.
     """
 
     def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:

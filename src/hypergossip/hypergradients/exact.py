@@ -1,4 +1,4 @@
-"""DIAMOND's eq. 4 as it stands, with the full Hessian: for tests, small problems and full-gradient methods."""
+"""DIAMOND's eq. 4 with the full Hessian, for tests, small problems and full-gradient methods."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 class Exact(ImplicitHypergradient):
     """Eq. 4 with a dense solve, on one upper and one lower batch.
 
-    The Hessian is q Hessian-vector products, and the solve takes q^3 operations: for q up to about a thousand.
+    The Hessian takes q Hessian-vector products, and the solve takes q^3 operations, so q should be at most about 1000.
     """
 
     def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:

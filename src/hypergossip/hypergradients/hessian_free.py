@@ -27,15 +27,15 @@ from hypergossip.support.pytree import register_pytree
 @register_pytree()
 @dataclass(frozen=True)
 class DifferencedOracles:
-    """Oracles whose products are central differences of gradients, everything else as it was.
+    """Oracles whose products are central differences of gradients. All other oracles are unchanged.
 
-    ``d2yy g v = (dy g(x, y + r v) - dy g(x, y - r v)) / 2r``, and ``d2xy g v`` the same difference of dx g: exact
-    where g is quadratic in y, and O(r^2) off elsewhere.
+    ``d2yy g v = (dy g(x, y + r v) - dy g(x, y - r v)) / 2r``, and ``d2xy g v`` is the same difference of dx g. They
+    are exact if g is quadratic in y, and have an error of O(r^2) otherwise.
 
     Attributes:
         oracles: The oracles.
-        radius: |r v| relative to 1 + |y|; None: the cube root of the floating type's precision, where rounding and
-            truncation balance (6e-6 in float64, 5e-3 in float32).
+        radius: |r v| relative to 1 + |y|; None: the cube root of the floating type's precision, which balances
+            rounding and truncation errors (6e-6 in float64, 5e-3 in float32).
     """
 
     oracles: LossOracles
@@ -47,23 +47,23 @@ class DifferencedOracles:
         return differenced(self.oracles.full, self.radius)
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """As the oracles'."""
+        """Calls `samples` of the oracles."""
         return self.oracles.samples(upper, lower)
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
-        """As the oracles'."""
+        """Calls `upper_loss` of the oracles."""
         return self.oracles.upper_loss(x, y, key)
 
     def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
-        """As the oracles'."""
+        """Calls `upper_gradients` of the oracles."""
         return self.oracles.upper_gradients(x, y, key)
 
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
-        """As the oracles'."""
+        """Calls `lower_gradient` of the oracles."""
         return self.oracles.lower_gradient(x, y, key)
 
     def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
-        """As the oracles'."""
+        """Calls `lower_gradients` of the oracles."""
         return self.oracles.lower_gradients(x, y, key)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
@@ -75,7 +75,7 @@ class DifferencedOracles:
         return self._difference(lambda y: self.oracles.lower_gradients(x, y, key)[0], y)
 
     def project(self, x: Upper) -> Upper:
-        """As the oracles'."""
+        """Calls `project` of the oracles."""
         return self.oracles.project(x)
 
     def _difference(self, gradient: Callable[[Lower], Vector], y: Lower) -> Callable[[Lower], Vector]:
@@ -91,10 +91,10 @@ class DifferencedOracles:
 
 @register
 class HessianFree(Hypergradient):
-    """Any estimator with its products taken as differences of gradients: no second derivative is ever formed.
+    """Any estimator with its products replaced by differences of gradients, so that no second derivative is formed.
 
-    A product costs two lower gradients. It saves memory and the linearised program, not time: two gradients are about
-    as many operations as one exact product. What it is for are losses that can be differentiated only once.
+    A product costs two lower gradients. It saves memory and the linearised program but not time, as two gradients take
+    about as many operations as one exact product. Its main use is for losses that can be differentiated only once.
 
     Args:
         hypergradient: The estimator.
@@ -108,7 +108,7 @@ class HessianFree(Hypergradient):
         """Returns the estimator's own solution of the linear system, with differences for products.
 
         Raises:
-            TypeError: If the estimator solves none, or the problem does not know dx g.
+            TypeError: If the estimator solves no linear system, or the oracles do not provide dx g.
         """
         if not isinstance(self.hypergradient, ImplicitHypergradient):
             raise TypeError(f"HessianFree: {type(self.hypergradient).__name__} solves no linear system.")
@@ -119,7 +119,7 @@ class HessianFree(Hypergradient):
         """Returns the estimate, (p,), and its cost.
 
         Raises:
-            TypeError: If the problem does not know dx g.
+            TypeError: If the oracles do not provide dx g.
         """
         estimate, cost = self.hypergradient(differenced(agent, self.radius), x, y, key)
         return estimate, in_gradients(cost)
@@ -132,11 +132,11 @@ class HessianFree(Hypergradient):
 
 
 def measured_oracles(oracles: Any, twice_differentiable: bool) -> Any:
-    """Returns the oracles that are measured with: differences where second derivatives do not exist.
+    """Returns the oracles for measurements: with differences if second derivatives do not exist.
 
     Args:
-        oracles: An agent's, or all agents'.
-        twice_differentiable: Can the lower loss be differentiated twice?
+        oracles: The oracles of one agent or of all agents.
+        twice_differentiable: Whether the lower loss can be differentiated twice.
     """
     return oracles if twice_differentiable else differenced(oracles)
 
@@ -149,17 +149,17 @@ def differenced(agent: Oracles, radius: Any = None) -> DifferencedOracles:
         radius: See `DifferencedOracles`.
 
     Raises:
-        TypeError: If the oracles do not know dx g.
+        TypeError: If the oracles do not provide dx g.
     """
     if not isinstance(agent, LossOracles):
         raise TypeError(
-            f"HessianFree: {type(agent).__name__} has no lower_gradients(x, y, key) -> (dx g, dy g), from which "
-            "the products are differenced; add it to the oracles, or use their own products."
+            f"HessianFree: {type(agent).__name__} has no lower_gradients(x, y, key) -> (dx g, dy g), whose "
+            "differences replace the products; add it to the oracles, or use their own products."
         )
     return DifferencedOracles(agent, radius)
 
 
 def in_gradients(cost: Cost) -> Cost:
-    """Returns a cost with every product counted as the two lower gradients of its difference."""
+    """Returns a cost in which every product counts as two lower gradients."""
     products = cost.hessian_products + cost.jacobian_products
     return Cost(cost.samples, cost.upper_gradients, cost.lower_gradients + 2 * products)

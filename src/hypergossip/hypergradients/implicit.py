@@ -1,4 +1,4 @@
-"""What every estimator of DIAMOND's eq. 4 shares: an approximate solution z of (d2yy g) z = dy f."""
+"""The common part of the estimators of DIAMOND's eq. 4: an approximate solution z of (d2yy g) z = dy f."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -7,13 +7,13 @@ from hypergossip.core.algorithm import Cost, Hypergradient, Lower, Oracles, Samp
 
 
 class Adjoint(NamedTuple):
-    """An estimate of [d2yy g]^-1 dy f at a point, and what eq. 4 needs beside it.
+    """An estimate of [d2yy g]^-1 dy f at a point, and the other terms of eq. 4.
 
     Attributes:
         fx: (p,) dx f.
         z: (q,) the estimate.
         jacobian_product: v -> d2xy g v, (q,) to (p,), on the estimator's own sample.
-        cost: What these cost; products with d2xy g come on top.
+        cost: The cost of these, without the product with d2xy g.
     """
 
     fx: Upper
@@ -24,9 +24,9 @@ class Adjoint(NamedTuple):
 
 @runtime_checkable
 class ImplicitHypergradient(Hypergradient, Protocol):
-    """An estimator that solves the linear system of eq. 4, and can hand out the solution.
+    """An estimator that solves the linear system of eq. 4 and can return the solution.
 
-    A class that derives from it needs `adjoint` alone.
+    A derived class only needs to define `adjoint`.
     """
 
     def adjoint(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> Adjoint:
@@ -39,5 +39,5 @@ class ImplicitHypergradient(Hypergradient, Protocol):
 
 
 def implicit(adjoint: Adjoint) -> tuple[Upper, Cost]:
-    """Returns dx f - d2xy g z (eq. 4), (p,), and the whole cost."""
+    """Returns dx f - d2xy g z (eq. 4), (p,), and the total cost."""
     return adjoint.fx - adjoint.jacobian_product(adjoint.z), adjoint.cost + Cost(jacobian_products=1)

@@ -1,4 +1,4 @@
-"""A summed Neumann series whose factors have batches of their own (stocBiO: Ji, Yang & Liang 2021; also MRBO)."""
+"""A summed Neumann series whose factors have separate batches (stocBiO: Ji, Yang & Liang 2021; also MRBO)."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from hypergossip.hypergradients.neumann import check_series
 
 @register
 class MiniBatchNeumann(ImplicitHypergradient):
-    """All K terms of the Neumann series, factor j on ``m_j = ceil(batches shrink^(j-1))`` batches that no other has.
+    """All K terms of the Neumann series, factor j on ``m_j = ceil(batches shrink^(j-1))`` separate batches.
 
     ``dx f - (1 / L_g) d2xy g sum_{k<K} [prod_{j=1..k} (I - d2yy g(zeta_j) / L_g)] dy f``. Its mean is the truncated
-    series, as for `Neumann`, but no depth is drawn. Factor 1 stands in every term but the first and factor K - 1 in the
-    last alone, so that later factors may be noisier: stocBiO takes shrink = 1 - mu_g / L_g.
+    series, as for `Neumann`, but no depth is drawn. Factor 1 occurs in every term except the first, and factor K - 1
+    only in the last, so later factors may be noisier: stocBiO takes shrink = 1 - mu_g / L_g.
 
     Args:
         terms: K, one more than the number of factors (the paper's Q + 1).
         lipschitz: L_g, the paper's 1 / eta; at least the largest eigenvalue of the Hessian of every sample.
-        batches: Batches of the first factor.
-        shrink: How the number of batches shrinks from factor to factor, in (0, 1]; it stays at least 1.
+        batches: The number of batches of the first factor.
+        shrink: The ratio of the numbers of batches of two successive factors, in (0, 1]; each has at least one batch.
     """
 
     terms: int = static()
@@ -54,7 +54,7 @@ class MiniBatchNeumann(ImplicitHypergradient):
         return Adjoint(fx, total / self.lipschitz, J, cost)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a series that diverges, and warns where `lipschitz` is no bound."""
+        """Refuses a series that diverges, and warns if `lipschitz` is not a bound."""
         if self.batches < 1 or not 0 < float(self.shrink) <= 1:
             raise ValueError(
                 f"batches = {self.batches} and shrink = {self.shrink}; take batches >= 1 and shrink in (0, 1]."

@@ -1,4 +1,4 @@
-"""DIAMOND's eq. 5: a randomly truncated Neumann series, one sample a factor."""
+"""DIAMOND's eq. 5: a randomly truncated Neumann series, with one sample for each factor."""
 
 from typing import Any
 
@@ -12,21 +12,22 @@ from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
 @register
 class Neumann(ImplicitHypergradient):
-    """A Neumann series cut at a random depth, one independent sample a factor (DIAMOND eq. 5).
+    """A Neumann series truncated at a random depth, with one independent sample for each factor (DIAMOND eq. 5).
 
     ``dx f - (K / L_g) d2xy g [prod_{j=1..k} (I - d2yy g / L_g)] dy f`` with k uniform on 0..K-1.
     Its mean is the K-term truncated series, whose bias is at most (C_gxy C_fy / mu_g) (1 - mu_g / L_g)^K (lemma 3).
 
-    The cost counts the drawn depth k and the k + 2 samples that it evaluates: the paper sets K + 2 samples aside for an
-    estimate, but those beyond the drawn depth are never touched.
+    The cost counts the depth k that was drawn and the k + 2 samples that are evaluated. The paper reserves K + 2
+    samples for an estimate, but those beyond the depth k are never used.
 
     Args:
         terms: K. The estimate takes k < K Hessian-vector products, (K - 1) / 2 on average.
         lipschitz: L_g, at least the largest eigenvalue of the Hessian of every sample; the series diverges at half of
-            it.
-        shared_batch: Use one lower batch for all factors and the Jacobian, instead of eq. 5's independent ones. A
-            departure from the paper: a product of dependent factors is no longer unbiased for the product of means, but
-            the batch is drawn and linearised once, so a step takes less than half the time (benchmarks/step.py).
+            that eigenvalue.
+        shared_batch: Use one lower batch for all factors and the Jacobian, instead of the independent batches of eq. 5.
+            This deviates from the paper: a product of dependent factors is no longer unbiased for the product of the
+            means. But the batch is drawn and linearised once, so a step takes less than half the time
+            (benchmarks/step.py).
     """
 
     terms: int = static()
@@ -51,20 +52,20 @@ class Neumann(ImplicitHypergradient):
         return Adjoint(fx, self.terms / self.lipschitz * z, J, Cost(samples, 1, 0, k))
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
+        """Refuses a series that diverges, and warns if `lipschitz` is not a bound (eq. 5)."""
         return check_series(self.terms, self.lipschitz, facts)
 
 
 def check_series(terms: int, lipschitz: Any, facts: Facts) -> list[str]:
-    """Holds L_g against the largest curvature found, and warns where that is above L_g: no bound holds there.
+    """Compares L_g with the largest curvature found, and warns if that is above L_g, as no bound holds then.
 
     Args:
         terms: K.
         lipschitz: L_g.
-        facts: What is known before the run.
+        facts: The facts known before the run.
 
     Raises:
-        ValueError: If there are no terms, or the curvature is above 2 L_g: the series diverges.
+        ValueError: If there are no terms, or the curvature is above 2 L_g, so that the series diverges.
     """
     largest = facts.lower_curvature[1]
     if terms < 1 or not float(lipschitz) > 0:

@@ -15,12 +15,12 @@ from hypergossip.hypergradients.neumann import check_series
 class TruncatedNeumann(ImplicitHypergradient):
     """All K terms of the Neumann series on one upper and one lower batch.
 
-    ``dx f - (1 / L_g) d2xy g sum_{k<K} (I - d2yy g / L_g)^k dy f``: the deterministic sibling of `Neumann`, the mean
-    over the depth k that eq. 5 draws.
+    ``dx f - (1 / L_g) d2xy g sum_{k<K} (I - d2yy g / L_g)^k dy f``: the deterministic counterpart of `Neumann`,
+    its mean over the depth k that eq. 5 draws.
 
     Args:
         terms: K, one more than the number of Hessian-vector products.
-        lipschitz: L_g, at least the largest eigenvalue of the Hessian; the series diverges at half of it.
+        lipschitz: L_g, at least the largest eigenvalue of the Hessian; the series diverges at half of that eigenvalue.
     """
 
     terms: int = static()
@@ -42,5 +42,5 @@ class TruncatedNeumann(ImplicitHypergradient):
         return Adjoint(fx, total / self.lipschitz, J, Cost(agent.samples(upper=1, lower=1), 1, 0, self.terms - 1))
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a series that diverges, and warns where `lipschitz` is no bound (eq. 5)."""
+        """Refuses a series that diverges, and warns if `lipschitz` is not a bound (eq. 5)."""
         return check_series(self.terms, self.lipschitz, facts)

@@ -19,7 +19,7 @@ class Unrolling(NamedTuple):
     Attributes:
         y: (q,) the point y_T after T lower steps.
         G: (p,) the derivative of f(x, y_T(x)).
-        cost: What it cost.
+        cost: The cost.
     """
 
     y: Lower
@@ -32,19 +32,19 @@ def unroll(
 ) -> Unrolling:
     """Takes lower steps ``y_{t+1} = y_t - beta dy g(x, y_t; zeta_t)`` and differentiates f(x, y_T(x)) through them.
 
-    The derivative runs backwards by products, ``G -= beta d2xy g(x, y_t; zeta_t) w``, ``w -= beta d2yy g(..) w`` from
-    ``G = dx f, w = dy f``: what automatic differentiation of the loop gives, but no intermediate value of a step is
-    kept, only the points y_t, and any oracles will do.
+    The derivative is computed backwards by the products ``G -= beta d2xy g(x, y_t; zeta_t) w`` and
+    ``w -= beta d2yy g(..) w``, starting from ``G = dx f, w = dy f``. The result is that of automatic differentiation of
+    the loop, but only the points y_t are stored, no intermediate values of a step, and any oracles can be used.
 
     Args:
-        agent: Its oracles.
+        agent: The agent's oracles.
         x: (p,).
-        y: (q,) where the steps begin.
-        key: The samples: one upper one, and one lower one a step, the same forwards and backwards.
+        y: (q,) the point at which the steps begin.
+        key: The samples: one for the upper level and one for each lower step, the same forwards and backwards.
         steps: T.
         lower_step: beta, a scalar; or (q,), one for each entry of y.
-        checkpoints: 0 keeps all T points. A number keeps no more points than that, however large T is, and recomputes
-            every other one from the checkpoint before it: with c checkpoints about T^2 / (2 c) further lower gradients.
+        checkpoints: With 0, all T points are stored. With c > 0, at most c points are stored, and the others are
+            recomputed from the checkpoint before them, which takes about T^2 / (2 c) further lower gradients.
 
     Returns:
         The point, the derivative and the cost.
@@ -72,7 +72,7 @@ def unroll(
         w = w - scaled(agent.hessian_product(x, y_t, zeta(t)), w)
         return G, w
 
-    # The first point does not depend on x, so the last product with d2yy g would be of no use.
+    # The first point does not depend on x, so the last product with d2yy g is not needed.
     G, w = lax.fori_loop(0, steps - 1, backwards, (fx, fy))
     G = G - scaled(agent.jacobian_product(x, y, zeta(0)), w)
     gradients = steps + sum(t % stretch for t in range(1, steps))
@@ -83,12 +83,12 @@ def unroll(
 class Unrolled(Hypergradient):
     """The derivative of f(x, y_T(x)) through T lower steps that begin at y.
 
-    Its bias against eq. 3 shrinks as (1 - beta mu_g)^T, twice: y_T is nearer to y*, and the sum is longer.
+    Its bias against eq. 3 decreases as (1 - beta mu_g)^T for two reasons: y_T is nearer to y*, and the sum is longer.
 
     Args:
         steps: T.
         lower_step: beta, below 2 over the largest curvature of g; a number, or one for each leaf of y0.
-        checkpoints: 0 keeps all T points; a number keeps so many at most (see `unroll`).
+        checkpoints: With 0, all T points are stored; otherwise the largest number of stored points (see `unroll`).
     """
 
     steps: int = static()
@@ -107,10 +107,10 @@ class Unrolled(Hypergradient):
 
 
 def constant(lower_step: StepSize) -> Any:
-    """Returns the value of a step that is the same in all rounds, as an estimator does not know the round.
+    """Returns the value of a step that is constant over the rounds, as an estimator does not know the round.
 
     Raises:
-        ValueError: If it is a schedule, or has one among its leaves.
+        ValueError: If it is a schedule, or one of its leaves is.
     """
     values = lower_step.values if isinstance(lower_step, LeafValues) else jax.tree.leaves(lower_step, is_leaf=callable)
     if any(callable(value) for value in values):
@@ -122,19 +122,19 @@ def constant(lower_step: StepSize) -> Any:
 
 
 def check_unrolling(steps: int, lower_step: StepSize, checkpoints: int, facts: Facts) -> list[str]:
-    """Refuses lower steps that diverge, and warns where they do in the first rounds alone, or perhaps.
+    """Refuses lower steps that diverge, and warns if they diverge only in the first rounds or may diverge.
 
     Args:
         steps: T.
         lower_step: beta, a number, a schedule, or one of these for each leaf.
-        checkpoints: How many points are kept, or 0.
-        facts: What is known before the run.
+        checkpoints: The number of points that are stored, or 0.
+        facts: The facts known before the run.
 
     Returns:
         The warnings.
 
     Raises:
-        ValueError: If there are no steps, fewer than no checkpoints, or the step settles beyond 2 over the curvature.
+        ValueError: If there are no steps, a negative number of checkpoints, or the step settles above 2 / curvature.
     """
     largest, (least, _) = facts.lower_curvature[1], extremes(lower_step, SETTLED)
     if steps < 1 or checkpoints < 0 or not extremes(lower_step, 0)[1] > 0:
@@ -144,7 +144,7 @@ def check_unrolling(steps: int, lower_step: StepSize, checkpoints: int, facts: F
         )
     if least * largest >= 2:
         raise ValueError(
-            f"lower_step = {least:.3g} is beyond 2 / {largest:.3g}, the lower level's curvature at "
-            f"the start: its steps diverge where the curvature stays so. Take at most {1 / largest:.2g}."
+            f"lower_step = {least:.3g} is above 2 / {largest:.3g}, the lower level's curvature at "
+            f"the start: its steps diverge if the curvature stays as it is. Take at most {1 / largest:.2g}."
         )
     return beyond_curvature(facts, {"lower_step": lower_step})

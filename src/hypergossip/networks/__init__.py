@@ -1,4 +1,4 @@
-"""Networks: who talks (graphs), how much (weights), how fast (spectrum)."""
+"""Networks: graphs, mixing weights, and the spectrum that determines the speed of averaging."""
 
 from hypergossip.networks.files import from_file, read_graph
 from hypergossip.networks.from_matrix import from_edges, from_mixing, from_networkx

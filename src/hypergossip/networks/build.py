@@ -1,4 +1,4 @@
-"""From a list of edges to a network: the one way that every constructor goes."""
+"""Makes a network from a list of edges, as every constructor does."""
 
 import operator
 from collections.abc import Hashable
@@ -24,15 +24,15 @@ def assemble(
 
     Args:
         agents: the number of agents, n.
-        edges: pairs of agents from 0 to n - 1, each pair once in either order, no agent with itself.
-        name: what people call the network.
+        edges: pairs of agents from 0 to n - 1, each pair once in either order, without self-loops.
+        name: the name of the network.
         weights: see `mixing_matrix`.
-        seed: the seed whose draw was kept.
+        seed: the seed whose draw was used.
         names: the agents' names, or None.
-        advice: what to do where the graph is not connected.
+        advice: what to do if the graph is not connected.
 
     Raises:
-        ValueError: the graph is not connected (the sentence names a small part), or the weights' name is unknown.
+        ValueError: the graph is not connected (the message names a small component), or the weights' name is unknown.
     """
     adjacency = adjacency_matrix(agents, edges)
     check_connected(adjacency, names, advice)
@@ -40,7 +40,7 @@ def assemble(
 
 
 def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_array:
-    """Ones at (i, j) and (j, i) for every edge; shape (agents, agents), float64, sorted."""
+    """The adjacency matrix, with ones at (i, j) and (j, i) for every edge; (agents, agents), float64, sorted."""
     here, there = np.concatenate([edges, edges[:, ::-1]]).T
     adjacency = csr_array((np.ones(len(here)), (here, there)), shape=(agents, agents))
     adjacency.sort_indices()
@@ -48,17 +48,17 @@ def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_arra
 
 
 def distinct(agents: int, pairs: Int[np.ndarray, "pairs 2"]) -> Int[np.ndarray, "edges 2"]:
-    """The edges i < j among pairs that may repeat, run both ways, or join an agent with itself."""
+    """The edges i < j among pairs that may repeat, occur in both orders, or be self-loops."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     codes = np.unique((low * agents + high)[low < high])
     return np.stack([codes // agents, codes % agents], axis=1)
 
 
 def whole(value: int, what: str, least: int = 1) -> int:
-    """`value` as a Python int, for an argument called `what` that may not be below `least`.
+    """`value` as a Python int, for an argument called `what` that must be at least `least`.
 
     Raises:
-        TypeError: it is no integer.
+        TypeError: it is not an integer.
         ValueError: it is below `least`.
     """
     try:

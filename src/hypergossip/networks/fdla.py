@@ -1,14 +1,15 @@
-"""The fastest symmetric mixing on a given graph, as a small semi-definite programme.
+"""The fastest symmetric mixing on a given graph, from a small semidefinite program.
 
 Minimise s over the edges' weights w subject to -s I <= W - 11'/n <= s I with W = I - sum_e w_e a_e a_e', where a_e is
 +1 and -1 at the ends of edge e: the symmetric case of fastest distributed linear averaging (Xiao and Boyd, Fast linear
 iterations for distributed averaging, 2004). Weights may be negative or zero.
 
-Solved by an interior-point method on the barrier
+The problem is solved by an interior-point method on the barrier
     t s - log det(s I - M) - log det(s I + M),   M = W - 11'/n,
-whose Newton system is cheap because every constraint matrix has rank one: with P = (s I - M)^-1 and Q = (s I + M)^-1
-the Hessian over the weights is (A'PA)^2 + (A'QA)^2, entry by entry. Where the fastest weights are not unique, this
-picks their analytic centre, which has every symmetry of the graph and does not depend on the agents' numbering.
+whose Newton system is inexpensive because every constraint matrix has rank one: with P = (s I - M)^-1 and
+Q = (s I + M)^-1 the Hessian over the weights is (A'PA)^2 + (A'QA)^2, entry by entry. If the fastest weights are not
+unique, the result is their analytic centre, which has every symmetry of the graph and does not depend on the agents'
+numbering.
 """
 
 import numpy as np
@@ -39,8 +40,8 @@ def fastest_mixing(adjacency: csr_array) -> csr_array:
     agents = agents_of(adjacency)
     if agents > LARGEST_FASTEST:
         raise ValueError(
-            f"The fastest weights are found for at most {LARGEST_FASTEST} agents and this network has {agents}; "
-            f"use 'metropolis', or solve for W elsewhere and pass it to from_mixing."
+            f"The fastest weights are available for at most {LARGEST_FASTEST} agents, but this network has {agents}; "
+            f"use 'metropolis', or compute W by other means and pass it to from_mixing."
         )
     upper = triu(adjacency, k=1).tocoo()
     edges = np.stack([upper.row, upper.col], axis=1).astype(np.int64)
@@ -84,8 +85,8 @@ def _centre(
     value = _barrier(weights, bound, sharpness, edges, agents)
     for _ in range(200):
         gradient, hessian = _derivatives(weights, bound, sharpness, edges, agents)
-        # Scaled to a unit diagonal and lifted by some round-off: on a dense graph many weights matter little, and the
-        # curvature along them is lost beside t^2. The direction stays one of descent.
+        # Scaled to a unit diagonal and regularized: on a dense graph many weights have little influence, and round-off
+        # relative to t^2 hides the curvature along them. The direction remains a descent direction.
         scale = 1.0 / np.sqrt(np.diag(hessian))
         hessian *= np.outer(scale, scale)
         hessian[np.diag_indices_from(hessian)] += 1e-12
@@ -101,7 +102,7 @@ def _centre(
             if trial <= value - 0.1 * step * decrement or step < 1e-6:
                 break
             step /= 2.0
-        if not trial < value:  # round-off: nothing more to gain at this sharpness
+        if not trial < value:  # round-off: no further progress at this sharpness
             break
         weights, bound, value = trial_weights, trial_bound, trial
     return weights, bound

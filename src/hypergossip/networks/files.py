@@ -1,4 +1,4 @@
-"""Who talks: graphs in files, as NetworkX, other programs and people write them."""
+"""Reads graphs from files written by NetworkX, by other programs or by hand."""
 
 import bz2
 import gzip
@@ -20,26 +20,26 @@ PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompre
 
 
 def from_file(path: Any, weights: str = "metropolis", format: str | None = None, label: str | None = None) -> Network:
-    """The network in a file: GraphML, GML, node-link JSON, or a list of edges with two names a line.
+    """The network in a file: GraphML, GML, node-link JSON, or a list of edges with two names on each line.
 
-    Agents have the nodes' names and are in the file's order; nodes that are the numbers 0 to n - 1 are in the order of
-    the numbers. Attributes, edge weights among them, are not looked at.
+    Agents have the nodes' names and are in the file's order. Nodes that are the numbers 0 to n - 1 are in the order of
+    the numbers. Attributes, including edge weights, are ignored.
 
     Args:
-        path: the file, a text or a `pathlib.Path`; it may be packed (.gz, .bz2). A relative path starts from the
+        path: the file, a string or a `pathlib.Path`; it may be compressed (.gz, .bz2). A relative path starts from the
             working directory.
         weights: see `mixing_matrix`.
-        format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is what
-            `networkx.node_link_data` returns, its edges called "edges" or, as before NetworkX 3.6, "links". In a list
-            of edges names are separated by tabs, commas, semicolons or blanks; "#" or "%" begins a comment, and a first
+        format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is the result of
+            `networkx.node_link_data`, with the edges under "edges" or, as before NetworkX 3.6, "links". In a list of
+            edges, names are separated by tabs, commas, semicolons or spaces; "#" or "%" begins a comment, and a first
             line such as "source,target", "from,to", "src,dst", "u,v", "id_1,id_2" or "node1,node2" is a heading.
-        label: the nodes' attribute that has their names, such as "name"; "id": what identifies them in the file. None:
-            "label" in GML, where nodes have one, and "id" otherwise.
+        label: the nodes' attribute that has their names, such as "name"; "id": their identifiers in the file. None:
+            "label" in GML if nodes have one, and "id" otherwise.
 
     Raises:
-        ValueError: the file is missing, damaged, empty or of no known format, names are missing or repeat, or the graph
-            is directed, not connected, or has a self-loop or parallel edges; the sentence says which nodes and what to
-            do.
+        ValueError: the file is missing, damaged, empty or of an unknown format, names are missing or repeat, or the
+            graph is directed, not connected, or has a self-loop or parallel edges; the message names the nodes and the
+            remedy.
     """
     graph = read_graph(path, format, label)
     where = f", where graph = hypergossip.networks.read_graph({str(path)!r})"
@@ -50,7 +50,7 @@ def from_file(path: Any, weights: str = "metropolis", format: str | None = None,
 
 
 def read_graph(path: Any, format: str | None = None, label: str | None = None) -> Any:
-    """The NetworkX graph in a file, for what must be mended before `from_networkx` takes it.
+    """The NetworkX graph in a file, for graphs that must be corrected before `from_networkx` accepts them.
 
     Args:
         path: as for `from_file`.
@@ -58,10 +58,10 @@ def read_graph(path: Any, format: str | None = None, label: str | None = None) -
         label: likewise.
 
     Returns:
-        A `networkx.Graph`, directed or with parallel edges where the file's is.
+        A `networkx.Graph`, which is directed or has parallel edges if the file's graph is or does.
 
     Raises:
-        ValueError: the file is missing, damaged or of no known format, or names are missing or repeat.
+        ValueError: the file is missing, damaged or of an unknown format, or names are missing or repeat.
     """
     if not isinstance(path, str | Path):
         raise ValueError(f"path is {path!r}; give the name of a file, such as 'networks/abilene.graphml'.")
@@ -71,20 +71,20 @@ def read_graph(path: Any, format: str | None = None, label: str | None = None) -
     require("networkx", "networks", "Reading a graph from a file")
     try:
         graph = kind.read(content)
-    except Exception as error:  # readers raise whatever they stumble over
+    except Exception as error:  # readers raise many types of exceptions
         reason = " ".join(str(error).split()).removesuffix(".") or type(error).__name__
         raise ValueError(f"{path.name} cannot be read as {kind.title}: {reason}.") from error
-    return _as_simple_as_it_is(_labelled(graph, kind, label, path.name))
+    return _simplified(_labelled(graph, kind, label, path.name))
 
 
 class _Kind(NamedTuple):
-    """A format.
+    """A file format.
 
     Attributes:
-        title: What people call it.
-        endings: Of its files.
-        read: From a file's bytes to a NetworkX graph whose nodes are the file's identifiers.
-        label: The attribute that has the nodes' names, where all of them have it.
+        title: Its name.
+        endings: The endings of its files.
+        read: A function from a file's bytes to a NetworkX graph whose nodes are the file's identifiers.
+        label: The attribute that has the nodes' names, if all nodes have it.
     """
 
     title: str
@@ -103,13 +103,11 @@ def _kind(path: Path, format: str | None) -> _Kind:
         if ending in kind.endings:
             return kind
     endings = ", ".join(ending for kind in FORMATS.values() for ending in kind.endings)
-    raise ValueError(
-        f"{path.name} ends in none of {endings}; say what it is by format, one of {', '.join(map(repr, FORMATS))}."
-    )
+    raise ValueError(f"{path.name} ends in none of {endings}; give its format, one of {', '.join(map(repr, FORMATS))}.")
 
 
 def _bare(path: Path) -> Path:
-    """The path without the ending of what packed it."""
+    """The path without the ending of its compression."""
     return path.with_suffix("") if path.suffix.lower() in PACKED else path
 
 
@@ -123,7 +121,7 @@ def _content(path: Path) -> bytes:
     if unpack := PACKED.get(path.suffix.lower()):
         try:
             content = unpack(content)
-        except Exception as error:  # a damaged one raises OSError, EOFError, ValueError or zlib.error
+        except Exception as error:  # a damaged file raises OSError, EOFError, ValueError or zlib.error
             raise ValueError(f"{path.name} cannot be unpacked: {error}.") from error
     if not content.strip():
         raise ValueError(f"{path.name} is empty.")
@@ -155,7 +153,7 @@ def _gml(content: bytes) -> Any:
     except networkx.NetworkXError as error:
         if not (str(error).startswith("edge #") and "is duplicated" in str(error)):
             raise
-    # Many files have parallel edges without the line that NetworkX asks for; with it, `of_graph` can name them.
+    # Many files with parallel edges lack the line that NetworkX needs. With it, `of_graph` can name the edges.
     return networkx.parse_gml(re.sub(r"^(\s*graph\s*\[)", r"\1 multigraph 1 ", text, count=1, flags=re.M), label="id")
 
 
@@ -167,14 +165,14 @@ def _node_link(content: bytes) -> Any:
     if key is None or "nodes" not in data:
         raise ValueError("it has no 'nodes' and 'edges' (or 'links'), as networkx.node_link_data(graph) has")
     if plain := [node for node in data["nodes"] if not isinstance(node, dict)]:
-        raise ValueError(f'the node {plain[0]!r} is no object; write it as {{"id": {json.dumps(plain[0])}}}')
+        raise ValueError(f'the node {plain[0]!r} is not an object; write it as {{"id": {json.dumps(plain[0])}}}')
     for edge in data[key]:
         if not isinstance(edge, dict) or not {"source", "target"} <= edge.keys():
             raise ValueError(
                 f"the edge {json.dumps(edge)} has no 'source' and 'target', as networkx.node_link_data(graph) calls an "
                 "edge's ends"
             )
-    data = {"directed": False, **data, "multigraph": True}  # otherwise an edge that comes twice would be one
+    data = {"directed": False, **data, "multigraph": True}  # otherwise repeated edges would be merged
     declared = set(networkx.node_link_graph({**data, key: []}, edges=key))
     return _only(networkx.node_link_graph(data, edges=key), declared)
 
@@ -185,8 +183,8 @@ def _edges(content: bytes) -> Any:
     return networkx.MultiGraph(read_edge_list(_text(content)))
 
 
-def _as_simple_as_it_is(graph: Any) -> Any:
-    """The same graph as one without parallel edges, where there are none."""
+def _simplified(graph: Any) -> Any:
+    """The same graph, as a type without parallel edges if it has none."""
     import networkx
 
     simple = networkx.DiGraph(graph) if graph.is_directed() else networkx.Graph(graph)
@@ -194,9 +192,9 @@ def _as_simple_as_it_is(graph: Any) -> Any:
 
 
 def _only(graph: Any, declared: set[Any]) -> Any:
-    """The graph, if it has no nodes but these: NetworkX makes a node of whatever an edge names."""
+    """The graph, if its nodes are among these: NetworkX adds a node for every end of an edge."""
     if unknown := [node for node in graph if node not in declared]:
-        raise ValueError(f"an edge names {unknown[0]!r}, which is none of its nodes")
+        raise ValueError(f"an edge names {unknown[0]!r}, which is not one of the graph's nodes")
     return graph
 
 
@@ -217,7 +215,7 @@ def _labelled(graph: Any, kind: _Kind, label: str | None, file: str) -> Any:
     if wanted == "id" or (label is None and not values):
         return graph
     there = f"{file}: label = {wanted!r} gives no names"
-    advice = "label = 'id' takes what identifies the nodes in the file."
+    advice = "label = 'id' uses the nodes' identifiers in the file."
     if missing := [node for node in graph if node not in values]:
         has = sorted({str(name) for _, attributes in graph.nodes(data=True) for name in attributes})
         others = f" (they have {', '.join(map(repr, has))})" if has and not values else ""

@@ -1,4 +1,4 @@
-"""Who talks: graphs and mixing matrices that the user brings."""
+"""Networks from graphs and mixing matrices given by the user."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -15,12 +15,12 @@ from hypergossip.support.extras import require
 
 
 class Remedies(NamedTuple):
-    """What the sentences advise about edges that cannot be used.
+    """The advice of messages about edges that cannot be used.
 
     Attributes:
-        loops: Where an agent is joined with itself.
-        parallel: Where two agents are joined more than once.
-        parts: Where the graph is not connected.
+        loops: The advice for self-loops.
+        parallel: The advice for parallel edges.
+        parts: The advice for a graph that is not connected.
     """
 
     loops: str
@@ -28,7 +28,7 @@ class Remedies(NamedTuple):
     parts: str
 
 
-FOR_EDGES = Remedies("leave them out", "give each pair once", "Add edges between the parts.")
+FOR_EDGES = Remedies("omit them", "give each pair once", "Add edges between the parts.")
 
 
 def from_edges(
@@ -38,14 +38,14 @@ def from_edges(
 
     Args:
         n: the number of agents, at least 1.
-        edges: pairs of agents, shape (edges, 2); undirected, so (2, 5) and (5, 2) are the same edge. Agents are called
-            by their numbers from 0 to n - 1, or by their names where `names` is given.
+        edges: pairs of agents, shape (edges, 2); undirected, so (2, 5) and (5, 2) are the same edge. Agents are
+            given by their numbers from 0 to n - 1, or by their names if `names` is given.
         weights: see `mixing_matrix`.
         names: the n agents' names, in agents' order.
 
     Raises:
-        ValueError: an edge is not a pair of agents, joins an agent with itself, or comes twice, or the graph is not
-            connected; the sentence names the agents at fault.
+        ValueError: an edge is not a pair of agents, is a self-loop, or occurs twice, or the graph is not connected; the
+            message names the agents at fault.
     """
     n = whole(n, "n")
     called_so = read_names(names, n)
@@ -55,20 +55,20 @@ def from_edges(
 
 
 def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
-    """The network with a NetworkX graph's nodes and edges; attributes, edge weights among them, are not looked at.
+    """The network with a NetworkX graph's nodes and edges. Attributes, including edge weights, are ignored.
 
     The nodes are the agents' names, and agents are numbered in the order of `graph.nodes`. If the nodes are the whole
-    numbers 0 to n - 1, node i is agent i and there are no names; if they are the texts "0" to "n - 1", as readers of
-    files return them, node "i" is agent i and they are the names.
+    numbers 0 to n - 1, node i is agent i and there are no names; if they are the strings "0" to "n - 1", as readers
+    of files return them, node "i" is agent i and the strings are the names.
 
     Args:
         graph: a `networkx.Graph`, undirected and connected.
         weights: see `mixing_matrix`.
 
     Raises:
-        TypeError: it is no NetworkX graph.
-        ValueError: the graph is directed, empty or not connected, or has a self-loop or parallel edges; the sentence
-            names the nodes at fault, and what of NetworkX mends it.
+        TypeError: it is not a NetworkX graph.
+        ValueError: the graph is directed, empty or not connected, or has a self-loop or parallel edges; the message
+            names the nodes at fault, and the NetworkX function that corrects it.
     """
     networkx = require("networkx", "networks", "from_networkx")
     if not isinstance(graph, networkx.Graph):
@@ -81,21 +81,21 @@ def of_graph(graph: Any, name: str, weights: str, where: str = "") -> Network:
 
     Args:
         graph: a `networkx.Graph`.
-        name: what people call the network.
+        name: the name of the network.
         weights: see `mixing_matrix`.
-        where: what a sentence says of `graph`, of which it advises a call.
+        where: the definition of `graph` for messages that advise a call with it.
 
     Raises:
-        ValueError: as `from_networkx`.
+        ValueError: as for `from_networkx`.
     """
     remedies = Remedies(
-        f"graph.remove_edges_from(networkx.selfloop_edges(graph)) takes them out{where}",
+        f"graph.remove_edges_from(networkx.selfloop_edges(graph)) removes them{where}",
         f"networkx.Graph(graph) keeps one edge of each pair{where}",
         "Add edges between the parts, or keep the largest one: "
         f"graph.subgraph(max(networkx.connected_components(graph), key=len)){where}.",
     )
     if len(graph) == 0:
-        raise ValueError("The graph has no nodes, and a network has at least one agent.")
+        raise ValueError("The graph has no nodes, but a network needs at least one agent.")
     nodes, names = _numbered(list(graph.nodes))
     names = read_names(names, len(nodes))
     agent_of = {node: agent for agent, node in enumerate(nodes)}
@@ -111,17 +111,17 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
 
     Args:
         matrix: W, shape (agents, agents), dense or sparse, real: symmetric, rows and columns summing to one (both to
-            1e-9), connected, lambda below 1. Negative weights are allowed. The index of a pandas DataFrame has the
-            agents' names, and its columns the same ones in the same order; nodes 0 to n - 1 are ordered and named as by
-            `from_networkx`.
+            1e-9), connected, lambda below 1. Negative weights are allowed. The index of a pandas DataFrame holds
+            the agents' names, and its columns the same names in the same order; nodes 0 to n - 1 are ordered and named
+            as by `from_networkx`.
         names: the agents' names, in agents' order; None: those of a DataFrame, or no names.
 
     Returns:
-        A network whose `weights` are called "given".
+        A network with `weights` "given".
 
     Raises:
         TypeError: the matrix does not hold real numbers.
-        ValueError: it is not a mixing matrix; the sentence names the agents at fault.
+        ValueError: it is not a mixing matrix; the message names the agents at fault.
     """
     if hasattr(matrix, "index") and hasattr(matrix, "columns"):
         matrix, names = _of_frame(matrix, names)
@@ -135,21 +135,21 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
     mixing.eliminate_zeros()
     called_so = read_names(names, agents_of(mixing))
     check_doubly_stochastic(mixing, called_so)
-    # Symmetric to the last bit, as every other network is.
+    # Exactly symmetric, as every other network.
     mixing = csr_array((mixing + mixing.T) / 2.0)
     return Network(mixing=mixing, name=f"from_mixing({agents_of(mixing)})", weights="given", names=called_so)
 
 
 def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iterable[Any] | None]:
-    """The values and the agents' names of a DataFrame; a call of `from_mixing` may name agents that it numbers."""
+    """The values and the agents' names of a DataFrame. `names` may name agents that the frame only numbers."""
     rows, columns, values = list(frame.index), list(frame.columns), frame.to_numpy()
     if len(rows) != len(columns):
-        return values, names  # refused for its shape
+        return values, names  # the caller refuses its shape
     if rows != columns:
         i = next(i for i, (row, column) in enumerate(zip(rows, columns, strict=True)) if row != column)
         raise ValueError(
             f"The DataFrame's index and columns differ: row {i} is {rows[i]!r} and column {i} is {columns[i]!r}. Give "
-            "both the agents' names in one order, as frame.loc[names, names] does, or the values alone, "
+            "both the agents' names in one order, as frame.loc[names, names] does, or only the values, "
             "frame.to_numpy()."
         )
     read_names(rows, len(rows))
@@ -158,7 +158,7 @@ def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iter
         names = read_names(names, len(rows))
         if names is not None and list(map(str, names)) != list(map(str, rows)):
             raise ValueError(
-                "The DataFrame's index has other names than names=[...]; leave names out, or give the values alone, "
+                "The DataFrame's index has other names than names=[...]; omit names, or give only the values, "
                 "frame.to_numpy()."
             )
     place = {row: i for i, row in enumerate(rows)}
@@ -167,9 +167,9 @@ def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iter
 
 
 def _numbered(nodes: list[Any]) -> tuple[list[Any], tuple[Hashable, ...] | None]:
-    """The nodes in agents' order, and the agents' names: by number where the nodes are all numbers, else as they come.
+    """The nodes in agents' order, and the agents' names: sorted if the nodes are the numbers from 0, else unchanged.
 
-    Readers give the nodes of a graph that was numbered in the order in which the file's edges name them, and as texts.
+    Readers return the nodes of a numbered graph as strings, in the order in which the file's edges name them.
     """
     if set(nodes) == set(range(len(nodes))):
         return sorted(nodes), None
@@ -179,16 +179,16 @@ def _numbered(nodes: list[Any]) -> tuple[list[Any], tuple[Hashable, ...] | None]
 
 
 def _directed(graph: Any, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None) -> str:
-    """The sentence about a directed graph, without its full stop."""
+    """The message about a directed graph, without its full stop."""
     joined = set(map(tuple, pairs.tolist()))
     one_way = next(([i, j] for i, j in pairs.tolist() if (j, i) not in joined), None)
-    fault = "" if one_way is None else f": {listed(one_way, names)} join one way only"
+    fault = "" if one_way is None else f": {listed(one_way, names)} have a one-way edge"
     both = "networkx.Graph(graph)" if graph.is_multigraph() else "graph.to_undirected()"
-    return f"The graph is directed{fault}. Mixing needs both ways; if neighbours may talk both ways, pass {both}"
+    return f"The graph is directed{fault}. Mixing needs both directions; if neighbours can use both, pass {both}"
 
 
 def _numbers(n: int, edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
-    """The edges between numbers, or the sentence that says which of them is no pair of agents."""
+    """The edges between numbers. Raises ValueError for an edge that is not a pair of agents."""
     array = edges if isinstance(edges, np.ndarray) else _stacked(list(edges))
     if array.size == 0:
         return np.empty((0, 2), dtype=np.int64)
@@ -196,7 +196,7 @@ def _numbers(n: int, edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
         raise ValueError(f"Edges are pairs of agents, shape (edges, 2); got shape {array.shape}.")
     if array.dtype.kind not in "iuf":
         raise ValueError(
-            f"Agents are whole numbers from 0 to {n - 1}; got an edge {tuple(array[0].tolist())}. To join agents by "
+            f"Agents are whole numbers from 0 to {n - 1}; got an edge {tuple(array[0].tolist())}. To give edges by "
             f"name, give all {n} names as names=[...]."
         )
     wrong = (array != np.floor(array)) | (array < 0) | (array >= n)
@@ -209,7 +209,7 @@ def _numbers(n: int, edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
 
 
 def _by_name(names: Sequence[Any], edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
-    """The edges between names as edges between numbers, or the sentence that says which is no pair of agents."""
+    """The edges between names as edges between numbers. Raises ValueError for an edge that is not a pair of agents."""
     agent_of = {str(name): agent for agent, name in enumerate(names)}
     pairs = []
     for edge in edges:
@@ -228,7 +228,7 @@ def _by_name(names: Sequence[Any], edges: Iterable[Any]) -> Int[np.ndarray, "edg
 def _simple(
     n: int, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None, remedies: Remedies
 ) -> Int[np.ndarray, "edges 2"]:
-    """The edges as i < j, or the sentence that says which are self-loops or parallel."""
+    """The edges as i < j. Raises ValueError for self-loops and parallel edges."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     if (low == high).any():
         raise ValueError(
@@ -239,9 +239,9 @@ def _simple(
     if (times > 1).any():
         (i, j), count = divmod(int(codes[times > 1][0]), n), int(times[times > 1][0])
         more = int((times > 1).sum()) - 1
-        also = "" if more == 0 else f", and {more} more {'pair is' if more == 1 else 'pairs are'} joined more than once"
+        also = "" if more == 0 else f", and {more} more {'pair has' if more == 1 else 'pairs have'} several edges"
         raise ValueError(
-            f"The edge between agents {called(i, names)} and {called(j, names)} comes {count} times{also}; edges are "
+            f"The edge between agents {called(i, names)} and {called(j, names)} occurs {count} times{also}; edges are "
             f"undirected and have one weight, so {remedies.parallel}."
         )
     return np.stack([codes // n, codes % n], axis=1)

@@ -1,6 +1,6 @@
-"""Who talks: graphs given by a rule.
+"""Networks whose graphs are given by a rule.
 
-Every constructor takes plain numbers and the name of the weights (see `mixing_matrix`), and works for one agent.
+Every constructor takes plain numbers and the name of the weights (see `mixing_matrix`), and also works for one agent.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from hypergossip.networks.network import Network
 
 
 def single() -> Network:
-    """One agent on its own, W = [[1]]: decentralised methods become centralised ones."""
+    """A single agent, W = [[1]], for which decentralised methods become centralised ones."""
     return assemble(1, _no_edges(), "single()", "metropolis")
 
 
 def path(n: int, weights: str = "metropolis") -> Network:
-    """A line of n agents, each joined with the next.
+    """A path of n agents, each joined with the next.
 
     Args:
         n: the number of agents, at least 1.
@@ -31,9 +31,9 @@ def path(n: int, weights: str = "metropolis") -> Network:
 
 
 def ring(n: int, weights: str = "metropolis") -> Network:
-    """A circle of n agents, each joined with the next; two agents share one edge.
+    """A cycle of n agents, each joined with the next; two agents share one edge.
 
-    With Metropolis weights the eigenvalues of W are 1 - (2 - 2 cos(2 pi k / n)) / 3 from three agents on.
+    With Metropolis weights and at least three agents, the eigenvalues of W are 1 - (2 - 2 cos(2 pi k / n)) / 3.
 
     Args:
         n: the number of agents, at least 1.
@@ -47,7 +47,7 @@ def ring(n: int, weights: str = "metropolis") -> Network:
 
 
 def grid(rows: int, columns: int, weights: str = "metropolis") -> Network:
-    """A rectangle of agents, each joined with those beside, above and below it.
+    """A rectangle of agents, each joined with the agents next to it, above it and below it.
 
     Agent r * columns + c is in row r and column c.
 
@@ -79,10 +79,10 @@ def torus(rows: int, columns: int, weights: str = "metropolis") -> Network:
 
 
 def complete(n: int, weights: str = "metropolis") -> Network:
-    """Everyone joined with everyone; with Metropolis weights one round averages exactly.
+    """The complete graph. With Metropolis weights one round averages exactly.
 
     Args:
-        n: the number of agents, at least 1; the n^2 weights are all stored.
+        n: the number of agents, at least 1; all n^2 weights are stored.
         weights: see `mixing_matrix`.
 
     Raises:
@@ -96,7 +96,7 @@ def star(n: int, weights: str = "metropolis") -> Network:
     """Agent 0 joined with each of the n - 1 others: the graph of a server and its clients.
 
     Args:
-        n: the number of agents, at least 1, the one in the middle included.
+        n: the number of agents, at least 1, including the central agent.
         weights: see `mixing_matrix`.
 
     Raises:
@@ -119,7 +119,7 @@ def exponential(n: int, weights: str = "metropolis") -> Network:
     """
     n = whole(n, "n")
     hops = {2**k for k in range((n - 1).bit_length())}
-    # Two hops that add up to n make the same edges, and so does a hop of n / 2 from either end.
+    # Two hops that sum to n give the same edges, and so does a hop of n / 2 from either end.
     distances = sorted({min(hop, n - hop) for hop in hops})
     starts = [np.arange(n // 2 if 2 * distance == n else n) for distance in distances]
     pairs = [np.stack([agents, (agents + hop) % n], axis=1) for agents, hop in zip(starts, distances, strict=True)]
@@ -127,7 +127,7 @@ def exponential(n: int, weights: str = "metropolis") -> Network:
 
 
 def hypercube(dimension: int, weights: str = "metropolis") -> Network:
-    """2^dimension agents, joined where their numbers differ in one binary digit.
+    """2^dimension agents, joined if their numbers differ in one binary digit.
 
     Args:
         dimension: at least 0.
@@ -149,7 +149,7 @@ def _no_edges() -> Int[np.ndarray, "0 2"]:
 
 
 def _lattice(shape: tuple[int, ...], wrap: bool) -> Int[np.ndarray, "edges 2"]:
-    """The edges of a lattice with sides of these lengths, its ends joined if `wrap`."""
+    """The edges of a lattice with sides of these lengths, with opposite ends joined if `wrap`."""
     agents = np.arange(np.prod(shape)).reshape(shape)
     pairs = [_no_edges()]
     for axis, side in enumerate(shape):

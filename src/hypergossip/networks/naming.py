@@ -1,4 +1,4 @@
-"""Agents in words: by the names that somebody gave them, by their numbers otherwise."""
+"""How messages refer to agents: by their names if they have names, by their numbers otherwise."""
 
 from collections.abc import Hashable, Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any
@@ -7,14 +7,15 @@ MOST_NAMED = 5
 
 
 def read_names(names: Iterable[Any] | None, agents: int) -> tuple[Hashable, ...] | None:
-    """Returns the names as a tuple, None where there are none.
+    """Returns the names as a tuple, or None if there are none.
 
     Args:
         names: one for each agent, in agents' order, or None.
         agents: the number of agents.
 
     Raises:
-        ValueError: they are in no order, there are not as many as agents, one cannot be a name, or two read alike.
+        ValueError: they have no order, their number is not that of the agents, one cannot be a name, or two are equal
+            as text.
     """
     if names is None:
         return None
@@ -29,19 +30,17 @@ def read_names(names: Iterable[Any] | None, agents: int) -> tuple[Hashable, ...]
         raise ValueError(f"The names are {what}{names!r}; give a sequence with one name for each agent.")
     given = tuple(names)
     if len(given) != agents:
-        raise ValueError(f"There are {len(given)} names for {agents} agents; give each agent one name.")
+        raise ValueError(f"There are {len(given)} names for {agents} agents; give one name for each agent.")
     for name in given:
         if not isinstance(name, Hashable):
-            raise ValueError(f"{name!r} cannot be an agent's name; give a text or a number.")
+            raise ValueError(f"{name!r} cannot be an agent's name; give a string or a number.")
     if repeated := repetitions(given):
-        raise ValueError(
-            f"The name {repeated[0]!r} stands for more than one agent; give every agent a name of its own."
-        )
+        raise ValueError(f"The name {repeated[0]!r} occurs more than once; give every agent a different name.")
     return given
 
 
 def repetitions(names: Iterable[Any]) -> list[str]:
-    """Returns every text that more than one of the names reads as, in order."""
+    """Returns the names that occur more than once, as text and in order."""
     times: dict[str, int] = {}
     for name in names:
         times[str(name)] = times.get(str(name), 0) + 1
@@ -49,22 +48,22 @@ def repetitions(names: Iterable[Any]) -> list[str]:
 
 
 def called(agent: int | float, names: Sequence[Any] | None) -> str:
-    """Returns an agent's name in quotation marks, or its number where agents have no names."""
+    """Returns an agent's name in quotation marks, or its number if agents have no names."""
     if names is not None:
         return repr(str(names[int(agent)]))
     return f"{agent:g}" if isinstance(agent, float) else str(agent)
 
 
 def listed(agents: Sequence[int] | Sequence[float], names: Sequence[Any] | None = None) -> str:
-    """Agents in words, at most five: "agent 3", "agents 1, 4 and 7", "agents 'a', 'b', 'c', 'd', 'e' and 95 more".
+    """Names at most five agents: "agent 3", "agents 1, 4 and 7", "agents 'a', 'b', 'c', 'd', 'e' and 95 more".
 
     Args:
         agents: their numbers.
         names: the names of all agents, in agents' order, or None.
     """
-    words = [called(agent, names) for agent in agents[: MOST_NAMED + 1]]
-    if len(words) == 1:
-        return f"agent {words[0]}"
-    if len(words) > MOST_NAMED:
-        return f"agents {', '.join(words[:MOST_NAMED])} and {len(agents) - MOST_NAMED} more"
-    return f"agents {', '.join(words[:-1])} and {words[-1]}"
+    labels = [called(agent, names) for agent in agents[: MOST_NAMED + 1]]
+    if len(labels) == 1:
+        return f"agent {labels[0]}"
+    if len(labels) > MOST_NAMED:
+        return f"agents {', '.join(labels[:MOST_NAMED])} and {len(agents) - MOST_NAMED} more"
+    return f"agents {', '.join(labels[:-1])} and {labels[-1]}"

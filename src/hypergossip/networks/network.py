@@ -1,4 +1,4 @@
-"""A network: who talks to whom, with what weight, and how fast that averages."""
+"""A network: its graph, its mixing weights and its speed of averaging."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hypergossip.networks.spectrum import agents_of, algebraic_connectivity, lar
 from hypergossip.networks.weights import graph_laplacian
 from hypergossip.support.extras import require
 
-# Far above the round-off of a matrix computed in float64, far below one computed in float32.
+# Far above the round-off of a matrix computed in float64, and far below that of one computed in float32.
 TOLERANCE = 1e-9
 
 
@@ -23,22 +23,21 @@ TOLERANCE = 1e-9
 class Network:
     """A connected, undirected graph of agents with a symmetric, doubly stochastic mixing matrix.
 
-    Made by the constructors of this folder; whatever makes one, the matrix is checked. Two networks are equal only if
-    they are the same object.
+    The constructors of this package make networks. The matrix is always checked. Two networks are equal only if they
+    are the same object.
 
     Attributes:
         mixing: W, shape (agents, agents), float64, in agents' order: W_ij is the weight that agent i gives to agent j.
-        name: what people call it, such as "erdos_renyi(9, 0.3)".
-        weights: the name of the weights, such as "metropolis"; "given" where the matrix was given.
-        seed: the seed whose draw was kept, None for a graph that is not random.
-        names: the agents' names, in their order, where somebody gave them: the nodes of a NetworkX graph or of a file.
-            None where agents are known by their numbers alone. ``dataclasses.replace(network, names=...)`` gives
-            names, other names or, by None, none.
+        name: its name, such as "erdos_renyi(9, 0.3)".
+        weights: the name of the weights, such as "metropolis"; "given" if the matrix was given.
+        seed: the seed whose draw was used, or None for a graph that is not random.
+        names: the agents' names, in their order, if they were given, as by a NetworkX graph or a file; None if agents
+            only have numbers. ``dataclasses.replace(network, names=...)`` sets other names, or removes them by None.
 
     Raises:
         TypeError: `mixing` is not a `scipy.sparse.csr_array` of float64.
         ValueError: `mixing` is not square, finite, symmetric, doubly stochastic or connected, its lambda is not below
-            1, or `names` are not one for each agent, all different; the sentence names the agents at fault.
+            1, or `names` are not one for each agent, all different; the message names the agents at fault.
     """
 
     mixing: csr_array
@@ -82,13 +81,13 @@ class Network:
     def lambda_(self) -> float:
         """The second largest eigenvalue of W in magnitude, max(|l2|, |ln|); 0 for a single agent.
 
-        A round of mixing shrinks the agents' disagreement by at least this factor. The error is about 1e-14 where l2
-        decides and below 1e-10 where ln does.
+        A round of mixing shrinks the agents' disagreement by at least this factor. The error is about 1e-14 if it is
+        l2 and below 1e-10 if it is ln.
         """
         if self.agents == 1:
             return 0.0
         second = 1.0 - algebraic_connectivity(self._averaging_laplacian)
-        # Gershgorin: ln is at least min_i (W_ii - sum_j |W_ij|). Often that settles it without a second computation.
+        # Gershgorin: ln is at least min_i (W_ii - sum_j |W_ij|). Often this bound suffices.
         diagonal = self.mixing.diagonal()
         bound = float((diagonal + np.abs(diagonal) - abs(self.mixing).sum(axis=1)).min())
         return second if -bound <= second else max(abs(second), abs(self.smallest_eigenvalue))
@@ -115,7 +114,7 @@ class Network:
             order: a permutation, shape (agents,): the new agent k is the old agent order[k].
 
         Returns:
-            A network with mixing `W[order][:, order]`, every agent's own name, and the same name, weights and seed.
+            A network with mixing `W[order][:, order]`, the agents' names, and the same name, weights and seed.
 
         Raises:
             ValueError: `order` is not a permutation of the agents.
@@ -134,7 +133,7 @@ class Network:
     def to_networkx(self) -> Any:
         """A `networkx.Graph` with the mixing weight W_ij as each edge's "weight".
 
-        Its nodes are the agents' names, in agents' order, or 0 to agents - 1 where they have none.
+        Its nodes are the agents' names, in agents' order, or 0 to agents - 1 if they have none.
         """
         networkx = require("networkx", "networks", "to_networkx")
         graph = networkx.Graph(name=self.name)
@@ -166,7 +165,7 @@ def check_connected(
     Args:
         adjacency: shape (agents, agents), symmetric, nonzero on the edges.
         names: the agents' names, or None.
-        advice: what the sentence ends with.
+        advice: the end of the message.
     """
     components, label = connected_components(adjacency, directed=False)
     if components == 1:
@@ -175,12 +174,12 @@ def check_connected(
     noun = "is" if len(smallest) == 1 else "are"
     raise ValueError(
         f"The network is not connected: {listed(smallest.tolist(), names)} {noun} cut off from the others "
-        f"({components} separate parts). {advice}"
+        f"({components} components). {advice}"
     )
 
 
 def check_doubly_stochastic(matrix: csr_array, names: Sequence[Any] | None = None) -> None:
-    """Raises a ValueError that names the agents at fault unless the matrix is a symmetric, doubly stochastic one.
+    """Raises a ValueError that names the agents at fault unless the matrix is symmetric and doubly stochastic.
 
     Args:
         matrix: any shape, float64.
@@ -207,15 +206,15 @@ def check_doubly_stochastic(matrix: csr_array, names: Sequence[Any] | None = Non
     if off.size:
         raise ValueError(
             f"{listed(off.tolist(), names)}: row and column {off[0]} of W sum to {sums[off[0]]:.12g} and not to 1; "
-            f"rescale the weights, in float64."
+            f"rescale the weights in float64."
         )
 
 
 def _check_averages(network: Network) -> None:
     """Refuses a connected, doubly stochastic W with lambda >= 1.
 
-    With nonnegative weights that needs no eigenvalues: W is irreducible, so by Perron and Frobenius -1 is an eigenvalue
-    only if no agent weighs itself and the graph has two sides. With negative weights anything can happen.
+    Nonnegative weights need no eigenvalues: W is irreducible, so by the Perron-Frobenius theorem -1 is an eigenvalue
+    only if no agent gives weight to itself and the graph is bipartite. Negative weights have no such criterion.
     """
     data, diagonal = network.mixing.data, network.mixing.diagonal()
     if network.agents == 1 or (data.min() >= 0 and diagonal.max() > 0):
@@ -226,7 +225,7 @@ def _check_averages(network: Network) -> None:
         if (side[i] != side[j]).all():
             one, other = (listed(np.flatnonzero(side == k).tolist(), network.names) for k in (0, 1))
             raise ValueError(
-                f"Between {one} on one side and {other} on the other, values are swapped and never averaged: no weight "
+                f"Between {one} on one side and {other} on the other, values are exchanged, never averaged: no weight "
                 f"joins agents of one side, and lambda is 1. Use (I + W) / 2."
             )
     elif not network.lambda_ < 1.0 - 1e-12:

@@ -1,4 +1,4 @@
-"""Which node of a network is which agent of a problem: by name where both have names, by position otherwise."""
+"""Pairs the nodes of a network with the agents of a problem: by name if both have names, by position otherwise."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,19 +10,18 @@ from hypergossip.networks.network import Network
 def paired(problem: Any, network: Network) -> Network:
     """Returns the network in the problem's order.
 
-    They are paired by name where both sides have names that somebody gave. Names are compared as text. Where a network
-    has no names, and the problem's names are the numbers 0 to n - 1, the network's numbers are its names. Otherwise
-    node k is agent k.
+    They are paired by name if both have names. Names are compared as text. If a network has no names, and the problem's
+    names are the numbers 0 to n - 1, the network's numbers are its names. Otherwise node k is agent k.
 
     Args:
-        problem: what has agents; its `names` are one for each of them, in their order, or None.
-        network: who talks to whom.
+        problem: the problem; its `names` are one for each agent, in order, or None.
+        network: the network.
 
     Returns:
-        The network itself where nothing moves.
+        The network in the new order, or the same object if the order does not change.
 
     Raises:
-        ValueError: both have names, and these are not the same; the sentence says which are missing where.
+        ValueError: both have names, and these are not the same; the message says which names are missing.
     """
     if problem.names is None:
         return network
@@ -34,7 +33,7 @@ def paired(problem: Any, network: Network) -> Network:
     else:
         there = [str(name) for name in network.names]
     if set(there) != set(wanted):
-        raise ValueError(_unlike(there, wanted))
+        raise ValueError(_different_names(there, wanted))
     if there == wanted:
         return network
     place = {name: k for k, name in enumerate(there)}
@@ -42,8 +41,8 @@ def paired(problem: Any, network: Network) -> Network:
     return moved if network.names is not None else replace(moved, names=tuple(wanted))
 
 
-def _unlike(there: list[str], wanted: list[str]) -> str:
-    """The sentence about names that are not the same on both sides."""
+def _different_names(there: list[str], wanted: list[str]) -> str:
+    """The message about names that are not the same on both sides."""
     sides = (("problem", wanted, set(there)), ("network", there, set(wanted)))
     alone = [(side, [name for name in names if name not in others]) for side, names, others in sides]
     only = ", and ".join(f"only the {side} has {_shown(names)}" for side, names in alone if names)

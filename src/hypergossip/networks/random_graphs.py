@@ -1,7 +1,7 @@
-"""Who talks: random graphs, drawn again until they are connected.
+"""Random graphs, which are drawn again until they are connected.
 
-The seeds tried are seed, seed + 1, ...; the network records the one whose draw was kept, and asking for that seed gives
-the same network at once.
+The seeds seed, seed + 1, ... are tried in order. The network records the seed whose draw was used, and that seed gives
+the same network immediately.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from hypergossip.networks.network import Network
 from hypergossip.support.extras import require
 
 DRAWS = 1000
-# Where more agents than this are expected to have no neighbour, a draw is connected with a chance below about e^-7.
+# If more agents than this are expected to have no neighbour, a draw is connected with probability below about e^-7.
 HOPELESS = 7.0
 
 
@@ -33,14 +33,14 @@ def erdos_renyi(n: int, p: float | int, seed: int = 0, weights: str = "metropoli
         The first connected draw; `network.seed` is the seed that gave it.
 
     Raises:
-        ValueError: an argument is out of range, or p is so small that no connected draw turned up.
+        ValueError: an argument is out of range, or p is so small that no draw is connected.
     """
     n = whole(n, "n")
     if not 0 < p <= 1:
         raise ValueError(f"p is a probability above 0 and at most 1; got {p!r}.")
-    advice = f"Take p of at least log(n)/n = {np.log(n) / n:.3g}, or fewer agents."
+    advice = f"Use p of at least log(n)/n = {np.log(n) / n:.3g}, or fewer agents."
     if n > 1 and n * (1.0 - p) ** (n - 1) > HOPELESS:
-        raise ValueError(f"With p = {p:g}, {n} agents have next to no chance of a connected graph. {advice}")
+        raise ValueError(f"With p = {p:g}, a connected graph of {n} agents is extremely unlikely. {advice}")
     return _first_connected(
         lambda trial: _generators().fast_gnp_random_graph(n, p, seed=trial),
         n,
@@ -52,11 +52,12 @@ def erdos_renyi(n: int, p: float | int, seed: int = 0, weights: str = "metropoli
 
 
 def random_regular(n: int, degree: int, seed: int = 0, weights: str = "metropolis") -> Network:
-    """Every agent has the same number of neighbours, and the graph is drawn nearly uniformly among those.
+    """Every agent has the same number of neighbours. The graph is drawn nearly uniformly among such graphs.
 
     Args:
         n: the number of agents, at least 1; n times degree must be even.
-        degree: everyone's number of neighbours, at least 2, at most n - 1; below that, 1 for two agents and 0 for one.
+        degree: each agent's number of neighbours, at least 2, at most n - 1; below that, 1 for two agents and 0 for
+            one.
         seed: the first seed to try, at least 0.
         weights: see `mixing_matrix`.
 
@@ -74,7 +75,7 @@ def random_regular(n: int, degree: int, seed: int = 0, weights: str = "metropoli
         raise ValueError(
             f"{n} agents cannot all have {degree} neighbours, because each edge has two ends; make n or degree even."
         )
-    advice = "Take degree 3 or more, with which nearly every draw is connected."
+    advice = "Use degree 3 or more, for which nearly every draw is connected."
     return _first_connected(
         lambda trial: _generators().random_regular_graph(degree, n, seed=trial),
         n,
@@ -86,11 +87,11 @@ def random_regular(n: int, degree: int, seed: int = 0, weights: str = "metropoli
 
 
 def small_world(n: int, neighbours: int, rewiring: float | int, seed: int = 0, weights: str = "metropolis") -> Network:
-    """A ring where each agent knows its nearest neighbours, some edges rewired at random (Watts and Strogatz, 1998).
+    """A ring lattice with some edges rewired at random (Watts and Strogatz, 1998).
 
     Args:
         n: the number of agents, at least 1.
-        neighbours: everyone's number of neighbours before rewiring, half on either side: even, at least 2 and below n
+        neighbours: each agent's number of neighbours before rewiring, half on either side: even, at least 2 and below n
             (0 for one agent).
         rewiring: the probability that an edge is rewired, in [0, 1].
         seed: the first seed to try, at least 0.
@@ -100,7 +101,7 @@ def small_world(n: int, neighbours: int, rewiring: float | int, seed: int = 0, w
         The first connected draw; `network.seed` is the seed that gave it.
 
     Raises:
-        ValueError: an argument is out of range, or no connected draw turned up.
+        ValueError: an argument is out of range, or no draw is connected.
     """
     n = whole(n, "n")
     neighbours = whole(neighbours, "neighbours", least=min(n - 1, 2))
@@ -116,7 +117,7 @@ def small_world(n: int, neighbours: int, rewiring: float | int, seed: int = 0, w
         seed,
         f"small_world({n}, {neighbours}, {rewiring:g})",
         weights,
-        "Take more neighbours, or less rewiring.",
+        "Use more neighbours, or less rewiring.",
     )
 
 

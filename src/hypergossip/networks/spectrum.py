@@ -1,19 +1,19 @@
-"""How fast: the extreme eigenvalues that decide how quickly a network averages.
+"""The extreme eigenvalues that determine how fast a network averages.
 
-Everything is asked of a *weighted Laplacian*: a symmetric positive semi-definite matrix whose rows sum to zero and
+All functions take a *weighted Laplacian*: a symmetric positive semi-definite matrix whose rows sum to zero and
 whose kernel is the constant vectors, such as I - W or the graph Laplacian. Working with I - W rather than W keeps the
 spectral gap of a ring of 100,000 agents (about 1e-9) to seven digits.
 
-Three routes, none of which serves every graph:
+There are three algorithms, none of which suits every graph:
 
-- up to 1000 agents, all eigenvalues of the dense matrix;
-- Lanczos, which is quick where the wanted eigenvalue stands apart from the rest, as in random graphs and expanders,
-  whose sparse factors would fill in;
-- inverse Lanczos with a sparse LU factor, for rings, paths, grids and trees. There the spectrum crowds towards its
-  ends, so that plain Lanczos does not resolve it, but such graphs have small separators and sparse factors.
+- all eigenvalues of the dense matrix, for up to 1000 agents;
+- Lanczos, which is fast if the wanted eigenvalue is well separated, as in random graphs and expanders, whose sparse
+  factors would fill in;
+- inverse Lanczos with a sparse LU factorization, for rings, paths, grids and trees. Their eigenvalues cluster at the
+  ends of the spectrum, where plain Lanczos does not resolve them, but they have small separators and sparse factors.
 
-A graph whose profile is narrow after reverse Cuthill-McKee ordering goes straight to the factor; others try Lanczos
-first, with a bounded number of products, and fall back on the factor.
+A graph with a narrow profile after reverse Cuthill-McKee ordering uses the factorization. Other graphs try Lanczos
+first, with a bounded number of products, and then the factorization.
 """
 
 import math
@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, SuperLU, eigsh, splu
 
 LARGEST_DENSE = 1000
-# 60 basis vectors and 25 restarts: about a thousand products, a few seconds for 100,000 agents.
+# 60 basis vectors and 25 restarts are about a thousand products, a few seconds for 100,000 agents.
 LANCZOS_BASIS = 60
 LANCZOS_RESTARTS = 25
 
@@ -45,7 +45,8 @@ def algebraic_connectivity(laplacian: csr_array) -> float:
             is 1 minus the second largest eigenvalue of W.
 
     Returns:
-        The eigenvalue, with an error of about 1e-14 times the largest one; 0.0 for a single agent, which has no second.
+        The eigenvalue, with an error of about 1e-14 times the largest one; 0.0 for a single agent, which has only one
+        eigenvalue.
 
     Raises:
         ValueError: a large matrix turns out not to be positive semi-definite.
@@ -65,7 +66,7 @@ def algebraic_connectivity(laplacian: csr_array) -> float:
     if factor is not None:
         return _connectivity_by_factor(factor, agents)
     raise ValueError(
-        "The matrix is not positive semi-definite, so it is no weighted Laplacian: some mixing weights are too "
+        "The matrix is not positive semi-definite, so it is not a weighted Laplacian: some mixing weights are too "
         "negative. Use smaller weights, or a named choice such as 'metropolis'."
     )
 
@@ -90,12 +91,12 @@ def largest_eigenvalue(laplacian: csr_array) -> float:
 
 
 def _gershgorin_radius(matrix: csr_array) -> float:
-    """No eigenvalue is larger in magnitude than the largest absolute row sum."""
+    """The largest absolute row sum, which bounds the magnitude of all eigenvalues."""
     return float(abs(matrix).sum(axis=1).max())
 
 
 def _has_narrow_profile(matrix: csr_array) -> bool:
-    """Whether a bandwidth of order sqrt(agents), as planar graphs have, can be had by renumbering."""
+    """Whether renumbering gives a bandwidth of order sqrt(agents), as for planar graphs."""
     agents = agents_of(matrix)
     position = np.empty(agents, dtype=np.int64)
     position[reverse_cuthill_mckee(matrix, symmetric_mode=True)] = np.arange(agents)
@@ -110,13 +111,13 @@ def _start(agents: int) -> Float[np.ndarray, " agents"]:
 
 
 def _operator(apply: Callable[[Any], Any], agents: int) -> Any:
-    # SciPy's constructor hands over to a subclass whose signature type checkers do not see.
+    # SciPy's constructor calls a subclass whose signature type checkers do not see.
     make: Any = LinearOperator
     return make((agents, agents), matvec=apply, dtype=np.float64)
 
 
 def _without_constants(laplacian: csr_array, radius: float) -> Any:
-    """The matrix radius I - L, constant vectors sent to zero: its top eigenvalue is radius minus connectivity."""
+    """The matrix radius I - L with constant vectors mapped to zero; its top eigenvalue is radius minus connectivity."""
 
     def apply(vector: Float[np.ndarray, " agents"]) -> Float[np.ndarray, " agents"]:
         return radius * (vector - vector.mean()) - laplacian @ vector
@@ -132,7 +133,7 @@ def _top(operator: Any, start: Float[np.ndarray, " agents"], tol: float, **limit
 
 
 def _top_if_quick(operator: Any, agents: int) -> float | None:
-    """The largest eigenvalue, or None if a bounded number of products does not settle it."""
+    """The largest eigenvalue, or None if a bounded number of products is not enough."""
     try:
         value, _ = _top(operator, _start(agents), tol=1e-12, ncv=LANCZOS_BASIS, maxiter=LANCZOS_RESTARTS)
     except ArpackNoConvergence:
@@ -159,10 +160,10 @@ def _factor(matrix: csr_array) -> SuperLU | None:
 
 
 def _connectivity_by_factor(grounded: SuperLU, agents: int) -> float:
-    """Lanczos on the pseudo-inverse, whose spectrum is spread out where the Laplacian's is crowded.
+    """Lanczos on the pseudo-inverse, whose spectrum is well separated where the Laplacian's eigenvalues cluster.
 
-    Grounding agent 0 (leaving out its row and column) makes the Laplacian definite without a shift that would have to
-    be small against an unknown gap; for right-hand sides that sum to zero the solution is exact up to a constant.
+    Grounding agent 0 (removing its row and column) makes the Laplacian definite. A shift would have to be small
+    compared with an unknown gap. For right-hand sides that sum to zero the solution is exact up to a constant.
     """
 
     def apply(vector: Float[np.ndarray, " agents"]) -> Float[np.ndarray, " agents"]:
@@ -175,7 +176,7 @@ def _connectivity_by_factor(grounded: SuperLU, agents: int) -> float:
 
 
 def _largest_by_factor(matrix: csr_array) -> float:
-    """Closes a bracket: above, a bound proved by definiteness; below, a Ritz value of the shifted inverse.
+    """Bisects a bracket between an upper bound, proved by definiteness, and a Ritz value of the shifted inverse.
 
     Each round's Ritz value is within about a thousandth of the bracket, so the next bound can be taken a hundredth of
     the bracket above it; three or four factors are enough.

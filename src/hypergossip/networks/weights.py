@@ -1,4 +1,4 @@
-"""How much: from a graph to a symmetric, doubly stochastic mixing matrix."""
+"""Symmetric, doubly stochastic mixing matrices of graphs."""
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array
@@ -7,7 +7,7 @@ from hypergossip.networks.fdla import fastest_mixing
 from hypergossip.networks.spectrum import agents_of, largest_eigenvalue
 
 WEIGHTS = ("metropolis", "laplacian", "max-degree", "fastest")
-"""The names of the weights; "lazy-" may stand before any of them."""
+"""The names of the weights; "lazy-" may precede each of them."""
 
 
 def mixing_matrix(adjacency: csr_array, weights: str = "metropolis") -> csr_array:
@@ -25,15 +25,15 @@ def mixing_matrix(adjacency: csr_array, weights: str = "metropolis") -> csr_arra
         weights: one of `WEIGHTS`, or one of them after "lazy-".
 
     Returns:
-        W, float64, shape (agents, agents), symmetric to the last bit; rows and columns sum to one.
+        W, float64, shape (agents, agents), exactly symmetric; rows and columns sum to one.
 
     Raises:
-        ValueError: the name is unknown (the sentence lists the names), or the graph is too large for `fastest`.
+        ValueError: the name is unknown (the message lists the names), or the graph is too large for `fastest`.
     """
     name = weights.removeprefix("lazy-")
     if name not in WEIGHTS:
         raise ValueError(
-            f"There are no weights called {weights!r}; choose one of {', '.join(WEIGHTS)}, or put 'lazy-' before one."
+            f"There are no weights called {weights!r}; choose one of {', '.join(WEIGHTS)}, or prepend 'lazy-' to one."
         )
     if name == "metropolis":
         mixing = _metropolis(adjacency)

@@ -1,1 +1,1 @@
-"""What every layer above uses: checks of arguments, compilation, devices and processes, the registry of names."""
+"""Utilities for all layers above: checks of arguments, compilation, devices and processes, the registry of names."""

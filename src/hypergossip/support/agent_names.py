@@ -1,18 +1,18 @@
-"""The agents' names, as users give them, and how a message calls an agent."""
+"""The agents' names, as given by users, and the labels of agents in messages."""
 
 from collections.abc import Iterable, Mapping, MappingView, Sequence, Set
 from typing import Any
 
 
 def read_names(names: Iterable[Any] | None, agents: int) -> tuple[str, ...] | None:
-    """Returns the names as texts, None where there are none.
+    """Returns the names as text, or None if there are none.
 
     Args:
         names: One for each agent, in agents' order, or None.
         agents: The number of agents.
 
     Raises:
-        ValueError: If they are in no order, there are not as many as agents, or two read alike.
+        ValueError: If they have no order, their number is not that of the agents, or two are equal as text.
     """
     if names is None:
         return None
@@ -27,18 +27,18 @@ def read_names(names: Iterable[Any] | None, agents: int) -> tuple[str, ...] | No
         raise ValueError(f"names is {what}{names!r}; give a sequence with one name for each agent.")
     texts = tuple(map(str, names))
     if len(texts) != agents:
-        raise ValueError(f"names has {len(texts)} names for {agents} agents; give each agent one.")
+        raise ValueError(f"names has {len(texts)} names for {agents} agents; give one name for each agent.")
     if len(set(texts)) < agents:
         twice = next(text for place, text in enumerate(texts) if text in texts[:place])
-        raise ValueError(f"names has {twice!r} more than once; give every agent a name of its own.")
+        raise ValueError(f"names has {twice!r} more than once; give every agent a different name.")
     return texts
 
 
 def agent_label(agent: int, names: Sequence[str] | None) -> str:
-    """Returns "agent 3", or "agent 3 ('Paris')" where agents have names.
+    """Returns "agent 3", or "agent 3 ('Paris')" if agents have names.
 
     Args:
-        agent: Its number.
+        agent: The agent's number.
         names: Every agent's name, or None.
     """
     return f"agent {agent}" if names is None else f"agent {agent} ({names[agent]!r})"

@@ -1,47 +1,47 @@
-"""Numbers and seeds that a user gives."""
+"""Checks of numbers and seeds given by users."""
 
 from typing import Any
 
 import numpy as np
 
-LARGEST_SEED = 2**32 - 1  # a key holds 32 bits of a seed; of a larger one it would keep the last 32
+LARGEST_SEED = 2**32 - 1  # a key holds 32 bits of a seed, so a larger seed would lose bits
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Returns a whole number that a user gave.
+    """Returns a user's whole number.
 
     Args:
-        name: What it is, for the message.
-        value: What was given.
-        least: The smallest that makes sense.
+        name: Its name in the message.
+        value: The user's value.
+        least: The smallest allowed value.
 
     Raises:
-        ValueError: If it is none, or below the least.
+        ValueError: If it is not a whole number, or is below the least.
     """
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    finite = number and (isinstance(value, int) or np.isfinite(value))  # NumPy has no answer for a long int
+    finite = number and (isinstance(value, int) or np.isfinite(value))  # np.isfinite fails for large ints
     if not finite or value < least or value != int(value):
         raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
     return int(value)
 
 
 def check_numbers(**values: Any) -> None:
-    """Raises ValueError where one of the arguments of these names is no real number."""
+    """Raises ValueError if one of these named arguments is not a real number."""
     for name, value in values.items():
         if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; give a number.")
 
 
 def seed_number(value: Any, seeds: int = 1, name: str = "seed") -> int:
-    """Returns the seed of a JAX key, the first of several where several follow one another.
+    """Returns the seed of a JAX key, or the first of several consecutive seeds.
 
     Args:
-        value: What was given.
-        seeds: How many follow one another: seed, seed + 1, ...
-        name: What it is, for the message.
+        value: The user's value.
+        seeds: The number of consecutive seeds: seed, seed + 1, ...
+        name: Its name in the message.
 
     Raises:
-        ValueError: If it is no whole number from 0 to 2**32 - 1, or the last of several is beyond.
+        ValueError: If it is not a whole number from 0 to 2**32 - 1, or the last of several seeds is larger.
     """
     seed = whole_number(name, value, 0)
     last = seed + seeds - 1

@@ -1,4 +1,4 @@
-"""Functions that users give: are they functions, and can they be called with what they will be given?"""
+"""Checks of users' functions: whether they are functions, and can be called with the intended arguments."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ from typing import Any
 
 
 def check_function(function: Any, name: str, arguments: tuple[str, ...]) -> None:
-    """Refuses what is no function, or a function of other arguments.
+    """Refuses an object that is not a function of these arguments.
 
     Args:
-        function: What the user gave.
-        name: What it is called.
-        arguments: What it will be called with, by position.
+        function: The user's object.
+        name: Its name in messages.
+        arguments: The names of the positional arguments with which it will be called.
 
     Raises:
-        ValueError: If it cannot be called so.
+        ValueError: If it cannot be called in this way.
     """
     called = f"{name}({', '.join(arguments)})"
     if not callable(function):
@@ -28,21 +28,21 @@ def check_function(function: Any, name: str, arguments: tuple[str, ...]) -> None
         signature.bind(*arguments)
     except TypeError as error:
         raise ValueError(
-            f"{name} will be called as {called}, and the function has the arguments {signature}: {error}; give it "
-            f"{len(arguments)} in this order."
+            f"{name} will be called as {called}, but the function has the arguments {signature}: {error}; give a "
+            f"function of these {len(arguments)} arguments in this order."
         ) from None
 
 
 def check_functions(functions: Any, name: str, arguments: tuple[str, ...]) -> None:
-    """Refuses what is no dict of functions by name, or has a function of other arguments.
+    """Refuses an object that is not a dict of functions of these arguments by name.
 
     Args:
-        functions: What the user gave; None for no functions.
-        name: What they are called.
-        arguments: What each will be called with, by position.
+        functions: The user's object; None for no functions.
+        name: Its name in messages.
+        arguments: The names of the positional arguments with which each function will be called.
 
     Raises:
-        ValueError: If they cannot be called so.
+        ValueError: If they cannot be called in this way.
     """
     if functions is None:
         return
@@ -56,13 +56,13 @@ def check_functions(functions: Any, name: str, arguments: tuple[str, ...]) -> No
 
 
 def own_function(function: Any) -> Any:
-    """Returns a method of an object that may change as a function that equals no other.
+    """Returns a bound method of a mutable object as a function that is not equal to any other.
 
-    Compiled programs are found again by the functions within, and two methods of one object are equal, whatever it
-    holds by now.
+    Compiled programs are cached by the functions in them. Two bound methods of one object are equal even if the object
+    has changed in between.
 
     Args:
-        function: What a user gave.
+        function: The user's function.
     """
     if not inspect.ismethod(function):
         return function

@@ -1,4 +1,4 @@
-"""Measuring is done in float64, whatever the precision of the run."""
+"""Measurements use float64, independently of the precision of the run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,10 @@ import jax.numpy as jnp
 
 
 def to_float64(tree: Any) -> Any:
-    """Returns a tree with its floating arrays in float64, and complex ones in two of them; under ``jax.enable_x64``.
+    """Returns a tree with floating arrays in float64 and complex arrays in complex128, under ``jax.enable_x64``.
 
     Args:
-        tree: A pytree of arrays; whole numbers stay as they are. A node with a method `in_float64` says itself what
-            it becomes.
+        tree: A pytree of arrays. Integers are unchanged. A node with a method `in_float64` is replaced by its result.
     """
     casts_itself = lambda node: hasattr(node, "in_float64")
 
@@ -29,11 +28,11 @@ def to_float64(tree: Any) -> Any:
 
 @contextmanager
 def in_float64(calls_python: bool = False) -> Iterator[None]:
-    """Switches 64 bits on for what runs within, which must be waited for within.
+    """Enables 64 bits for programs in this context, which must finish inside it.
 
     Args:
-        calls_python: Do the programs call Python functions back? These run in threads of their own, for which JAX's
-            switch of one thread does not hold: the process's is switched, too.
+        calls_python: Whether the programs call back Python functions. These run in other threads, which JAX's switch
+            for the current thread does not affect, so the switch of the process is set as well.
     """
     before = bool(jax.config.read("jax_enable_x64"))
     switched = calls_python and not before
@@ -48,6 +47,6 @@ def in_float64(calls_python: bool = False) -> Iterator[None]:
 
 
 def calls_python(oracles: Any) -> bool:
-    """Do these oracles' losses call Python functions back?"""
+    """Returns whether the losses of these oracles call back Python functions."""
     form = getattr(getattr(oracles, "oracles", oracles), "form", None)
     return getattr(form, "calls_python", False)

@@ -1,4 +1,4 @@
-"""Modules that other people's packages import by an earlier name."""
+"""Modules that other packages import by an earlier name."""
 
 import importlib
 import warnings
@@ -6,11 +6,11 @@ from types import ModuleType
 
 
 def moved(old: str, new: str) -> ModuleType:
-    """Returns the module under its present name, and warns of the earlier one.
+    """Returns the module with its current name, and warns that the earlier name is deprecated.
 
     Args:
         old: The name by which it was imported.
-        new: The name that it has.
+        new: Its current name.
     """
     warnings.warn(f"{old} is now {new}; the earlier name will be removed.", DeprecationWarning, stacklevel=3)
     return importlib.import_module(new)

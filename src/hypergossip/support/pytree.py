@@ -1,8 +1,7 @@
-"""Frozen dataclasses as pytrees, each kind of its own.
+"""Frozen dataclasses as pytrees whose structure includes the class.
 
-`jax.tree_util.register_dataclass` (JAX 0.10.2) makes two classes with equal field names compare as one tree structure,
-and a compiled program of one is then, by chance of hashing, taken for the other's: DSGD's rounds for GTSGD's. Here
-the class is part of the structure.
+With `jax.tree_util.register_dataclass` (JAX 0.10.2), two classes with equal field names have equal tree structures. A
+compiled program of one class may then, depending on hashing, be used for the other, such as DSGD's rounds for GTSGD's.
 """
 
 from collections.abc import Callable
@@ -18,12 +17,12 @@ Class = TypeVar("Class", bound=type)
 def register_pytree(*static: str, twice: tuple[str, str, str] | None = None) -> Callable[[Class], Class]:
     """Registers a frozen dataclass as a pytree.
 
-    Rebuilding an instance calls neither `__init__` nor `__post_init__`: JAX puts things into trees that are not arrays.
+    Rebuilding an instance calls neither `__init__` nor `__post_init__`, because JAX also builds trees of other objects.
 
     Args:
         static: Fields that shape the program: hashable, compared by value, not traced. The others are children.
-        twice: A static field, and two others: where the first is true, both others are the same object and one child,
-            so that no program holds it twice.
+        twice: A static field and two other fields. If the first is true, the other two are the same object and only
+            one child, so that no program holds it twice.
 
     Returns:
         The decorator.

@@ -1,14 +1,14 @@
-"""Everything that can be chosen by name, ours and that of other people's packages.
+"""The registry of everything that can be chosen by name, from this library and from other packages.
 
-Another package adds an algorithm, a network or a problem by an entry point, without touching this one:
+Another package adds an algorithm, a network or a problem by an entry point, without changes to this library:
 
     [project.entry-points."hypergossip.algorithms"]
     my_method = "my_package.my_module:MyMethod"
 
 An algorithm is a class made by `hypergossip.core.algorithm.register`. A network's constructor returns a
-`hypergossip.networks.Network`. A problem's constructor takes ``agents`` (filled in from the network where the
-configuration does not give it) and returns a `hypergossip.Problem`. The first line of the docstring is what
-``hypergossip list`` shows.
+`hypergossip.networks.Network`. A problem's constructor takes ``agents`` (filled in from the network if the
+configuration does not give it) and returns a `hypergossip.Problem`. The first line of the docstring is shown by
+``hypergossip list``.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-# Methods and estimators are listed where they are: a line in the folder's __init__.py, by the name of its file.
+# Methods and estimators are listed in the __init__.py of their folders, by the names of their files.
 _FOLDERS = {"algorithms": "hypergossip.algorithms", "estimators": "hypergossip.hypergradients"}
 _BUILT_IN = {
     "networks": {
@@ -64,10 +64,10 @@ def find(kind: str, name: str) -> Callable[..., Any]:
 
     Args:
         kind: One of `KINDS`.
-        name: Upper case, hyphens and underscores make no difference: "D-SGD" is "dsgd".
+        name: Case, hyphens and underscores are ignored: "D-SGD" is "dsgd".
 
     Raises:
-        ValueError: If there is none (the sentence names the nearest), two packages claim it, or it cannot be imported.
+        ValueError: If there is none (the message names the nearest), two packages claim it, or it cannot be imported.
     """
     known = _known(kind)
     wanted = [entry for entry in known if _plain(entry.name) == _plain(name)]
@@ -82,7 +82,7 @@ def find(kind: str, name: str) -> Callable[..., Any]:
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"the {kind[:-1]} {name!r} cannot be imported from {wanted[0].value} ({error}); "
-            "reinstall or remove the package that brings it."
+            "reinstall or remove the package that provides it."
         ) from error
 
 
@@ -111,7 +111,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def built_in(kind: str) -> dict[str, str]:
-    """Returns what the library itself brings of a kind: name -> where it is.
+    """Returns the library's own objects of a kind: name -> location.
 
     Args:
         kind: One of `KINDS`.
@@ -125,8 +125,8 @@ def built_in(kind: str) -> dict[str, str]:
 
 def _known(kind: str) -> list[EntryPoint]:
     group, own = f"hypergossip.{kind}", built_in(kind)
-    brought = [entry for entry in entry_points(group=group) if entry.value not in own.values()]
-    return [EntryPoint(name, value, group) for name, value in own.items()] + brought
+    others = [entry for entry in entry_points(group=group) if entry.value not in own.values()]
+    return [EntryPoint(name, value, group) for name, value in own.items()] + others
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Arguments by an earlier name."""
+"""Deprecated names of arguments."""
 
 import functools
 import warnings
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 def renamed_arguments(**present: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Lets a function be called by the earlier names of its arguments, with a `DeprecationWarning`.
+    """Lets a function be called with earlier names of its arguments, with a `DeprecationWarning`.
 
     Args:
-        present: Earlier name -> present name. They stand in the function's attribute `renamed`, too.
+        present: Earlier name -> current name. The function's attribute `renamed` also holds them.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:

@@ -1,4 +1,4 @@
-"""Every agent's oracles as one pytree: which of its arrays have an axis of agents, and how some agents are taken."""
+"""The oracles of all agents as one pytree: which arrays have an axis of agents, and how to select agents."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypergossip.core.agent_data.packed import Packed
 
 
 def number_of_agents(oracles: Any) -> int:
-    """Returns how many agents there are.
+    """Returns the number of agents.
 
     Args:
         oracles: Every agent's oracles: leaves (agents, ...), or `Packed`.
@@ -18,34 +18,34 @@ def number_of_agents(oracles: Any) -> int:
 
 
 def axes_of_agents(oracles: Any) -> Any:
-    """Returns what of all agents' oracles is mapped over the agents, for `jax.vmap`."""
+    """Returns the axes of all agents' oracles that `jax.vmap` over the agents maps."""
     if not is_packed(oracles):
         return 0
     return jax.tree.map(lambda node: node.axes() if _is_packed(node) else 0, oracles, is_leaf=_is_packed)
 
 
 def take_agents(oracles: Any, index: Any) -> Any:
-    """Returns the oracles of one agent, or of several, of all.
+    """Returns the oracles of one agent or of several agents.
 
     Args:
-        oracles: Every agent's.
-        index: Which: a number, or an array of numbers.
+        oracles: Every agent's oracles.
+        index: The agent's number, or an array of numbers.
     """
     return jax.tree.map(lambda node: node.take(index) if _is_packed(node) else node[index], oracles, is_leaf=_is_packed)
 
 
 def dealt(oracles: Any, agents: Any) -> Any:
-    """Returns all agents' oracles laid out for devices with equally many agents each, in order.
+    """Returns all agents' oracles, arranged in order for devices with equally many agents.
 
     Args:
-        oracles: Every agent's.
-        agents: (devices, block) which agents each device has: all of them, once and in order.
+        oracles: Every agent's oracles.
+        agents: (devices, block) the agents of each device. Together they are all agents, once and in order.
     """
     return jax.tree.map(lambda node: node.dealt(agents) if _is_packed(node) else node, oracles, is_leaf=_is_packed)
 
 
 def is_packed(oracles: Any) -> bool:
-    """Do the agents' rows lie end to end, without an axis of agents?"""
+    """Returns whether the agents' rows are stored end to end, without an axis of agents."""
     return any(map(_is_packed, jax.tree.leaves(oracles, is_leaf=_is_packed)))
 
 

@@ -1,4 +1,4 @@
-"""What every agent does by itself, for some agents at a time: data are copied to float64 for those alone."""
+"""Local computations for a block of agents at a time, so that only their data are copied to float64."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +16,14 @@ BLOCK_BYTES = 32e6  # of agents' data in float64 at a time
 
 
 def agents_at_a_time(oracles: Any) -> int | None:
-    """Returns for how many agents to measure at a time; None for all, where a copy of their data in float64 is small.
+    """Returns the number of agents to measure at a time, or None for all if a float64 copy of their data is small.
 
     Args:
-        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`. Of agents that are spread over devices it is
-            so many on each.
+        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`. If the agents are spread over devices, the
+            result is the number on each device.
     """
     if is_packed(oracles):
-        return None  # on all their rows they are computed one after another
+        return None  # packed agents are computed one after another on all their rows
     agents, mesh = number_of_agents(oracles), mesh_of(oracles)
     here = agents if mesh is None else agents // mesh.size
     bytes_of_agent = sum(8 * np.size(leaf) for leaf in jax.tree.leaves(oracles)) / agents
@@ -32,13 +32,13 @@ def agents_at_a_time(oracles: Any) -> int | None:
 
 
 def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: Any) -> Any:
-    """Calls a function of one agent, in float64; `vmap` over the agents takes so many of them at a time.
+    """Calls a function of one agent, in float64. `vmap` over the agents computes a block of them at a time.
 
     Args:
-        function: Of pytrees of arrays, one agent's.
-        block: Agents at a time.
-        index: Which agent it is; what is mapped with it is the agents' own.
-        arguments: The function's, floating arrays of any precision.
+        function: A function of pytrees of arrays of one agent.
+        block: The number of agents at a time.
+        index: The agent's number. Arguments that are mapped together with it belong to the agents.
+        arguments: The arguments of the function, floating arrays of any precision.
     """
 
     @jax.custom_batching.custom_vmap
@@ -55,7 +55,7 @@ def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: 
             cut = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, block)
             own = [cut(leaf) if own else leaf for leaf, own in zip(leaves, mapped, strict=True)]
             if block == 1:
-                # Without an axis of one: with it and without it XLA would hold two copies of the data.
+                # Drop the axis of size one, as XLA would otherwise hold two copies of the data.
                 alone = [leaf[0] if own else leaf for leaf, own in zip(own, mapped, strict=True)]
                 found = function(*to_float64(jax.tree.unflatten(structure, alone)))
                 return jax.tree.map(lambda leaf: leaf[None], found)
@@ -65,7 +65,7 @@ def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: 
             )
 
         found = lax.map(of_block, jnp.asarray(starts))
-        # The last block begins earlier where the blocks do not divide the agents.
+        # The last block begins earlier if the block size does not divide the number of agents.
         number = np.arange(agents) // block
         rows = number * block + np.arange(agents) - starts[number]
         joined = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[rows], found)

@@ -1,7 +1,7 @@
-"""The leaves of users' pytrees as arrays of numbers: what is taken, and one sentence for each thing that is not.
+"""Reads the leaves of users' pytrees as arrays of numbers, with an error message for each kind of refused leaf.
 
-A leaf's name is a function here, called for an error alone: to make the names of many leaves takes longer than to look
-at the leaves.
+The name of a leaf is passed as a function and is only computed for errors, because naming many leaves takes longer
+than reading them.
 """
 
 import math
@@ -20,17 +20,17 @@ SWITCH = 'jax.config.update("jax_enable_x64", True) before anything else'
 
 
 def read_leaf(leaf: Any, name: Name) -> np.ndarray:
-    """Returns a leaf as an array of numbers; whether JAX can hold their values is for `in_range`.
+    """Returns a leaf as an array of numbers. `in_range` checks whether JAX can represent their values.
 
-    What NumPy itself has no numbers for becomes what it has: bfloat16 and floating numbers of 8 bits become float32,
-    whole numbers of 4 bits and fewer int8.
+    Types that NumPy does not have are converted: bfloat16 and floating numbers of 8 bits to float32, integers of 4 bits
+    or fewer to int8.
 
     Args:
-        leaf: What the user gave.
-        name: The leaf's, such as "upper_data['id'], agent 3".
+        leaf: The user's leaf.
+        name: The leaf's name, such as "upper_data['id'], agent 3".
 
     Raises:
-        ValueError: If it is no array of numbers.
+        ValueError: If it is not an array of numbers.
     """
     if type(leaf) is np.ndarray and leaf.dtype.kind in "fiub" and leaf.dtype.isbuiltin == 1:
         return leaf
@@ -50,30 +50,30 @@ def read_leaf(leaf: Any, name: Name) -> np.ndarray:
 
 
 def is_one_leaf(node: Any) -> bool:
-    """Is a node of a pytree of data one leaf whatever JAX says? Sparse arrays are, lists of numbers, and iterators."""
+    """Returns whether we treat a node as one leaf although JAX may not: sparse arrays, lists of numbers, iterators."""
     if type(node) in (np.ndarray, dict):
         return False
     return _is_sparse(node) or _is_list_of_scalars(node) or isinstance(node, Iterator)
 
 
 def is_text(leaf: Any) -> bool:
-    """Is a leaf text, or an array of text?"""
+    """Returns whether a leaf is text or an array of text."""
     if not isinstance(leaf, np.ndarray):
         return isinstance(leaf, str | bytes)
     return leaf.dtype.kind in "UST" or (leaf.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in leaf.flat))
 
 
 def in_range(array: np.ndarray) -> bool:
-    """Returns whether all numbers of an array are finite and fit the type in which JAX will hold them."""
+    """Returns whether all numbers of an array are finite and within the range of the type that JAX will use."""
     if array.dtype.kind == "c":
         return in_range(np.real(array)) and in_range(np.imag(array))
     limits = _limits(array.dtype, jax.dtypes.canonicalize_dtype(float).itemsize == 8)
-    # Two passes without an array of flags; and no comparison with NaN is true.
+    # Two passes that need no array of flags. Comparisons with NaN are false.
     return limits is None or array.size == 0 or bool(limits[0] <= array.min() and array.max() <= limits[1])
 
 
 def out_of_range(array: np.ndarray) -> str:
-    """Says what is wrong with an array that is not `in_range`, as the end of a sentence that begins with its name."""
+    """Returns why an array is not `in_range`, as the end of a sentence that begins with its name."""
     if array.dtype.kind in "iu":
         held = np.iinfo(np.int32 if array.dtype.kind == "i" else np.uint32)
         wrong = array.max() if array.max() > held.max else array.min()
@@ -84,18 +84,18 @@ def out_of_range(array: np.ndarray) -> str:
     if not np.isfinite(array).all():
         return "holds NaN or infinity; remove or impute them first."
     return (
-        f"holds numbers as large as {np.abs(array).max():.3g}, and JAX holds numbers in 32 bits, up to 3.4e+38; take "
+        f"holds numbers as large as {np.abs(array).max():.3g}, and JAX holds numbers in 32 bits, up to 3.4e+38; use "
         f"another unit, or switch on 64 bits by {SWITCH}."
     )
 
 
 @cache
 def _limits(dtype: np.dtype, double: bool) -> tuple[Any, Any] | None:
-    """Returns the smallest and largest number that JAX holds of a type, or None where the type itself has no others.
+    """Returns the smallest and largest number that JAX can hold of a type, or None if it can hold all of them.
 
     Args:
-        dtype: Real.
-        double: Are 64 bits switched on?
+        dtype: A real type.
+        double: Whether 64 bits are switched on.
     """
     if dtype.kind == "f":
         held = np.finfo(np.float64 if double else np.float32)
@@ -108,14 +108,14 @@ def _limits(dtype: np.dtype, double: bool) -> tuple[Any, Any] | None:
 
 
 def _is_sparse(leaf: Any) -> bool:
-    """Is it one of SciPy's, JAX's or the sparse package's arrays?"""
+    """Returns whether it is a sparse array of SciPy, JAX or the sparse package."""
     return hasattr(leaf, "todense") and hasattr(leaf, "shape")
 
 
 def _is_list_of_scalars(node: Any) -> bool:
-    """Is it a list of numbers or text, however deep? Its entries cannot be leaves, which have samples.
+    """Returns whether it is a (nested) list of numbers or text, whose entries cannot be leaves, as leaves have samples.
 
-    Numbers are Python's, NumPy's, and arrays without an axis, as the entries of a JAX array are.
+    Numbers are Python's and NumPy's numbers and arrays without an axis, such as the entries of a JAX array.
     """
     while type(node) in (list, tuple) and node:
         node = node[0]
@@ -127,39 +127,40 @@ def _is_list_of_scalars(node: Any) -> bool:
 
 
 def _wrong_class(leaf: Any) -> str:
-    """Says what is wrong with a leaf that is not to be made an array, as the end of a sentence; else nothing."""
+    """Returns why a leaf must not be converted to an array, as the end of a sentence, or "" if it may be."""
     if isinstance(leaf, Tracer):
-        return "is traced; make a problem outside of what jax.jit, jax.vmap or jax.grad transforms."
+        return "is traced; make the problem outside of functions that jax.jit, jax.vmap or jax.grad transforms."
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return (
-            "is an array of random keys; give their numbers, jax.random.key_data(keys), and make them keys again in "
-            "the loss by jax.random.wrap_key_data."
+            "is an array of random keys; give their numbers, jax.random.key_data(keys), and convert them back to keys "
+            "in the loss by jax.random.wrap_key_data."
         )
     if isinstance(leaf, np.ma.MaskedArray) and np.ma.getmaskarray(leaf).any():
         return (
             "is a masked array with masked entries, and the mask would be lost; give array.filled(0.0) and "
-            "~array.mask as two leaves, and leave out in the loss what is masked."
+            "~array.mask as two leaves, and exclude the masked entries in the loss."
         )
     if _is_sparse(leaf):
         way = ".toarray()" if hasattr(leaf, "toarray") else ".todense()"
         size = math.prod(leaf.shape) * jnp.result_type(float).itemsize / 1e6
         filled = f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
-        return f"is a sparse matrix; make it an array by {way}, which will fill {filled} MB."
+        return f"is a sparse matrix; convert it to an array by {way}, which takes {filled} MB."
     if callable(leaf):
         return (
             f"is a function or a class ({getattr(leaf, '__name__', type(leaf).__name__)}), not an array; keep it in "
-            "the loss (of an Equinox module give what equinox.partition(module, equinox.is_inexact_array) has first)."
+            "the loss (of an Equinox module, give the first part of "
+            "equinox.partition(module, equinox.is_inexact_array))."
         )
     if isinstance(leaf, Iterator):
-        return "is an iterator; make it an array first, such as np.stack(list(iterator))."
+        return "is an iterator; convert it to an array first, for example by np.stack(list(iterator))."
     return ""
 
 
 def _unreadable(leaf: Any, error: Exception) -> str:
-    """Says why NumPy could not read a leaf."""
+    """Returns why NumPy could not read a leaf."""
     if isinstance(leaf, list | tuple):
         return (
-            "is a list with rows of different lengths; fill them up to one length, and give a mask of what is real as "
+            "is a list with rows of different lengths; pad them to one length, and give a mask of the real entries as "
             "another leaf."
         )
     reason = str(error).partition("\n")[0].rstrip(".")
@@ -170,7 +171,7 @@ def _unreadable(leaf: Any, error: Exception) -> str:
 
 
 def _no_numbers(leaf: Any, array: np.ndarray) -> str:
-    """Says what an array holds that is no number."""
+    """Returns which entries of an array are not numbers, as the end of a sentence."""
     kind = array.dtype.kind
     if hasattr(leaf, "columns") and hasattr(leaf, "dtypes"):  # a data frame
         names = [
@@ -178,32 +179,32 @@ def _no_numbers(leaf: Any, array: np.ndarray) -> str:
         ]
         if names:
             return (
-                f"is a table with columns that are no numbers ({', '.join(names)}); number their categories (by "
-                "np.unique(column, return_inverse=True)[1]) or leave them out."
+                f"is a table with columns that are not numbers ({', '.join(names)}); encode their categories as "
+                "numbers (by np.unique(column, return_inverse=True)[1]) or drop them."
             )
     if array.dtype.names:
         return (
-            f"is a structured array with the fields {', '.join(array.dtype.names)}; give each as a leaf of its own: "
+            f"is a structured array with the fields {', '.join(array.dtype.names)}; give each as a separate leaf: "
             "{field: array[field] for field in array.dtype.names}."
         )
     if kind in "UST":
         return _TEXT
     if kind in "Mm":
         unit = "(times - times.min()) / np.timedelta64(1, 'D')" if kind == "M" else "times / np.timedelta64(1, 's')"
-        return f"holds times (type {array.dtype}); make them numbers, such as {unit}."
+        return f"holds times (type {array.dtype}); convert them to numbers, such as {unit}."
     if kind == "O":
         return _objects(array)
-    return f"holds what is no number (type {array.dtype}); convert it with .astype(float)."
+    return f"holds entries that are not numbers (type {array.dtype}); convert it with .astype(float)."
 
 
 _TEXT = (
-    "holds text; number the categories of all agents together, by np.unique(text, return_inverse=True)[1], and give "
-    "the numbers."
+    "holds text; encode the categories of all agents together as numbers, by "
+    "np.unique(text, return_inverse=True)[1], and give the numbers."
 )
 
 
 def _objects(array: np.ndarray) -> str:
-    """Says what an array of Python objects holds, by its first entries."""
+    """Returns what an array of Python objects holds, judging by its first entries."""
     entries = [entry for entry, _ in zip(array.flat, range(10_000))]
     of = lambda *classes: any(isinstance(entry, classes) for entry in entries)
     if array.ndim == 0 and entries:
@@ -212,11 +213,11 @@ def _objects(array: np.ndarray) -> str:
         return _TEXT
     if of(list, tuple, np.ndarray):
         return (
-            "has rows of different lengths (dtype object); fill them up to one length, and give a mask of what is real "
+            "has rows of different lengths (dtype object); pad them to one length, and give a mask of the real entries "
             "as another leaf."
         )
     if any(map(_is_sparse, entries)):
-        return "holds sparse matrices; make each an array by .toarray()."
+        return "holds sparse matrices; convert each to an array by .toarray()."
     if of(dict):
         return "is an array of dicts (dtype object); give agents as a list of pytrees of arrays."
     if any(entry is None or type(entry).__name__ in ("NAType", "NaTType") for entry in entries):

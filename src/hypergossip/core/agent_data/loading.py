@@ -1,4 +1,4 @@
-"""Every agent's data as they are read, all at once or by each process for its own agents, and oracles made of them."""
+"""Reads every agent's data, all at once or by each process for its own agents, and makes oracles from them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.axis import number_of_agents, take_agents
 from hypergossip.core.agent_data.packed import Packed, PackedOracles
-from hypergossip.core.agent_data.reading import count_rows, read_data, refuse_unlike_levels
+from hypergossip.core.agent_data.reading import count_rows, read_data, refuse_different_numbers_of_agents
 from hypergossip.core.agent_data.stacking import (
     bytes_of_a_row,
     end_to_end,
@@ -36,13 +36,14 @@ NAMES = ("upper_data", "lower_data")
 
 @dataclass(frozen=True)
 class AgentsData:
-    """What the agents hold, read and checked.
+    """The data of the agents, read and checked.
 
     Attributes:
-        levels: The upper and the lower level: one pytree of NumPy arrays an agent of this process, leaves (rows, ...).
-        counts: Each level's numbers of rows, of all agents.
-        same: Are both levels the same arrays?
-        mesh: The processes' devices, over which the agents are spread; None where this process has all agents.
+        levels: The upper and the lower level: for each agent of this process one pytree of NumPy arrays, leaves
+            (rows, ...).
+        counts: The numbers of rows of all agents at each level.
+        same: Whether both levels are the same arrays.
+        mesh: The devices of all processes, over which the agents are spread; None if this process has all agents.
     """
 
     levels: tuple[list[Tree], list[Tree]]
@@ -54,27 +55,27 @@ class AgentsData:
         """Returns how a level's loss is called on all of an agent's rows, the same in every process.
 
         Args:
-            level: 0, the upper, or 1, the lower.
+            level: 0 for the upper level, 1 for the lower.
             loss: f(x, y, batch) -> scalar.
             x0: One agent's starting point.
             y0: Likewise.
-            python: Does the loss call a Python function back?
+            python: Whether the loss calls back a Python function.
 
         Raises:
-            ValueError: As `choose_whole`, or if the processes' agents need different ways.
+            ValueError: As for `choose_whole`, or if the agents of different processes need different ways.
         """
         name, sizes = NAMES[level].partition("_")[0], tuple(sorted(set(map(int, self.counts[level]))))
         chosen = agreed(lambda: choose_whole(name, loss, self.levels[level], sizes, x0, y0, python))
         kinds = gather(crc32(chosen.kind.encode()))
         if (kinds != kinds[0]).any():
             raise ValueError(
-                f"the {name} loss can be called on padded rows of some agents and not of others, in different "
-                "processes. Write it with jax.numpy on whole arrays, or give all agents equally many rows."
+                f"the {name} loss can be called on the padded rows of the agents of some processes but not of others. "
+                "Write it with jax.numpy on whole arrays, or give all agents equally many rows."
             )
         return chosen
 
     def hold(self, form: Form) -> AutodiffOracles | PackedOracles:
-        """Returns every agent's oracles on these rows; each process holds its own agents alone.
+        """Returns every agent's oracles on these rows. Each process holds only its own agents.
 
         Args:
             form: What all agents have in common.
@@ -99,7 +100,7 @@ class AgentsData:
         return NamedSharding(Mesh(np.asarray(self._devices), (AXIS,)), P(AXIS))
 
     def _blocks(self) -> list[slice]:
-        """Returns which of this process's agents each of its devices holds."""
+        """Returns, for each device of this process, the slice of the process's agents that it holds."""
         block = self.counts.shape[1] // len(self._devices)
         return [slice(k, k + block) for k in range(0, len(self.levels[0]), block)]
 
@@ -121,38 +122,38 @@ class AgentsData:
         return Packed(values, first, count, repeat)
 
     def _placed(self, blocks: list[np.ndarray], length: int) -> jax.Array:
-        """Makes a global array, (length, ...), of this process's part."""
+        """Makes a global array, (length, ...), from this process's part."""
         here = [device for device in self._devices if device.process_index == jax.process_index()]
         parts = [jax.device_put(block, device) for block, device in zip(blocks, here, strict=True)]
         return jax.make_array_from_single_device_arrays((length, *blocks[0].shape[1:]), self._spread, parts)
 
 
 def read_all(upper_data: Tree, lower_data: Tree) -> AgentsData:
-    """Reads what the user gives for all agents.
+    """Reads the data of all agents.
 
     Args:
         upper_data: As for `Problem`.
         lower_data: Likewise.
 
     Raises:
-        ValueError: If a leaf is no array of finite numbers, or the agents or the levels are not alike.
+        ValueError: If a leaf is not an array of finite numbers, or the agents or the levels do not match.
     """
     upper, lower = read_data(upper_data, NAMES[0]), read_data(lower_data, NAMES[1])
-    refuse_unlike_levels((upper_data, upper), (lower_data, lower))
+    refuse_different_numbers_of_agents((upper_data, upper), (lower_data, lower))
     counts = _counts((upper, lower), range(len(upper)))
     return AgentsData((upper, lower), counts, same_arrays(upper_data, lower_data))
 
 
 def read_own(n: int, load: Load) -> AgentsData:
-    """Loads and reads the agents that live in this process: all where there is one.
+    """Loads and reads the agents of this process, which are all agents if there is one process.
 
     Args:
         n: The number of agents.
-        load: Agent's number -> (upper_data, lower_data), pytrees with leaves (rows, ...).
+        load: The agent's number -> (upper_data, lower_data), pytrees with leaves (rows, ...).
 
     Raises:
-        ValueError: As `read_all`; if `load` returns something else; or if the agents cannot be divided evenly over the
-            processes.
+        ValueError: As for `read_all`; if `load` does not return a pair; or if the agents cannot be divided evenly over
+            the processes.
     """
     if jax.process_count() == 1:
         pairs = [_loaded(load, i) for i in range(n)]
@@ -181,10 +182,10 @@ def read_own(n: int, load: Load) -> AgentsData:
 
 
 def rows_here(oracles: AutodiffOracles | PackedOracles, level: str) -> Iterator[tuple[int, Tree]]:
-    """Yields the agents of this process with their own rows, pytrees of NumPy arrays.
+    """Yields the agents of this process with their rows, pytrees of NumPy arrays.
 
     Args:
-        oracles: Every agent's.
+        oracles: Every agent's oracles.
         level: "upper" or "lower".
     """
     if (mesh := mesh_of(oracles)) is None:
@@ -201,11 +202,11 @@ def agent_here(oracles: Any, i: int) -> Any:
     """Returns the oracles of agent i.
 
     Args:
-        oracles: Every agent's.
-        i: Its number.
+        oracles: Every agent's oracles.
+        i: The agent's number.
 
     Raises:
-        ValueError: If it lives in another process.
+        ValueError: If the agent lives in another process.
     """
     mesh = mesh_of(oracles) if jax.process_count() > 1 else None
     if mesh is None:
@@ -213,7 +214,7 @@ def agent_here(oracles: Any, i: int) -> Any:
     k, j = divmod(range(number_of_agents(oracles))[i], number_of_agents(oracles) // mesh.size)
     device = mesh.devices.flat[k]
     if device.process_index != jax.process_index():
-        raise ValueError(f"agent {i} lives in process {device.process_index}; ask for it there.")
+        raise ValueError(f"agent {i} lives in process {device.process_index}; make this call there.")
     return take_agents(part_of_device(oracles, device), j)
 
 
@@ -235,16 +236,16 @@ def _loaded(load: Load, i: int) -> tuple[Tree, Tree]:
 
 
 def _dividing_evenly(agents: int) -> list[Any]:
-    """Returns as many devices of all processes as divide the agents evenly."""
+    """Returns the largest number of devices of all processes that divides the agents evenly."""
     for count in range(min(agents, len(jax.devices())), jax.process_count() - 1, -1):
         if agents % count == 0:
             return devices_of_all_processes(count)
     raise ValueError(
         f"{agents} agents cannot be divided evenly over {jax.process_count()} processes with {len(jax.devices())} "
-        "devices; take a number of agents that is a multiple of the number of processes."
+        "devices; use a number of agents that is a multiple of the number of processes."
     )
 
 
 def _kind(agent: Tree) -> Any:
-    """Returns what the data of all agents must have in common."""
+    """Returns the structure, types and sample shapes, which all agents must have in common."""
     return jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape[1:])}", agent)

@@ -1,4 +1,4 @@
-"""Rows of agents with unequal numbers of them, end to end in one array: nothing is padded to the largest agent."""
+"""Rows of agents with different numbers of rows, end to end in one array without padding to the largest agent."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,30 +14,30 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
-from hypergossip.core.oracles import AutodiffOracles, Form, below, words
+from hypergossip.core.oracles import AutodiffOracles, Form, below, random_bits
 from hypergossip.support.float64 import to_float64
 from hypergossip.support.pytree import register_pytree
 
 Tree = Any
-Function = Callable[..., Any]  # of an agent that holds its rows alone, and of arrays
+Function = Callable[..., Any]  # a function of an agent that holds only its own rows, and of arrays
 
-SHAPES = 3  # numbers of rows for which a program on all rows is compiled
-COARSER = 4  # each is at most the next larger one divided by this, where there are such sizes
+SHAPES = 3  # at most this many numbers of rows for which a program on all rows is compiled
+COARSER = 4  # each is at most the next larger one divided by this, if there are such sizes
 
 
 @register_pytree("repeat", "double")
 @dataclass(frozen=True)
 class Packed:
-    """A level's rows of all agents end to end, and which of them are one agent's.
+    """The rows of all agents at one level, end to end, and which of them belong to one agent.
 
-    Mapped over the agents, `values` is what all have in common, `start` and `count` are each agent's.
+    When mapped over the agents, `values` is common to all, and `start` and `count` differ.
 
     Attributes:
-        values: Pytree, leaves (rows of all agents, ...).
+        values: A pytree, leaves (rows of all agents, ...).
         start: The agent's first row, a scalar.
-        count: Its number of rows, a scalar.
-        repeat: How many of an agent's first rows follow its last one again, for sampling by blocks.
-        double: Are rows taken in float64? They are cast when they are taken, never all of them.
+        count: The agent's number of rows, a scalar.
+        repeat: How many of an agent's first rows are repeated after its last one, for sampling by blocks.
+        double: Whether rows are returned in float64. They are cast when they are selected, never all at once.
     """
 
     values: Tree
@@ -47,22 +47,22 @@ class Packed:
     double: bool = False
 
     def in_float64(self) -> "Packed":
-        """Returns the same rows, to be taken in float64."""
+        """Returns the same rows, which will be returned in float64."""
         return dataclasses.replace(self, double=True)
 
     def take(self, index: Any) -> "Packed":
-        """Returns one agent, or several, of all."""
+        """Returns one agent or several agents."""
         return dataclasses.replace(self, start=self.start[index], count=self.count[index])
 
     def axes(self) -> "Packed":
-        """Returns what is mapped over the agents, for `jax.vmap`."""
+        """Returns the axes that `jax.vmap` over the agents maps."""
         return dataclasses.replace(self, values=None, start=0, count=0)
 
     def dealt(self, agents: Int[np.ndarray, "devices block"]) -> "Packed":
-        """Returns the rows laid out for devices: blocks of equal size, and starts counted from the device's block.
+        """Returns the rows arranged for devices: blocks of equal size, with starts relative to the device's block.
 
         Args:
-            agents: Which agents each device has.
+            agents: The agents of each device.
         """
         lengths = (np.asarray(self.count) + self.repeat)[agents]
         starts = np.cumsum(lengths, axis=1) - lengths
@@ -76,12 +76,12 @@ class Packed:
         return dataclasses.replace(self, values=values, start=starts.ravel().astype(count.dtype), count=count)
 
     def rows(self, places: Any) -> Tree:
-        """Returns the agent's rows at these places, counted from its first."""
+        """Returns the agent's rows at these positions, relative to its first row."""
         at = self._from_start(places)
         return self._cast(jax.tree.map(lambda leaf: leaf[at], self.values))
 
     def block(self, first: Any, size: int) -> Tree:
-        """Returns so many of the agent's rows from its row `first` on."""
+        """Returns `size` of the agent's rows, beginning at its row `first`."""
         at = self._from_start(first)
         cut = lambda leaf: lax.dynamic_slice_in_dim(leaf, at, size)
         return self._cast(jax.tree.map(cut, self.values))
@@ -94,12 +94,12 @@ class Packed:
 
 
 class Taken(NamedTuple):
-    """What of a level is the same for all agents, and shapes the program.
+    """The properties of a level that are the same for all agents and shape the program.
 
     Attributes:
-        level: 0, the upper, or 1, the lower.
+        level: 0 for the upper level, 1 for the lower.
         form: What all agents have in common.
-        shapes: Numbers of rows, ascending, to one of which every agent's rows are filled up.
+        shapes: Numbers of rows, ascending. Every agent's rows are padded to one of them.
     """
 
     level: int
@@ -110,17 +110,18 @@ class Taken(NamedTuple):
 @register_pytree("form", "same", twice=("same", "upper", "lower"))
 @dataclass(frozen=True)
 class PackedOracles:
-    """`Oracles` of one agent among others with unequal numbers of rows.
+    """`Oracles` of one agent when the agents have different numbers of rows.
 
-    A batch is drawn among the agent's own rows. On all its rows the agents are computed one after another, each at the
-    next of a few numbers of rows: no agent pays for the largest, in memory or in time. Automatic differentiation of an
-    oracle is not supported (JAX has no reverse mode for what takes the agents one after another).
+    A batch is drawn from the agent's own rows. On the full data, the agents are computed one after another, each padded
+    to the next of a few numbers of rows, so that the largest agent does not determine the memory and time of the
+    others. Automatic differentiation of an oracle is not supported (JAX has no reverse mode for the sequential map over
+    the agents).
 
     Attributes:
-        upper: The upper level's rows.
-        lower: The lower level's.
+        upper: The rows of the upper level.
+        lower: The rows of the lower level.
         form: What all agents have in common.
-        same: Are the rows of both levels the same arrays?
+        same: Whether the rows of both levels are the same arrays.
     """
 
     upper: Packed
@@ -130,7 +131,7 @@ class PackedOracles:
 
     @property
     def full(self) -> "PackedOracles":
-        """The same agent without sampling: every key is its whole data."""
+        """The same agent without sampling: every key stands for its full data."""
         return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
 
     @property
@@ -144,7 +145,7 @@ class PackedOracles:
         return self.lower.count
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the number of samples that so many upper and lower keys draw."""
+        """Returns the number of samples that these numbers of upper and lower keys draw."""
         return AutodiffOracles(None, None, self.upper.count, self.lower.count, self.form).samples(upper, lower)
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Any:
@@ -171,7 +172,7 @@ class PackedOracles:
         """Returns the linear map v -> d2yy g v at (x, y; key)."""
         if self.form.batch_size is not None:
             return self._drawn(1, key).hessian_product(x, y, _any_key())
-        # On all rows it is linearised at every application: what one linearisation keeps is as large as the rows.
+        # On all rows it is linearised at every application, because a stored linearisation is as large as the rows.
         return lambda v: self._on(1, key, lambda own, x, y, v: own.hessian_product(x, y, _any_key())(v), x, y, v)
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
@@ -185,33 +186,33 @@ class PackedOracles:
         return AutodiffOracles(None, None, None, None, self.form).project(x)
 
     def _on(self, level: int, key: Sample, function: Function, *arguments: Any) -> Any:
-        """Calls a function of an agent that holds this key's rows alone, at one level; any key, without sampling."""
+        """Calls a function of an agent that holds only this key's rows at one level; without sampling, all rows."""
         if self.form.batch_size is not None:
             return function(self._drawn(level, key), *arguments)
         packed, whole = (self.upper, self.lower)[level], self.form.whole[level]
         if isinstance(packed.count, Tracer):
             return _on_all_rows(Taken(level, self.form, shapes(whole)), function, packed, arguments)
-        rows = int(packed.count)  # one agent by itself, uncompiled: nothing needs to be of one shape
-        if len(whole.sizes) > MOST_SHAPES:  # but every operation is compiled for each
+        rows = int(packed.count)  # one agent outside of a compiled program, where shapes may differ
+        if len(whole.sizes) > MOST_SHAPES:  # but every operation is compiled for each shape
             rows = next(size for size in shapes(whole) if size >= rows)
             return function(_filled_up(level, self.form, packed, rows), *arguments)
         return function(_holding(level, self.form, packed.block(0, rows), rows), *arguments)
 
     def _drawn(self, level: int, key: Sample) -> AutodiffOracles:
-        """Returns an agent whose data are this key's batch."""
+        """Returns an agent whose data are the batch of this key."""
         packed, size = (self.upper, self.lower)[level], self.form.batch_size or 0
         if self.form.sampling == "blocks":
             batch = packed.block(below(packed.count, jax.random.bits(key, (), jnp.uint32)), size)
         else:
-            batch = packed.rows(below(packed.count, words(key, size)))
+            batch = packed.rows(below(packed.count, random_bits(key, size)))
         return _holding(level, self.form, batch, size)
 
 
 def shapes(whole: Whole) -> tuple[int, ...]:
-    """Returns the numbers of rows, ascending, for which a level's whole-data programs are compiled.
+    """Returns the numbers of rows, ascending, for which a level's full-data programs are compiled.
 
     Args:
-        whole: How the loss is called on all of an agent's rows, and how many the agents hold.
+        whole: How the loss is called on all of an agent's rows, and how many rows the agents hold.
     """
     if whole.kind in ("equal", "sizes"):
         return whole.sizes
@@ -222,7 +223,7 @@ def shapes(whole: Whole) -> tuple[int, ...]:
 
 
 def _any_key() -> Sample:
-    """Returns a key for an agent without sampling, to whom all are the same."""
+    """Returns a key for an agent without sampling, for which all keys are equivalent."""
     return jax.random.key(0)
 
 
@@ -234,13 +235,13 @@ def _holding(level: int, form: Form, data: Tree, rows: Any, whole: Whole | None 
 
 
 def _filled_up(level: int, form: Form, packed: Packed, size: int) -> AutodiffOracles:
-    """Returns an agent that holds all its rows at one level, filled up to a number of rows by its own, cyclically."""
+    """Returns an agent that holds all its rows at one level, padded cyclically with its own rows."""
     rows = packed.rows(jnp.arange(size, dtype=packed.count.dtype) % packed.count)
     return _holding(level, form, rows, packed.count, form.whole[level])
 
 
 def _on_all_rows(taken: Taken, function: Function, packed: Packed, arguments: tuple) -> Any:
-    """Calls a function of an agent that holds all its rows; `vmap` over the agents takes them one after another."""
+    """Calls a function of an agent that holds all its rows. `vmap` computes the agents one after another."""
 
     def of_agent(packed: Packed, arguments: tuple) -> Any:
         exact = taken.form.whole[taken.level].kind in ("equal", "sizes")

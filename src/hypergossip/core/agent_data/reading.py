@@ -1,4 +1,4 @@
-"""What a user's data and starting points are made of: read, checked and converted, agent by agent and leaf by leaf."""
+"""Reads, checks and converts a user's data and starting points, agent by agent and leaf by leaf."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,22 +12,22 @@ from hypergossip.core.agent_data.leaves import in_range, is_one_leaf, is_text, o
 
 Tree = Any
 
-INSIDE = " A list within a pytree is several leaves; for one array an agent give a list of one pytree an agent."
-ROWS = " A list of arrays is several leaves; for an array whose rows these are write np.stack(rows)."
-MOST_NAMED = 6  # leaves that a message lists
-LISTED = " If its keys are agents, give a list of one pytree an agent: list(data.values())."
+INSIDE = " A list inside a pytree is several leaves; for separate agents give a list with one pytree for each agent."
+ROWS = " A list of arrays is several leaves; to make one array of these rows, write np.stack(rows)."
+MOST_NAMED = 6  # the largest number of leaves that a message lists
+LISTED = " If its keys are agents, give a list with one pytree for each agent: list(data.values())."
 
 
 def read_data(data: Tree, name: str) -> list[Tree]:
-    """Returns one pytree of NumPy arrays an agent, leaves (samples, ...), alike but for their numbers of samples.
+    """Returns one pytree of NumPy arrays for each agent, leaves (samples, ...). Only the numbers of samples may differ.
 
     Args:
-        data: Pytree, leaves (agents, samples, ...); or a list of one pytree an agent, leaves (samples, ...). A list of
-            numbers in it is an array.
-        name: What it is called: "upper_data" or "lower_data".
+        data: A pytree, leaves (agents, samples, ...); or a list with one pytree for each agent, leaves (samples, ...).
+            A list of numbers in it is an array.
+        name: Its name: "upper_data" or "lower_data".
 
     Raises:
-        ValueError: If a leaf is no array of finite numbers that JAX can hold, or the agents are not alike.
+        ValueError: If a leaf is not an array of finite numbers that JAX can hold, or the agents do not match.
     """
     _refuse_other_collections(data, name)
     if isinstance(data, list):
@@ -37,17 +37,17 @@ def read_data(data: Tree, name: str) -> list[Tree]:
     return [jax.tree.unflatten(structure, agent) for agent in agents]
 
 
-def refuse_unlike_levels(upper: tuple[Tree, list[Tree]], lower: tuple[Tree, list[Tree]]) -> None:
-    """Raises ValueError where the two levels have different numbers of agents.
+def refuse_different_numbers_of_agents(upper: tuple[Tree, list[Tree]], lower: tuple[Tree, list[Tree]]) -> None:
+    """Raises ValueError if the two levels have different numbers of agents.
 
     Args:
-        upper: The level's data as given, and as `read_data` returns them.
+        upper: The data of the level as the user gave them, and as `read_data` returns them.
         lower: Likewise.
     """
     counts = {"upper_data": len(upper[1]), "lower_data": len(lower[1])}
     if len(set(counts.values())) == 1:
         return
-    # A tuple is a pytree, such as (support, query), unless the other level says that it has one entry an agent.
+    # A tuple is a pytree, such as (support, query), unless the other level shows that it has one entry for each agent.
     for name, (given, _), (other, rows) in (("upper_data", upper, lower), ("lower_data", lower, upper)):
         agents = {len(rows), len(other) if _is_tuple_of_trees(other) else len(rows)}
         if _is_tuple_of_trees(given) and len(given) in agents:
@@ -63,18 +63,18 @@ def count_rows(agent: Tree, name: str = "data", i: int = 0) -> int:
 
     Args:
         agent: The agent's pytree of arrays, leaves (samples, ...).
-        name: What its level is called, for the error.
-        i: Which agent it is, likewise.
+        name: The name of its level, for the error message.
+        i: The agent's number, for the error message.
 
     Raises:
-        ValueError: If its leaves have different numbers.
+        ValueError: If its leaves have different numbers of samples.
     """
     leaves = jax.tree.leaves(agent)
     if len({leaf.shape[0] for leaf in leaves}) != 1:
-        told = _told_lengths([leaf.shape[0] for leaf in leaves], _Names(name, agent, is_leaf=None))
+        lengths = _describe_lengths([leaf.shape[0] for leaf in leaves], _Names(name, agent, is_leaf=None))
         raise ValueError(
-            f"{name}, agent {i}: the leaves have different numbers of samples ({told}); features and labels must be "
-            f"equally many.{ROWS if _has_list(agent) else ''}"
+            f"{name}, agent {i}: the leaves have different numbers of samples ({lengths}); there must be "
+            f"one label for each row of features.{ROWS if _has_list(agent) else ''}"
         )
     return leaves[0].shape[0]
 
@@ -83,11 +83,11 @@ def read_start(tree: Tree, name: str) -> Tree:
     """Returns a starting point as a pytree of JAX's arrays, its floating leaves in the default precision.
 
     Args:
-        tree: What the user gave; whether its leaves are floating and finite is for `Space.of`.
-        name: What it is called: "x0" or "y0".
+        tree: The user's tree. `Space.of` checks whether its leaves are floating and finite.
+        name: Its name: "x0" or "y0".
 
     Raises:
-        ValueError: If a leaf is no array of real numbers, or is beyond what JAX can hold.
+        ValueError: If a leaf is not an array of real numbers, or exceeds the range that JAX can hold.
     """
     leaves, structure = jax.tree.flatten(tree)
     names = _Names(name, tree, is_leaf=None)
@@ -95,7 +95,7 @@ def read_start(tree: Tree, name: str) -> Tree:
     def read(k: int, leaf: Any) -> np.ndarray | jax.Array:
         if is_text(leaf):
             raise ValueError(
-                f"{names(k)} is text, and a start holds numbers that are learnt; keep text and options in the loss."
+                f"{names(k)} is text, but a starting point holds numbers; keep text and options in the loss."
             )
         array = read_leaf(leaf, partial(names, k))
         if array.dtype.kind == "c":
@@ -108,10 +108,10 @@ def read_start(tree: Tree, name: str) -> Tree:
 
 
 def to_default_floating(tree: Tree) -> Tree:
-    """Casts floating leaves to JAX's default floating type, so that one switch decides the precision of everything.
+    """Casts floating leaves to JAX's default floating type, so that one switch controls the precision.
 
     Args:
-        tree: A pytree of arrays; whole numbers stay whole, and complex ones take the complex type of that precision.
+        tree: A pytree of arrays. Integers stay integers, and complex numbers get the complex type of that precision.
     """
     default = jnp.result_type(float)
 
@@ -123,12 +123,12 @@ def to_default_floating(tree: Tree) -> Tree:
 
 
 class _Names:
-    """The names of a pytree's leaves, for errors; made when one is asked for.
+    """The names of a pytree's leaves for error messages, computed on demand.
 
     Attributes:
-        name: Of the whole.
+        name: The name of the pytree.
         tree: The pytree.
-        is_leaf: As it is flattened.
+        is_leaf: The predicate with which it is flattened.
     """
 
     def __init__(self, name: str, tree: Tree, is_leaf: Any = is_one_leaf) -> None:
@@ -141,7 +141,7 @@ class _Names:
 
 
 def _read_stacked(data: Tree, name: str) -> tuple[list[list[np.ndarray]], Any]:
-    """Reads leaves (agents, samples, ...): every agent's leaves, and the structure."""
+    """Reads leaves (agents, samples, ...), and returns every agent's leaves and the structure."""
     given, structure = jax.tree.flatten(data, is_leaf=is_one_leaf)
     names = _Names(name, data)
     leaves = [read_leaf(leaf, partial(names, k)) for k, leaf in enumerate(given)]
@@ -153,8 +153,8 @@ def _read_stacked(data: Tree, name: str) -> tuple[list[list[np.ndarray]], Any]:
         raise ValueError(name + _of_tuple(data))
     if len(sizes) != 1:
         raise ValueError(
-            f"{name}: the leaves have {sorted(sizes)} agents ({_told_lengths(lengths, names)}); every leaf needs the "
-            "shape (agents, samples, ...)."
+            f"{name}: the leaves have {sorted(sizes)} agents ({_describe_lengths(lengths, names)}); every leaf needs "
+            "the shape (agents, samples, ...)."
             + (LISTED if isinstance(data, dict) and _one_structure(data.values()) else "")
         )
     agents = sizes.pop()
@@ -174,7 +174,7 @@ def _read_stacked(data: Tree, name: str) -> tuple[list[list[np.ndarray]], Any]:
 
 
 def _read_list(data: list[Tree], name: str) -> tuple[list[list[np.ndarray]], Any]:
-    """Reads one pytree an agent: every agent's leaves, and their structure."""
+    """Reads one pytree for each agent, and returns every agent's leaves and their structure."""
     if not data:
         raise ValueError(f"{name}: no agents; give at least one.")
     flat = [jax.tree.flatten(agent, is_leaf=is_one_leaf) for agent in data]
@@ -196,17 +196,17 @@ def _read_list(data: list[Tree], name: str) -> tuple[list[list[np.ndarray]], Any
             if not in_range(leaf):
                 raise ValueError(f"{names(k, i)} {out_of_range(leaf)}")
     names = _Names(name, data[0])
-    columns = [_alike_leaves([agent[k] for agent in agents], partial(names, k)) for k in range(len(agents[0]))]
+    columns = [_in_one_type([agent[k] for agent in agents], partial(names, k)) for k in range(len(agents[0]))]
     return [list(leaves) for leaves in zip(*columns, strict=True)], structure
 
 
-def _alike_leaves(leaves: list[np.ndarray], name: Callable[[], str]) -> list[np.ndarray]:
-    """Returns the same leaf of every agent in one type; raises ValueError where their samples are unlike."""
+def _in_one_type(leaves: list[np.ndarray], name: Callable[[], str]) -> list[np.ndarray]:
+    """Returns the same leaf of every agent in one type; raises ValueError if their samples have different shapes."""
     for i, leaf in enumerate(leaves):
         if leaf.shape[1:] != leaves[0].shape[1:]:
             raise ValueError(
-                f"{name()}: a sample of agent {i} has shape {leaf.shape[1:]}, one of agent 0 {leaves[0].shape[1:]}; "
-                "agents may hold unlike numbers of samples, but not unlike samples."
+                f"{name()}: a sample of agent {i} has shape {leaf.shape[1:]}, but one of agent 0 has "
+                f"{leaves[0].shape[1:]}; the numbers of samples may differ, but all samples must have one shape."
             )
     types = {leaf.dtype for leaf in leaves}
     if len(types) == 1:
@@ -218,37 +218,39 @@ def _alike_leaves(leaves: list[np.ndarray], name: Callable[[], str]) -> list[np.
 
 
 def _refuse_other_collections(data: Any, name: str) -> None:
-    """Raises ValueError for collections of agents that would be taken for a pytree whose leaves have them."""
+    """Raises ValueError for collections of agents that would be mistaken for a pytree with leaves (agents, ...)."""
     if isinstance(data, Iterator):
-        raise ValueError(f"{name} is an iterator, which can be read only once; give a list of one pytree an agent.")
+        raise ValueError(
+            f"{name} is an iterator, which can be read only once; give a list with one pytree for each agent."
+        )
     if isinstance(data, dict) and data and all(isinstance(key, int | np.integer) for key in data):
         raise ValueError(
-            f"{name} is a dict whose keys are numbers; for one pytree an agent give a list, such as "
-            "list(data.values()), and for leaves (agents, samples, ...) name them by strings."
+            f"{name} is a dict whose keys are numbers; for one pytree for each agent give a list, such as "
+            "list(data.values()), and for leaves (agents, samples, ...) use strings as keys."
         )
 
 
 def _is_tuple_of_trees(data: Any) -> bool:
-    """Is it a tuple of pytrees of one structure: perhaps one an agent, perhaps such as (support, query)?"""
+    """Returns whether it is a tuple of pytrees of one structure: one for each agent, or such as (support, query)."""
     return type(data) is tuple and _one_structure(data)
 
 
 def _of_tuple(data: tuple[Tree, ...]) -> str:
-    """Says what to do with a tuple of one pytree an agent, as the end of a sentence."""
+    """Returns what to do with a tuple of one pytree for each agent, as the end of a sentence."""
     return (
         f" is a tuple of {len(data)} pytrees of one structure whose leaves are not (agents, samples, ...) for the same "
-        "agents; for one pytree an agent give a list, list(data)."
+        "agents; for one pytree for each agent give a list, list(data)."
     )
 
 
 def _has_list(tree: Tree) -> bool:
-    """Is there a list of several leaves in a pytree?"""
+    """Returns whether a pytree contains a list of several leaves."""
     several = lambda node: type(node) is list and not is_one_leaf(node)
     return any(map(several, jax.tree.leaves(tree, is_leaf=lambda node: several(node) or is_one_leaf(node))))
 
 
-def _told_lengths(lengths: list[int], names: _Names) -> str:
-    """Returns such as "upper_data['a'] 5, upper_data['t'] 6": of many leaves one of each length."""
+def _describe_lengths(lengths: list[int], names: _Names) -> str:
+    """Returns text such as "upper_data['a'] 5, upper_data['t'] 6"; of many leaves, only one of each length."""
     shown = range(len(lengths))
     if len(lengths) > MOST_NAMED:
         shown = sorted(lengths.index(length) for length in set(lengths))[:MOST_NAMED]
@@ -256,6 +258,6 @@ def _told_lengths(lengths: list[int], names: _Names) -> str:
 
 
 def _one_structure(trees: Any) -> bool:
-    """Are there several trees, none of them a single leaf, of one structure?"""
+    """Returns whether the trees have one structure, and none of them is a single leaf."""
     structures = {jax.tree.structure(tree, is_leaf=is_one_leaf) for tree in trees}
     return len(trees) > 0 and len(structures) == 1 and not jax.tree_util.treedef_is_leaf(structures.pop())

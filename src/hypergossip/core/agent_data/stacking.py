@@ -1,4 +1,4 @@
-"""Every agent's rows in arrays: agents with fewer rows padded, or all rows end to end where padding would be waste."""
+"""Stores every agent's rows in arrays: agents with fewer rows are padded, or all rows are stored end to end."""
 
 import math
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from hypergossip.core.agent_data.reading import count_rows
 from hypergossip.core.oracles import AutodiffOracles, Form
 
 Tree = Any
-PADDED = 1.5  # times the bytes given: with more, rows lie end to end
-ALIGNED = 64  # bytes: JAX takes over an array that begins at a multiple of this without a copy
-LITTLE = 1_000_000  # bytes: so much padding is no waste, and agents computed side by side are fastest
+PADDED = 1.5  # if padding needs more than this multiple of the given bytes, rows are stored end to end
+ALIGNED = 64  # bytes: JAX uses an array that begins at a multiple of this without a copy
+LITTLE = 1_000_000  # bytes of padding that are acceptable, as agents computed side by side are fastest
 
 
 def same_arrays(one: Tree, other: Tree) -> bool:
-    """Are two levels' data the same arrays, so that one copy will do?"""
+    """Returns whether the data of two levels are the same arrays, so that one copy is enough."""
     if jax.tree.structure(one) != jax.tree.structure(other):
         return False
     return all(a is b for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
@@ -29,9 +29,9 @@ def hold(upper: list[Tree], lower: list[Tree], same: bool, form: Form) -> Autodi
     """Returns every agent's oracles on these rows.
 
     Args:
-        upper: One pytree of NumPy arrays an agent, leaves (rows, ...).
+        upper: One pytree of NumPy arrays for each agent, leaves (rows, ...).
         lower: Likewise.
-        same: Are both levels the same arrays? One copy is held then.
+        same: Whether both levels are the same arrays, of which one copy is then held.
         form: What all agents have in common.
     """
     repeat, levels = repeated_rows(form), [upper] if same else [upper, lower]
@@ -44,16 +44,16 @@ def hold(upper: list[Tree], lower: list[Tree], same: bool, form: Form) -> Autodi
 
 
 def repeated_rows(form: Form) -> int:
-    """Returns how many of an agent's first rows follow its last one again: one fewer than a block of them has."""
+    """Returns how many of an agent's first rows are repeated after its last one: the size of a block minus one."""
     return form.batch_size - 1 if form.batch_size and form.sampling == "blocks" else 0
 
 
 def is_wasteful(counts: np.ndarray, row: float, repeat: int) -> bool:
-    """Would agents padded to the largest take much more memory than what was given?
+    """Returns whether padding the agents to the largest would take much more memory than the given data.
 
     Args:
         counts: (agents,) their numbers of rows.
-        row: What a row takes, in bytes.
+        row: The size of a row in bytes.
         repeat: How many rows are repeated, as for `stack`.
     """
     given, padded = row * counts.sum(), row * len(counts) * (counts.max() + repeat)
@@ -61,26 +61,26 @@ def is_wasteful(counts: np.ndarray, row: float, repeat: int) -> bool:
 
 
 def bytes_of_a_row(agent: Tree) -> float:
-    """Returns what a row of an agent's data takes, all leaves together."""
+    """Returns the bytes of a row of an agent's data, over all leaves."""
     return sum(leaf.nbytes / len(leaf) for leaf in jax.tree.leaves(agent))
 
 
 def stack(agents: list[Tree], repeat: int) -> Tree:
-    """Stacks the agents' data, leaves (agents, rows + repeat, ...), filled up with real rows taken cyclically.
+    """Stacks the agents' data, leaves (agents, rows + repeat, ...), padded cyclically with the agent's own rows.
 
     Args:
-        agents: One pytree an agent, leaves (rows, ...).
-        repeat: How many rows are repeated behind the last: one fewer than a block has; 0 where no blocks are drawn.
+        agents: One pytree for each agent, leaves (rows, ...).
+        repeat: How many rows are repeated after the last: the size of a block minus one, or 0 without blocks.
     """
     rows = max(map(count_rows, agents)) + repeat
     return jax.tree.map(lambda *leaves: jnp.asarray(stacked(leaves, rows, repeat)), *agents)
 
 
 def pack(agents: list[Tree], repeat: int) -> Packed:
-    """Puts the agents' rows end to end, with each one's first rows repeated behind its last.
+    """Stores the agents' rows end to end, and repeats each agent's first rows after its last.
 
     Args:
-        agents: One pytree an agent, leaves (rows, ...).
+        agents: One pytree for each agent, leaves (rows, ...).
         repeat: How many rows are repeated, as for `stack`.
     """
     counts = np.array([count_rows(agent) for agent in agents])
@@ -90,11 +90,11 @@ def pack(agents: list[Tree], repeat: int) -> Packed:
 
 
 def stacked(leaves: Sequence[np.ndarray], rows: int, repeat: int) -> np.ndarray:
-    """Returns the same leaf of several agents in one array, (agents, rows, ...), agents with fewer rows padded.
+    """Returns the same leaf of several agents in one array, (agents, rows, ...), with padding.
 
     Args:
-        leaves: One an agent, (rows, ...).
-        rows: How many rows every agent gets.
+        leaves: One for each agent, (rows, ...).
+        rows: The number of rows of every agent in the result.
         repeat: As for `stack`.
     """
     filled = _empty((len(leaves), rows, *leaves[0].shape[1:]), leaves[0].dtype)
@@ -104,11 +104,11 @@ def stacked(leaves: Sequence[np.ndarray], rows: int, repeat: int) -> np.ndarray:
 
 
 def end_to_end(leaves: Sequence[np.ndarray], rows: int, repeat: int) -> np.ndarray:
-    """Returns the same leaf of several agents in one array, (rows, ...), one after the other, zeros behind the last.
+    """Returns the same leaf of several agents in one array, (rows, ...), end to end, followed by zeros.
 
     Args:
-        leaves: One an agent, (rows, ...).
-        rows: How many rows there are, with those repeated.
+        leaves: One for each agent, (rows, ...).
+        rows: The number of rows of the result, repeated rows included.
         repeat: As for `stack`.
     """
     filled, first = _empty((rows, *leaves[0].shape[1:]), leaves[0].dtype), 0
@@ -121,7 +121,7 @@ def end_to_end(leaves: Sequence[np.ndarray], rows: int, repeat: int) -> np.ndarr
 
 
 def _empty(shape: tuple[int, ...], given: Any) -> np.ndarray:
-    """Returns an array to be filled, of the type in which JAX holds a given one, which it takes without a copy."""
+    """Returns an uninitialised array of the type in which JAX holds a given one; JAX can use it without a copy."""
     floating = jnp.issubdtype(given, jnp.floating)
     held = np.dtype(jnp.result_type(float) if floating else jax.dtypes.canonicalize_dtype(given))
     size = math.prod(shape) * held.itemsize
@@ -131,10 +131,10 @@ def _empty(shape: tuple[int, ...], given: Any) -> np.ndarray:
 
 
 def _fill(rows: np.ndarray, leaf: np.ndarray, repeat: int) -> None:
-    """Puts an agent's rows in their places, and fills up with its own rows taken cyclically.
+    """Copies an agent's rows to their places, and pads cyclically with its own rows.
 
-    For sampling by blocks the rows are shuffled once (alike for equal counts, whatever the agent's place), and every
-    row begins as many blocks as any other since the first ones follow the last again.
+    For sampling by blocks, the rows are shuffled once (in the same way for equal counts, independently of the agent's
+    position). Every row begins equally many blocks, because the first rows are repeated after the last one.
     """
     count = len(leaf)
     if repeat:
@@ -147,10 +147,10 @@ def _fill(rows: np.ndarray, leaf: np.ndarray, repeat: int) -> None:
 
 
 def held_rows(oracles: AutodiffOracles | PackedOracles, level: str) -> list[Tree]:
-    """Returns every agent's own rows as pytrees of NumPy arrays, in the order in which they are held.
+    """Returns every agent's own rows as pytrees of NumPy arrays, in the order in which they are stored.
 
     Args:
-        oracles: Every agent's.
+        oracles: Every agent's oracles.
         level: "upper" or "lower".
     """
     if isinstance(oracles, PackedOracles):

@@ -1,12 +1,12 @@
-"""The whole-data loss: the user's own function, called on the agent's own rows, however many these are.
+"""The full-data loss: the user's own function, called on an agent's own rows for any number of rows.
 
-Agents that are computed side by side need arrays of one shape. Where they hold different numbers of rows, each is
-padded to the largest, and a loss is called on an agent's own rows in the first of these ways that is shown to be right
-for it, at generic points and against the loss itself on the agent's unpadded rows:
+Agents that are computed side by side need arrays of one shape. If they hold different numbers of rows, each agent is
+padded to the largest. A loss is then called on an agent's own rows in the first of the following ways that is correct
+for it, which is checked at generic points against the loss itself on the agent's unpadded rows:
 
-- "masked": the loss's program, traced once, with the padding left out of it (`row_masking`);
-- "sizes": the loss itself, compiled once for each number of rows, where there are few of them;
-- "mean": the mean over the losses of single rows, where the loss is such a mean.
+- "masked": the program of the loss, traced once, runs with the padding excluded (`agent_data.masking`);
+- "sizes": the loss itself is compiled once for each number of rows, if there are few such numbers;
+- "mean": the mean over the losses of single rows, if the loss is such a mean.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ from hypergossip.support.float64 import in_float64, to_float64
 Tree = Any
 Loss = Callable[[Any, Any, Any], Any]
 
-MOST_SHAPES = 8  # numbers of rows for each of which a loss may be compiled
-AGREEMENT = 1e-6  # relative, in float64: a loss may hold constants of lower precision
+MOST_SHAPES = 8  # the largest number of row counts for each of which a loss may be compiled
+AGREEMENT = 1e-6  # relative, in float64; a loss may contain constants of lower precision
 
 
 class Whole(NamedTuple):
     """How a level's loss is called on all of an agent's rows.
 
     Attributes:
-        kind: "equal" where every agent holds as many rows; "masked", "sizes" or "mean" (see above).
+        kind: "equal" if all agents hold equally many rows; "masked", "sizes" or "mean" (see above).
         sizes: The different numbers of rows, ascending.
     """
 
@@ -47,14 +47,14 @@ def whole_loss(loss: Loss, whole: Whole, data: Tree, count: Any) -> Callable[[An
     Args:
         loss: f(x, y, batch) -> scalar.
         whole: How to call it.
-        data: Pytree, leaves (rows, ...); those from `count` on are padding that repeats the agent's own.
+        data: A pytree, leaves (rows, ...). Rows from `count` on are padding that repeats the agent's own rows.
         count: The agent's number of rows, a scalar.
     """
     on = lambda rows: lambda x, y: loss(x, y, _first(data, rows))
     if whole.kind == "equal":
         return on(whole.sizes[0])
     if not isinstance(count, Tracer) and len(whole.sizes) <= MOST_SHAPES:
-        return on(int(count))  # one agent by itself, uncompiled: nothing needs to be of one shape
+        return on(int(count))  # one agent outside of a compiled program, where shapes may differ
     if whole.kind == "masked":
         return lambda x, y: on_own_rows(loss, x, y, data, count)
     if whole.kind == "sizes":
@@ -76,7 +76,7 @@ def mean_of_rows(loss: Loss, data: Tree, count: Any) -> Callable[[Any, Any], Any
 
 
 def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
-    """Traces a loss on the data of agent 0, and refuses what no later message could explain.
+    """Traces a loss on the data of agent 0, and refuses losses that would cause unclear errors later.
 
     Args:
         name: "upper" or "lower".
@@ -86,10 +86,10 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
         y0: Likewise.
 
     Returns:
-        Does the loss call a Python function back?
+        Whether the loss calls back a Python function.
 
     Raises:
-        ValueError: If the loss returns no floating scalar, or needs a vector where a list of numbers is a pytree.
+        ValueError: If the loss does not return a floating scalar, or needs a vector but gets a list of numbers.
     """
     default = lambda of: (
         jnp.result_type(float) if jnp.issubdtype(of, jnp.floating) else jax.dtypes.canonicalize_dtype(of)
@@ -102,16 +102,16 @@ def check_loss(name: str, loss: Loss, agent: Tree, x0: Tree, y0: Tree) -> bool:
             raise ValueError(f"the {name} loss fails on {advice}") from error
         named = zip(("x0", "y0", "batch"), (x0, y0, agent), strict=True)
         given = ", ".join(f"{what} {jax.tree.map(jnp.shape, tree)}" for what, tree in named)
-        error.add_note(f"This was the {name} loss on the samples of agent 0; the shapes it was given: {given}.")
+        error.add_note(f"This was the {name} loss on the samples of agent 0, called with the shapes: {given}.")
         raise
     if not hasattr(value, "shape") or value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):
-        told = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
-        raise ValueError(f"the {name} loss returned {told}, not a floating scalar; take the mean over the batch.")
+        kind = f"shape {value.shape} of type {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
+        raise ValueError(f"the {name} loss returned {kind}, not a floating scalar; take the mean over the batch.")
     return "callback" in str(program)
 
 
 def _about_lists(starts: dict[str, Tree], trace: Callable[[Tree, Tree], Any]) -> str:
-    """Returns what to write for lists of numbers in a starting point, if a loss could be traced with that; or ""."""
+    """Returns advice on lists of numbers in a starting point if the loss can be traced with arrays instead, or ""."""
 
     def is_list(node: Any) -> bool:
         return type(node) in (list, tuple) and len(node) > 0 and all(np.shape(leaf) == () for leaf in node)
@@ -127,7 +127,7 @@ def _about_lists(starts: dict[str, Tree], trace: Callable[[Tree, Tree], Any]) ->
     arrays = jax.tree.map(lambda node: np.stack(node) if is_list(node) else node, starts, is_leaf=is_list)
     try:
         trace(*arrays.values())
-    except Exception:  # whatever it is, the first error is the one to tell
+    except Exception:  # report the first error, not this one
         return ""
     name, node = next(iter(lists.items()))
     return (
@@ -144,18 +144,18 @@ def choose_whole(
     Args:
         name: "upper" or "lower", for the message.
         loss: f(x, y, batch) -> scalar.
-        agents: One pytree of NumPy arrays an agent, leaves (rows, ...): all, or those of one process.
+        agents: One pytree of NumPy arrays for each agent, leaves (rows, ...): all agents, or those of one process.
         sizes: The different numbers of rows of all agents, ascending.
         x0: One agent's starting point.
         y0: Likewise.
-        python: Does the loss call a Python function back?
+        python: Whether the loss calls back a Python function.
 
     Raises:
-        ValueError: If agents hold too many different numbers of rows for a loss that can be called in one shape only.
+        ValueError: If agents hold too many different numbers of rows for a loss that can only be called on one shape.
     """
     if len(sizes) == 1:
         return Whole("equal", sizes)
-    own = lambda *arguments: loss(*arguments)  # compiled for this problem alone, and hashable whatever the loss is
+    own = lambda *arguments: loss(*arguments)  # compiled for this problem only, and always hashable
     counts, few = [jax.tree.leaves(agent)[0].shape[0] for agent in agents], len(sizes) <= MOST_SHAPES
     here = sorted(set(counts))
     chosen = [
@@ -164,10 +164,10 @@ def choose_whole(
     try:
         if _is_right(own, on_own_rows, agents, chosen, sizes[-1], x0, y0, python):
             return Whole("masked", sizes)
-        obstacle = "its program, run on padded rows, gave another number than the loss itself"
+        obstacle = "its program on padded rows gives a different value from the loss itself"
     except CannotMask as why:
         obstacle = str(why)
-    except Exception as error:  # of the user's function, or of JAX: the ways below call the loss as it is
+    except Exception as error:  # from the user's function or JAX; the ways below call the loss itself
         obstacle = f"its program on padded rows cannot be differentiated ({type(error).__name__})"
     if few:
         return Whole("sizes", sizes)
@@ -192,7 +192,7 @@ def _is_right(
     y0: Tree,
     python: bool,
 ) -> bool:
-    """Does a way of calling a loss on padded rows agree with the loss on these agents' own, in value and gradients?"""
+    """Returns whether a way of calling a loss on padded rows agrees with the loss itself, in value and gradients."""
     random = np.random.default_rng(0)
     start = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (x0, y0))
     moved = jax.tree.map(lambda v: v + 0.1 * (1 + abs(v)) * random.standard_normal(v.shape), start)
@@ -209,14 +209,14 @@ def _is_right(
 
 @compiled("loss", "call", "rows")
 def _both(loss: Loss, call: Callable, rows: int, x: Tree, y: Tree, own: list[Tree]) -> tuple[list, list]:
-    """Returns a loss called on padded rows, and on unpadded ones, for every agent; gradients of the first and last."""
+    """Returns the loss on padded and on unpadded rows for every agent, with gradients for the first and the last."""
     derived = lambda function: jax.value_and_grad(function, (0, 1))(x, y)
     ours, theirs = [], []
     for k, data in enumerate(own):
         of = derived if k in (0, len(own) - 1) else lambda function: function(x, y)  # derivatives take long to compile
         count = jax.tree.leaves(data)[0].shape[0]
         padded = jax.tree.map(lambda leaf, count=count: leaf[np.arange(rows) % count], data)
-        real = lax.optimization_barrier(jnp.asarray(count))  # not known while compiling, as in a run
+        real = lax.optimization_barrier(jnp.asarray(count))  # unknown at compile time, as in a run
         ours.append(of(lambda x, y, padded=padded, real=real: call(loss, x, y, padded, real)))
         theirs.append(of(lambda x, y, data=data: loss(x, y, data)))
     return ours, theirs

@@ -1,4 +1,4 @@
-"""Losses on padded data: a traced program run so that the padding has no part in it."""
+"""Losses on padded data: a traced program runs such that the padding has no influence."""
 
 from hypergossip.core.agent_data.masking.rows import CannotMask
 from hypergossip.core.agent_data.masking.tracing import on_own_rows

@@ -1,4 +1,4 @@
-"""A traced program with a symbolic number of rows, run on padded arrays; and the programs within it."""
+"""Runs a traced program with a symbolic number of rows, and the programs nested in it, on padded arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jax.extend.core import primitives as p
 
 from hypergossip.core.agent_data.masking.rows import CannotMask, Rows, is_fixed, row_axes
-from hypergossip.core.agent_data.masking.rules import ELEMENTWISE, RULES, Rule, as_it_is
+from hypergossip.core.agent_data.masking.rules import ELEMENTWISE, RULES, Rule, unchanged
 
 
 def run(program: ClosedJaxpr | Jaxpr, arguments: Sequence[Any], rows: Rows) -> list[Any]:
     """Runs a traced program on padded arrays.
 
     Args:
-        program: With a symbolic number of rows.
+        program: A program with a symbolic number of rows.
         arguments: Its arguments, padded.
         rows: The numbers of rows.
 
@@ -26,7 +26,7 @@ def run(program: ClosedJaxpr | Jaxpr, arguments: Sequence[Any], rows: Rows) -> l
         Its results, padded.
 
     Raises:
-        CannotMask: If it holds an operation that mixes rows in a way that no rule covers.
+        CannotMask: If it contains an operation that mixes rows in a way that no rule covers.
     """
     closed = program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, ())
     values: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
@@ -48,8 +48,8 @@ def rule(equation: Any) -> Rule:
     if name in NESTED or name in RULES:
         return NESTED.get(name) or RULES[name]
     if name in ELEMENTWISE or not any(row_axes(atom.aval) for atom in (*equation.invars, *equation.outvars)):
-        return as_it_is
-    raise CannotMask(f"its operation {name!r} acts on the rows in a way that is not known")
+        return unchanged
+    raise CannotMask(f"its operation {name!r} acts on the rows in an unknown way")
 
 
 def _inline(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
@@ -63,7 +63,7 @@ def _checkpointed(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _custom_jvp(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Keeps the derivative that the function brings."""
+    """Keeps the function's own derivative rule."""
 
     @jax.custom_jvp
     def function(*values: Any) -> list[Any]:
@@ -90,21 +90,21 @@ def _choose(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _platform(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Takes the branch for every platform that is not named: the named ones compute the same."""
+    """Takes the default branch, since the branches for named platforms compute the same."""
     named = [platforms is not None for platforms in equation.params["platforms"]]
     return [np.int32(named.index(False))]
 
 
 def _loop(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
     counts = equation.params["cond_nconsts"], equation.params["body_nconsts"]
-    asked, used = arguments[: counts[0]], arguments[counts[0] : sum(counts)]
-    go_on = lambda carry: run(equation.params["cond_jaxpr"], [*asked, *carry], rows)[0]
-    body = lambda carry: run(equation.params["body_jaxpr"], [*used, *carry], rows)
-    return lax.while_loop(go_on, body, arguments[sum(counts) :])
+    of_condition, of_body = arguments[: counts[0]], arguments[counts[0] : sum(counts)]
+    condition = lambda carry: run(equation.params["cond_jaxpr"], [*of_condition, *carry], rows)[0]
+    body = lambda carry: run(equation.params["body_jaxpr"], [*of_body, *carry], rows)
+    return lax.while_loop(condition, body, arguments[sum(counts) :])
 
 
 def _scan(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Goes over the padding too, where rows are what is gone over, and leaves it out of what is carried."""
+    """Scans over the padding as well if the scan is over rows, but excludes the padding from the carry."""
     given, carried, length = (equation.params[name] for name in ("num_consts", "num_carry", "length"))
     consts, start, xs = arguments[:given], arguments[given : given + carried], arguments[given + carried :]
     over_rows = not is_fixed(length)

@@ -1,4 +1,4 @@
-"""Numbers of rows: symbolic in a traced loss, the padded arrays' while it runs, and the agent's own behind both."""
+"""Numbers of rows: symbolic in a traced loss, that of the padded arrays when it runs, and that of the agent."""
 
 import re
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ _TERM = re.compile(rf"(?:(\d+)\*)?{ROWS}(?:\^(\d+))?|(\d+)")
 
 
 class CannotMask(Exception):
-    """A loss whose program cannot be run on padded rows; the words say what stands in the way."""
+    """A loss whose program cannot be run on padded rows. The message gives the reason."""
 
 
 class Rows:
-    """How many rows there are: in the padded arrays, and of the agent's own.
+    """The numbers of rows of the padded arrays and of the agent.
 
     Attributes:
-        padded: N.
-        own: n, a traced scalar.
+        padded: The number N of rows of the padded arrays.
+        own: The number n of the agent's rows, a traced scalar.
     """
 
     def __init__(self, padded: int, own: Any) -> None:
-        """Takes both numbers."""
+        """Stores both numbers."""
         self.padded, self.own = padded, own
 
     def size(self, dimension: Any) -> int:
@@ -40,13 +40,13 @@ class Rows:
         return int(dimension) if is_fixed(dimension) else evaluate(dimension, self.own)
 
     def mask(self, value: Any, aval: Any, axes: Sequence[int], fill: Any) -> Any:
-        """Returns a value without its padding.
+        """Returns a value with its padding replaced.
 
         Args:
             value: An array of the padded shape.
             aval: Its shape with the symbolic number of rows.
             axes: The axes along which the padding is replaced.
-            fill: What replaces it.
+            fill: The replacement.
         """
         for axis in axes:
             if not is_fixed(aval.shape[axis]):
@@ -57,7 +57,7 @@ class Rows:
 
 
 def is_fixed(dimension: Any) -> bool:
-    """Is this dimension a number, and not an expression of the number of rows?"""
+    """Returns whether this dimension is a number, not an expression in the number of rows."""
     return isinstance(dimension, int) or (hasattr(dimension, "__index__") and ROWS not in str(dimension))
 
 
@@ -67,7 +67,7 @@ def row_axes(aval: Any) -> tuple[int, ...]:
 
 
 def evaluate(dimension: Any, rows: Any) -> Any:
-    """Returns a polynomial of the number of rows, as JAX writes it: ``2*n^2 - n + 3``.
+    """Evaluates a polynomial in the number of rows, in JAX's notation: ``2*n^2 - n + 3``.
 
     Raises:
         CannotMask: If it is another expression.

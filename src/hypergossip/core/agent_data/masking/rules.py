@@ -1,4 +1,4 @@
-"""How each operation of a traced loss is run on padded rows: one rule an operation, found by its name."""
+"""How each operation of a traced loss runs on padded rows: one rule for each operation, found by its name."""
 
 from collections.abc import Callable
 from math import prod
@@ -23,8 +23,8 @@ _ELEMENTWISE = """
 ELEMENTWISE = frozenset(_ELEMENTWISE.split())
 
 
-def as_it_is(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Runs an operation that treats every row alike, or knows no rows."""
+def unchanged(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
+    """Runs an operation that treats all rows equally or does not involve rows."""
     bound = equation.primitive.get_bind_params(equation.params)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # a pair before JAX 0.10
     results = equation.primitive.bind(*functions, *arguments, **parameters)
@@ -37,7 +37,7 @@ def _with(primitive: Any, arguments: list[Any], parameters: dict, **changed: Any
 
 
 def _refuse_rows(equation: Any, axes: Any, which: int = 0) -> None:
-    """Raises CannotMask where an operation works along rows."""
+    """Raises CannotMask if an operation works along rows."""
     if set(row_axes(equation.invars[which].aval)) & set(axes):
         raise CannotMask(f"its operation {equation.primitive.name!r} works along the rows")
 
@@ -57,7 +57,7 @@ def _iota(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _reshape(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Rows stay before their padding only where their axis is the first of those that are merged or split."""
+    """Rows stay before their padding only if their axis is the first of the axes that are merged or split."""
     before, after = list(equation.invars[0].aval.shape), list(equation.outvars[0].aval.shape)
     while before or after:
         taken: tuple[list, list] = ([], [])
@@ -77,7 +77,7 @@ def _reshape(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _shorter(one: list[Any], other: list[Any]) -> bool:
-    """Has one group of axes fewer entries than another, at a large number of rows?"""
+    """Returns whether one group of axes has fewer entries than another for a large number of rows."""
     entries = lambda group: prod(Rows(10**6 + 3, 0).shape(group), start=1)
     return entries(one) < entries(other)
 
@@ -87,7 +87,7 @@ def _slice(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
     if not all(map(is_fixed, parameters["start_indices"])) or any(
         (parameters["strides"] or (1,) * arguments[0].ndim)[axis] != 1 for axis in row_axes(equation.invars[0].aval)
     ):
-        raise CannotMask("it slices rows from a place that depends on their number, or in strides")
+        raise CannotMask("it slices rows from a position that depends on their number, or with strides")
     return [
         lax.slice(
             arguments[0], parameters["start_indices"], rows.shape(parameters["limit_indices"]), parameters["strides"]
@@ -150,7 +150,7 @@ def _windows(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _along(*names: str) -> Rule:
-    """An operation that is right along all axes but those that these parameters name."""
+    """A rule for an operation that is correct along all axes except those that these parameters name."""
 
     def along(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
         axes = [np.atleast_1d(equation.params[name]).tolist() for name in names]
@@ -169,14 +169,14 @@ def _pad(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
 
 
 def _sort(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Puts the padding behind all real rows."""
+    """Sorts the padding behind all real rows."""
     aval, axis = equation.invars[0].aval, equation.params["dimension"]
     first = rows.mask(arguments[0], aval, (axis,), _highest(aval.dtype))
     return _with(equation.primitive, [first, *arguments[1:]], equation.params, is_stable=True)
 
 
 def _gather(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
-    """Holds an index of rows against the agent's own number of them, as without padding."""
+    """Limits an index of rows by the agent's own number of rows, as without padding."""
     operand, indices = arguments
     parameters = equation.params
     aval, sizes, mode = equation.invars[0].aval, parameters["slice_sizes"], parameters["mode"]
@@ -186,7 +186,7 @@ def _gather(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
             own = indices[..., place]
             if mode == lax.GatherScatterMode.FILL_OR_DROP:
                 kept = jnp.where(own > last, jnp.asarray(operand.shape[axis], indices.dtype), own)
-            else:  # clamped, whether that was asked for or promised not to be needed
+            else:  # clamped, as requested or because the user promised indices in bounds
                 kept = jnp.clip(own, 0, last)
             indices = indices.at[..., place].set(kept)
     return _with(equation.primitive, [operand, indices], parameters, slice_sizes=rows.shape(sizes))
@@ -221,8 +221,8 @@ RULES: dict[str, Rule] = {
     p.iota_p.name: _iota,
     p.reshape_p.name: _reshape,
     p.slice_p.name: _slice,
-    p.squeeze_p.name: as_it_is,
-    p.transpose_p.name: as_it_is,
+    p.squeeze_p.name: unchanged,
+    p.transpose_p.name: unchanged,
     p.rev_p.name: _along("dimensions"),
     p.concatenate_p.name: _along("dimension"),
     "split": _along("axis"),

@@ -1,9 +1,9 @@
-"""A user's loss on the first rows of padded data, where how many rows are an agent's own is known at run time only.
+"""A user's loss on the first rows of padded data, when the number of the agent's own rows is known only at run time.
 
-The loss is traced once with a symbolic number of rows, n. Its program is then run on arrays of N >= n rows: whatever
-reduces over rows leaves the padding out, the number n in the program (as in a mean) is the agent's own, and everything
-else treats rows alike. Row axes keep the agent's rows before the padding, and the padding repeats real rows, so that
-nothing computed from it is less finite than what is computed from the rows themselves.
+The loss is traced once with a symbolic number of rows, n. Its program then runs on arrays of N >= n rows. Operations
+that reduce over rows exclude the padding, the number n in the program (as in a mean) is that of the agent, and all
+other operations treat rows equally. Along row axes the agent's rows come before the padding. The padding repeats real
+rows, so that values computed from it are finite if those computed from the real rows are.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,8 @@ def on_own_rows(loss: Callable, x: Any, y: Any, batch: Any, own: Any) -> Any:
         loss: f(x, y, batch) -> scalar.
         x: The user's pytree.
         y: The user's pytree.
-        batch: Pytree, leaves (N, ...); the rows from `own` on are padding, and should repeat real rows.
-        own: n <= N, a scalar, mostly traced.
+        batch: A pytree, leaves (N, ...). Rows from `own` on are padding, and should repeat real rows.
+        own: n <= N, a scalar, usually traced.
 
     Raises:
         CannotMask: If the loss cannot be run on padded rows.
@@ -38,31 +38,31 @@ def on_own_rows(loss: Callable, x: Any, y: Any, batch: Any, own: Any) -> Any:
         (jnp.shape(leaf) if k < fixed else jnp.shape(leaf)[1:], jnp.asarray(leaf).dtype, k >= fixed)
         for k, leaf in enumerate(leaves)
     )
-    program = _traced(_Itself(loss), structure, kinds, bool(jax.config.read("jax_enable_x64")))
+    program = _traced(_Identity(loss), structure, kinds, bool(jax.config.read("jax_enable_x64")))
     (value,) = run(program, leaves, Rows(rows.pop(), own))
     return value
 
 
-class _Itself:
-    """A function that equals nothing but itself, whether or not it is hashable."""
+class _Identity:
+    """A function compared and hashed by identity, even if it is not hashable."""
 
     def __init__(self, function: Callable) -> None:
         self.function = function
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and self.function is other.function
+        return isinstance(other, _Identity) and self.function is other.function
 
     def __hash__(self) -> int:
         return id(self.function)
 
 
 @lru_cache(maxsize=64)
-def _traced(loss: _Itself, structure: Any, kinds: tuple, x64: bool) -> ClosedJaxpr:
-    """Traces a loss with a symbolic number of rows; `x64` only tells the entries of the cache apart."""
+def _traced(loss: _Identity, structure: Any, kinds: tuple, x64: bool) -> ClosedJaxpr:
+    """Traces a loss with a symbolic number of rows; `x64` only distinguishes the entries of the cache."""
     (n,) = jax.export.symbolic_shape(ROWS)
     shapes = [jax.ShapeDtypeStruct((n, *shape) if row else shape, dtype) for shape, dtype, row in kinds]
     try:
-        # A symbolic number is an array of whole numbers where a plain one is Python's, so it mixes with floats less.
+        # A symbolic number is an integer array instead of a Python number, so it needs standard promotion with floats.
         with jax.numpy_dtype_promotion("standard"):
             return jax.make_jaxpr(lambda *leaves: loss.function(*jax.tree.unflatten(structure, leaves)))(*shapes)
     except Exception as error:
