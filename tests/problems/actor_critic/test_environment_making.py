@@ -11,7 +11,7 @@ from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import EnvironmentFailure, FullyConnected, actor_critic, from_parallel
-from hypergossip.problems.actor_critic.rollout import watch
+from hypergossip.problems.actor_critic.rollout import rollout
 from hypergossip.support.callbacks import own_errors
 
 
@@ -114,7 +114,7 @@ def test_what_it_raises_within_a_run_is_no_text_of_jaxs(breaking):
     assert isinstance(caught.value.__cause__, KeyError)
     policies = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem.upper.unravel(problem.x0))
     with pytest.raises(EnvironmentFailure, match=WITHIN):
-        watch(problem, policies)
+        rollout(problem, policies)
 
 
 def test_an_error_of_another_program_stays_what_it_is(breaking):
