@@ -47,7 +47,7 @@ def phrases(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_retired_phrase_is_used(path):
-    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"@renamed_arguments\([^)]*\)", "", path.read_text(encoding="utf-8"))  # the earlier names still work
     if path.name == "CHANGELOG.md":  # it says what was renamed, in code style
         text = re.sub(r"`[^`]*`", "", text)
     assert phrases(text) == []
@@ -61,7 +61,9 @@ def test_no_file_function_or_class_has_a_retired_name():
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["on unlike agents", "it goes\non with the run", "agents are alike.", "A dear product"])
+@pytest.mark.parametrize(
+    "text", ["on unlike agents", "it goes\non with the run", "agents are alike.", "A dear product"]
+)
 def test_the_search_finds_what_it_is_for(text):
     assert phrases(text)
     assert not phrases("unlike those of a report, the steps are unlikely to diverge")

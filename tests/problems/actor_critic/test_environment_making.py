@@ -56,8 +56,8 @@ def test_a_horizon_is_a_whole_number(horizon):
 
 @pytest.mark.parametrize("value", ["25", 25.5, None, True, 0, -1])
 def test_what_is_no_whole_number_is_refused(value):
-    refused(f"horizon is {value!r} and live 64; take at least 1 for both, as whole numbers", Plain, horizon=value)
-    refused(f"horizon is 15 and live {value!r}; take at least 1 for both, as whole numbers", Plain, live=value)
+    refused(f"horizon is {value!r} and live 64; give whole numbers, at least 1, for both", Plain, horizon=value)
+    refused(f"horizon is 15 and live {value!r}; give whole numbers, at least 1, for both", Plain, live=value)
 
 
 def test_a_global_state_that_is_not_there():
