@@ -61,17 +61,17 @@ def test_what_is_no_whole_number_is_refused(value):
 
 
 def test_a_global_state_that_is_not_there():
-    error = refused("whole, the global state of plain, ended with ", Plain, whole=Plain.state)
+    error = refused("whole, the global state of plain, raised ", Plain, whole=Plain.state)
     assert type(error.__cause__).__name__ in str(error)  # PettingZoo's own
-    refused("leave whole out", Plain, whole=lambda environment: environment.status())
+    refused("omit whole", Plain, whole=lambda environment: environment.status())
     refused("whole is 'observations'; give a function of an environment", Plain, whole="observations")
-    refused("whole returns for plain no numbers, but type object", Plain, whole=lambda environment: None)
-    refused("the shape (2,), and (1,) before", Plain, whole=lambda environment: np.zeros(1 + environment.t))
+    refused("whole returns type object for plain", Plain, whole=lambda environment: None)
+    refused("the shape (2,) for plain, but returned (1,) before", Plain, whole=lambda environment: np.zeros(1 + environment.t))
 
 
 def test_environments_that_are_refused_are_closed():
     Plain.closed = 0
-    refused("have nothing for agent 'a'", changed(rewards=lambda self: {}))
+    refused("have no entry for agent 'a'", changed(rewards=lambda self: {}))
     assert Plain.closed == 2
 
 

@@ -84,7 +84,7 @@ def test_answers_that_lack_an_agent_or_hold_an_unknown_one(method):
     when = "at the reset" if method == "seen" else "at step 1"
     refused(f"the {what} of plain {when} have no entry for agent 'b'", changed(**{method: without(method)}))
     refused(f"the {what} of plain {when} have an entry for '__all__'", changed(**{method: with_another(method)}))
-    refused(f"the {what} of plain {when} are None, and not a dict", changed(**{method: lambda self: None}))
+    refused(f"the {what} of plain {when} are None; return a dict", changed(**{method: lambda self: None}))
 
 
 def late_joiner(self, seed=None, options=None):
