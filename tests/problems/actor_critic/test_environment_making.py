@@ -66,7 +66,11 @@ def test_a_global_state_that_is_not_there():
     refused("omit whole", Plain, whole=lambda environment: environment.status())
     refused("whole is 'observations'; give a function of an environment", Plain, whole="observations")
     refused("whole returns type object for plain", Plain, whole=lambda environment: None)
-    refused("the shape (2,) for plain, but returned (1,) before", Plain, whole=lambda environment: np.zeros(1 + environment.t))
+    refused(
+        "the shape (2,) for plain, but returned (1,) before",
+        Plain,
+        whole=lambda environment: np.zeros(1 + environment.t),
+    )
 
 
 def test_environments_that_are_refused_are_closed():
