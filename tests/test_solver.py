@@ -117,11 +117,11 @@ def test_going_on_may_change_the_numbers_of_the_algorithm(problem):
 
 def test_going_on_with_another_algorithm_or_size_is_refused(problem):
     first = solve(problem, rounds=1)
-    with pytest.raises(ValueError, match="go on") as error:
+    with pytest.raises(ValueError, match="Resume with") as error:
         hg.solve(hg.DSGD(0.1, 0.1, hg.Exact()), problem, NETWORK, rounds=1, start=first, check=False)
     assert "Diamond" in str(error.value)
     assert "DSGD" in str(error.value)
-    with pytest.raises(ValueError, match="go on"):
+    with pytest.raises(ValueError, match="Resume with"):
         solve(problem, rounds=1, start=first, seeds=2)
 
 

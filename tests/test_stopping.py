@@ -74,7 +74,7 @@ def test_going_on_from_where_a_rule_holds_does_nothing(problem, whole, tmp_path)
 
 @pytest.mark.parametrize("rule", [lambda function: function, lambda function: hg.Stop(function=function)])
 def test_a_function_decides_for_all_seeds_together(problem, rule):
-    with pytest.raises(ValueError, match=r"returned an array of shape \(3,\), .* by \.all\(\) or \.any\(\)") as error:
+    with pytest.raises(ValueError, match=r"returned an array of shape \(3,\), .* with \.all\(\) or \.any\(\)") as error:
         solve(problem, seeds=3, rounds=20, stop=rule(lambda row: row["round"] >= 0))
     assert "\n" not in str(error.value)
     assert solve(problem, seeds=3, rounds=20, stop=rule(lambda row: (row["round"] >= 0).all())).rounds == 0

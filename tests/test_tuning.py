@@ -59,7 +59,7 @@ def test_what_diverges_comes_last_and_is_counted(problem):
     assert list(tuning.table["lower_step"]) == [0.2, 5.0, 9.0]
     assert list(tuning.table["diverged"]) == [0, 2, 2]
     assert np.isinf(tuning.table["score"].iloc[1:]).all()
-    with pytest.raises(ValueError, match=r"diverged, .* take smaller steps"):
+    with pytest.raises(ValueError, match=r"diverged, .* with smaller steps"):
         hg.tune(ALGORITHM, problem, NETWORK, grid={"lower_step": [5.0, 7.0, 9.0]}, rounds=600, seeds=2)
 
 
@@ -91,7 +91,7 @@ def test_the_largest_score_may_be_the_best(problem):
         ({"lower_step": 0.1}, ["0.1 for 'lower_step'", "give a list of values"]),
         ({"lower_step": "0.1"}, ["'0.1' for 'lower_step'", "give a list of values"]),
         ({"lower_step": {"scale": [0.1]}}, ["{'scale': [0.1]} for 'lower_step'", "give a list of values"]),
-        ({"lower_step": [{"c": 0.1}]}, ["the value {'c': 0.1} for 'lower_step'", "give numbers", "by a dot"]),
+        ({"lower_step": [{"c": 0.1}]}, ["the value {'c': 0.1} for 'lower_step'", "give numbers", "use a dot"]),
         ({"lower_step": [0.1, "fast"]}, ["the value 'fast' for 'lower_step'"]),
         ({"stepsize": [0.1]}, ["'stepsize'", "DSGD", "upper_step, lower_step, hypergradient"]),
         ({"upper_step.rate": [0.1]}, ["'upper_step.rate'", "PowerDecay", "scale, offset, power"]),
@@ -166,7 +166,7 @@ def test_a_score_that_cannot_be_measured_gets_advice():
     )
     options = {"grid": {"upper_step": [0.01, 0.03, 0.1]}, "rounds": 3, "seeds": 1}
     call = lambda score: hg.tune(hg.DSGD(0.1, 0.01, hg.Direct()), problem, hg.networks.ring(3), score=score, **options)
-    with pytest.raises(ValueError, match=r"its metric could not be measured: .* such as upper_loss"):
+    with pytest.raises(ValueError, match=r"its metric could not be measured\. .* such as upper_loss"):
         call("metric")
     with pytest.warns(hg.PreflightWarning, match="the largest of the grid"):
         assert call("upper_loss").best.upper_step == 0.1

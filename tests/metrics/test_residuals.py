@@ -122,7 +122,7 @@ def test_a_column_that_is_not_there_is_refused(measure):
 
 
 def test_a_tolerance_needs_the_metric():
-    with pytest.raises(ValueError, match="the metric, which measure leaves out"):
+    with pytest.raises(ValueError, match="the metric, which measure omits"):
         history(logistic(), measure=False, stop=1e-3)
 
 

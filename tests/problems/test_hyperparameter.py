@@ -111,7 +111,7 @@ def test_a_short_run_learns():
         ({"agents": 2000}, "2000 agents"),
         ({"batch_size": 400}, "batch_size is 400"),
         ({"dirichlet": -1.0}, "Dirichlet"),
-        ({"dirichlet": 0.3, "batch_size": 400}, "take fewer agents, or a smaller batch_size"),
+        ({"dirichlet": 0.3, "batch_size": 400}, "use fewer agents, or a smaller batch_size"),
     ],
 )
 def test_bad_input_gets_a_sentence(options, sentence):

@@ -267,7 +267,7 @@ def test_the_options_are_those_of_a_file(tmp_path):
         ({"initialization": "zero"}, "initialization is 'zero'"),
         ({"widths": ()}, "widths is"),
         ({"widths": (3, 0)}, "widths is"),
-        ({"samples": (1000, 1)}, "take fewer agents"),
+        ({"samples": (1000, 1)}, "use fewer agents"),
         ({"samples": (10,)}, "samples is"),
         ({"batch_size": 80}, "batch_size is 80"),
     ],
@@ -279,7 +279,7 @@ def test_bad_input_gets_a_sentence(options, sentence):
 
 def test_samples_that_are_no_images():
     plain = images()._replace(shape=())
-    with pytest.raises(ValueError, match="wants images"):
+    with pytest.raises(ValueError, match="requires images"):
         meta_learning(plain, 3, representation="convolutional", batch_size=5)
     pooled = meta_learning(plain, 3, widths=(2,), batch_size=5).oracles.lower_data["images"].reshape(-1, 24)
     np.testing.assert_allclose(pooled.mean(axis=0), 0, atol=1e-5)  # feature by feature

@@ -44,7 +44,7 @@ def test_with_no_corruption_no_label_is_touched(weights, label, zero):
     assert [part.shape for part in numbers] == [(3, 40), (3, 40)]
     assert max(part.max() for part in numbers) < 240  # the published test set is left alone
     assert set(problem.observe) == {"test_accuracy", "test_loss"}
-    with pytest.raises(ValueError, match=r"as they were given \(corrupted=0\).* sample_weights tells"):
+    with pytest.raises(ValueError, match=r"were not changed \(corrupted=0\).* sample_weights shows"):
         corruption(problem)
 
 
@@ -119,7 +119,7 @@ def halves(clean):
         (halves, "Data set 'clean': the labels hold fractions"),
         (
             lambda clean: clean.rows(np.arange(2)),
-            "3 agents with 1 validation samples each need 3, and of these there are 2",
+            "3 agents with 1 validation samples each need 3 samples, but there are 2",
         ),
         (lambda clean: clean.rows(np.arange(9)), "batch_size is 4"),
     ],
@@ -132,9 +132,9 @@ def test_validation_that_does_not_fit_gets_a_sentence(change, sentence):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"samples": (100, 5)}, "3 agents with 100 training samples each need 300, and of these there are 240"),
-        ({"samples": (20, 50)}, "3 agents with 50 validation samples each need 150, and of these there are 33"),
-        ({"samples": (20,)}, "samples is .* give an agent's training and validation samples"),
+        ({"samples": (100, 5)}, "3 agents with 100 training samples each need 300 samples, but there are 240"),
+        ({"samples": (20, 50)}, "3 agents with 50 validation samples each need 150 samples, but there are 33"),
+        ({"samples": (20,)}, "samples is .* give the numbers of an agent"),
         ({"samples": (3, 5), "dirichlet": 1.0}, "cannot all hold a batch of 4"),
     ],
 )
@@ -153,7 +153,5 @@ def test_labels_of_the_data_are_looked_at_too():
 )
 def test_validation_that_is_no_data_set_gets_a_sentence(given, named_as):
     """A name in a configuration file arrives as text."""
-    with pytest.raises(
-        ValueError, match=f"validation is {named_as}; it takes a hypergossip.data.Dataset .* from Python"
-    ):
+    with pytest.raises(ValueError, match=f"validation is {named_as}; give a hypergossip.data.Dataset .* from Python"):
         checked_validation(given, named(280))

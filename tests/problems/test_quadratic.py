@@ -93,7 +93,7 @@ def test_what_has_no_closed_form_says_so():
     for share in ("lower", {"upper": True, "lower": {"a": True, "b": False}}):
         y0 = {"a": np.zeros(1), "b": np.zeros(1)} if isinstance(share, dict) else np.zeros(2)
         problem = hg.Problem.from_oracles(plain.oracles, x0=np.zeros(3), y0=y0, share=share)
-        with pytest.raises(ValueError, match="closed form covers"):
+        with pytest.raises(ValueError, match="closed form requires"):
             hg.problems.solution(problem)
     data = np.ones((2, 3))
     square = lambda x, y, batch: jnp.sum(x**2) + jnp.sum(y**2) + 0 * jnp.mean(batch)

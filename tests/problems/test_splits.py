@@ -23,22 +23,22 @@ def test_an_uneven_division_holds_a_batch_of_either_or_says_what_to_change(sampl
     assert sentence.endswith("or a smaller batch_size.")
     assert "minimum" not in sentence  # which is no option of a problem
     if samples is None:
-        assert "take fewer agents" in sentence
+        assert "use fewer agents" in sentence
         divide(LABELS, 4, samples, dirichlet, least + 1, 0)
     else:
-        assert "take larger samples" in sentence
+        assert "use larger numbers in samples" in sentence
         divide(LABELS, 4, [number + 1 for number in samples], dirichlet, least + 1, 0)
 
 
 # In a process without the tests' checks of annotations, which would be faster.
 ALONE = """
 from hypergossip import problems
-from hypergossip.problems.actor_critic import presets as zoo
+from hypergossip.problems.actor_critic import presets
 games, digits = {"agents": 3}, {"data": "digits", "agents": 3}
 for problem, given, option in (
     (problems.meta_learning, digits, "samples"), (problems.data_cleaning, digits, "samples"),
     (problems.meta_learning, digits, "widths"), (problems.sinusoids, games, "widths"),
-    (zoo.cooperative_navigation, games, "widths"), (zoo.pursuit_evasion, games, "channels"),
+    (presets.cooperative_navigation, games, "widths"), (presets.pursuit_evasion, games, "channels"),
 ):
     try:
         problem(**given, **{option: 20})
@@ -51,7 +51,9 @@ def test_one_number_where_several_are_wanted_gets_a_sentence():
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True, timeout=120)
     first, second, *others = done.stdout.splitlines()
     assert first == second
-    assert first.startswith("samples is 20; give an agent's training and validation samples, such as (1000, 1000)")
+    assert first.startswith(
+        "samples is 20; give the numbers of an agent's training and validation samples, such as (1000, 1000)"
+    )
     assert [line.partition(" is ")[0] for line in others] == ["widths", "widths", "widths", "channels"]
     for line in others:
         assert " is 20; give a whole number, at least 1, for every hidden layer, such as (20, 20)" in line

@@ -123,7 +123,7 @@ def test_a_time_stops_both_at_one_round(folder: Path) -> None:
     ("name", "said"),
     [
         ("diverged", "of agent 0 is no longer finite"),
-        ("unlike", "processes 0 and 1 have made different runs: another seed"),
+        ("unlike", "processes 0 and 1 have made different runs: they differ in seed"),
         ("elsewhere", "processes 0 and 1 see different checkpoints"),
     ],
 )

@@ -47,7 +47,7 @@ def phrases(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_retired_phrase_is_used(path):
-    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"@renamed_arguments\([^)]*\)", "", path.read_text(encoding="utf-8"))  # the earlier names still work
     if path.name == "CHANGELOG.md":  # it says what was renamed, in code style
         text = re.sub(r"`[^`]*`", "", text)
     assert phrases(text) == []

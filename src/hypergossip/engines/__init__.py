@@ -1,4 +1,4 @@
-"""Where `mix` comes from and how one agent's step is lifted to the network."""
+"""Engines: they provide `mix` and turn the step of one agent into the step of the network."""
 
 from hypergossip.engines.debug import Debug, DebugError
 from hypergossip.engines.engine import Job

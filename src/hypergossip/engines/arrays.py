@@ -1,4 +1,4 @@
-"""What the sessions have in common that hold all agents' states in arrays of JAX, leaves (runs, agents, ...)."""
+"""The common part of the sessions that hold all agents' states in JAX arrays, with leaves (runs, agents, ...)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,35 +19,35 @@ class ArraySession(ABC):
     """A session in one process, or in several that hold parts of the same arrays.
 
     Attributes:
-        job: What runs.
-        placed: The problem on its network, where the session wants it.
+        job: The job that runs.
+        placed: The problem and its network on the session's devices.
         spaces: The spaces of x and y.
     """
 
     def __init__(self, job: Job, placed: Placed) -> None:
-        """Takes the job, and where its problem was put."""
+        """Takes the job and its placed problem."""
         self.job, self.placed = job, placed
         self.spaces: Spaces = (job.problem.upper, job.problem.lower)
 
     @property
     def is_leader(self) -> bool:
-        """Always: there is one process."""
+        """True, because there is one process."""
         return True
 
     def all_gather(self, *numbers: float | int) -> np.ndarray:
-        """Returns the numbers, (1, numbers): there is one process."""
+        """Returns the numbers, (1, numbers), because there is one process."""
         return np.asarray([numbers], np.float64)
 
     @abstractmethod
     def start(self, x: Any, y: Any) -> Any:
-        """Returns every agent's state before round 0; x (runs, agents, p), y (runs, agents, q)."""
+        """Returns every agent's state before round 0, from x (runs, agents, p) and y (runs, agents, q)."""
 
     @abstractmethod
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1 and waits for them."""
 
     def put(self, tree: Any) -> Any:
-        """Puts a tree of host arrays, leaves (runs, agents, ...), where states are."""
+        """Puts a tree of host arrays, with leaves (runs, agents, ...), on the devices of the states."""
         return jax.tree.map(jnp.asarray, tree)
 
     def to_host(self, tree: Any) -> Any:
@@ -55,20 +55,20 @@ class ArraySession(ABC):
         return jax.tree.map(np.asarray, tree)
 
     def observe(self, state: Any, program: Program) -> dict[str, np.ndarray]:
-        """Measures where the agents are, name -> (runs,)."""
+        """Measures the agents' current points; returns name -> (runs,)."""
         return self.to_host(observed(program, self.placed.oracles, state.x, state.y))
 
     def observe_together(self, state: Any, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:
-        """Measures by one function of all agents at once, name -> (runs,)."""
+        """Measures with one function of all agents at once; returns name -> (runs,)."""
         return self.to_host(program(self.placed.oracles, state.x, state.y))
 
     def bounded(self, state: Any, bound: float) -> np.ndarray:
-        """Returns, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
-        near = [(jnp.abs(v) < bound).all(axis=(1, 2)) for v in (state.x, state.y)]
-        return np.logical_and(*self.to_host(near))
+        """Returns for every run, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
+        below = [(jnp.abs(v) < bound).all(axis=(1, 2)) for v in (state.x, state.y)]
+        return np.logical_and(*self.to_host(below))
 
     def unfinished(self, state: Any) -> list[tuple[str, np.ndarray]] | None:
-        """Returns None where all is finite, else the quantities that are not, with (runs, agents) where they are."""
+        """Returns None if the state is finite, else every quantity that is not, with its finiteness, (runs, agents)."""
         if bool(self.to_host(_all_finite(state))):
             return None
         flags = jax.tree_util.tree_leaves_with_path(self.to_host(_finite_by_agent(state)))
@@ -79,7 +79,7 @@ class ArraySession(ABC):
         return self.to_host((state.x, state.y))
 
     def shapes(self, state: Any) -> list[tuple[tuple[int, ...], Any]]:
-        """Returns shape and type of what `save` returns."""
+        """Returns the shape and the type of each array that `save` returns."""
         return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)]
 
     def save(self, state: Any) -> list[np.ndarray]:
@@ -87,11 +87,11 @@ class ArraySession(ABC):
         return jax.tree.leaves(self.to_host(state))
 
     def restore(self, state: Any, saved: list[np.ndarray]) -> Any:
-        """Returns the state that was saved."""
+        """Returns the saved state."""
         return self.put(jax.tree.unflatten(jax.tree.structure(state), saved))
 
     def close(self) -> None:
-        """Forgets the problem's arrays."""
+        """Releases the problem's arrays."""
         del self.placed
 
 

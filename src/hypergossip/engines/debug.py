@@ -1,4 +1,4 @@
-"""Every agent alone, without compilation, with real values: slow, and precise about where something breaks."""
+"""The engine for debugging: it runs the agents one at a time without compilation, and locates every error."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from hypergossip.engines.lifting import Placed
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
 from hypergossip.support.devices import refuse_several_processes
 
-MIX, WORLD = "mix", "its world"  # where a program stops
+MIX, WORLD = "mix", "its world"  # the calls in which a program waits for the others
 
 
 class DebugError(RuntimeError):
-    """Something broke; the sentence names round, run, agent and quantity, and the cause is the original exception."""
+    """A program failed. The message names round, run, agent and quantity; the cause is the original exception."""
 
 
 @dataclass(frozen=True)
 class Debug:
     """Runs the network without `jit`, one agent at a time, each in its own thread.
 
-    An agent's program runs until its `mix`, waits there for the others, and goes on with the average: `print`, `assert`
-    and `breakpoint()` in losses and algorithms see real values (those inside `jax.vmap` or `jax.grad` apart). After
-    every round and for every agent it checks that the state is finite.
+    An agent's program runs until its `mix`, waits there for the others, and continues with the average. `print`,
+    `assert` and `breakpoint()` in losses and algorithms see actual values, except inside `jax.vmap` or `jax.grad`.
+    After every round the engine checks that every agent's state is finite.
     """
 
     def open(self, job: Job) -> "DebugSession":
-        """Takes a job."""
-        refuse_several_processes(job.problem.oracles, "Debug", "take engine=Sharded()")
+        """Opens a session for a job."""
+        refuse_several_processes(job.problem.oracles, "Debug", "use engine=Sharded()")
         return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network.mixing))
 
 
@@ -57,7 +57,7 @@ class DebugSession(ArraySession):
                 return _checked_finite(state, f"the start{_of_run(run, runs)}, {name(agent)}")
 
             where = f"the start{_of_run(run, runs)}, {name(agent)}: init"
-            return lockstep([_named(program, where)], lambda said: said)[0]
+            return lockstep([_located(program, where)], lambda requests: requests)[0]
 
         return _stacked([[begin(run, agent) for agent in range(agents)] for run in range(runs)])
 
@@ -65,10 +65,10 @@ class DebugSession(ArraySession):
         """Runs the rounds first..last-1.
 
         Raises:
-            DebugError: Where something breaks.
+            DebugError: If a program fails or a state is not finite.
         """
         runs, agents = self.job.keys.size, self.placed.identities.size
-        states = [[_taken(state, (run, agent)) for agent in range(agents)] for run in range(runs)]
+        states = [[_entry(state, (run, agent)) for agent in range(agents)] for run in range(runs)]
         cost = np.zeros((len(Cost._fields), runs, agents), np.int64)
         for run in range(runs):
             for round in range(first, last):
@@ -78,7 +78,7 @@ class DebugSession(ArraySession):
         return (_stacked(states) if runs and agents else state), Cost(*cost)
 
     def _algorithm(self, run: int) -> Any:
-        return _taken(self.job.algorithm, run) if self.job.swept else self.job.algorithm
+        return _entry(self.job.algorithm, run) if self.job.swept else self.job.algorithm
 
     def _round(self, run: int, states: list[Any], round: int, where: str) -> tuple[list[Any], list[Cost]]:
         """Runs one round of one run; returns every agent's state and cost."""
@@ -118,14 +118,14 @@ def _round(
             _checked_finite(after, f"{where}, {name(i)}")
             return after, cost
 
-        return _named(program, f"{where}, {name(i)}: step")
+        return _located(program, f"{where}, {name(i)}: step")
 
-    def answer(said: list[tuple[str, Any]]) -> list[Any]:
-        kinds, vectors = zip(*said, strict=True)
+    def answer(requests: list[tuple[str, Any]]) -> list[Any]:
+        kinds, vectors = zip(*requests, strict=True)
         if len(set(kinds)) > 1:
             i = next(i for i, kind in enumerate(kinds) if kind != kinds[0])
             raise DebugError(
-                f"{where}: {name(0)} waits in {kinds[0]} while {name(i)} waits in {kinds[i]}; every agent must "
+                f"{where}: {name(0)} waits in {kinds[0]} while {name(i)} waits in {kinds[i]}. Every agent must "
                 "call both in the same order."
             )
         return average(vectors) if kinds[0] == MIX else [jnp.stack(vectors)] * len(vectors)
@@ -136,10 +136,10 @@ def _round(
             i = next(i for i, size in enumerate(sizes) if size != sizes[0])
             raise DebugError(
                 f"{where}: {name(0)} sends {sizes[0]} numbers and {name(i)} sends {sizes[i]} in the same "
-                "mix; every agent must send the same vectors in the same order."
+                "mix. Every agent must send vectors of the same sizes in the same order."
             )
         table = np.stack([np.asarray(vector) for vector in vectors])
-        W = placed.mixing.tocoo()  # by differences, as in `hypergossip.engines.mixing`
+        W = placed.mixing.tocoo()  # averages by differences, as `hypergossip.engines.mixing` does
         received = W.data.astype(table.dtype)[:, None] * (table[W.col] - table[W.row])
         averages = table.copy()
         np.add.at(averages, W.row, received)
@@ -149,17 +149,17 @@ def _round(
         done = lockstep([agent(i) for i in range(len(states))], answer)
     except UnequalStops as error:
         raise DebugError(
-            f"{where}: {name(error.waiting)} calls mix more often than {name(error.ended)}, or its world; every "
-            "agent must call them equally often in a round, so never inside a branch or loop that depends on its own "
-            "data."
+            f"{where}: {name(error.waiting)} calls mix more often than {name(error.ended)}, or its world. Every agent "
+            "must call them equally often in a round, so do not call them inside a branch or loop that depends on the "
+            "agent's own data."
         ) from None
     return [after for after, _ in done], [cost for _, cost in done]
 
 
-def _named(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:
-    """Runs a program without compilation, and names the place where it raises."""
+def _located(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:
+    """Returns the program without compilation; its errors name the place where it was called."""
 
-    def named(send: Send) -> Any:
+    def located(send: Send) -> Any:
         try:
             with jax.disable_jit():
                 return program(send)
@@ -168,7 +168,7 @@ def _named(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:
         except Exception as error:
             raise DebugError(f"{where} raised {type(error).__name__}: {error}") from error
 
-    return named
+    return located
 
 
 def _checked_finite(state: Any, where: str) -> Any:
@@ -178,18 +178,18 @@ def _checked_finite(state: Any, where: str) -> Any:
             quantity, entry = jax.tree_util.keystr(path).lstrip("."), tuple(map(int, wrong[0]))
             raise DebugError(
                 f"{where}: {quantity} is no longer finite ({len(wrong)} of {leaf.size} entries; "
-                f"{quantity}[{', '.join(map(str, entry))}] is {leaf[entry]}). The steps are likely too large for the "
-                "losses, or a loss is undefined where the iterates went."
+                f"{quantity}[{', '.join(map(str, entry))}] is {leaf[entry]}). Either the step sizes are too large for "
+                "the losses, or a loss is undefined at the current iterates."
             )
     return state
 
 
-def _taken(tree: Any, index: Any) -> Any:
+def _entry(tree: Any, index: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[index], tree)
 
 
 def _stacked(states: list[list[Any]]) -> Any:
-    """Stacks states by run and agent, leaves (runs, agents, ...)."""
+    """Stacks the states of all runs and agents; leaves (runs, agents, ...)."""
     runs = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *agents) for agents in states]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
 

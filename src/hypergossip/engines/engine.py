@@ -1,4 +1,4 @@
-"""What `solve` asks of an engine: a session, in which the agents' programs run, are measured and are saved."""
+"""The interface of an engine: a session in which the agents' programs are run, measured and saved."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -8,18 +8,18 @@ import numpy as np
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.collective import Program
 
-State = Any  # what a session makes of every agent's state; nobody but the session looks into it
+State = Any  # a session's own form of every agent's state, which only the session reads
 
 
 class Job(NamedTuple):
-    """What a session runs.
+    """The task of a session.
 
     Attributes:
-        algorithm: The agent's program; its numbers with a leading axis (runs,) where swept.
+        algorithm: The agent's program. If swept, its numbers have a leading axis (runs,).
         problem: The problem.
         network: The network.
-        keys: (runs,) the runs' keys.
-        swept: Do the algorithm's numbers differ between the runs?
+        keys: The random key of each run, (runs,).
+        swept: Whether the algorithm's numbers differ between the runs.
     """
 
     algorithm: Algorithm
@@ -31,58 +31,59 @@ class Job(NamedTuple):
 
 @runtime_checkable
 class Session(Protocol):
-    """A job on an engine. A session may run in several processes, all of which then make the same calls."""
+    """A job on an engine. A session may run in several processes, which must then all make the same calls."""
 
     @property
     def is_leader(self) -> bool:
-        """Does this process write the run's files and show its progress? One of all does."""
+        """Whether this process writes the run's files and shows its progress. Exactly one process does."""
         ...
 
     def all_gather(self, *numbers: float | int) -> np.ndarray:
         """Returns every process's numbers, (processes, numbers), the leader's first; all processes must call it.
 
-        What a process sees by itself (clocks, signals, files) must be gathered before a decision depends on it, since
-        processes that decide differently wait for each other forever.
+        Information local to a process (clocks, signals, files) must be gathered before a decision depends on it,
+        because processes that decide differently would wait for each other forever.
         """
         ...
 
     def start(self, x: Any, y: Any) -> State:
-        """Returns the state before round 0; x (runs, agents, p) and y (runs, agents, q) say where the agents start."""
+        """Returns the state before round 0 from the starting points x (runs, agents, p) and y (runs, agents, q)."""
         ...
 
     def advance(self, state: State, first: int, last: int) -> tuple[State, Cost]:
         """Runs the rounds first..last-1 and waits for them.
 
         Returns:
-            The state, and each agent's costs, each (runs, agents), for `to_host`.
+            The state, and each agent's costs, each (runs, agents), to be passed to `to_host`.
         """
         ...
 
     def to_host(self, tree: Any) -> Any:
-        """Returns a tree of what `advance` has returned as host arrays, the same in every process."""
+        """Returns a tree of arrays from `advance` as host arrays, the same in every process."""
         ...
 
     def observe(self, state: State, program: Program) -> dict[str, np.ndarray]:
-        """Measures where the agents are by a program of every agent; name -> (runs,), the same in every process."""
+        """Runs a measuring program in every agent; returns name -> (runs,), the same in every process."""
         ...
 
     def observe_together(self, state: State, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:
-        """Measures by one function of all agents at once, for which they must be in one place.
+        """Measures with one function of all agents at once, which must be in the memory of one process.
 
         Args:
             state: The state.
-            program: (oracles, leaves (agents, ...), x (runs, agents, p), y (runs, agents, q)) -> name -> (runs,).
+            program: A function of the oracles, with leaves (agents, ...), of x, (runs, agents, p), and of y,
+                (runs, agents, q), that returns name -> (runs,).
         """
         ...
 
     def bounded(self, state: State, bound: float) -> np.ndarray:
-        """Returns, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
+        """Returns for every run, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
         ...
 
     def unfinished(self, state: State) -> list[tuple[str, np.ndarray]] | None:
-        """Returns None where every number of the state is finite; else the quantities that are not, by name.
+        """Returns None if every number of the state is finite, and otherwise the names of the quantities that are not.
 
-        Each comes with (runs, agents), where it is finite.
+        Each name comes with an array (runs, agents) that is true where the quantity is finite.
         """
         ...
 
@@ -91,7 +92,7 @@ class Session(Protocol):
         ...
 
     def shapes(self, state: State) -> list[tuple[tuple[int, ...], Any]]:
-        """Returns shape and type of what `save` returns."""
+        """Returns the shape and the type of each array that `save` returns."""
         ...
 
     def save(self, state: State) -> list[np.ndarray]:
@@ -99,22 +100,22 @@ class Session(Protocol):
         ...
 
     def restore(self, state: State, saved: list[np.ndarray]) -> State:
-        """Returns the state that was saved; `state` is one of the same job."""
+        """Returns the saved state; `state` is any state of the same job."""
         ...
 
     def close(self) -> None:
-        """Gives back what the session holds."""
+        """Releases the resources that the session holds."""
         ...
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Where a job runs."""
+    """A way to run a job."""
 
     def open(self, job: Job) -> Session:
-        """Puts a job where it runs.
+        """Prepares a job and returns its session.
 
         Raises:
-            ValueError: If it cannot run there.
+            ValueError: If the engine cannot run the job.
         """
         ...

@@ -1,4 +1,4 @@
-"""W over several devices: each sends blocks of the rows that others average, and averages what it has received."""
+"""W over several devices: each sends the rows that other devices need, and averages the rows that it has received."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,14 @@ from hypergossip.support.pytree import register_pytree
 @register_pytree("pairs")
 @dataclass(frozen=True)
 class Halo:
-    """W as rows to send, one permutation of whole blocks for each distance between devices, and local rows of W.
+    """W as lists of rows to send, one permutation of blocks for each offset between devices, and local rows of W.
 
-    Outside `jax.shard_map` every array has a leading axis (devices,); `on_device` takes it off.
+    Outside `jax.shard_map` every array has a leading axis (devices,), which `on_device` removes.
 
     Attributes:
         local: This device's rows of W, on the table [own rows; rows received at the first offset; at the second; ...].
-        sends: For each offset, (rows,) the own rows that the device so far ahead averages.
-        pairs: For each offset, the pairs (from, to) of devices that have something to send. Static.
+        sends: For each offset, the device's own rows, (rows,), that the device at this offset averages.
+        pairs: For each offset, the pairs (from, to) of devices that exchange rows. Static.
     """
 
     local: Mixing
@@ -49,19 +49,19 @@ class Halo:
 
     @property
     def rows_sent(self) -> int:
-        """Rows that a device sends at most in a round: the sum of the offsets' (padded) blocks."""
+        """The largest number of rows that a device sends in a round: the sum of the offsets' padded blocks."""
         return sum(rows.shape[-1] for rows in self.sends)
 
 
 def deal(agents: int, devices: int) -> Int[np.ndarray, "devices block"]:
-    """Deals the agents out to the devices, evenly and in order.
+    """Distributes the agents over the devices, evenly and in order.
 
-    A device with one agent fewer than others runs its last agent twice. The double computes what the agent computes
-    and nobody listens to it, so it can neither diverge on its own nor disturb anybody.
+    A device with one agent fewer than the others runs its last agent twice. The copy computes exactly what the agent
+    computes, and no agent averages it, so it can neither diverge separately nor affect the others.
 
     Args:
-        agents: How many; at least as many as devices.
-        devices: How many.
+        agents: The number of agents, at least the number of devices.
+        devices: The number of devices.
 
     Returns:
         The agent of each row.
@@ -75,8 +75,8 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
 
     Args:
         mixing: (agents, agents) W.
-        rows: The agent of each device's rows, as `deal` gives them.
-        form: Of the local part, as for `hypergossip.engines.mixing.choose`.
+        rows: The agent of each row of each device, as `deal` returns it.
+        form: The form of the local part, as for `hypergossip.engines.mixing.choose`.
 
     Returns:
         The halo, its arrays with a leading axis (devices,).
@@ -84,11 +84,11 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
     devices, block = rows.shape
     owner, slot = np.empty(rows.max() + 1, int), np.empty(rows.max() + 1, int)
     owner[rows] = np.arange(devices)[:, None]
-    slot[rows[:, ::-1]] = np.arange(block)[::-1]  # backwards: the first row of an agent wins over its doubles
+    slot[rows[:, ::-1]] = np.arange(block)[::-1]  # backwards, so that an agent's first row wins over its copies
     entries = [mixing[own].tocoo() for own in rows]
     wanted = [np.unique(part.col[owner[part.col] != device]) for device, part in enumerate(entries)]
 
-    places = np.tile(slot, (devices, 1))  # where each device's table has an agent's row
+    places = np.tile(slot, (devices, 1))  # the position of each agent's row in each device's table
     width, sends, pairs = block, [], []
     for offset in range(1, devices):
         sources = (np.arange(devices) - offset) % devices
@@ -106,13 +106,13 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
 
     parts = []
     for own, entry, place in zip(rows, entries, places, strict=True):
-        columns = np.where(entry.col == own[entry.row], entry.row, place[entry.col])  # a double weighs its own row
+        columns = np.where(entry.col == own[entry.row], entry.row, place[entry.col])  # a copy weights its own row
         parts.append(scipy.sparse.csr_array((entry.data, (entry.row, columns)), shape=(block, width)))
     return Halo(_stack(parts, form), tuple(sends), tuple(pairs))
 
 
 def _stack(parts: list[scipy.sparse.csr_array], form: str) -> Mixing:
-    """Brings every device's rows into one form, padded to one shape: one program runs on all devices."""
+    """Brings every device's rows into one form, padded to one shape, because one program runs on all devices."""
     chosen = [choose(part, form) for part in parts]
     kinds = {type(one) for one in chosen}
     if len(kinds) > 1:
@@ -125,7 +125,7 @@ def _stack(parts: list[scipy.sparse.csr_array], form: str) -> Mixing:
         padded = [np.pad(leaf, ((0, size - len(leaf)), *((0, 0),) * (leaf.ndim - 1)), mode) for leaf in leaves]
         return jnp.asarray(np.stack(padded))
 
-    weights = stacked("weights", "constant")  # padding has weight zero, and repeats the last entry: rows stay sorted
+    weights = stacked("weights", "constant")  # padding has weight zero and repeats the last entry, so rows stay sorted
     if isinstance(chosen[0], Dense):
         return Dense(weights)
     if isinstance(chosen[0], Neighbours):

@@ -1,4 +1,4 @@
-"""How one agent's program becomes the network's: `vmap` over the agents, a loop over the rounds, `vmap` over runs."""
+"""Turns one agent's program into the network's: `vmap` over the agents, a loop over the rounds, `vmap` over runs."""
 
 from typing import Any, NamedTuple
 
@@ -12,16 +12,16 @@ from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
 
-TOGETHER_ENTRIES = 50_000  # in the state of a run; smaller runs go through a round together on a CPU
+TOGETHER_ENTRIES = 50_000  # entries of a run's state; runs with fewer advance through a round together on a CPU
 
 
 class Placed(NamedTuple):
-    """A problem on its network, where an engine wants it.
+    """A problem and its network on the devices of an engine.
 
     Attributes:
-        oracles: Every agent's oracles, leaves (agents, ...) or `Packed`.
-        identities: (agents,).
-        mixing: How the agents average.
+        oracles: Every agent's oracles, with leaves (agents, ...) or `Packed`.
+        identities: The agents' identities, (agents,).
+        mixing: The operator by which the agents average.
     """
 
     oracles: Any
@@ -30,13 +30,13 @@ class Placed(NamedTuple):
 
 
 def over(function: Any, alone: bool, in_axes: Any = 0) -> Any:
-    """Maps a function over a leading axis; where that axis has one entry it is taken off and put back instead.
+    """Maps a function over a leading axis. An axis of one entry is removed and put back instead.
 
-    An axis of one entry is not free: a loop whose bound it carries gets a batched predicate.
+    An axis of one entry has a cost: a loop whose bound depends on it gets a batched predicate.
 
     Args:
-        function: What is mapped.
-        alone: Does the leading axis have one entry?
+        function: The function to map.
+        alone: Whether the leading axis has one entry.
         in_axes: As for `jax.vmap`.
     """
     if not alone:
@@ -55,11 +55,11 @@ def initial_states(algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y:
 
     Args:
         algorithm: The agent's program.
-        swept: Do its numbers have a leading axis (runs,)?
+        swept: Whether its numbers have a leading axis (runs,).
         placed: The problem on its network.
-        x: (runs, agents, p) where they start.
-        y: (runs, agents, q).
-        keys: (runs,).
+        x: The starting points, (runs, agents, p).
+        y: The starting points, (runs, agents, q).
+        keys: The runs' keys, (runs,).
 
     Returns:
         The algorithm's state, leaves (runs, agents, ...).
@@ -80,24 +80,24 @@ def run_rounds(
 ) -> tuple[Any, Cost]:
     """Runs the rounds first..last-1 of every run.
 
-    The bounds are traced, so that chunks of every length, and the chunk that ends early, run one executable.
+    The bounds are traced, so that one executable runs chunks of every length.
 
     Args:
         algorithm: The agent's program.
-        swept: Do its numbers have a leading axis (runs,)?
+        swept: Whether its numbers have a leading axis (runs,).
         placed: The problem on its network.
         spaces: The spaces of x and y.
-        state: Leaves (runs, agents, ...).
-        keys: (runs,) the runs' keys.
+        state: The state, with leaves (runs, agents, ...).
+        keys: The runs' keys, (runs,).
         first: The first round, a scalar.
         last: One more than the last round, a scalar.
 
     Returns:
-        The state after the rounds, and each agent's costs in them, leaves (runs, agents).
+        The state after the rounds, and each agent's costs in these rounds, with leaves (runs, agents).
     """
     agents = placed.identities.size
     no_neighbours = isinstance(placed.mixing, Dense) and placed.mixing.weights.shape == (1, 1)
-    # `average` takes the innermost `vmap` for the agents': one agent has none, so the runs' would be taken for it.
+    # `average` uses the innermost `vmap` as that over the agents. One agent has none, so it would use that over runs.
     send = (lambda vector, call: vector) if no_neighbours else lambda vector, call: average(placed.mixing, vector)
     mix = mix_through(spaces, send)
 
@@ -125,14 +125,14 @@ def run_rounds(
 
 
 def one_after_another(state: Any, runs: int) -> bool:
-    """Should a processor take the runs through their rounds one after another, within the one call?
+    """Returns whether a CPU should compute the runs one after another, within one call.
 
-    Small runs are faster together, since every operation has its price. Large ones fill the processor's cores and its
-    cache each by itself, and together they push each other out of it (benchmarks/seeds.py). A GPU has no such cache.
+    Small runs are faster together, because every operation has an overhead. A large run fills the cores and the cache
+    of the CPU alone, and several compete for the cache (benchmarks/seeds.py). This does not apply to a GPU.
 
     Args:
-        state: Leaves (runs, agents, ...).
-        runs: How many there are.
+        state: The state, with leaves (runs, agents, ...).
+        runs: The number of runs.
     """
     entries = sum(leaf.size for leaf in jax.tree.leaves(state)) // runs
     return runs > 1 and entries > TOGETHER_ENTRIES and jax.default_backend() == "cpu"

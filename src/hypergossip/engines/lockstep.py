@@ -1,4 +1,4 @@
-"""Programs that stop to exchange something and go on with the answer, one running at a time, each in its own thread."""
+"""Programs that pause to exchange values and continue with the answers, one at a time, each in its own thread."""
 
 import threading
 from collections.abc import Callable
@@ -6,26 +6,26 @@ from typing import Any
 
 import jax
 
-Send = Callable[[Any], Any]  # gives something to the others and returns the answer
+Send = Callable[[Any], Any]  # sends a value to the others and returns the answer
 
 
 class Abandoned(BaseException):
-    """Ends the thread of a program whose answer will never come; not an Exception, so that no program catches it."""
+    """Ends the thread of a program that will get no answer. It is not an Exception, so that no program catches it."""
 
 
-class Talker:
-    """A program in a thread of its own that runs only while `resume` waits for it.
+class PausedProgram:
+    """A program in its own thread that runs only while `resume` waits for it.
 
     Attributes:
-        said: What it gave at its latest stop.
-        result: What it returned.
-        error: What it raised, or None.
-        done: Has it ended?
+        request: The value that it sent at its latest pause.
+        result: The value that it returned.
+        error: The exception that it raised, or None.
+        done: Whether it has ended.
     """
 
     def __init__(self, program: Callable[[Send], Any]) -> None:
         """Prepares a program, a function of `send`; it starts at the first `resume`."""
-        self.said: Any = None
+        self.request: Any = None
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
@@ -33,24 +33,24 @@ class Talker:
         self._answer: Any = None
         self._abandoned = False
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
-        # JAX's switches belong to a thread; this is the one that decides results.
+        # JAX's options belong to a thread, and this one affects results.
         self._x64 = bool(jax.config.read("jax_enable_x64"))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def resume(self, answer: Any = None) -> None:
-        """Goes on with the answer until the next stop or the end."""
+        """Continues with the answer until the next pause or the end."""
         self._answer = answer
         self._go.release()
         self._stopped.acquire()
 
     def abandon(self) -> None:
-        """Ends the program where it stands."""
+        """Ends the program at its current pause."""
         self._abandoned = True
         self._go.release()
 
-    def _send(self, said: Any) -> Any:
-        self.said = said
+    def _send(self, request: Any) -> Any:
+        self.request = request
         self._stopped.release()
         self._go.acquire()
         if self._abandoned:
@@ -71,44 +71,44 @@ class Talker:
 
 
 def lockstep(programs: list[Callable[[Send], Any]], exchange: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    """Runs programs, one after the other, from one stop of all to the next.
+    """Runs programs one after the other, from each common pause to the next.
 
     Args:
         programs: Functions of `send`; all must call it equally often.
-        exchange: What all said at a stop -> the answer for each.
+        exchange: A function that maps the requests of all programs at a pause to the answer for each.
 
     Returns:
-        What each returned.
+        The value that each program returned.
 
     Raises:
-        UnequalStops: If some end while others wait.
-        BaseException: What the first program to fail raised.
+        UnequalStops: If some programs end while others wait.
+        BaseException: The exception of the first program that fails.
     """
-    talkers = [Talker(program) for program in programs]
-    answers: list[Any] = [None] * len(talkers)
+    paused = [PausedProgram(program) for program in programs]
+    answers: list[Any] = [None] * len(paused)
     try:
         while True:
-            for talker, answer in zip(talkers, answers, strict=True):
-                talker.resume(answer)
-                if talker.error is not None:
-                    raise talker.error
-            ended = [talker.done for talker in talkers]
+            for program, answer in zip(paused, answers, strict=True):
+                program.resume(answer)
+                if program.error is not None:
+                    raise program.error
+            ended = [program.done for program in paused]
             if all(ended):
-                return [talker.result for talker in talkers]
+                return [program.result for program in paused]
             if any(ended):
                 raise UnequalStops(ended.index(True), ended.index(False))
-            answers = exchange([talker.said for talker in talkers])
+            answers = exchange([program.request for program in paused])
     finally:
-        for talker in talkers:
-            talker.abandon()
+        for program in paused:
+            program.abandon()
 
 
 class UnequalStops(RuntimeError):
     """A program ended while another waited for it.
 
     Attributes:
-        ended: The number of one that ended.
-        waiting: The number of one that waits.
+        ended: The number of a program that ended.
+        waiting: The number of a program that waits.
     """
 
     def __init__(self, ended: int, waiting: int) -> None:

@@ -1,13 +1,14 @@
 """The weighted average over the neighbours as a linear operator on the agents' vectors, in three forms.
 
-W is stochastic, so W v = v + (W - I) v, and every form computes it by differences: v_i + sum_j W_ij (v_j - v_i), or the
-same from another agent's vector. W's entries rounded to float32 do not sum to one, and what sums round-off up, such as
-a dual variable, would wander away with W v as it stands. Differences of equal vectors are zero: where the agents agree
-nothing changes, to the last bit, however the weights are rounded.
+W is stochastic, so W v = v + (W - I) v. Every form computes it by differences: v_i + sum_j W_ij (v_j - v_i), or the
+same from another agent's vector. The entries of W rounded to float32 do not sum to one. Computed as a plain product,
+W v would make quantities that accumulate round-off, such as a dual variable, drift. Differences of equal vectors are
+zero, so agents that agree keep their vectors to the last bit, independently of how the weights are rounded.
 
-The lists also add one neighbour after the other. What i receives from j is then rounded to the last digit of v_i, as
-what j receives from i is to that of v_j: where the two are alike nothing is lost over the network, and the sum of the
-v_i stays. The product is rounded once, each agent's for itself, so its sum may move by a few last digits a round.
+The lists also add one neighbour after the other. The term that i receives from j is then rounded to the last digit of
+v_i, and the term that j receives from i to that of v_j. If the two vectors are of similar size, nothing is lost over
+the network, and the sum of the v_i is preserved. The dense product is rounded once for each agent, so the sum may
+change by a few last digits a round.
 """
 
 from dataclasses import dataclass
@@ -25,42 +26,42 @@ from hypergossip.core.algorithm import WorldOracles
 from hypergossip.support.pytree import register_pytree
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
-# Where each form is the fastest on a CPU (benchmarks/mixing.py):
-FEW_COLUMNS = 16  # up to so many columns a padded list costs two microseconds more than a dense product at most
-DEGREES_IN_COLUMNS = 6  # a padded list wins while the largest degree fits so often into the columns
-EDGES_IN_ENTRIES = 50  # a list of edges wins over a dense product while they fit so often into its entries
+# Thresholds that select the fastest form on a CPU (benchmarks/mixing.py):
+FEW_COLUMNS = 16  # with at most this many columns a padded list is at most two microseconds slower than a dense product
+DEGREES_IN_COLUMNS = 6  # a padded list is faster if the columns are at least this many times the largest degree
+EDGES_IN_ENTRIES = 50  # a list of edges is faster than a dense product of at least this many times as many entries
 
 
 @register_pytree()
 @dataclass(frozen=True)
 class Dense:
-    """W as a matrix: one matrix product, of the differences from the table's first row.
+    """W as a dense matrix: one matrix product with the differences from the table's first row.
 
     Attributes:
-        weights: (agents, table): W, its columns in the table's order.
+        weights: W, (agents, table), its columns in the order of the table.
     """
 
     weights: Any
 
     def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
         """Returns W table."""
-        # Any row would do, but not the mean: the computed mean of equal rows need not equal them.
+        # Any row is suitable, but not the mean, because the computed mean of equal rows need not equal them.
         first = table[:1]
         return first + jnp.dot(self.weights.astype(table.dtype), table - first, precision=lax.Precision.HIGHEST)
 
     def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...): they are here."""
+        """Returns every agent's vectors, (agents, ...), which are all on this device."""
         return vectors
 
 
 @register_pytree()
 @dataclass(frozen=True)
 class Neighbours:
-    """W as a list of neighbours, padded to the largest degree with weight zero: one gather a neighbour.
+    """W as lists of neighbours, padded to the largest degree with weight zero: one gather for each neighbour.
 
     Attributes:
-        indices: (degree, agents) rows of the table; agent i is row i.
-        weights: (degree, agents) W_ij of those neighbours.
+        indices: The neighbours' rows of the table, (degree, agents); agent i is row i.
+        weights: The weights W_ij of these neighbours, (degree, agents).
     """
 
     indices: Any
@@ -76,20 +77,20 @@ class Neighbours:
         return total
 
     def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...): they are here."""
+        """Returns every agent's vectors, (agents, ...), which are all on this device."""
         return vectors
 
 
 @register_pytree("agents")
 @dataclass(frozen=True)
 class Edges:
-    """W as a list of its entries: for graphs whose degrees differ widely, as a star's.
+    """W as a list of its entries, for graphs whose degrees differ widely, such as a star.
 
     Attributes:
-        rows: (entries of W off the diagonal,) sorted; agent i is row i of the table.
-        columns: (entries,) rows of the table.
-        weights: (entries,).
-        agents: How many. Static.
+        rows: The row of each entry of W off the diagonal, (entries,), sorted; agent i is row i of the table.
+        columns: The other agent's row of the table, (entries,).
+        weights: The weights, (entries,).
+        agents: The number of agents. Static.
     """
 
     rows: Any
@@ -102,23 +103,23 @@ class Edges:
         own = table[: self.agents]
         here = own[self.rows]
         moved = here + self.weights.astype(table.dtype)[:, None] * (table[self.columns] - here)
-        # Less what it was added to: rounded as if it were the only one that is added.
+        # The subtraction rounds each term as if it were the only one that is added.
         received = jax.ops.segment_sum(moved - here, self.rows, self.agents, indices_are_sorted=True)
         return own + received
 
     def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...): they are here."""
+        """Returns every agent's vectors, (agents, ...), which are all on this device."""
         return vectors
 
 
-Mixing = Any  # one of the above, or an engine's own with the same `apply`
+Mixing = Any  # one of the above, or an engine's own class with the same methods
 
 
 def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighbours | Edges:
-    """Turns a sparse mixing matrix into its cheapest form.
+    """Converts a sparse mixing matrix into a given form, or into the fastest one.
 
     Args:
-        mixing: (agents, table) W, rows with sum 1; its first square block belongs to the agents themselves.
+        mixing: W, (agents, table), with row sums 1; its first square block belongs to the agents themselves.
         form: "auto", or one of "dense", "neighbours", "edges".
 
     Raises:
@@ -133,7 +134,7 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     degrees = np.diff(others.indptr)
     degree = int(degrees.max(initial=0))
     if form == "auto":
-        form = _cheapest(agents, columns, degree, others.nnz)
+        form = _fastest_form(agents, columns, degree, others.nnz)
     if form == "dense" or columns == 1:
         return Dense(jnp.asarray(mixing.toarray(), dtype))
     rows = np.repeat(np.arange(agents), degrees)
@@ -145,29 +146,29 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     return Neighbours(jnp.asarray(indices), jnp.asarray(weights, dtype))
 
 
-def _cheapest(agents: int, columns: int, degree: int, edges: int) -> str:
+def _fastest_form(agents: int, columns: int, degree: int, edges: int) -> str:
     if columns <= FEW_COLUMNS or degree * DEGREES_IN_COLUMNS <= columns:
         return "neighbours"
     return "edges" if edges * EDGES_IN_ENTRIES <= agents * columns else "dense"
 
 
 def enter(oracles: Any, mixing: Mixing, alone: bool = False) -> Any:
-    """Returns an agent's oracles within its world, where they have one.
+    """Returns an agent's oracles connected to the other agents' if they share a world, and unchanged otherwise.
 
     Args:
-        oracles: The agent's.
-        mixing: How the agents average; it knows where they are.
-        alone: Is there no `vmap` over the agents, since there is one?
+        oracles: The agent's oracles.
+        mixing: The operator by which the agents average; its `gather` collects their vectors.
+        alone: Whether there is one agent, and therefore no `vmap` over the agents.
     """
     if alone or not isinstance(oracles, WorldOracles):
-        return oracles  # alone, an agent plays every part
+        return oracles  # a single agent has every role in its world
     gather = _gather(oracles.agents)
     return oracles.within(lambda vector: gather(mixing, vector))
 
 
 @cache
 def _gather(agents: int) -> Any:
-    """Makes what collects an array of every agent; `vmap` over the agents turns it into ``mixing.gather``."""
+    """Returns a function that collects every agent's array; `vmap` over the agents turns it into ``mixing.gather``."""
 
     @jax.custom_batching.custom_vmap
     def gather(mixing: Mixing, vector: Any) -> Any:
@@ -175,7 +176,7 @@ def _gather(agents: int) -> Any:
 
     @gather.def_vmap
     def _over_agents(axis_size: int, in_batched: list, mixing: Mixing, vectors: Any) -> tuple[Any, bool]:
-        # The same for all, so it is not mapped: what follows from it, such as the world's next state, is computed once.
+        # It is equal for all agents, so it is not mapped. Its consequences, such as the next state, are computed once.
         if not in_batched[1]:
             return jnp.broadcast_to(vectors, (agents, *vectors.shape)), False
         return mixing.gather(vectors, agents), False
@@ -192,5 +193,5 @@ def average(mixing: Mixing, vector: Float[Array, "entries"]) -> Float[Array, "en
 @average.def_vmap
 def _average_over_agents(axis_size: int, in_batched: list, mixing: Mixing, vectors: Any) -> tuple[Any, bool]:
     if not in_batched[1]:
-        return vectors, False  # the same vector everywhere: W is stochastic
+        return vectors, False  # all agents have the same vector, and W is stochastic
     return mixing.apply(vectors), True

@@ -1,4 +1,4 @@
-"""The agents over several devices and processes: `shard_map` over blocks of agents, rows permuted between them."""
+"""Agents on several devices and processes: `shard_map` over blocks of agents, which exchange rows by permutations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,26 +27,28 @@ from hypergossip.support.processes import gather
 class Sharded:
     """Runs blocks of agents on several devices, of one process or of all processes of `jax.distributed`.
 
-    Every process makes the same problem and network and calls `solve` alike; each gets the whole result, and process 0
-    writes the files. In every round a device sends only those rows that other devices average: on a ring one each way.
+    Every process builds the same problem and network and calls `solve` with the same arguments. Each gets the whole
+    result, and process 0 writes the files. In every round a device sends only the rows that other devices average: on a
+    ring, one in each direction.
 
-    A number of agents that is a multiple of the devices spreads state and data over them for good. Otherwise some
-    devices run an agent twice (`hypergossip.engines.halo.deal`), and between chunks of rounds every device holds a
-    copy of all.
+    If the number of agents is a multiple of the number of devices, state and data stay distributed over the devices.
+    Otherwise some devices run an agent twice (`hypergossip.engines.halo.deal`), and between chunks of rounds every
+    device holds a copy of all agents.
 
     Args:
-        devices: How many devices, spread evenly over the processes; all if absent. Never more than agents.
-        mixing: How a device averages its own and the received rows, as for `Simulated`.
+        devices: The number of devices, distributed evenly over the processes; None uses all. It is at most the number
+            of agents.
+        mixing: The form in which a device averages its own and the received rows, as for `Simulated`.
     """
 
     devices: int | None = None
     mixing: str = "auto"
 
     def open(self, job: Job) -> "ShardedSession":
-        """Puts each device's agents there.
+        """Puts each device's agents on the device and returns the session.
 
         Raises:
-            ValueError: If there are not so many devices, fewer agents than processes, or no such form of mixing.
+            ValueError: If there are too few devices, fewer agents than processes, or no such form of mixing.
         """
         if self.mixing not in MIXINGS:
             raise ValueError(f"mixing is {self.mixing!r}; choose one of {', '.join(MIXINGS)}.")
@@ -63,14 +65,13 @@ class Sharded:
         return ShardedSession(job, Placed(oracles, identities, halo))
 
     def _mesh(self, problem: Any) -> Mesh:
-        """Returns the devices to run on: those with the agents' data already, where each process has its own."""
+        """Returns the devices to run on: those that hold the agents' data, if each process has loaded its own."""
         loaded = mesh_of(problem.oracles)
         if loaded is None:
             return Mesh(np.asarray(_devices(self.devices, problem.agents)), (AXIS,))
         if self.devices not in (None, loaded.size):
             raise ValueError(
-                f"devices is {self.devices}, but the agents' data were loaded onto {loaded.size} devices; leave "
-                "devices out."
+                f"devices is {self.devices}, but the agents' data were loaded onto {loaded.size} devices; omit devices."
             )
         return loaded
 
@@ -80,11 +81,11 @@ class ShardedSession(ArraySession):
 
     @property
     def is_leader(self) -> bool:
-        """Is this process 0?"""
+        """Whether this is process 0."""
         return jax.process_index() == 0
 
     def all_gather(self, *numbers: float | int) -> np.ndarray:
-        """Returns what every process told, (processes, numbers); process 0 first. All must call it."""
+        """Returns every process's numbers, (processes, numbers), process 0 first. All processes must call it."""
         return gather(np.asarray(numbers, np.float64))
 
     def start(self, x: Any, y: Any) -> Any:
@@ -102,7 +103,7 @@ class ShardedSession(ArraySession):
         )
 
     def put(self, tree: Any) -> Any:
-        """Puts a tree of host arrays, leaves (runs, agents, ...), on the devices."""
+        """Puts a tree of host arrays, with leaves (runs, agents, ...), on the devices."""
         return _put(tree, _of_states(self.placed))
 
     def to_host(self, tree: Any) -> Any:
@@ -111,29 +112,30 @@ class ShardedSession(ArraySession):
 
 
 def _devices(wanted: int | None, agents: int) -> list[Any]:
-    """Returns so many devices (all if None, at most one an agent), evenly from every process."""
+    """Returns this number of devices (all if None, at most one for each agent), evenly from every process."""
     everywhere, processes = jax.devices(), jax.process_count()
     if wanted is not None and (isinstance(wanted, bool) or not 1 <= wanted <= len(everywhere)):
         raise ValueError(
-            f"devices is {wanted!r}, and there are {len(everywhere)}: give a number from 1 to {len(everywhere)}, or "
-            'None for all. On a CPU, jax.config.update("jax_num_cpu_devices", n) makes n of them, before JAX is used.'
+            f"devices is {wanted!r}, and there are {len(everywhere)}; give a number from 1 to {len(everywhere)}, or "
+            'None for all. On a CPU, jax.config.update("jax_num_cpu_devices", n) creates n devices; call it before '
+            "JAX is used."
         )
     count = min(wanted or len(everywhere), agents)
     if count < processes:
         raise ValueError(
-            f"{processes} processes cannot share {count} {'agents' if count == agents else 'devices'}: "
+            f"{processes} processes cannot share {count} {'agents' if count == agents else 'devices'}; "
             f"start at most {count} processes."
         )
     return devices_of_all_processes(count)
 
 
 def _put(tree: Any, sharding: NamedSharding) -> Any:
-    """Makes global arrays of a tree of which every process' host has a copy."""
+    """Makes global arrays of a tree of host arrays; every process has a copy of them."""
     return jax.tree.map(lambda leaf: global_array(leaf, sharding), tree)
 
 
 def _of_states(placed: Placed) -> NamedSharding:
-    """Returns the sharding of states between chunks, leaves (runs, agents, ...)."""
+    """Returns the sharding of states between chunks, whose leaves are (runs, agents, ...)."""
     of_agents = placed.identities.sharding
     return NamedSharding(of_agents.mesh, P(None, *of_agents.spec) if len(of_agents.spec) else P())
 
@@ -142,7 +144,7 @@ def _of_states(placed: Placed) -> NamedSharding:
 def _start(
     algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y: Any, keys: Any, sharding: NamedSharding
 ) -> Any:
-    """`initial_states` on every device for its own agents; where devices run agents twice, of all agents on each."""
+    """`initial_states` on every device for its own agents, or for all agents if devices run an agent twice."""
     mesh, of_agents, of_states = sharding.mesh, P(*sharding.spec[1:]), sharding.spec
 
     def on_device(algorithm: Algorithm, oracles: Any, identities: Any, x: Any, y: Any, keys: Any) -> Any:
@@ -180,12 +182,12 @@ def _advance(
             state = jax.tree.map(lambda leaf: leaf[:, own[0]], state)
         return run_rounds(algorithm, swept, Placed(oracles, identities, mixing), spaces, state, keys, first, last)
 
-    # The runs' axis is mapped inside: collectives over a mesh axis and a `vmap` axis at once are refused.
+    # The axis of runs is mapped inside, because JAX refuses collectives over a mesh axis and a `vmap` axis at once.
     of_agents, of_states = sharding.spec[1:], sharding.spec
     specs = P(), Placed(P(*of_agents), P(*of_agents), P(AXIS)), P(AXIS), of_states, P(), P(), P()
     run = on_devices(on_device, mesh, specs, P(None, AXIS))
     done = run(algorithm, placed, jnp.asarray(rows), state, keys, first, last)
     if not even:
-        once = np.unique(rows, return_index=True)[1]  # the first row of every agent
+        once = np.unique(rows, return_index=True)[1]  # the index of every agent's first row
         done = jax.tree.map(lambda leaf: leaf[:, once], done)
     return lax.with_sharding_constraint(done, sharding)

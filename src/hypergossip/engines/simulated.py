@@ -1,4 +1,4 @@
-"""All agents on one device: `vmap` over the agents, W as a dense product or as a list of neighbours."""
+"""All agents on one device: `vmap` over the agents, with W as a matrix, a list of neighbours or a list of edges."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +21,16 @@ class Simulated:
     """Simulates the network on one device.
 
     Args:
-        mixing: "dense", "neighbours" (a padded list), "edges" (for unlike degrees), or "auto": the
-            cheapest for the graph.
+        mixing: "dense", "neighbours" (a padded list), "edges" (for degrees that differ widely), or "auto", which
+            selects the fastest form for the graph.
     """
 
     mixing: str = "auto"
 
     def open(self, job: Job) -> "SimulatedSession":
-        """Puts a problem on its network; both on JAX's default device."""
+        """Puts a problem and its network on JAX's default device and returns the session."""
         problem = job.problem
-        refuse_several_processes(problem.oracles, "Simulated", "take engine=Sharded()")
+        refuse_several_processes(problem.oracles, "Simulated", "use engine=Sharded()")
         return SimulatedSession(
             job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, self.mixing))
         )
@@ -44,7 +44,7 @@ class SimulatedSession(ArraySession):
         return _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
-        """Runs the rounds first..last-1; large runs divide a processor's cores among themselves."""
+        """Runs the rounds first..last-1; on a CPU, large runs are distributed over the cores."""
         algorithm, keys, swept = self.job.algorithm, self.job.keys, self.job.swept
         rounds = np.int32(first), np.int32(last)
         teams = min(keys.size, cores()) if one_after_another(state, keys.size) else 1

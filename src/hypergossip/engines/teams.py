@@ -1,4 +1,4 @@
-"""Large runs on a processor: the cores divide them among themselves."""
+"""Distributes large runs over the cores of a CPU."""
 
 import os
 from collections.abc import Callable
@@ -12,23 +12,23 @@ import numpy as np
 
 
 def cores() -> int:
-    """Returns how many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def divide(runs: Any, teams: int, prepare: Callable[..., Callable[[], Any]]) -> Any:
-    """Cuts runs into shares and works on all of them at once, one thread a share.
+    """Splits runs into shares and computes them at the same time, one thread for each share.
 
-    XLA's processor client takes the calls of one thread in turn, so more cores need more threads.
+    XLA's CPU client executes the calls of one thread in turn, so more cores need more threads.
 
     Args:
-        runs: A tuple of trees, leaves (runs, ...).
-        teams: How many shares, as equal as they can be; at most as many as runs.
-        prepare: A share -> the call that does its work, a compiled program on its arguments. It is made in the caller's
-            thread, since what JAX is told by a `with` holds in that thread alone.
+        runs: A tuple of trees, with leaves (runs, ...).
+        teams: The number of shares, which differ in size by at most one run; at most the number of runs.
+        prepare: A function that maps a share to the call that computes it, a compiled program on its arguments. It is
+            called in the caller's thread, because options that a `with` sets in JAX hold in that thread alone.
 
     Returns:
-        What the calls return, put together, leaves (runs, ...).
+        The results of all calls, concatenated; leaves (runs, ...).
     """
     count = jax.tree.leaves(runs)[0].shape[0]
     bounds = np.linspace(0, count, teams + 1).round().astype(int).tolist()

@@ -1,4 +1,4 @@
-"""What is measured: stationarity, consensus, lower error, the problem's own observations, and the cost."""
+"""Metrics: stationarity, consensus error, lower error, the problem's own observations, and the cost."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run costs: bytes from the messages' shapes and the graph, oracle calls as the algorithms count them."""
+"""The cost of a run: bytes from the shapes of the messages and the graph, oracle calls as counted by the algorithm."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,32 +10,32 @@ from hypergossip.core.messages import Message
 
 
 def bytes_per_round(messages: Iterable[Message], degrees: Any) -> np.ndarray:
-    """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads, times its neighbours.
+    """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads times its neighbours.
 
     Args:
-        messages: Of a round, as `hypergossip.core.messages` reads them off the step.
-        degrees: (agents,) each agent's number of neighbours.
+        messages: The messages of a round, which `hypergossip.core.messages` finds by tracing the step.
+        degrees: Each agent's number of neighbours, (agents,).
     """
     return sum(message.times * message.bytes for message in messages) * np.asarray(degrees, np.int64)
 
 
 def nothing(runs: int, agents: int) -> Cost:
-    """Returns the counts of a run that has not begun, 64-bit integers (runs, agents)."""
+    """Returns the counts before the first round: zeros, 64-bit integers (runs, agents)."""
     return Cost(*(np.zeros((runs, agents), np.int64) for _ in Cost._fields))
 
 
 def add(total: Cost, cost: Cost) -> Cost:
-    """Adds to 64-bit counts on the host what a chunk of rounds counted in 32 bits, each (runs, agents)."""
+    """Adds the 32-bit counts of a chunk of rounds to the 64-bit counts on the host, each (runs, agents)."""
     return Cost(*(old + np.asarray(new, np.int64) for old, new in zip(total, cost, strict=True)))
 
 
 def columns(cost: Cost, sent: np.ndarray, round: int) -> dict[str, Any]:
-    """Returns the cumulative columns after so many rounds: means over the agents, each (runs,) or a number.
+    """Returns the cumulative columns after a number of rounds: means over the agents, each (runs,) or a number.
 
     Args:
         cost: Every agent's counts, each (runs, agents).
-        sent: (agents,) bytes each agent sends in a round.
-        round: Rounds done.
+        sent: The bytes that each agent sends in a round, (agents,).
+        round: The number of completed rounds.
     """
     total = sent * round
     counts = {name: count.mean(axis=1) for name, count in cost._asdict().items()}

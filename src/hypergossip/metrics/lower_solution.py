@@ -1,4 +1,4 @@
-"""The lower level's exact solution y* on the whole data, personal or shared over the network."""
+"""The exact solution y* of the lower level on the full data, personal or shared over the network."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,18 +13,18 @@ from hypergossip.core.space import Space
 from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
 
 RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
-REACHED = 1e-6  # relative: what is solved less well is not measured
-ROUND_OFF = 1e-12  # a residual below this is none, whatever it is relative to
+REACHED = 1e-6  # relative: quantities whose residual is larger are not measured
+ROUND_OFF = 1e-12  # an absolute residual below this counts as zero
 NEWTON_STEPS = 50
 LINEAR_ITERATIONS = 2000
 
 
 class Reached(NamedTuple):
-    """A solution, and how well it solves what it should.
+    """The solution of a system, and its residual.
 
     Attributes:
-        solution: The agent's, (q,) or (p,).
-        residual: The relative residual; infinite where a Hessian was found not to be positive definite.
+        solution: The agent's solution, (q,) or (p,).
+        residual: The relative residual, which is infinite if a Hessian was found not to be positive definite.
     """
 
     solution: Any
@@ -34,23 +34,24 @@ class Reached(NamedTuple):
 def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp.vdot) -> tuple[Any, Any]:
     """Minimises a strongly convex function by Newton's method with conjugate gradients and a line search.
 
-    Steps are halved until the gradient shrinks: along a Newton direction its norm always does at first, so no loss
-    is needed. The linear systems are solved only as well as the gradient is small (Dembo, Eisenstat & Steihaug 1982).
+    Steps are halved until the norm of the gradient decreases. It decreases along a Newton direction for small steps,
+    so no loss is needed. The accuracy of the linear systems increases as the gradient decreases (Dembo, Eisenstat &
+    Steihaug 1982).
 
     Args:
-        gradient: y -> the gradient.
-        product: (y, v) -> the Hessian at y times v.
-        start: Where to start, an array.
+        gradient: The gradient, a function of y.
+        product: The product of the Hessian at y with v, a function of (y, v).
+        start: The starting point, an array.
         inner: The inner product.
 
     Returns:
-        The minimiser, to a gradient of `RESIDUAL` times that at zero, and its relative residual: more than `RESIDUAL`
-        where the function is not strongly convex, or has a kink.
+        The minimiser, with a gradient of at most `RESIDUAL` times that at zero, and its relative residual. The residual
+        is larger than `RESIDUAL` if the function is not strongly convex or not differentiable at the minimiser.
     """
     r = gradient(start)
     residual2, at_zero = inner(r, r), gradient(jnp.zeros_like(start))
     scale = inner(at_zero, at_zero)
-    # Zero may be special: a norm has no gradient there.
+    # The gradient at zero may not exist, as for a norm.
     scale = jnp.where(jnp.isfinite(scale), scale, residual2)
 
     def unfinished(carry: tuple) -> Any:
@@ -75,7 +76,7 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
             return step, y_new, r_new, inner(r_new, r_new)
 
         _, y_new, r_new, new2 = lax.while_loop(too_long, halve, attempt(jnp.ones_like(residual2)))
-        moved = new2 < residual2  # at round-off nothing shrinks any more
+        moved = new2 < residual2  # at round-off level the residual no longer decreases
         keep = lambda new, old: jnp.where(moved, new, old)
         return keep(y_new, y), keep(r_new, r), keep(new2, residual2), steps + 1, moved
 
@@ -84,25 +85,25 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
 
 
 def relative(residual2: Any, scale2: Any) -> Any:
-    """Returns a residual relative to a scale, from their squares; 0 where it is round-off."""
+    """Returns a residual relative to a scale, from their squares; 0 if the residual is round-off."""
     ratio = jnp.sqrt(residual2 / jnp.where(scale2 > 0, scale2, 1.0))
     return jnp.where(residual2 <= ROUND_OFF**2, 0.0, ratio)
 
 
 def solve_lower(agent: Any, space: Space, x: Float[Array, "p"], y: Float[Array, "q"], network: Collective) -> Reached:
-    """Solves the lower level of one agent, on all its data.
+    """Solves the lower level of one agent on all its data.
 
-    Personal entries minimise the agent's own g_i(x_i, .), shared ones the network's mean 1/n sum_i g_i(x_i, .): Newton
-    steps whose products and inner products are means over the network.
+    Personal entries minimise the agent's own g_i(x_i, .), and shared entries minimise the network's mean
+    1/n sum_i g_i(x_i, .), by Newton steps whose products and inner products are means over the network.
 
     Args:
         agent: The agent's oracles without sampling.
         space: The space of y.
         x: The agent's x.
-        y: Where to start.
-        network: All agents.
+        y: The starting point.
+        network: The collective operations over all agents.
     """
-    key = jax.random.key(0)  # of no consequence: without sampling every key is the whole data
+    key = jax.random.key(0)  # has no influence, because oracles without sampling use the full data for every key
     gradient = lambda agent, x, y: agent.lower_gradient(x, y, key)
     product = lambda agent, x, y, v: agent.hessian_product(x, y, key)(v)
     if not any(space.shared):
@@ -123,15 +124,15 @@ def solve_lower(agent: Any, space: Space, x: Float[Array, "p"], y: Float[Array, 
 
 
 def solve_adjoint(agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective) -> Reached:
-    """Solves d2yy g z = target for one agent, with the network's mean Hessian where y is shared.
+    """Solves d2yy g z = target for one agent, with the network's mean Hessian if y is shared.
 
     Args:
         agent: The agent's oracles without sampling.
         space: The space of y.
-        x: (p,).
-        y: (q,).
-        target: (q,) the agent's own; shared entries of the targets are averaged.
-        network: All agents.
+        x: The agent's x, (p,).
+        y: The agent's y, (q,).
+        target: The agent's right-hand side, (q,); its shared entries are averaged over the network.
+        network: The collective operations over all agents.
     """
     key = jax.random.key(0)
     if not any(space.shared):
@@ -147,18 +148,18 @@ def _solve_adjoint(product: Callable, target: Any, inner: Inner) -> Reached:
     solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
     target2 = inner(target, target)
     residual = jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
-    # A target of round-off is another number wherever the compiler computes it anew, and has no solution.
-    none = target2 <= ROUND_OFF**2
-    return Reached(jnp.where(none, 0.0, solved.z), jnp.where(none, 0.0, residual))
+    # The compiler may compute a target that is pure round-off twice, with different values. Its solution is zero.
+    zero = target2 <= ROUND_OFF**2
+    return Reached(jnp.where(zero, 0.0, solved.z), jnp.where(zero, 0.0, residual))
 
 
 def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:
     """Returns y* for every agent, (agents, q).
 
     Args:
-        oracles: Every agent's oracles without sampling, leaves (agents, ...).
+        oracles: Every agent's oracles without sampling, with leaves (agents, ...).
         space: The space of y.
         x: Every agent's x.
-        y: Where to start.
+        y: The starting points.
     """
     return every_agent(lambda agent, x, y, network: solve_lower(agent, space, x, y, network).solution, oracles, x, y)

@@ -1,4 +1,4 @@
-"""Which columns a row of the history has."""
+"""Selects the columns of the history."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,20 +10,20 @@ from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.metrics.together import Disagreement, DisagreementProgram
 
 Named = tuple[tuple[str, Callable[..., Any]], ...]
-SOLVED = ("stationarity", "lower_error", "metric")  # for these y* is computed
+SOLVED = ("stationarity", "lower_error", "metric")  # these require y*
 
 
 class MeasurementWarning(UserWarning):
-    """Something could not be measured; its columns are NaN."""
+    """A quantity could not be measured; its columns are NaN."""
 
 
 class Measured(NamedTuple):
-    """What is measured for a row, beside what the run has cost.
+    """The quantities that a row contains in addition to the costs.
 
     Attributes:
-        metrics: Names of `Metrics`, or of `Disagreement` where the problem has no losses.
+        metrics: Names in `Metrics`, or in `Disagreement` if the problem has no losses.
         observe: The problem's observations of one agent, names and functions.
-        together: Its observations of the whole network, likewise.
+        together: The problem's observations of the whole network, names and functions.
     """
 
     metrics: tuple[str, ...]
@@ -32,15 +32,15 @@ class Measured(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """The names of what is measured, in the order of the columns."""
+        """The names of the measured quantities, in the order of the columns."""
         return [*self.metrics, *(name for name, _ in self.observe), *(name for name, _ in self.together)]
 
 
 def programs(measured: Measured, problem: Problem) -> list[Program]:
-    """Returns the agents' programs that measure it, its observations of the whole network apart.
+    """Returns the agents' measuring programs, without the observations of the whole network.
 
     Args:
-        measured: What is measured.
+        measured: The quantities to measure.
         problem: The problem.
     """
     spaces, found = (problem.upper, problem.lower), []
@@ -54,14 +54,14 @@ def programs(measured: Measured, problem: Problem) -> list[Program]:
 
 
 def read_measure(measure: Any, problem: Problem) -> Measured:
-    """Returns what is measured.
+    """Returns the quantities to measure.
 
     Args:
-        measure: True for all columns; False for the problem's own observations alone; or the names of those wanted.
+        measure: True for all columns, False for the problem's own observations only, or the names of columns.
         problem: The problem.
 
     Raises:
-        ValueError: If a name is none that the problem has.
+        ValueError: If the problem has no column of one of the names.
     """
     there = list(Metrics._fields if problem.losses else Disagreement._fields)
     if not any(problem.lower.shared):

@@ -1,4 +1,4 @@
-"""DIAMOND's eq. 11 and its like for shared lower levels, on the whole data and in float64."""
+"""The metric of DIAMOND, eq. 11, and its counterpart for shared lower levels, on the full data in float64."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -15,17 +15,17 @@ from hypergossip.support.pytree import register_pytree
 
 
 class Metrics(NamedTuple):
-    """What a row of the history measures (equations.md, "What is measured"), each (runs,).
+    """The measured quantities of a row of the history (equations.md, "What is measured"), each (runs,).
 
     Attributes:
-        stationarity: |grad l(xbar)|^2; with no shared x, the mean over agents of |grad_{x_i} f_i(x_i, y*)|^2.
+        stationarity: |grad l(xbar)|^2. If no x is shared, the mean over agents of |grad_{x_i} f_i(x_i, y*)|^2.
         consensus_error: sum_i |x_i - xbar|^2 over shared entries.
-        lower_error: `sum_i |y*_i(x_i) - y_i|^2`, `y*` that of the whole network where the lower level is shared.
+        lower_error: `sum_i |y*_i(x_i) - y_i|^2`. If the lower level is shared, `y*` is that of the whole network.
         metric: Their sum, M_t.
         upper_loss: mean_i f_i(x_i, y_i).
         lower_consensus_error: sum_i |y_i - ybar|^2 over shared entries.
-        relative_residual: The largest relative residual of what was solved for them: y* and the adjoint. Where one of
-            these is above `lower_solution.REACHED`, what depends on it is NaN.
+        relative_residual: The largest relative residual of the systems solved for them, y* and the adjoint. A quantity
+            that depends on a residual above `lower_solution.REACHED` is NaN.
     """
 
     stationarity: Any
@@ -40,29 +40,30 @@ class Metrics(NamedTuple):
 def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, network: Collective) -> Reached:
     """Returns one agent's term of the true hypergradient at (x, y), whose mean over the agents is grad l.
 
-    On a shared lower level the second derivatives are the network's means. Where no x is shared (SLAM-L) agent i
-    minimises its own f_i: its term is dx f_i - d2xy g_i [1/n sum_j d2yy g_j]^-1 dy f_i, as corollary 1 of Lu et
-    al. 2022 reads it. (The derivative of y* along x_i alone carries a further 1/n, which no method of the paper sees.)
+    On a shared lower level the second derivatives are the network's means. If no x is shared (SLAM-L), agent i
+    minimises its own f_i, and its term is dx f_i - d2xy g_i [1/n sum_j d2yy g_j]^-1 dy f_i, as in corollary 1 of Lu
+    et al. 2022. (The derivative of y* with respect to x_i alone has a further factor 1/n, which the paper's methods
+    do not contain.)
 
     Args:
         agent: The agent's oracles without sampling.
         upper: The space of x.
         lower: The space of y.
-        x: Where, (p,).
-        y: The lower solution there, (q,).
-        network: All agents.
+        x: The upper point, (p,).
+        y: The lower solution at x, (q,).
+        network: The collective operations over all agents.
 
     Returns:
-        The term, (p,), and the relative residual of the adjoint behind it.
+        The term, (p,), and the relative residual of its adjoint.
     """
     key = jax.random.key(0)
     fx, fy = network.apart(lambda agent, x, y: agent.upper_gradients(x, y, key), agent, x, y)
     if any(lower.shared) and not any(upper.shared):
 
         def own(i: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
-            """Solves agent i's system, in which all agents take part."""
+            """Solves agent i's system together with all agents."""
             mine = i == network.index
-            whole = lower.replace(fy, network.agents * lower.select(fy))  # its shared entries are averaged
+            whole = lower.replace(fy, network.agents * lower.select(fy))  # solve_adjoint averages shared entries
             solved = solve_adjoint(agent, lower, x, y, jnp.where(mine, whole, 0.0), network)
             return jnp.where(mine, solved.solution, found[0]), jnp.maximum(solved.residual, found[1])
 
@@ -74,13 +75,13 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
 
 
 def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space) -> Metrics:
-    """Measures one run's point: one agent's program, whose result is the same for all.
+    """Measures one run's point. This is one agent's program, and its result is the same for all agents.
 
     Args:
         agent: The agent's oracles.
-        x: (p,).
-        y: (q,).
-        network: All agents.
+        x: The agent's x, (p,).
+        y: The agent's y, (q,).
+        network: The collective operations over all agents.
         upper: The space of x.
         lower: The space of y.
 
@@ -92,8 +93,8 @@ def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
     if any(lower.shared):
         own_solution, own_residual = solution, residual = solve_lower(full, lower, x, y, network)
     else:
-        # With personal lower levels grad l(xbar) needs y* at xbar, too; a shared one has the same y* in both. One after
-        # the other in one loop, which is half the program to compile.
+        # With personal lower levels grad l(xbar) also needs y* at xbar; a shared level has one y* for both. One loop
+        # solves both, one after the other, which halves the program to compile.
         def solve(start: Any, x: Any) -> tuple[Any, Reached]:
             reached = solve_lower(full, lower, x, start, network)
             return reached.solution, reached
@@ -117,7 +118,7 @@ def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
 
 
 def mean_square(space: Space, gradient: Any, network: Collective) -> Any:
-    """Returns |mean_i g_i|^2 over shared entries plus the mean of |g_i|^2 over private ones."""
+    """Returns |mean_i g_i|^2 over shared entries plus the mean of |g_i|^2 over personal entries."""
     return network.mean(jnp.sum(network.average_shared(space, gradient) ** 2))
 
 
@@ -127,10 +128,11 @@ class MetricsProgram:
     """Measures some of the `Metrics`, in float64.
 
     Attributes:
-        names: Which; what is not asked for is not computed.
+        names: The names of the metrics; the others are not computed.
         upper: The space of x.
         lower: The space of y.
-        twice_differentiable: Can the lower loss be differentiated twice? If not, differences are measured with.
+        twice_differentiable: Whether the lower loss can be differentiated twice. If not, its second derivatives are
+            approximated by differences of gradients.
     """
 
     names: tuple[str, ...]
@@ -140,21 +142,21 @@ class MetricsProgram:
     precise: ClassVar[bool] = True
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
-        """Returns name -> scalar; one agent's program."""
+        """Returns name -> scalar; this is one agent's program."""
         agent = measured_oracles(agent, self.twice_differentiable)
         measured = metrics_of_agent(agent, x, y, network, self.upper, self.lower)._asdict()
         return {name: measured[name] for name in self.names}
 
 
 def evaluate(oracles: Any, upper: Space, lower: Space, x: Any, y: Any) -> Metrics:
-    """Measures every run's point, in float64 whatever the precision of the run.
+    """Measures every run's point, always in float64.
 
     Args:
-        oracles: Every agent's oracles, leaves (agents, ...).
+        oracles: Every agent's oracles, with leaves (agents, ...).
         upper: The space of x.
         lower: The space of y.
-        x: (runs, agents, p).
-        y: (runs, agents, q).
+        x: Every agent's x, (runs, agents, p).
+        y: Every agent's y, (runs, agents, q).
 
     Returns:
         The metrics, each (runs,) on the device.

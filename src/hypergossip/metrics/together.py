@@ -1,4 +1,4 @@
-"""What is measured of all agents at once: disagreement where a problem has no losses, and its own observations."""
+"""Quantities of all agents at once: the disagreement, if a problem has no losses, and the problem's observations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Named = tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...]
 
 
 class Disagreement(NamedTuple):
-    """What a row of the history measures where there are no losses, each (runs,).
+    """The measured quantities of a row of the history if the problem has no losses, each (runs,).
 
     Attributes:
         consensus_error: sum_i |x_i - xbar|^2 over shared entries.
@@ -33,7 +33,7 @@ class DisagreementProgram:
     """Measures `Disagreement`, in float64.
 
     Attributes:
-        names: Which of it.
+        names: The names of the quantities to measure.
         upper: The space of x.
         lower: The space of y.
     """
@@ -44,7 +44,7 @@ class DisagreementProgram:
     precise: ClassVar[bool] = True
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
-        """Returns name -> scalar; one agent's program."""
+        """Returns name -> scalar; this is one agent's program."""
         error = lambda space, v: network.agents * network.mean(jnp.sum((v - network.average_shared(space, v)) ** 2))
         measured = Disagreement(error(self.upper, x), error(self.lower, y))._asdict()
         return {name: measured[name] for name in self.names}
@@ -55,10 +55,10 @@ def observations_together(named: Named, oracles: Any, x: Any, y: Any) -> dict[st
     """Returns every observation of the whole network, each (runs,).
 
     Args:
-        named: Names and functions of (oracles, x, y), of all agents.
-        oracles: Every agent's, leaves (agents, ...).
-        x: (runs, agents, p).
-        y: (runs, agents, q).
+        named: Names and functions of (oracles, x, y) of all agents.
+        oracles: Every agent's oracles, with leaves (agents, ...).
+        x: Every agent's x, (runs, agents, p).
+        y: Every agent's y, (runs, agents, q).
     """
     of_run = lambda point: {name: jnp.asarray(function(oracles, *point)) for name, function in named}
     return lax.map(of_run, (x, y))

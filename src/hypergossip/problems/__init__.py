@@ -1,4 +1,4 @@
-"""The zoo of problems."""
+"""Ready-made bilevel problems."""
 
 from hypergossip.problems.data_cleaning import corruption, data_cleaning, sample_weights
 from hypergossip.problems.hyperparameter import hyperparameter

@@ -1,4 +1,4 @@
-"""Meta-learning as a bilevel problem: MAML, ANIL and iMAML for any network and any tasks.
+"""Meta-learning as a bilevel problem: MAML, ANIL and iMAML for arbitrary networks and tasks.
 
 MAML: Finn, Abbeel & Levine 2017. ANIL: Raghu, Raghu, Bengio & Vinyals 2020. iMAML: Rajeswaran, Finn, Kakade & Levine
 2019.
@@ -15,23 +15,24 @@ from jaxtyping import Array, Float
 
 FORMS = ("maml", "anil", "imaml")
 
-Layers = list[Any]  # a pytree of parameters for every layer, the last layer last
-Shots = Any  # a pytree; of one task leaves (shots, ...), of several (shots, tasks, ...)
+Layers = list[Any]  # a pytree of parameters for every layer, in order
+Shots = Any  # a pytree with leaves (shots, ...) for one task, and (shots, tasks, ...) for several
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """How one network x adapts to every task, and the two losses that this makes of it.
+    """The adaptation of a network x to every task, and the two losses of the corresponding bilevel problem.
 
-    A task's parameters are x displaced by y. The displacement is of the last layers: all of them for "maml" and
-    "imaml", the last one for "anil".
+    A task's parameters are x displaced by y. The displacement concerns all layers for "maml" and "imaml", and the last
+    layer for "anil".
 
     Attributes:
         form: A name in `FORMS`.
-        error: (parameters, shots of one task) -> their error S, a mean over the shots.
-        steps: T, the gradient steps of "maml" and "anil"; for "imaml" only the accelerated ones of `adapt`.
-        step: a, their size.
-        proximity: lambda of "imaml"; the others have no use for it.
+        error: The error S, a function of the parameters and the shots of one task: a mean over the shots.
+        steps: T, the number of gradient steps of "maml" and "anil". For "imaml" it is the number of accelerated steps
+            in `adapt` only.
+        step: The size a of these steps.
+        proximity: lambda of "imaml"; the other forms do not use it.
     """
 
     form: str
@@ -41,7 +42,7 @@ class Adaptation:
     proximity: float
 
     def unadapted(self, x: Layers) -> Layers:
-        """Returns the displacement that moves nothing."""
+        """Returns the zero displacement."""
         return jax.tree.map(jnp.zeros_like, x[-1:] if self.form == "anil" else x)
 
     def displaced(self, x: Layers, y: Layers) -> Layers:
@@ -50,10 +51,10 @@ class Adaptation:
         return [*x[:kept], *jax.tree.map(jnp.add, x[kept:], y)]
 
     def adapt(self, x: Layers, support: Shots) -> Layers:
-        """Returns the displacement that the `support` shots of one task call for.
+        """Returns the displacement that adapts x to the `support` shots of one task.
 
-        For "maml" and "anil" the T steps, which are y*(x) itself; for "imaml" T steps towards it, accelerated as
-        Nesterov's for a curvature of at least lambda.
+        For "maml" and "anil" it is the result of the T steps, which is y*(x). For "imaml" it is the result of T steps
+        of Nesterov's accelerated gradient method towards y*(x), for a curvature of at least lambda.
         """
         if self.form != "imaml":
             return self._descend(x, support, self.steps)
@@ -74,21 +75,21 @@ class Adaptation:
 
         Args:
             x: The network.
-            y: Every task's displacement, leaves (tasks, ...).
-            batch: Query shots, leaves (shots, tasks, ...).
+            y: Every task's displacement, with leaves (tasks, ...).
+            batch: The query shots, with leaves (shots, tasks, ...).
         """
         return jnp.mean(jax.vmap(self._error, (None, 0, 1))(x, y, batch))
 
     def lower_loss(self, x: Layers, y: Layers, batch: Shots) -> Float[Array, ""]:
-        """g: a sum over the tasks, so that its curvature does not depend on how many they are.
+        """g: a sum over the tasks, so that its curvature does not depend on their number.
 
-        "maml", "anil": with d the displacement after T - 1 steps from x, ``<grad S(d), y - d> + |y - d|^2 / 2a``,
-        whose minimiser is the T-th step. "imaml": ``S(y) + lambda/2 |y|^2``.
+        For "maml" and "anil", a task's term is ``<grad S(d), y - d> + |y - d|^2 / 2a``, where d is the displacement
+        after T - 1 steps from x; its minimiser is the T-th step. For "imaml", the term is ``S(y) + lambda/2 |y|^2``.
 
         Args:
             x: The network.
-            y: Every task's displacement, leaves (tasks, ...).
-            batch: Support shots, leaves (shots, tasks, ...).
+            y: Every task's displacement, with leaves (tasks, ...).
+            batch: The support shots, with leaves (shots, tasks, ...).
         """
         return jnp.sum(jax.vmap(self._lower, (None, 0, 1))(x, y, batch))
 
@@ -100,7 +101,7 @@ class Adaptation:
         return _product(jax.grad(self._error, 1)(x, d, support), rest) + _product(rest, rest) / (2 * self.step)
 
     def _descend(self, x: Layers, support: Shots, steps: int) -> Layers:
-        """Takes gradient steps on the support error from no displacement."""
+        """Takes gradient steps on the support error from the zero displacement."""
 
         def one(y: Layers, _: None) -> tuple[Layers, None]:
             slope = jax.grad(self._error, 1)(x, y, support)

@@ -1,4 +1,4 @@
-"""Tuning one regulariser a feature: DIAMOND's logistic regression (Qiu et al. 2023, section VI, experiment 2)."""
+"""Tunes one regulariser per feature: the logistic regression of DIAMOND (Qiu et al. 2023, section VI, experiment 2)."""
 
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,16 @@ def cross_entropy(
     """Returns the mean cross-entropy Q of the multinomial model whose logits are ``features @ y``, in nats.
 
     Args:
-        y: (p, q) one column of weights a class.
-        features: (samples, p).
-        labels: (samples,) from 0 to q - 1.
+        y: One column of weights per class, (p, q).
+        features: The features, (samples, p).
+        labels: The labels, from 0 to q - 1, (samples,).
     """
     logarithms = jax.nn.log_softmax(features @ y)
     return -jnp.mean(jnp.sum(logarithms * jax.nn.one_hot(labels, y.shape[1], dtype=y.dtype), axis=1))
 
 
 def validation_loss(x: Float[Array, "p"], y: Float[Array, "p q"], batch: Batch) -> Float[Array, ""]:
-    """f_i(x, y): the cross-entropy on a batch of validation samples; x enters through y alone."""
+    """f_i(x, y): the cross-entropy on a batch of validation samples, which depends on x only through y."""
     return cross_entropy(y, batch["features"], batch["labels"])
 
 
@@ -51,37 +51,36 @@ def hyperparameter(
     sampling: str = "iid",
     data_dir: Path | str | None = None,
 ) -> Problem:
-    """Logistic regression whose regularisers, one a feature, are the upper level: DIAMOND's figure 4.
+    """Logistic regression whose upper level is one regulariser per feature, as in DIAMOND's figure 4.
 
-    x (p,) holds the logarithms of the features' regularisers, shared by all; y (p, q) is an agent's own model. Both
-    start at 0. g_i is the agent's training cross-entropy plus ``1/(q p) sum_{r,k} exp(x_r) y_rk^2``, f_i its validation
-    cross-entropy. The samples are pooled, shuffled by the seed and split into 40 % for training, 40 % for validation
-    and 20 % for testing. The history gains test_accuracy (a share of 1) and test_loss (in nats), the means over agents
-    of their own models' on the whole test part.
+    x (p,) holds the logarithms of the features' regularisers, which all agents share. y (p, q) is an agent's own model.
+    Both start at 0. g_i is the agent's training cross-entropy plus ``1/(q p) sum_{r,k} exp(x_r) y_rk^2``, f_i its
+    validation cross-entropy. The samples are pooled, shuffled and split into 40 % for training, 40 % for validation and
+    20 % for testing. The history gains test_accuracy (a fraction) and test_loss (in nats), which are the means over the
+    agents of the accuracy and the loss of their own models on the whole test part.
 
     Args:
-        data: "a9a", "digits", "breast_cancer" or any other name of `hypergossip.data.names`, or a `Dataset`.
-        agents: n.
-        batch_size: Samples a key draws; None: every sample, a deterministic oracle.
-        dirichlet: None: every agent gets as many training and as many validation samples as any other, and the
-            remainder is left out. A number: labels and sizes are unlike, drawn by this concentration
-            (`hypergossip.data.partition`); half of an agent's samples are for training, half for validation, and
-            each half holds a batch at least.
-        seed: Of the shuffle and of the division among agents.
+        data: "a9a", "digits", "breast_cancer" or any other name in `hypergossip.data.names`, or a `Dataset`.
+        agents: The number of agents n.
+        batch_size: The number of samples that a key draws. None uses every sample, which gives a deterministic oracle.
+        dirichlet: None gives every agent the same numbers of training and validation samples, and omits the remainder.
+            A number is the concentration of a non-IID partition (`hypergossip.data.partition`); half of an agent's
+            samples are for training, half for validation, and each half contains at least one batch.
+        seed: The seed of the shuffle and of the partition.
         sampling: As for `hypergossip.Problem`.
-        data_dir: A folder to look in first for data sets that come in files.
+        data_dir: The folder in which to look first for the files of a data set.
 
     Raises:
-        ValueError: If the name is unknown, or the samples are too few for the agents or the batch.
-        DataUnavailable: If the files of the data set are nowhere to be had.
+        ValueError: If the name is unknown, or there are too few samples for the agents or the batch.
+        DataUnavailable: If the files of the data set are not available.
     """
     dataset = read(data, data_dir)
     train, validation, test = split(dataset, FRACTIONS, seed)
     if dirichlet is None:
-        training = _even(train, agents, seed)
-        validating = _even(validation, agents, seed)
+        training = _equal_parts(train, agents, seed)
+        validating = _equal_parts(validation, agents, seed)
     else:
-        training, validating = _uneven(train, validation, agents, seed, dirichlet, batch_size or 1)
+        training, validating = _non_iid_parts(train, validation, agents, seed, dirichlet, batch_size or 1)
 
     def test_accuracy(x: Float[Array, "p"], y: Float[Array, "p q"]) -> Float[Array, ""]:
         logits = jnp.asarray(test.features, y.dtype) @ y
@@ -106,23 +105,23 @@ def hyperparameter(
     )
 
 
-def _even(part: Dataset, agents: int, seed: int) -> Batch:
-    """Equal numbers of samples for every agent, leaves (agents, samples, ...)."""
+def _equal_parts(part: Dataset, agents: int, seed: int) -> Batch:
+    """Returns the same number of samples for every agent, leaves (agents, samples, ...)."""
     owned = np.stack(partition(part.labels, agents, seed))
     return {"features": part.features[owned], "labels": part.labels[owned]}
 
 
-def _uneven(
+def _non_iid_parts(
     train: Dataset, validation: Dataset, agents: int, seed: int, dirichlet: float, least: int
 ) -> tuple[list[Batch], list[Batch]]:
-    """Each agent's training and validation samples, which have the same skew: both are halves of one draw."""
+    """Returns each agent's training and validation samples, which have the same skew: both are halves of one part."""
     features = np.concatenate([train.features, validation.features])
     labels = np.concatenate([train.labels, validation.labels])
     if 2 * least * agents > len(labels):
-        # No draw could give every agent so many, whatever the concentration.
+        # No partition can give every agent this many samples, for any concentration.
         raise ValueError(
-            f"{len(labels)} samples cannot give {agents} agents a training and a validation batch of {least} each: "
-            "take fewer agents, or a smaller batch_size."
+            f"{len(labels)} samples cannot give {agents} agents a training and a validation batch of {least} each; "
+            "use fewer agents, or a smaller batch_size."
         )
     owned = partition(labels, agents, seed, dirichlet, minimum=2 * least)
     halves = [(rows[: len(rows) // 2], rows[len(rows) // 2 :]) for rows in owned]

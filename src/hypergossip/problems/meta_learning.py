@@ -1,4 +1,4 @@
-"""Meta-learning: shared features under a last layer of each agent's own (Qiu et al. 2023, section VI, experiment 1)."""
+"""Meta-learning: shared features and personal last layers (Qiu et al. 2023, section VI, experiment 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from hypergossip.data.seeding import generator
 from hypergossip.problems.representations import Layers, Representation, choose, linear
 from hypergossip.problems.splits import Rows, divide
 
-HELD_OUT = 0.2  # of the samples, where no test set is published
+HELD_OUT = 0.2  # the fraction of the samples that is held out if no test set is published
 
 Batch = dict[str, Any]  # images (samples, features), labels (samples,)
 Head = dict[str, Any]  # weights (classes, width), bias (classes,)
@@ -30,45 +30,45 @@ Head = dict[str, Any]  # weights (classes, width), bias (classes,)
 class CrossEntropy:
     """A loss on a batch: the mean cross-entropy of the network's predictions in nats, plus ``regularization/2 |y|^2``.
 
-    Compared by value: two problems of one shape share their compiled programs.
+    Losses are compared by value, so that problems of the same shape share their compiled programs.
 
     Attributes:
         representation: The hidden layers.
-        regularization: 0 for f, positive for g, whose strong convexity in y it is.
+        regularization: 0 for f, and positive for g, which is strongly convex in y because of it.
     """
 
     representation: Representation
     regularization: float
 
     def __call__(self, x: Layers, y: Head, batch: Batch) -> Float[Array, ""]:
-        """Returns the loss of hidden layers x under the last layer y."""
+        """Returns the loss for hidden layers x and the last layer y."""
         loss = self.mean(self.logits(x, y, batch["images"]), batch["labels"])
         if not self.regularization:
             return loss
         return loss + self.regularization / 2 * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(y))
 
     def logits(self, x: Layers, y: Head, images: Float[Array, "samples features"]) -> Float[Array, "samples classes"]:
-        """Returns the logarithms of the classes' odds.
+        """Returns the logits of the classes.
 
         Args:
             x: The hidden layers.
             y: The last layer.
-            images: One a row.
+            images: The images, one per row.
         """
         return linear(y, self.representation.features(x, images))
 
     @staticmethod
     def mean(logits: Float[Array, "samples classes"], labels: Int[Array, "samples"]) -> Float[Array, ""]:
-        """Returns the mean cross-entropy of `logits` under the true `labels`."""
-        right = jax.nn.one_hot(labels, logits.shape[1], dtype=logits.dtype)
-        # Products with d2yy g are most of a step, and this form has fewer terms to differentiate than log_softmax.
+        """Returns the mean cross-entropy of `logits` for the true `labels`."""
+        true = jax.nn.one_hot(labels, logits.shape[1], dtype=logits.dtype)
+        # Products with d2yy g take most of a step's time, and this form has fewer terms than log_softmax.
         shifted = logits - lax.stop_gradient(jnp.max(logits, axis=1, keepdims=True))
-        return jnp.mean(jnp.log(jnp.sum(jnp.exp(shifted), axis=1)) - jnp.sum(shifted * right, axis=1))
+        return jnp.mean(jnp.log(jnp.sum(jnp.exp(shifted), axis=1)) - jnp.sum(shifted * true, axis=1))
 
-    # The observations of a problem: functions of (x, y) once their first argument is given.
+    # The observations of a problem: they become functions of (x, y) when `Partial` fixes their first argument.
 
     def test_accuracy(self, held_out: Batch, x: Layers, y: Head) -> Float[Array, ""]:
-        """Returns the share of `held_out` images that one agent's (x, `y`) classifies rightly."""
+        """Returns the fraction of `held_out` images that one agent's (x, `y`) classifies correctly."""
         logits = self.logits(x, y, held_out["images"].astype(y["bias"].dtype))
         return jnp.mean(jnp.argmax(logits, axis=1).astype(jnp.int32) == held_out["labels"], dtype=logits.dtype)
 
@@ -77,7 +77,7 @@ class CrossEntropy:
         return self.mean(self.logits(x, y, held_out["images"].astype(y["bias"].dtype)), held_out["labels"])
 
 
-# Cached: a method is equal only to one of the same object, and compiled observations are kept by the methods' equality.
+# Cached because methods are equal only if their objects are identical, and compiled observations are found by equality.
 _cross_entropy = cache(CrossEntropy)
 
 
@@ -97,42 +97,43 @@ def meta_learning(
     seed: int = 0,
     data_dir: Path | str | None = None,
 ) -> Problem:
-    """Classifies images by hidden layers that all share and a last layer of each agent's own: DIAMOND's figure 1.
+    """Classifies images with shared hidden layers and a personal last layer for each agent, as in DIAMOND's figure 1.
 
     x holds the weights and biases of the hidden layers, y_i those of agent i's last, linear layer, which starts at 0.
-    f_i is the cross-entropy on the agent's validation images, g_i the one on its training images plus
-    ``regularization/2 |y_i|^2``; the two draw their batches apart. The held-out images are the published test set of
-    "mnist" (its last 10000), of "cifar10" (likewise) and of "a9a", and else a fifth of the samples, drawn by the seed.
-    Features are standardised by the agents' training samples, pooled: by one mean and one deviation a channel of
-    images, which is one pair for grey ones, and feature by feature where samples are no images.
+    f_i is the cross-entropy on the agent's validation images. g_i is the cross-entropy on its training images plus
+    ``regularization/2 |y_i|^2``. The two draw their batches independently. The held-out images are the published test
+    set of "mnist" (its last 10000 images), of "cifar10" (its last 10000 images) and of "a9a", and otherwise a random
+    fifth of the samples. Features are standardised by the pooled training samples of the agents: images by one mean and
+    one standard deviation per channel, other samples by those of each feature.
 
-    The history gains test_accuracy (a share of 1) and test_loss (in nats), the means over agents of their own on all
-    held-out images; ``problem.observe["test_accuracy"](x, y)`` gives one agent's from its own pytrees.
+    The history gains test_accuracy (a fraction) and test_loss (in nats), the means over the agents of their own values
+    on all held-out images; ``problem.observe["test_accuracy"](x, y)`` returns one agent's value from its own pytrees.
 
     Args:
-        data: "mnist", "cifar10", "digits" or any other name of `hypergossip.data.names`, or a `Dataset`.
-        agents: n.
-        representation: "dense"; or "convolutional", 3 x 3 at every second pixel, with the last channels' means over
-            the image as features.
-        widths: Of the hidden layers, units or channels; as many layers as numbers.
+        data: "mnist", "cifar10", "digits" or any other name in `hypergossip.data.names`, or a `Dataset`.
+        agents: The number of agents n.
+        representation: "dense", or "convolutional" for 3 x 3 kernels with stride 2, whose features are the means of the
+            last channels over the image.
+        widths: The numbers of units or channels of the hidden layers, one for each layer.
         activation: "tanh", "relu", "elu", "gelu", "sigmoid" or "softplus".
-        initialization: Of the hidden weights, normal with a variance after "glorot", "he" or "lecun".
-        regularization: mu_g, at least: g is strongly convex in y because of it.
-        samples: Training and validation images of an agent, such as (1000, 1000); None: all there are, half for each.
-        dirichlet: None: every agent has as many as any other. A number: labels and sizes are unlike, drawn by this
-            concentration (`hypergossip.data.partition`), `samples` being their mean; each agent's are divided between
-            training and validation as `samples` are, and each part holds a batch at least.
-        batch_size: Samples a key draws; None: every sample, a deterministic oracle.
+        initialization: The variance of the normal hidden weights: "glorot", "he" or "lecun".
+        regularization: The regularisation, a lower bound of mu_g: g is strongly convex in y because of it.
+        samples: The numbers of training and validation images of an agent, such as (1000, 1000). None uses all images,
+            half of them for each.
+        dirichlet: None gives every agent the same number of images. A number is the concentration of a non-IID
+            partition (`hypergossip.data.partition`), whose mean sizes are `samples`. Each agent's images are split
+            between training and validation in the ratio of `samples`, and each part contains at least one batch.
+        batch_size: The number of samples that a key draws. None uses every sample, which gives a deterministic oracle.
         sampling: As for `hypergossip.Problem`.
-        seed: Of the division among agents, of the initial network, and of a test set that is not published.
-        data_dir: A folder to look in first for data sets that come in files.
+        seed: The seed of the partition, of the initial network, and of a test set that is not published.
+        data_dir: The folder in which to look first for the files of a data set.
 
     Raises:
-        ValueError: If a name is unknown, a number makes no sense, or the samples are too few.
-        DataUnavailable: If the files of the data set are nowhere to be had.
+        ValueError: If a name is unknown, a number is invalid, or there are too few samples.
+        DataUnavailable: If the files of the data set are not available.
     """
     if not regularization > 0:
-        raise ValueError(f"regularization is {regularization}; it must be positive, or y has no unique solution.")
+        raise ValueError(f"regularization is {regularization}; it must be positive for a unique lower solution.")
     dataset = read(data, data_dir)
     network = choose(representation, widths, activation, initialization, dataset.shape)
     rest, test = hold_out(dataset, HELD_OUT, seed)
@@ -160,7 +161,7 @@ def meta_learning(
 
 
 def _of_agents(part: Dataset, rows: Rows) -> list[Batch]:
-    """Cuts what was standardised together into the agents' own."""
+    """Splits samples that were standardised together into those of each agent."""
     cuts = np.cumsum([len(own) for own in rows])[:-1]
     pairs = zip(np.split(part.features, cuts), np.split(part.labels, cuts))
     return [{"images": images, "labels": labels} for images, labels in pairs]

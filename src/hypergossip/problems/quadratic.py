@@ -1,4 +1,4 @@
-"""Heterogeneous noisy quadratics whose lower solution, hypergradient and optimum are known in closed form."""
+"""Heterogeneous noisy quadratics with closed forms of the lower solution, the hypergradient and the optimum."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from hypergossip.support.renamed import renamed_arguments
 @register_pytree()
 @dataclass(frozen=True)
 class QuadraticOracles:
-    """One agent's quadratic, by formulas and not by automatic differentiation.
+    """One agent's quadratic, with derivatives by formulas instead of automatic differentiation.
 
     g(x, y) = y'H y / 2 - y'(B x + c), so y*(x) = H^-1 (B x + c);
     f(x, y) = (y - d)'F (y - d) / 2 + (x - e)' diag(a) (x - e) / 2.
-    A key adds Gaussian noise, the same at every point, to each gradient; second derivatives are exact.
+    A key adds Gaussian noise to each gradient, the same at every point; second derivatives are exact.
 
     Attributes:
-        H: (q, q) positive definite.
-        B: (q, p).
-        c: (q,).
-        F: (q, q) positive semidefinite.
-        d: (q,).
-        a: (p,) positive.
-        e: (p,).
-        noise: The standard deviation of each gradient's entries; None in `full`, where nothing is drawn.
+        H: A positive definite matrix, (q, q).
+        B: A matrix, (q, p).
+        c: A vector, (q,).
+        F: A positive semidefinite matrix, (q, q).
+        d: A vector, (q,).
+        a: A positive vector, (p,).
+        e: A vector, (p,).
+        noise: The standard deviation of the noise in each entry of a gradient; None in `full`, which has no noise.
     """
 
     H: Any
@@ -51,7 +51,7 @@ class QuadraticOracles:
         return QuadraticOracles(self.H, self.B, self.c, self.F, self.d, self.a, self.e, None)
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """A key is one sample."""
+        """Returns the number of keys: each is one sample."""
         return upper + lower
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
@@ -82,7 +82,7 @@ class QuadraticOracles:
         return lambda v: -(v @ self.B)
 
     def project(self, x: Upper) -> Upper:
-        """There is no constraint."""
+        """Returns x, because there is no constraint."""
         return x
 
     def _upper_noise(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
@@ -96,13 +96,13 @@ class QuadraticOracles:
 
 
 class Solution(NamedTuple):
-    """The closed form of a network of quadratics.
+    """The closed-form solution of a network of quadratics.
 
     Attributes:
-        x: (p,) the minimiser of l.
-        y: (agents, q) the lower solutions there; all alike on a shared lower level.
-        lower_solution: x (p,) -> y*(x), (agents, q).
-        hypergradient: x (p,) -> grad l(x), (p,).
+        x: The minimiser of l, (p,).
+        y: The lower solutions at x, (agents, q); all are equal if the lower level is shared.
+        lower_solution: A function that maps x, (p,), to y*(x), (agents, q).
+        hypergradient: A function that maps x, (p,), to grad l(x), (p,).
     """
 
     x: np.ndarray
@@ -127,18 +127,18 @@ def quadratic(
     """Makes a network of quadratics.
 
     Args:
-        agents: n.
-        upper_dimension: p.
-        lower_dimension: q.
-        seed: Of the coefficients.
-        heterogeneity: Of the agents' linear terms: 0 makes them equal, 1 makes them independent.
-        curvature_heterogeneity: The same for H, B, F and a; None: the same number.
-        noise: Standard deviation of the noise in each entry of each gradient.
-        share: What the network agrees on, as for `Problem`.
+        agents: The number of agents n.
+        upper_dimension: The dimension p of x.
+        lower_dimension: The dimension q of y.
+        seed: The seed of the coefficients.
+        heterogeneity: The heterogeneity of the agents' linear terms: 0 makes them equal, 1 makes them independent.
+        curvature_heterogeneity: The heterogeneity of H, B, F and a; None uses `heterogeneity`.
+        noise: The standard deviation of the noise in each entry of each gradient.
+        share: The variables on which the network agrees, as for `Problem`.
         observe: As for `Problem`.
 
     Returns:
-        The problem; `solution` has its closed form. Curvatures lie between 1 and 4 at both levels.
+        The problem; `solution` returns its closed form. Curvatures are between 1 and 4 at both levels.
     """
     random = generator(seed)
     curvature = heterogeneity if curvature_heterogeneity is None else curvature_heterogeneity
@@ -172,18 +172,20 @@ def solution(problem: Problem) -> Solution:
     """Returns the closed form of a problem made by `quadratic`, in float64.
 
     Args:
-        problem: Its upper level wholly shared; its lower level wholly shared or wholly personal.
+        problem: The problem. Its upper level is shared completely, and its lower level completely or not at all.
 
     Raises:
-        ValueError: If the problem is not a network of quadratics, or shares in part.
+        ValueError: If the problem is not a network of quadratics, or a level is shared in part.
     """
     if not isinstance(problem.oracles, QuadraticOracles):
         raise ValueError("only problems made by problems.quadratic have a closed form.")
     if not all(problem.upper.shared) or len(set(problem.lower.shared)) > 1:
-        raise ValueError("the closed form covers a shared upper level with a lower level shared wholly or not at all.")
+        raise ValueError(
+            "the closed form requires a shared upper level, and a lower level that is shared completely or not at all."
+        )
     o = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), problem.oracles)
     n = problem.agents
-    # y*(x) = S x + s for each agent; a shared lower level has the means of H, B and c in every agent's place.
+    # y*(x) = S x + s for each agent. A shared lower level uses the means of H, B and c for every agent.
     H, B, c = o.H, o.B, o.c
     if all(problem.lower.shared):
         H, B, c = (np.broadcast_to(m.mean(0), m.shape) for m in (H, B, c))

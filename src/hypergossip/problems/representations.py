@@ -1,8 +1,8 @@
-"""Networks that turn samples into features, for a linear layer to read: dense, or convolutional without a convolution.
+"""Dense and convolutional networks that map samples to features for a linear layer.
 
-One agent's convolution is fast everywhere. Those of all agents, each with its own kernels, become one grouped
-convolution, which a CPU computes slowly. Shifted slices side by side and one product of matrices are the same numbers:
-with them a step of DIAMOND on MNIST takes two thirds of the time, and measuring M_t a ninth (JAX 0.10.2).
+The convolutions of all agents, each with its own kernels, become one grouped convolution, which is slow on a CPU.
+Concatenated shifted slices and one matrix product give the same numbers: with them a step of DIAMOND on MNIST takes two
+thirds of the time, and the measurement of M_t a ninth (JAX 0.10.2).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,24 +24,24 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": jax.nn.sigmoid,
     "softplus": jax.nn.softplus,
 }
-# The variance of a layer's normal weights from the inputs and outputs of each of its units; biases start at 0.
+# The variance of a layer's normal weights, from the numbers of inputs and outputs of its units; biases start at 0.
 INITIALIZATIONS: dict[str, Callable[[int, int], float]] = {
     "glorot": lambda inputs, outputs: 2 / (inputs + outputs),  # Glorot & Bengio 2010
     "he": lambda inputs, outputs: 2 / inputs,  # He, Zhang, Ren & Sun 2015, for relu
     "lecun": lambda inputs, outputs: 1 / inputs,  # LeCun, Bottou, Orr & Mueller 1998
 }
-KERNEL, STRIDE = 3, 2  # of every convolution: windows of 3 x 3, one at every second pixel
+KERNEL, STRIDE = 3, 2  # every convolution has windows of 3 x 3 pixels, one at every second pixel
 
-# "weights" (outputs, inputs) and "bias" (outputs,) of every layer. In this order the weights of two points, which meet
-# the same samples (`at_two_points`), lie side by side as one matrix; in the other one they are copied at every use.
+# "weights" (outputs, inputs) and "bias" (outputs,) of every layer. In this order of axes the weights of two points with
+# the same samples (`at_two_points`) are adjacent in memory as one matrix. The other order would copy them at every use.
 Layers = list[dict[str, Any]]
 
 
 def linear(layer: dict[str, Any], inputs: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
     """Returns ``inputs @ weights^T + bias`` of a `layer` at the `inputs`."""
     weights = layer["weights"]
-    # The second factor of a product is turned about at every use, so that had better be the smaller one; the weights
-    # mostly come as those of two points. On batches of 32 this is a tenth of a step's time.
+    # The product transposes its second factor at every use, so the smaller factor comes second; the weights are usually
+    # those of two points. On batches of 32 this saves a tenth of a step's time.
     if inputs.size > 2 * weights.size:
         return inputs @ weights.T + layer["bias"]
     product = lax.dot_general(weights, inputs, (((1,), (inputs.ndim - 1,)), ((), ())))
@@ -49,17 +49,17 @@ def linear(layer: dict[str, Any], inputs: Float[Array, "*samples inputs"]) -> Fl
 
 
 def _layer(random: np.random.Generator, sizes: tuple[int, int], initialization: str, reached: int) -> dict[str, Any]:
-    """A layer to start from; `reached` is how many units one of its inputs reaches."""
+    """Returns an initial layer; `reached` is the number of units that each of its inputs influences."""
     deviation = np.sqrt(INITIALIZATIONS[initialization](sizes[0], reached))
     return {"weights": deviation * random.standard_normal(sizes[::-1]), "bias": np.zeros(sizes[1])}
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Hidden layers one after another, ``activation(inputs @ weights^T + bias)``.
+    """A sequence of hidden layers, ``activation(inputs @ weights^T + bias)``.
 
     Attributes:
-        widths: Of the hidden layers.
+        widths: The widths of the hidden layers.
         activation: A name in `ACTIVATIONS`.
         initialization: A name in `INITIALIZATIONS`.
     """
@@ -69,11 +69,11 @@ class Dense:
     initialization: str
 
     def initial(self, random: np.random.Generator, inputs: int) -> Layers:
-        """Returns layers to start from, drawn by `random` for samples of so many `inputs`."""
+        """Returns initial layers, drawn by `random`, for samples with this number of `inputs`."""
         return [_layer(random, sizes, self.initialization, sizes[1]) for sizes in pairwise((inputs, *self.widths))]
 
     def features(self, layers: Layers, inputs: Float[Array, "samples inputs"]) -> Float[Array, "samples width"]:
-        """Returns the last layer's values at these `inputs`, the other end of the `layers`."""
+        """Returns the output of the last of the `layers` for these `inputs`."""
         values = inputs
         for layer in layers:
             values = ACTIVATIONS[self.activation](linear(layer, values))
@@ -82,16 +82,16 @@ class Dense:
 
 @dataclass(frozen=True)
 class Convolutional:
-    """Convolutions of 3 x 3 at every second pixel, zeros around the image, each with its bias and its activation.
+    """Convolutions with 3 x 3 kernels, stride 2 and zero padding, each with a bias and an activation.
 
-    The features are the last layer's channels, averaged over the image (Lin, Chen & Yan 2014): there are as many as
-    the last width, whatever the image's size, and a linear layer on them is as well conditioned as on dense ones.
+    The features are the last layer's channels, averaged over the image (Lin, Chen & Yan 2014). Their number is the last
+    width for every size of image, and a linear layer on them is as well conditioned as on dense features.
 
     Attributes:
-        widths: Channels of the layers.
+        widths: The numbers of channels of the layers.
         activation: A name in `ACTIVATIONS`.
         initialization: A name in `INITIALIZATIONS`.
-        shape: Of an image, (rows, columns, channels).
+        shape: The shape of an image, (rows, columns, channels).
     """
 
     widths: tuple[int, ...]
@@ -100,7 +100,7 @@ class Convolutional:
     shape: tuple[int, ...]
 
     def initial(self, random: np.random.Generator, inputs: int) -> Layers:
-        """Returns kernels to start from, drawn by `random`, each a matrix (channels, windows); no `inputs` matter."""
+        """Returns initial kernels, drawn by `random`, each a matrix (channels, windows); `inputs` has no influence."""
         sizes = pairwise((self.shape[-1], *self.widths))
         return [
             _layer(random, (KERNEL**2 * before, after), self.initialization, KERNEL**2 * after)
@@ -108,7 +108,12 @@ class Convolutional:
         ]
 
     def features(self, layers: Layers, inputs: Float[Array, "samples inputs"]) -> Float[Array, "samples width"]:
-        """Returns the last layer's mean channels at these `inputs`, images by row, column and channel of `layers`."""
+        """Returns the last layer's mean channels for these `inputs`, which are images ordered by row, column, channel.
+
+        Args:
+            layers: The kernels.
+            inputs: The images, flattened.
+        """
         values = inputs.reshape(-1, *self.shape)
         for layer in layers:
             values = ACTIVATIONS[self.activation](linear(layer, windows(values)))
@@ -116,10 +121,10 @@ class Convolutional:
 
 
 def windows(images: Float[Array, "samples rows columns channels"]) -> Float[Array, "samples half_rows half_columns _"]:
-    """Returns the window of 3 x 3 pixels around every second pixel, by row, column and channel, zeros beyond the rim.
+    """Returns the 3 x 3 window around every second pixel, ordered by row, column, channel, with zero padding.
 
     Args:
-        images: Of any size.
+        images: Images of any size.
     """
     reach = KERNEL // 2
     padded = jnp.pad(images, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
@@ -140,11 +145,11 @@ def layer_sizes(name: str, sizes: Any) -> tuple[int, ...]:
     """Returns the sizes of hidden layers.
 
     Args:
-        name: What they are called.
-        sizes: What was given.
+        name: The name of the argument in messages.
+        sizes: The argument.
 
     Raises:
-        ValueError: If that is not a whole number for every layer.
+        ValueError: If it is not a whole number for every layer.
     """
     given = list(sizes) if isinstance(sizes, Iterable) else []
     whole = [size for size in given if isinstance(size, int | np.integer) and not isinstance(size, bool)]
@@ -158,17 +163,18 @@ def layer_sizes(name: str, sizes: Any) -> tuple[int, ...]:
 def choose(
     name: str, widths: Sequence[int], activation: str, initialization: str, shape: tuple[int, ...]
 ) -> Representation:
-    """Makes a network of its options.
+    """Makes a network from its options.
 
     Args:
         name: "dense" or "convolutional".
-        widths: Of the hidden layers, units or channels.
+        widths: The numbers of units or channels of the hidden layers.
         activation: A name in `ACTIVATIONS`.
         initialization: A name in `INITIALIZATIONS`.
-        shape: Of an image, (rows, columns, channels); () where samples are no images.
+        shape: The shape of an image, (rows, columns, channels); () if samples are not images.
 
     Raises:
-        ValueError: If a name is unknown, a width makes no sense, or the samples are no images and should be.
+        ValueError: If a name is unknown, a width is invalid, or a convolutional network gets samples that are not
+            images.
     """
     for what, value, choices in (
         ("representation", name, ("dense", "convolutional")),
@@ -182,7 +188,7 @@ def choose(
         return Dense(sizes, activation, initialization)
     if len(shape) != 3:
         raise ValueError(
-            "the convolutional representation wants images, and these samples have no rows and columns; take "
+            "the convolutional representation requires images, but these samples have no rows and columns; use "
             'representation="dense", or give the data set its shape (rows, columns, channels).'
         )
     return Convolutional(sizes, activation, initialization, shape)

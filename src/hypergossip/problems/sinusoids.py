@@ -1,4 +1,4 @@
-"""Regression of sinusoids from a few shots each, the first task of meta-learning (Finn, Abbeel & Levine 2017, 5.1)."""
+"""Few-shot regression of sinusoids, a standard task of meta-learning (Finn, Abbeel & Levine 2017, section 5.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ from hypergossip.support.renamed import renamed_arguments
 AMPLITUDES = (0.1, 5.0)
 PHASES = (0.0, np.pi)
 INPUTS = (-5.0, 5.0)
-INPUT_UNIT, OUTPUT_UNIT = 5.0, 10.0  # of a network's input and output
-QUERIES = 50  # of a held-out task
+INPUT_UNIT, OUTPUT_UNIT = 5.0, 10.0  # the units of a network's input and output
+QUERIES = 50  # the number of query shots of a held-out task
 HETEROGENEITY = ("amplitude", "phase")
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-INNER = {"maml": (1, 0.001), "anil": (1, 0.0015), "imaml": (100, 5e-5)}  # inner steps and their size
+INNER = {"maml": (1, 0.001), "anil": (1, 0.0015), "imaml": (100, 5e-5)}  # the number of inner steps and their size
 
-Shots = dict[str, Any]  # "inputs" and "outputs", (shots, tasks) or of one task (shots,)
+Shots = dict[str, Any]  # "inputs" and "outputs", (shots, tasks), or (shots,) for one task
 
 
 class Tasks(NamedTuple):
     """Sinusoids ``amplitude * sin(input - phase)``.
 
     Attributes:
-        amplitude: (..., tasks).
-        phase: Likewise, in radians.
+        amplitude: The amplitudes, (..., tasks).
+        phase: The phases in radians, (..., tasks).
     """
 
     amplitude: np.ndarray
@@ -45,11 +45,11 @@ class Tasks(NamedTuple):
         return self.amplitude[..., None, :] * np.sin(inputs - self.phase[..., None, :])
 
     def shots(self, random: np.random.Generator, count: int) -> Shots:
-        """Returns so many shots of every task, leaves (..., shots, tasks), their inputs uniform on `INPUTS`.
+        """Returns shots of every task, with leaves (..., shots, tasks) and inputs uniform on `INPUTS`.
 
         Args:
             random: The generator.
-            count: Shots of each.
+            count: The number of shots of each task.
         """
         *more, tasks = self.amplitude.shape
         inputs = random.uniform(*INPUTS, (*more, count, tasks))
@@ -57,20 +57,20 @@ class Tasks(NamedTuple):
 
 
 def draw_tasks(random: np.random.Generator, agents: int, tasks: int, heterogeneity: str | None = None) -> Tasks:
-    """Draws tasks for every agent, amplitudes uniform on `AMPLITUDES` and phases on `PHASES`.
+    """Draws tasks for every agent, with amplitudes uniform on `AMPLITUDES` and phases uniform on `PHASES`.
 
     Args:
         random: The generator.
-        agents: n.
-        tasks: How many an agent.
-        heterogeneity: "amplitude" or "phase": agent i draws it from the i-th of n equal parts of its range.
+        agents: The number of agents n.
+        tasks: The number of tasks per agent.
+        heterogeneity: "amplitude" or "phase", which agent i draws from the i-th of n equal parts of the range.
 
     Returns:
         The tasks, (agents, tasks).
     """
 
     def draw(name: str, low: float, high: float) -> np.ndarray:
-        place = random.uniform(size=(agents, tasks))  # within the range, or the agent's part of it
+        place = random.uniform(size=(agents, tasks))  # the position within the range, or within the agent's part of it
         if heterogeneity == name:
             place = (np.arange(agents)[:, None] + place) / agents
         return low + (high - low) * place
@@ -79,12 +79,12 @@ def draw_tasks(random: np.random.Generator, agents: int, tasks: int, heterogenei
 
 
 class HeldOut(NamedTuple):
-    """Tasks that nobody trains on.
+    """Tasks that no agent trains on.
 
     Attributes:
-        tasks: (tasks,).
-        support: The shots to adapt on, leaves (shots, tasks).
-        query: The shots to be judged on, leaves (`QUERIES`, tasks).
+        tasks: The tasks, (tasks,).
+        support: The shots for adaptation, with leaves (shots, tasks).
+        query: The shots for evaluation, with leaves (`QUERIES`, tasks).
     """
 
     tasks: Tasks
@@ -93,12 +93,12 @@ class HeldOut(NamedTuple):
 
 
 def held_out(tasks: int = 100, shots: int = 10, seed: int = 0) -> HeldOut:
-    """Draws the held-out tasks of `sinusoids`: of the whole family, whatever part of it the agents hold.
+    """Draws the held-out tasks of `sinusoids` from the whole family of tasks, also if the agents hold parts of it.
 
     Args:
-        tasks: How many.
-        shots: K, of the support of each.
-        seed: The problem's.
+        tasks: The number of tasks.
+        shots: The number K of support shots of each task.
+        seed: The seed of the problem.
     """
     random = generator(seed, 1)
     drawn = Tasks(*(leaf[0] for leaf in draw_tasks(random, 1, tasks)))
@@ -107,11 +107,11 @@ def held_out(tasks: int = 100, shots: int = 10, seed: int = 0) -> HeldOut:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of one input and one output; its layers hold "weights" and "bias".
+    """A network with one input and one output; its layers hold "weights" and "bias".
 
-    It sees inputs in units of `INPUT_UNIT` and answers in units of `OUTPUT_UNIT`. The larger the latter, the smaller
-    the displacement that a task asks for, and the more nearly quadratic the error along it: in the sinusoids' own units
-    "imaml" would be far from convex.
+    Its inputs are in units of `INPUT_UNIT` and its outputs in units of `OUTPUT_UNIT`. A larger output unit requires
+    smaller displacements, along which the error is closer to quadratic. With an output unit of 1, "imaml" would be far
+    from convex.
 
     Attributes:
         activation: A name in `ACTIVATIONS`.
@@ -120,14 +120,14 @@ class Network:
     activation: str
 
     def initial(self, random: np.random.Generator, widths: Sequence[int]) -> Layers:
-        """Returns where training starts: uniform on -+ 1 / sqrt(inputs of the layer), weights and biases.
+        """Returns the initial weights and biases, uniform on -+ 1 / sqrt(inputs of the layer).
 
-        The first weights are as many times larger as the inputs are smaller for their unit; the first biases spread
-        the slopes over the inputs.
+        The first weights are multiplied by the input unit, because inputs are divided by it. The first biases
+        distribute the units' transitions over the inputs.
 
         Args:
             random: The generator.
-            widths: Of the hidden layers.
+            widths: The widths of the hidden layers.
         """
         layers = []
         for inputs, outputs in pairwise((1, *widths, 1)):
@@ -148,7 +148,7 @@ class Network:
         return jnp.mean((self.predict(parameters, shots["inputs"]) - shots["outputs"]) ** 2)
 
 
-# Cached: methods are equal only where their objects are one, and compiled rounds are kept by a problem's losses.
+# Cached because methods are equal only if their objects are identical, and compiled rounds are found by the losses.
 @cache
 def adaptation(
     form: str = "maml",
@@ -158,17 +158,17 @@ def adaptation(
     inner_step: float | int | None = None,
     proximity: float | int = 400.0,
 ) -> Adaptation:
-    """Returns how the network of `sinusoids` with these options adapts to a task.
+    """Returns the adaptation of the network of `sinusoids` with these options, which have the same meaning there.
 
     Args:
-        form: As for `sinusoids`, like all others.
-        activation: Of the network.
+        form: "maml", "anil" or "imaml".
+        activation: The activation of the network.
         inner_steps: T.
         inner_step: a.
         proximity: lambda.
 
     Raises:
-        ValueError: If a name is unknown or a number makes no sense.
+        ValueError: If a name is unknown or a number is invalid.
     """
     for name, value, choices in (("form", form, FORMS), ("activation", activation, ACTIVATIONS)):
         if value not in choices:
@@ -178,7 +178,7 @@ def adaptation(
     if steps < 1 or not (step > 0 and proximity > 0):
         raise ValueError(
             f"inner_steps is {steps}, inner_step {step} and proximity {proximity}; "
-            "take at least one step, and positive numbers for the others."
+            "give at least one step, and positive numbers for the others."
         )
     return Adaptation(form, Network(activation).error, steps, float(step), float(proximity))
 
@@ -201,41 +201,44 @@ def sinusoids(
     share: Share = "upper",
     seed: int = 0,
 ) -> Problem:
-    """Regression of sinusoids from a few shots each: one network that adapts to any of them, as MAML, ANIL or iMAML.
+    """Few-shot regression of sinusoids: a shared network adapts to each of them, by MAML, ANIL or iMAML.
 
-    x is a small network, shared by all; y holds one displacement from x for every task of an agent, and starts at 0.
-    f_i is the mean query error of the displaced networks, g_i a sum over the tasks whose minimiser is the adaptation:
+    x is a small network that all agents share. y holds one displacement from x for every task of an agent, and starts
+    at 0. f_i is the mean query error of the displaced networks. g_i is a sum over the tasks whose minimiser is the
+    adaptation:
 
-    - "maml": all layers, T gradient steps of size a on the support error. The first T - 1 are inside g, the last is its
-      minimiser, so ``f(x, y*(x))`` is MAML's loss to the letter. g is quadratic in y with curvature 1/a: `Neumann` with
-      one term and lipschitz = 1/a is exact, and so is `DifMAML` with lower_step = a.
-    - "anil": the same with the last layer alone.
-    - "imaml": all layers, ``support error + lambda/2 |displacement|^2``. Strongly convex only where lambda is above the
-      network's negative curvature (50 to 300 at the start of the default network, by the seed), and as steep as lambda
-      plus its positive curvature, which grows as it learns, tenfold and more: lower steps have to be small.
+    - "maml": all layers take T gradient steps of size a on the support error. The first T - 1 are inside g, and the
+      last is its minimiser, so ``f(x, y*(x))`` is exactly MAML's loss. g is quadratic in y with curvature 1/a, so
+      `Neumann` with one term and lipschitz = 1/a is exact, and so is `DifMAML` with lower_step = a.
+    - "anil": the same with the last layer only.
+    - "imaml": all layers minimise ``support error + lambda/2 |displacement|^2``. It is strongly convex only if lambda
+      exceeds the network's negative curvature (50 to 300 at the start of the default network, depending on the seed).
+      Its largest curvature is lambda plus the network's positive curvature, which grows tenfold and more during
+      training, so lower steps must be small.
 
-    The history gains adapted_error and unadapted_error: the mean squared errors of x with and without adaptation on
+    The history gains adapted_error and unadapted_error, the mean squared errors of x with and without adaptation on
     held-out tasks of the whole family (`held_out`). A sample is one shot of every task of an agent.
 
     Args:
-        agents: n.
+        agents: The number of agents n.
         form: "maml", "anil" or "imaml".
-        tasks: How many every agent holds; they stay the same.
-        shots: K, inputs of each task to adapt on, and as many for the query.
-        widths: Of the hidden layers.
+        tasks: The number of tasks of every agent, which are fixed.
+        shots: The number K of support shots of each task, and of query shots.
+        widths: The widths of the hidden layers.
         activation: "tanh" or "relu".
-        inner_steps: T; None: 1. For "imaml" only the accelerated steps that adapt to a held-out task; None: 100.
-        inner_step: a, their size; None: 0.001, for "anil" 0.0015 and for "imaml" 5e-5.
+        inner_steps: T; None uses 1. For "imaml" it is the number of accelerated steps that adapt to a held-out task,
+            and None uses 100.
+        inner_step: The size a of these steps; None uses 0.001, for "anil" 0.0015 and for "imaml" 5e-5.
         proximity: lambda of "imaml".
-        heterogeneity: Agent i draws "amplitude" or "phase" from the i-th of n equal parts of its range; None: from all
-            of it.
-        batch_size: Shots a key draws; None: every one, a deterministic oracle.
-        held_out_tasks: How many tasks are held out.
+        heterogeneity: "amplitude" or "phase", which agent i draws from the i-th of n equal parts of the range. With
+            None, all agents draw from the whole range.
+        batch_size: The number of shots that a key draws. None uses all shots, which gives a deterministic oracle.
+        held_out_tasks: The number of held-out tasks.
         share: As for `hypergossip.Problem`; a list of bool shares layer by layer.
-        seed: Of the tasks, the shots and the initial network.
+        seed: The seed of the tasks, the shots and the initial network.
 
     Raises:
-        ValueError: If a name is unknown or a number makes no sense.
+        ValueError: If a name is unknown or a number is invalid.
     """
     adapting = adaptation(
         form, activation=activation, inner_steps=inner_steps, inner_step=inner_step, proximity=proximity

@@ -1,1 +1,1 @@
-"""Runs: solve and tune, the loop of rounds, snapshots on disk, checks before the first round, and results."""
+"""Running algorithms: `solve` and `tune`, the loop of rounds, checkpoints, checks before a run, and results."""

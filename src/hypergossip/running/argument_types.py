@@ -1,4 +1,4 @@
-"""Is what solve, tune and check_hypergradient are given of the kind that they take? One sentence where it is not."""
+"""Checks the types of the arguments of solve, tune and check_hypergradient."""
 
 from dataclasses import fields, is_dataclass
 from os import PathLike
@@ -14,7 +14,7 @@ from hypergossip.networks import Network
 
 
 def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None:
-    """Refuses what is no algorithm, no problem, no network or no engine.
+    """Raises ValueError if an argument is not an algorithm, a problem, a network or an engine.
 
     Args:
         algorithm: An instance of an algorithm's class.
@@ -23,17 +23,17 @@ def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None
         engine: An engine, or None.
 
     Raises:
-        ValueError: With what was given, and what to give.
+        ValueError: If one has the wrong type; the message says what to pass instead.
     """
     check_algorithm(algorithm)
     check_problem(problem)
     if not isinstance(network, Network):
         raise ValueError(
             f"network is {_named(network)}; a network is one hypergossip Network, the same in every round, such as "
-            "hypergossip.networks.ring(9). networks.from_mixing makes one of a matrix W, networks.from_networkx of a "
-            "NetworkX graph and networks.from_edges of a list of edges."
+            "hypergossip.networks.ring(9). networks.from_mixing makes one from a matrix W, networks.from_networkx "
+            "from a NetworkX graph and networks.from_edges from a list of edges."
         )
-    # A path can be opened, too.
+    # A path also has a method `open`.
     if engine is not None and (isinstance(engine, type | PathLike) or not isinstance(engine, Engine)):
         raise ValueError(
             f"engine is {_named(engine)}; give an instance, such as hypergossip.Simulated(), hypergossip.Sharded() or "
@@ -42,23 +42,25 @@ def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None
 
 
 def check_problem(problem: Any) -> None:
-    """Raises ValueError where something is no `hypergossip.Problem`."""
+    """Raises ValueError if the argument is not a `hypergossip.Problem`."""
     if not isinstance(problem, Problem):
         raise ValueError(
-            f"problem is {_named(problem)}; give a hypergossip.Problem, made of losses and data, by "
+            f"problem is {_named(problem)}; give a hypergossip.Problem, made from losses and data, by "
             "Problem.from_oracles or by a function of hypergossip.problems."
         )
 
 
 def check_algorithm(algorithm: Any) -> None:
-    """Raises ValueError where something is no algorithm, or one of its parts is a class and not an instance."""
+    """Raises ValueError if the argument is not an algorithm, or if one of its parts is a class, not an instance."""
     example = "such as hypergossip.DSGD(0.1, 0.1, hypergossip.ConjugateGradient(10))"
     if isinstance(algorithm, type):
-        raise ValueError(f"algorithm is {_named(algorithm)}; give an instance with its numbers, {_call(algorithm)}.")
-    lacking = [name for name in ("init", "step") if not callable(getattr(algorithm, name, None))]
-    if lacking:
         raise ValueError(
-            f"algorithm is {_named(algorithm)}, which has no {', '.join(lacking)}; give an algorithm, {example}."
+            f"algorithm is {_named(algorithm)}; give an instance with hyperparameters, {_call(algorithm)}."
+        )
+    missing = [name for name in ("init", "step") if not callable(getattr(algorithm, name, None))]
+    if missing:
+        raise ValueError(
+            f"algorithm is {_named(algorithm)}, which has no {', '.join(missing)}; give an algorithm, {example}."
         )
     if is_dataclass(algorithm):
         refuse_old_form(type(algorithm))
@@ -81,7 +83,7 @@ def check_algorithm(algorithm: Any) -> None:
 
 
 def check_estimator(estimator: Any) -> None:
-    """Raises ValueError where something is no estimator of the hypergradient."""
+    """Raises ValueError if the argument is not an estimator of the hypergradient."""
     if isinstance(estimator, type):
         raise ValueError(f"estimator is {_named(estimator)}; give an instance, {_call(estimator)}.")
     if not callable(estimator):
@@ -92,7 +94,7 @@ def check_estimator(estimator: Any) -> None:
 
 
 def _named(value: Any) -> str:
-    """Says in a few words what something is: the value where it is short, and its type where it is not."""
+    """Describes a value for a message: the value itself if it is short, and its type otherwise."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if value is None or isinstance(value, str | bool | int | float):
@@ -101,6 +103,6 @@ def _named(value: Any) -> str:
 
 
 def _call(cls: type) -> str:
-    """Says how an instance of a class is made."""
+    """Returns an example of a call that makes an instance of a class."""
     names = ", ".join(field.name for field in fields(cls)) if is_dataclass(cls) else "..."
     return f"such as {cls.__name__}({names})"

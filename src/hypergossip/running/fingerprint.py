@@ -1,4 +1,4 @@
-"""What a run is, so that a checkpoint of another one is refused: names at once, digests when first looked at."""
+"""The identity of a run, by which a checkpoint of another run is refused: descriptions, and digests of arrays."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,43 +16,43 @@ from hypergossip.support.processes import gather
 
 
 class Fingerprint(Mapping[str, Any]):
-    """What a run is: name -> description or digest.
+    """The identity of a run: name -> description or digest.
 
-    A digest of all data takes as long as reading them, so it is computed when it is first looked at: for a checkpoint,
-    for a result that is saved or gone on from, and where several processes compare what they have made. A copy, and
-    what is pickled, is a plain dict.
+    A digest of all data takes as long as reading them, so it is computed at its first use: for a checkpoint, for a
+    result that is saved or resumed from, and when several processes compare their runs. Copies and pickles are plain
+    dicts.
     """
 
     def __init__(self, known: Mapping[str, Any], later: Mapping[str, Callable[[], Any]]) -> None:
-        """Takes what is known, and name -> function of what is computed later."""
+        """Takes the known descriptions, and functions, by name, that compute the others later."""
         self._known, self._later = dict(known), dict(later)
 
     def __getitem__(self, name: str) -> Any:
-        """Returns a description, computed now where it never was."""
+        """Returns a description, and computes it at the first use."""
         if name in self._later:
             self._known[name] = self._later[name]()
-            del self._later[name]  # and with it the problem, once nothing is left to compute
+            del self._later[name]  # releases the problem once nothing is left to compute
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Iterates over the names, in one order whatever was computed first."""
+        """Iterates over the names in an order that does not depend on what was computed first."""
         return iter(sorted({*self._known, *self._later}))
 
     def __len__(self) -> int:
-        """Returns how many names there are."""
+        """Returns the number of names."""
         return len(self._known) + len(self._later)
 
     def __repr__(self) -> str:
-        """Shows everything."""
+        """Shows all descriptions and digests."""
         return repr(dict(self))
 
     def __reduce__(self) -> tuple:
-        """Leaves the problem behind: its losses may be functions that cannot be pickled."""
+        """Omits the problem, whose losses may be functions that cannot be pickled."""
         return dict, (dict(self),)
 
 
 def data_digest(problem: Problem) -> str:
-    """Returns a fingerprint of every agent's data, with the agents' identities."""
+    """Returns a fingerprint of every agent's data and identity."""
     return _data_and_problem(problem)[0]
 
 
@@ -62,12 +62,12 @@ def problem_digest(problem: Problem) -> str:
 
 
 def losses_digest(problem: Problem) -> str:
-    """Returns a fingerprint of what one agent computes: losses, batch size, sampling, projection, constants within."""
+    """Returns a fingerprint of one agent's program: losses, their constants, batch size, sampling and projection."""
     return _once(problem, "losses", _traced)
 
 
 def without_addresses(text: str) -> str:
-    """Takes out what differs from process to process."""
+    """Removes the memory addresses, which differ from process to process."""
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
@@ -81,7 +81,7 @@ def _data_and_problem(problem: Problem) -> tuple[str, str]:
 
 
 def _agents_data(problem: Problem) -> Any:
-    """Returns what tells all agents' data: a digest of each one's, made where it lives, or the oracles themselves."""
+    """Returns a digest of each agent's data, computed in the process that holds them, or the oracles themselves."""
     oracles = problem.oracles
     if not isinstance(oracles, AutodiffOracles | PackedOracles):
         return oracles
@@ -89,13 +89,14 @@ def _agents_data(problem: Problem) -> Any:
     for k, level in enumerate(("upper", "lower")):
         for i, rows in rows_here(oracles, level):
             digests[k, i] = np.frombuffer(Digest().add(rows).bytes, np.uint8)
-    return gather(digests).sum(axis=0, dtype=np.uint8)  # each process has its own agents', and zeros elsewhere
+    return gather(digests).sum(axis=0, dtype=np.uint8)  # each process has its own agents' digests and zeros elsewhere
 
 
 def _once(problem: Problem, name: str, compute: Callable[[Problem], Any]) -> Any:
-    """Returns what is computed of a problem, kept with it: its arrays never change.
+    """Returns a value computed from a problem and stores it with the problem, whose arrays never change.
 
-    A problem made of this one with other arrays (`Problem.relabelled`) takes over what was kept, and must not use it.
+    A problem made from this one with other arrays (`Problem.relabelled`) also gets the stored value, and must not use
+    it.
     """
     parts = (problem.oracles, problem.identities, problem.x0, problem.y0)
     place = f"_digest_of_{name}"
@@ -117,7 +118,7 @@ def _everything(agent: Any, x: Any, y: Any, key: Any) -> Any:
 
 
 def _traced(problem: Problem) -> str:
-    # In the precision of the problem, whatever JAX's switch has become since it was made.
+    # The precision is that of the problem, because JAX's option may have changed since the problem was made.
     with jax.enable_x64(problem.x0.dtype == np.float64):
         program = _everything.trace(problem.agent_shapes(), problem.x0, problem.y0, jax.random.key(0)).jaxpr
     text = np.frombuffer(without_addresses(str(program)).encode(), np.uint8)

@@ -1,4 +1,4 @@
-"""check_hypergradient: an estimator against finite differences of the true upper-level function l."""
+"""check_hypergradient: compares an estimator with finite differences of the true upper-level function l."""
 
 import warnings
 from functools import partial
@@ -23,16 +23,17 @@ from hypergossip.support.float64 import calls_python, in_float64, to_float64
 
 
 class HypergradientCheck(NamedTuple):
-    """What `check_hypergradient` found.
+    """The result of `check_hypergradient`.
 
     Attributes:
-        relative_error: |estimate - truth| / |truth| over the directions tried; truth by finite differences of l. NaN
-            where the lower solution was not reached.
-        standard_error: Of that figure, for estimators that draw numbers of their own; 0 for the others.
-        lower_residual: |dy g| at the lower solution used, relative to |dy g| at y = 0, the largest over agents and
+        relative_error: |estimate - truth| / |truth| over the tested directions, where the truth is computed by finite
+            differences of l. It is NaN if the lower solution was not reached.
+        standard_error: The standard error of `relative_error` for estimators that draw random numbers, and 0 for the
+            others.
+        lower_residual: |dy g| at the computed lower solution, relative to |dy g| at y = 0; the maximum over agents and
             points.
-        estimate: (directions,) the mean estimate along each direction.
-        truth: (directions,) the derivative of l along it.
+        estimate: The mean estimate along each direction, (directions,).
+        truth: The derivative of l along each direction, (directions,).
     """
 
     relative_error: float
@@ -52,33 +53,34 @@ def check_hypergradient(
     step: float = 1e-4,
     seed: int = 0,
 ) -> HypergradientCheck:
-    """Compares an estimator, on the whole data and averaged over the agents, with finite differences of the true l.
+    """Compares an estimator, on the full data and averaged over the agents, with finite differences of the true l.
 
-    Everything runs in float64, and the lower level is solved to round-off at every point. On a shared lower level of
-    unlike agents an estimator with local second derivatives is biased; this reports by how much.
+    Everything runs in float64, and the lower level is solved to round-off at every point. If heterogeneous agents share
+    the lower level, an estimator with local second derivatives is biased, and this function reports the bias.
 
     Args:
-        problem: The problem; every agent is set to the same x.
+        problem: The problem; all agents get the same x.
         estimator: The estimator.
-        x: Where, one agent's pytree; the starting point if absent (moved a little off it, since zero is often special).
-        directions: Random directions; every coordinate where there are fewer.
-        draws: Keys over which an estimate is averaged.
-        step: Of the central differences, relative to the size of x or 1.
-        seed: Of directions and draws, below 2**32.
+        x: The point at which to compare, one agent's pytree. None uses a random point near the starting point, because
+            zero is often special.
+        directions: The number of random directions. If x has no more coordinates than that, they are used instead.
+        draws: The number of keys over which an estimate is averaged.
+        step: The step of the central differences, relative to the larger of the norm of x and 1.
+        seed: The seed of the directions and the draws, below 2**32.
 
     Returns:
-        The errors, the derivatives along every direction, and the residual. Where the lower solution was not reached
-        there is one `MeasurementWarning`.
+        The errors, the derivatives along every direction, and the residual. If the lower solution was not reached, one
+        `MeasurementWarning` is issued.
 
     Raises:
-        ValueError: If the problem's x is not wholly shared (l is a function of one x), an argument is of another kind,
+        ValueError: If part of the problem's x is personal (l is a function of one x), an argument has the wrong type,
             or a step does not fit.
     """
     check_problem(problem)
     check_estimator(estimator)
     seed = seed_number(seed)
     if not all(problem.upper.shared):
-        raise ValueError("check_hypergradient needs an upper level that is wholly shared: l is a function of one x.")
+        raise ValueError("check_hypergradient needs an upper level that is wholly shared, as l is a function of one x.")
     refuse_several_processes(problem.oracles, "check_hypergradient", "check it on fewer agents, in one process")
     estimator = fitted(estimator, problem.upper, problem.lower)
     random = np.random.default_rng(seed)
@@ -122,9 +124,9 @@ def check_hypergradient(
         residual = float(np.max([residual, *(end[1] for pair in ends for end in pair)]))
     if not residual <= REACHED:
         warnings.warn(
-            f"check_hypergradient: the lower solution was not reached (relative residual {residual:.2g}, wanted "
-            f"{REACHED:g}), so there is no truth to compare with. The lower level is likely not strongly convex, or "
-            "not smooth.",
+            f"check_hypergradient: the lower solution was not reached (relative residual {residual:.2g}, required "
+            f"{REACHED:g}), so there is no true hypergradient to compare with. The lower level is probably not "
+            "strongly convex or not smooth.",
             MeasurementWarning,
             stacklevel=2,
         )

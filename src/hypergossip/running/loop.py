@@ -1,4 +1,4 @@
-"""The loop of rounds in compiled chunks: timed, watched for numbers that are no longer finite, interruptible."""
+"""Runs rounds in compiled chunks, measures their time, and detects values that are not finite and interruptions."""
 
 import signal
 import threading
@@ -13,19 +13,19 @@ from hypergossip.core.algorithm import Cost
 from hypergossip.engines.engine import Session, State
 
 Label = Callable[[int], str]
-CHUNK_SECONDS = 0.3  # the longest time between two looks at the clock, the signals and the numbers
+CHUNK_SECONDS = 0.3  # the target time between two checks of the clock, the signals and the state
 FIRST_CHUNK = 16
 
 
 class Chunk(NamedTuple):
-    """Some rounds that were run.
+    """The result of a chunk of rounds.
 
     Attributes:
-        state: After them.
-        cost: Every agent's costs in them, host arrays (runs, agents).
-        round: Rounds done after them.
-        seconds: Their running time.
-        pace: Rounds that would fill the time of one chunk.
+        state: The state after the chunk.
+        cost: Every agent's costs in the chunk, host arrays (runs, agents).
+        round: The number of rounds completed after the chunk.
+        seconds: The running time of the chunk.
+        pace: The number of rounds for the next chunk.
     """
 
     state: State
@@ -36,19 +36,19 @@ class Chunk(NamedTuple):
 
 
 class NotFinite(ArithmeticError):
-    """Something is no longer finite; the sentence names round, agent and quantity."""
+    """A quantity is no longer finite; the message names round, agent and quantity."""
 
 
 def run_chunk(session: Session, state: State, round: int, target: int, pace: int, label: Label) -> Chunk:
     """Runs towards the target round, for about `CHUNK_SECONDS` at most.
 
     Args:
-        session: Where it runs.
-        state: After `round` rounds.
-        round: Rounds done.
-        target: Rounds wanted.
-        pace: Rounds that the last chunk allows.
-        label: Agent's number -> what messages call it.
+        session: The session.
+        state: The state after `round` rounds.
+        round: The number of completed rounds.
+        target: The round at which to stop.
+        pace: The largest number of rounds in this chunk, from the previous chunk.
+        label: A function that maps an agent's number to its name in messages.
 
     Raises:
         NotFinite: If a number of the state is no longer finite.
@@ -64,7 +64,7 @@ def run_chunk(session: Session, state: State, round: int, target: int, pace: int
 
 
 def _explain(session: Session, state: State, good: int, bad: int, label: Label) -> str:
-    """Finds the first round after which something is not finite, by running halves of the chunk again."""
+    """Finds the first round after which the state is not finite, by bisection of the chunk."""
     while bad - good > 1:
         middle = (good + bad) // 2
         after, _ = session.advance(state, good, middle)
@@ -80,13 +80,13 @@ def _explain(session: Session, state: State, good: int, bad: int, label: Label) 
     who, still = label(int(agent)), "not" if good == 0 else "no longer"
     if good == 0:
         why = (
-            "In the first round nothing has moved yet: a gradient or product on its batch is likely not finite at the "
-            "starting point (a label out of range, a logarithm of zero, 0/0, the norm of a zero vector)"
+            "In the first round nothing has moved yet, so a gradient or product on a batch is probably not finite at "
+            "the starting point (a label out of range, a logarithm of zero, 0/0, the norm of a zero vector)"
         )
     else:
         why = (
-            "The steps are likely too large for the losses (halve them), or a loss is undefined where the iterates "
-            "went (a logarithm or a root of something negative)"
+            "Either the step sizes are too large for the losses (halve them), or a loss is undefined at the current "
+            "iterates (a logarithm or a root of a negative number)"
         )
     return (
         f"round {good}{seed}: {quantity} of {who} is {still} finite"
@@ -96,22 +96,22 @@ def _explain(session: Session, state: State, good: int, bad: int, label: Label) 
 
 
 class Interrupts:
-    """While active, Ctrl-C and SIGTERM set `pending` instead of ending the process; a second one ends it."""
+    """While active, Ctrl-C and SIGTERM set `pending` instead of ending the process; the second signal ends it."""
 
     def __init__(self, active: bool) -> None:
-        """Prepares to listen, in the main thread only."""
+        """Prepares to catch signals, which is possible in the main thread only."""
         self.pending: int | None = None
         self._active = active and threading.current_thread() is threading.main_thread()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
-        """Starts to listen."""
+        """Starts to catch signals."""
         if self._active:
             self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives the signals back."""
+        """Restores the previous signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

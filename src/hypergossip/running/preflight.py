@@ -1,4 +1,4 @@
-"""What can be seen cheaply before a run: sizes that do not fit, a lower level not strongly convex, bad steps."""
+"""Inexpensive checks before a run: sizes that do not match, a lower level without strong convexity, bad step sizes."""
 
 import warnings
 from collections.abc import Iterator
@@ -36,20 +36,20 @@ FINITE_DIFFERENCE = 1e-4
 
 
 class PreflightWarning(UserWarning):
-    """A run that may work, with a setting that is likely to hurt."""
+    """A run that may work, but has a setting that is likely to impair it."""
 
 
 def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any = None) -> None:
-    """Refuses a run that cannot work, and warns (`PreflightWarning`) of one that is likely not to.
+    """Refuses a run that cannot work, and issues a `PreflightWarning` for a run that is likely to fail.
 
     Args:
-        algorithm: The algorithm that will run.
-        problem: On this problem.
-        network: Over this network.
-        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
+        algorithm: The algorithm.
+        problem: The problem.
+        network: The network.
+        start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
 
     Raises:
-        ValueError: If the sizes do not fit, the lower level is not strongly convex, or the algorithm refuses.
+        ValueError: If the sizes do not match, the lower level is not strongly convex, or the algorithm cannot work.
     """
     fit = fitted(algorithm, problem.upper, problem.lower)
     known = facts(problem, network, start)
@@ -59,23 +59,27 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any =
 
 
 def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
-    """Returns what is likely to hurt a run of an algorithm whose steps are `fitted`, or raises ValueError.
+    """Returns warnings about a run of an algorithm whose steps are `fitted`.
 
-    Its needs, its estimator and itself are asked, and each sentence begins with the name of whom it is about.
+    They come from the algorithm's requirements, its estimators and the algorithm itself. Each begins with the name of
+    the part that it concerns.
 
     Args:
         algorithm: The algorithm.
-        known: What is known before the run.
+        known: The facts known before the run.
+
+    Raises:
+        ValueError: If the run cannot work.
     """
     name, method = type(algorithm).__name__, generalised(algorithm)
     signs = check_signs(method, name)
     refuse_unmet(name, method.needs, known)
     parts = [(type(part).__name__, part) for part in _parts(method)]
-    return [*signs, *(text for who, part in (*parts, (name, method)) for text in _said(who, part, known))]
+    return [*signs, *(text for who, part in (*parts, (name, method)) for text in _warnings(who, part, known))]
 
 
 def _parts(part: Any) -> Iterator[Any]:
-    """Yields the estimators of an algorithm, and those within them."""
+    """Yields the estimators of an algorithm, including nested ones."""
     for field in fields(part):
         inner = getattr(part, field.name)
         if is_dataclass(inner) and callable(getattr(inner, "check", None)):
@@ -83,8 +87,8 @@ def _parts(part: Any) -> Iterator[Any]:
             yield inner
 
 
-def _said(name: str, part: Any, known: Facts) -> list[str]:
-    """Returns the warnings of a part under its name, or raises its ValueError under it."""
+def _warnings(name: str, part: Any, known: Facts) -> list[str]:
+    """Returns the warnings of a part, or raises its ValueError; each message begins with the name of the part."""
     named = lambda text: text if text.startswith(name) else f"{name}: {text}"
     try:
         return list(map(named, part.check(known)))
@@ -98,17 +102,17 @@ def sent_in_a_round(algorithm: Algorithm, problem: Problem) -> tuple[Message, ..
     spaces, start = (problem.upper, problem.lower), (problem.x0, problem.y0)
     try:
         return messages(algorithm, spaces, problem.agent_shapes(), *start)
-    except jax.errors.ConcretizationTypeError:  # it looks at its values, as one does under Debug
+    except jax.errors.ConcretizationTypeError:  # the step reads the values of its arrays, as is possible under Debug
         return messages_by_running(algorithm, spaces, problem.agent(0), *start)
 
 
 def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
-    """Raises ValueError where an algorithm asks for second derivatives that do not exist.
+    """Raises ValueError if an algorithm uses second derivatives that do not exist.
 
     Args:
         algorithm: The algorithm.
         problem: The problem.
-        name: What to call the algorithm.
+        name: The name of the algorithm in messages.
     """
     if not problem.losses or problem.twice_differentiable:
         return
@@ -122,14 +126,14 @@ def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
         jax.eval_shape(one_round, problem.agent_shapes(), problem.x0, problem.y0)
     except Exception as error:
         raise ValueError(
-            f"{name} asks for second derivatives of the lower loss, which can be differentiated only once. Take an "
+            f"{name} asks for second derivatives of the lower loss, which can be differentiated only once. Use an "
             "estimator whose products are differences of gradients, such as HessianFree(ConjugateGradient(10)), or "
-            "give the loss's own function a derivative rule that can be differentiated (jax.custom_jvp)."
+            "give the function in the loss a derivative rule that can itself be differentiated (jax.custom_jvp)."
         ) from error
 
 
 def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
-    """Gathers what an algorithm needs for its check, and warns (`PreflightWarning`) of variables without influence.
+    """Gathers the facts that an algorithm checks; issues a `PreflightWarning` for variables without influence.
 
     Args:
         problem: The problem.
@@ -137,7 +141,7 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
         start: As for `preflight`.
 
     Raises:
-        ValueError: If the sizes do not fit, something is not finite at the start, or the lower level is not strongly
+        ValueError: If the sizes do not match, a quantity is not finite at the start, or the lower level is not strongly
             convex.
     """
     check_sizes(problem, network)
@@ -151,50 +155,50 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
     if not problem.twice_differentiable:
         warnings.warn(
             "the lower loss cannot be differentiated twice: its curvature, y* and M_t are computed from differences of "
-            "its gradient, and so must be the algorithm's products (HessianFree).",
+            "its gradient, and the algorithm must compute its products in the same way (HessianFree).",
             PreflightWarning,
             stacklevel=4,
         )
     smallest, largest = found.smallest, np.maximum(found.largest, found.of_batches)
     agent = int(np.argmin(smallest))
     if not float(smallest[agent]) > 1e-10 * float(largest[agent]):
-        # c |y|^2 adds 2 c to every curvature.
+        # The term c |y|^2 adds 2 c to every curvature.
         least, most = float(smallest[agent]), float(largest[agent])
-        enough = max(-1.2 * least, 0.01 * most) / 2  # the smallest curvature may lie somewhat below the one found
+        enough = max(-1.2 * least, 0.01 * most) / 2  # the smallest curvature may be somewhat below the estimate
         raise ValueError(
             f"the lower level of {problem.agent_label(agent)} is not strongly convex at the starting point: its "
             f"curvature along some direction is {least:.3g} (largest {most:.3g}), so that its solution is not unique. "
-            f"Add a regulariser c |y|^2 to the lower loss, c above {enough:.2g}; or run it at your own risk with "
-            "check=False: what depends on y* is then measured only where a minimum is found."
+            f"Add a regulariser c |y|^2 with c above {enough:.2g} to the lower loss. Alternatively, run without this "
+            "check (check=False); what depends on y* is then measured only where a minimum is found."
         )
     return Facts(
         *shared,
         network=network,
         lower_curvature=(float(smallest.min()), float(largest.max())),
-        upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid asks
+        upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid calls it
     )
 
 
 def check_sizes(problem: Problem, network: Any) -> None:
-    """Raises ValueError where a problem and a network have different numbers of agents."""
+    """Raises ValueError if a problem and a network have different numbers of agents."""
     if network.agents != problem.agents:
         raise ValueError(
-            f"the network has {network.agents} agents and the problem {problem.agents}; build both for the same number."
+            f"the network has {network.agents} agents and the problem {problem.agents}; both must have the same number."
         )
 
 
 def lower_curvature(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and largest curvature of every agent's lower level at the start, each (agents,).
 
-    Power iteration on the whole data, and for the largest on a few batches too; the smallest is a Rayleigh quotient,
-    so never below the truth.
+    They are computed by power iteration on the full data; the largest curvature includes a few batches. The smallest
+    curvature is a Rayleigh quotient, so it is never below the true value.
     """
     start = measure_start(problem)
     return start.smallest, np.maximum(start.largest, start.of_batches)
 
 
 def upper_curvature(problem: Problem) -> float:
-    """Returns an estimate of the largest curvature of l at x0, by differences of the true hypergradient."""
+    """Returns an estimate of the largest curvature of l at x0, from differences of the true hypergradient."""
     with in_float64(calls_python(problem.oracles)):
         oracles = measured_oracles(problem.oracles, problem.twice_differentiable)
         spaces, block = (problem.upper, problem.lower), agents_at_a_time(oracles)

@@ -1,4 +1,4 @@
-"""A progress bar with the current metric, where there is somebody to look at it."""
+"""A progress bar that shows the current metric."""
 
 import sys
 import time
@@ -15,16 +15,16 @@ Show = Callable[[int, Any], None]
 
 @contextmanager
 def progress_bar(wanted: bool | None, name: str, first: int, last: int) -> Iterator[Show]:
-    """Shows a bar on standard error while the block runs.
+    """Shows a progress bar on standard error while the block runs.
 
     Args:
-        wanted: True, False, or None: only on a terminal.
-        name: What runs.
-        first: Rounds done already.
+        wanted: Whether to show the bar; None shows it only on a terminal.
+        name: The name of the run.
+        first: The number of rounds already completed.
         last: The last round.
 
     Yields:
-        A function of the round and, where a row was measured, the metric of every run.
+        A function of the round and of the metric of every run, which is None if no row was measured.
     """
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield lambda round, metric: None
@@ -58,7 +58,7 @@ def _rich(name: str, first: int, last: int) -> Iterator[Show]:
 
 @contextmanager
 def _plain(name: str, first: int, last: int) -> Iterator[Show]:
-    """The core's own bar: one line that is written over, by a carriage return."""
+    """A plain bar without dependencies: one line that a carriage return overwrites."""
     begun, shown = time.monotonic(), ""
 
     def show(round: int, metric: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `solve` returns, and how it is kept."""
+"""The result of `solve`, and how it is saved and loaded."""
 
 import json
 import os
@@ -18,13 +18,13 @@ POINT = "point.npz"
 
 @dataclass(frozen=True)
 class Result:
-    """A run, or several seeds of one.
+    """The result of a run with one seed or several.
 
     Attributes:
-        x: Every agent's x, the user's pytree, leaves (agents, ...) or (seeds, agents, ...).
-        y: Every agent's y, likewise.
-        history: One row an observed round (and seed); the columns of equations.md, "What is measured".
-        saved: The state from which `solve(start=result)` goes on.
+        x: Every agent's x, the user's pytree with leaves (agents, ...) or (seeds, agents, ...).
+        y: Every agent's y, in the same form.
+        history: One row per observed round (and seed); equations.md, "What is measured", explains the columns.
+        saved: The state from which `solve(start=result)` resumes.
     """
 
     x: Any
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def rounds(self) -> int:
-        """Rounds done."""
+        """The number of completed rounds."""
         return self.saved.round
 
     def plot(self, path: Path | str) -> Path:
@@ -46,7 +46,7 @@ class Result:
     def save(self, folder: Path | str) -> Path:
         """Writes the result into a folder that `hypergossip.load` reads: plain arrays and CSV, no pickles.
 
-        Trees of dicts, lists and tuples come back as they are; other containers as dicts of paths to leaves.
+        Trees of dicts, lists and tuples are restored unchanged, and other containers as dicts from paths to leaves.
         """
         folder = checkpoint.write(folder, self.saved).parent
         arrays = {}
@@ -65,20 +65,20 @@ class Result:
 
 
 def load(folder: Path | str) -> Result:
-    """Reads what `Result.save` wrote.
+    """Reads a result that `Result.save` wrote.
 
     Args:
         folder: The folder.
 
     Raises:
-        CheckpointError: If the folder holds no result, or a damaged one.
+        CheckpointError: If the folder contains no result, or a damaged one.
     """
     saved = checkpoint.read(folder)
     path = Path(folder) / POINT
     if not path.exists():
         raise CheckpointError(
             f"{folder} holds the checkpoint of a run that has not ended, not a result; "
-            "go on with solve(..., checkpoint=folder)."
+            "resume the run with solve(..., checkpoint=folder)."
         )
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -90,12 +90,12 @@ def load(folder: Path | str) -> Result:
 
 
 def frame(rows: dict[str, np.ndarray], seeded: bool) -> pd.DataFrame:
-    """Makes the history of its columns, each (rows, runs); a seed column only where seeds were asked for."""
+    """Builds the history from its columns, each (rows, runs), with a seed column only if seeds were given."""
     return pd.DataFrame({name: column.reshape(-1) for name, column in rows.items() if seeded or name != "seed"})
 
 
 def _describe(tree: Any, leaves: list) -> Any:
-    """Returns a JSON description of a tree, and puts its leaves into the list."""
+    """Returns a JSON description of a tree, and appends its leaves to the list."""
     if type(tree) is dict:
         keys = {key: key if isinstance(key, str | int) else str(key) for key in tree}
         return {"dict": [[keys[key], _describe(value, leaves)] for key, value in tree.items()]}

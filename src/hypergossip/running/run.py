@@ -1,4 +1,4 @@
-"""One run, or several side by side: where it stands, how a row of its history is measured, how it is packed."""
+"""One run, or several at once: its state, the measurement of a row of its history, and its conversion to arrays."""
 
 import warnings
 import zlib
@@ -28,16 +28,16 @@ DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
 
 
 class Run(NamedTuple):
-    """What does not change.
+    """The constant part of a run.
 
     Attributes:
-        session: Where it runs.
-        algorithm: The program that runs: of a preset, the method that it specialises.
+        session: The session in which it runs.
+        algorithm: The program that runs. For a preset, this is the method that the preset specialises.
         problem: The problem.
-        numbers: (runs,) the seed of each run.
-        sent: (agents,) bytes that each agent sends in a round.
+        numbers: The seed of each run, (runs,).
+        sent: The bytes that each agent sends in a round, (agents,).
         configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
-        measured: What a row of the history holds.
+        measured: The measured columns of the history.
     """
 
     session: Session
@@ -55,17 +55,17 @@ class Run(NamedTuple):
 
     @property
     def seeded(self) -> bool:
-        """Were seeds asked for, so that everything has an axis of them?"""
+        """Whether `seeds` was given, so that results have an axis of seeds."""
         return self.configuration["seeds"] is not None
 
 
 class RunState(NamedTuple):
-    """Where a run stands.
+    """The state of a run.
 
     Attributes:
-        round: Rounds done.
-        seconds: Compiled running time so far.
-        state: The session's.
+        round: The number of completed rounds.
+        seconds: The compiled running time so far, in seconds.
+        state: The session's state.
         cost: Every agent's counts, each (runs, agents).
         rows: The rows of the history so far: column -> (runs,).
     """
@@ -88,18 +88,18 @@ def begin(
     start: tuple[np.ndarray, np.ndarray] | None = None,
     measure: Any = True,
 ) -> tuple[Run, RunState]:
-    """Places a problem on its network and starts every agent.
+    """Opens a session for a problem on its network and initialises every agent.
 
     Args:
-        engine: Where to run.
-        algorithm: The agent's program; its numbers with a leading axis (runs,) where swept.
-        swept: Are they?
+        engine: The engine.
+        algorithm: The agent's program. If swept, its numbers have a leading axis (runs,).
+        swept: Whether the algorithm's numbers differ between the runs.
         problem: The problem.
         network: The network.
-        numbers: (runs,) the seed of each run.
-        seeds: What the user asked for: a number of seeds, or None.
-        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
-        measure: See `read_measure`.
+        numbers: The seed of each run, (runs,).
+        seeds: The number of seeds that the user gave, or None.
+        start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
+        measure: As for `read_measure`.
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
@@ -125,7 +125,7 @@ def begin(
     )
     keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
     session = engine.open(Job(method, problem, network, keys, swept))
-    _check_alike(session, configuration)
+    _check_processes_agree(session, configuration)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
     state = session.start(everywhere(x), everywhere(y))
@@ -133,16 +133,16 @@ def begin(
     return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
-def _check_alike(session: Session, configuration: Mapping[str, Any]) -> None:
-    """Raises ValueError where the processes have not made the same run."""
-    if len(session.all_gather(0)) == 1:  # one process has nobody to compare with, and need not compute the digests
+def _check_processes_agree(session: Session, configuration: Mapping[str, Any]) -> None:
+    """Raises ValueError if the processes have not made the same run."""
+    if len(session.all_gather(0)) == 1:  # a single process has nothing to compare, and need not compute the digests
         return
-    told = session.all_gather(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
-    for name, values in zip(configuration, told.T, strict=True):
+    sums = session.all_gather(*(zlib.crc32(str(value).encode()) for value in configuration.values()))
+    for name, values in zip(configuration, sums.T, strict=True):
         if (values != values[0]).any():
             raise ValueError(
-                f"processes 0 and {int(np.argmax(values != values[0]))} have made different runs: another {name}. "
-                "Every process must build the same problem, network and algorithm, from the same seeds."
+                f"processes 0 and {int(np.argmax(values != values[0]))} have made different runs: they differ in "
+                f"{name}. Every process must build the same problem, network and algorithm from the same seeds."
             )
 
 
@@ -156,7 +156,9 @@ def measure(run: Run, carry: RunState) -> dict[str, np.ndarray]:
     row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds}
     metrics, names = run.measured.metrics, run.measured.names
     if taken := {*row, *costs, *metrics} & {*names[len(metrics) :]}:
-        raise ValueError(f"observe: {', '.join(sorted(taken))} is a column of the history already; take another name.")
+        raise ValueError(
+            f"observe: {', '.join(sorted(taken))} is already a column of the history; choose another name."
+        )
     found = {}
     for program in programs(run.measured, run.problem):
         found |= run.session.observe(carry.state, program)
@@ -164,24 +166,24 @@ def measure(run: Run, carry: RunState) -> dict[str, np.ndarray]:
         found |= run.session.observe_together(carry.state, partial(observations_together, run.measured.together))
     _warn_of_residuals(run, carry, found)
     shown = {name: found[name] for name in metrics}
-    row |= shown | costs | {name: found[name] for name in names}  # what is there already keeps its place
+    row |= shown | costs | {name: found[name] for name in names}  # existing columns keep their positions
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 
 
 def _warn_of_residuals(run: Run, carry: RunState, row: dict[str, Any]) -> None:
-    """Warns in the first row in which something could not be measured."""
+    """Issues a warning in the first row in which a quantity could not be measured."""
     reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
     if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
         return
-    # A run that diverges ends with a sentence of its own.
+    # A run that diverges ends with an error message, so it needs no warning.
     unsolved = run.session.bounded(carry.state, DIVERGED) & ~reached(row)
     if unsolved.any():
         worst = float(np.max(row["relative_residual"][unsolved]))
         warnings.warn(
             f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
-            f"{worst:.2g}, wanted {REACHED:g}), so what depends on it is NaN in this row. The lower level is likely "
-            "not strongly convex where the iterates are, or not smooth. The column relative_residual says how well it "
-            "was solved in every row.",
+            f"{worst:.2g}, required {REACHED:g}), so what depends on it is NaN in this row. The lower level is "
+            "probably not strongly convex at the iterates, or not smooth. The column relative_residual shows how well "
+            "it was solved in every row.",
             MeasurementWarning,
             stacklevel=5,
         )
@@ -190,42 +192,42 @@ def _warn_of_residuals(run: Run, carry: RunState, row: dict[str, Any]) -> None:
 def pack(run: Run, carry: RunState) -> Snapshot:
     """Returns a run as host arrays."""
     names = dict.fromkeys(name for row in carry.rows for name in row)
-    absent = np.full(len(run.numbers), np.nan)  # an observation that began, or ended, where a run was gone on from
+    absent = np.full(len(run.numbers), np.nan)  # for observations that differ before and after a run was resumed
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
     return Snapshot(carry.round, carry.seconds, run.session.save(carry.state), carry.cost, rows, run.configuration)
 
 
 def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
-    """Returns where a saved run stands, its state on the engine.
+    """Returns the state of a saved run, on the devices of the session.
 
     Args:
-        run: The run that goes on.
-        carry: Its beginning, for the shapes.
-        saved: What was packed.
+        run: The run that resumes.
+        carry: The initial state of the run, for the shapes.
+        saved: The saved run.
 
     Raises:
-        ValueError: If the state is of another algorithm or size, or was computed on other data.
+        ValueError: If the state belongs to another algorithm or size, or was computed on other data.
     """
     here = run.session.shapes(carry.state)
     there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
     ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
     if ours == theirs and len(here) != len(there):
         raise ValueError(
-            f"what is to be gone on from was saved by another version of {ours}, whose state has {len(there)} vectors "
-            f"and not {len(here)}. Go on with that version, or begin anew at its points, by solve(..., x0=result.x, "
+            f"the saved run was made by another version of {ours}, whose state has {len(there)} vectors and not "
+            f"{len(here)}. Resume it with that version, or start a new run at its points by solve(..., x0=result.x, "
             "y0=result.y)."
         )
     if here != there or ours != theirs:
         raise ValueError(
-            f"the result to go on from has another state: its algorithm ({theirs} there, {ours} here), agents, seeds, "
-            "dimensions or precision are not those of this run. Go on with the same ones, or begin anew."
+            f"the result to resume from has another state: its algorithm ({theirs} there, {ours} here), agents, seeds, "
+            "dimensions or precision are not those of this run. Resume with the same ones, or start a new run."
         )
-    # A result that version 0.1.0 saved has no digest of the data alone.
+    # A result that version 0.1.0 saved has no separate digest of the data.
     if saved.configuration.get("data", run.configuration["data"]) != run.configuration["data"]:
         raise ValueError(
-            "the result to go on from was computed on other data: shapes and algorithm are the same, the agents' "
-            "samples are not. Go on with the problem that it is of, or begin anew at its points on purpose, by "
-            "solve(..., x0=result.x, y0=result.y) without start."
+            "the result to resume from was computed on other data: shapes and algorithm are the same, but the agents' "
+            "samples are not. Resume with the same problem, or start a new run at its points by solve(..., "
+            "x0=result.x, y0=result.y) without start."
         )
     state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
@@ -234,7 +236,7 @@ def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
 
 
 def result(run: Run, carry: RunState) -> Result:
-    """Returns what `solve` returns."""
+    """Returns the result of a run."""
     saved = pack(run, carry)
     trees = []
     for space, points in zip((run.problem.upper, run.problem.lower), run.session.points(carry.state), strict=True):

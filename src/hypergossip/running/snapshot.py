@@ -1,4 +1,4 @@
-"""A run on disk: one file of plain arrays, written so that a kill at any moment leaves the last good one."""
+"""A run on disk: one file of plain arrays, written atomically, so that an interruption leaves the previous file."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ DIGEST_BYTES = 32
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint holds.
+    """The contents of a checkpoint.
 
     Attributes:
-        round: Rounds done.
-        seconds: Compiled running time so far.
+        round: The number of completed rounds.
+        seconds: The compiled running time so far, in seconds.
         leaves: The state's leaves, each (runs, agents, ...).
         cost: Every agent's counts, each (runs, agents).
         rows: The history so far: column -> (rows, runs).
-        configuration: What the run is: name -> description or digest.
+        configuration: The identity of the run: name -> description or digest.
     """
 
     round: int
@@ -38,14 +38,14 @@ class Snapshot(NamedTuple):
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint is damaged, or of another configuration."""
+    """A checkpoint is damaged, or belongs to another configuration."""
 
 
 class Digest:
     """A fingerprint of pytrees of arrays: values, shapes and types."""
 
     def __init__(self) -> None:
-        """Begins with nothing."""
+        """Makes an empty fingerprint."""
         self._total = hashlib.sha256()
 
     def add(self, tree: Any) -> "Digest":
@@ -58,21 +58,21 @@ class Digest:
 
     @property
     def bytes(self) -> bytes:
-        """The fingerprint of what was added so far, `DIGEST_BYTES` long."""
+        """The fingerprint of the arrays added so far, `DIGEST_BYTES` long."""
         return self._total.digest()
 
     @property
     def text(self) -> str:
-        """The fingerprint of what was added so far."""
+        """The fingerprint of the arrays added so far."""
         return self._total.hexdigest()[:16]
 
 
 def check_folder(folder: Any, name: str) -> None:
-    """Raises ValueError where something is no path of a folder, there already or not.
+    """Raises ValueError if the argument is not the path of a folder, which need not exist.
 
     Args:
-        folder: What was given.
-        name: What it is called.
+        folder: The argument.
+        name: Its name in messages.
     """
     if not isinstance(folder, str | os.PathLike):
         raise ValueError(f"{name} is {folder!r}; give the path of a folder.")
@@ -117,11 +117,11 @@ def read(folder: Path | str) -> Snapshot:
     """Reads a checkpoint.
 
     Raises:
-        CheckpointError: If there is none, or it is damaged.
+        CheckpointError: If there is no checkpoint, or it is damaged.
     """
     path = Path(folder) / FILE
     if not path.exists():
-        raise CheckpointError(f"there is no checkpoint in {folder}; it would be the file {FILE}.")
+        raise CheckpointError(f"there is no checkpoint (a file {FILE}) in {folder}; check the path.")
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             about = json.loads(file["about"].tobytes())
@@ -130,21 +130,21 @@ def read(folder: Path | str) -> Snapshot:
             rows = {name: file[f"rows/{name}"] for name in about["columns"]}
     except PermissionError:
         raise
-    except Exception as error:  # a byte gone wrong can break any step of reading: zip, header, shape, checksum
+    except Exception as error:  # a wrong byte can break any step of reading: zip, header, shape, checksum
         raise CheckpointError(
             f"{path} is damaged ({error}); remove it to start again, or restore it from a copy."
         ) from None
     if about["version"] != VERSION:
         raise CheckpointError(
-            f"{path} was written in format {about['version']}, this version reads {VERSION}; "
-            "finish that run with the version that began it."
+            f"{path} was written in format {about['version']}, but this version of hypergossip reads format {VERSION}; "
+            "finish that run with the version that started it."
         )
     return Snapshot(about["round"], about["seconds"], leaves, cost, rows, about["configuration"])
 
 
 def check_same(configuration: Mapping[str, Any], saved: Snapshot, folder: Path | str) -> None:
-    """Raises `CheckpointError` naming what differs between a run and a checkpoint."""
-    # The data are a part of the problem; by themselves they are for a run that goes on from a result.
+    """Raises `CheckpointError` if a run and a checkpoint differ, and names the differences."""
+    # The data are a part of the problem. Their separate digest is for a run that resumes from a result.
     names = [name for name in configuration if name != "data"]
     different = [name for name in names if saved.configuration.get(name) != configuration[name]]
     if different:
@@ -152,5 +152,5 @@ def check_same(configuration: Mapping[str, Any], saved: Snapshot, folder: Path |
         raise CheckpointError(
             f"the checkpoint in {folder} belongs to another configuration: {', '.join(different)} differ "
             f"({name}: {saved.configuration.get(name)} there, {configuration[name]} here). "
-            "Give another folder, or the configuration that wrote it; nothing was changed."
+            "Give another folder, or the configuration that wrote it; nothing was changed in the folder."
         )

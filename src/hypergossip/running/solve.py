@@ -1,4 +1,4 @@
-"""solve: a network of agents, run for some rounds, observed, checkpointed, and returned as one result."""
+"""solve: runs an algorithm on a network of agents, observes it, saves checkpoints, and returns one result."""
 
 import signal
 import time
@@ -32,7 +32,7 @@ MOST_ROUNDS = 2**31 - 1  # a round's number is a 32-bit integer on the device
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted and has left a checkpoint; the sentence says where."""
+    """A run was interrupted after it saved a checkpoint; the message names the file."""
 
 
 def solve(
@@ -61,38 +61,38 @@ def solve(
     Args:
         algorithm: The program of one agent.
         problem: The bilevel problem.
-        network: Who talks to whom, and with what weight. Where it and the problem have names, node and agent of the
-            same name are one; otherwise node k is agent k.
-        rounds: How many rounds; with `start`, how many more.
-        seed: Of every random number of the run, from 0 to 2**32 - 1.
-        seeds: Run so many seeds, seed, seed + 1, ..., at once; leaves and history then have a seed axis.
-        engine: Where to run; `Simulated()` if absent.
-        observe_every: Rounds between two rows of the history; about twenty rows if absent. The first and the last
-            round always have one. Observation is outside the timed path.
-        on_row: Called with every new row of the history as soon as it is measured, a dict: column -> Python number, or
-            an array over seeds where `seeds` is given. Only in the process that leads, and before any checkpoint holds
-            the row: the rows after the last checkpoint come again when the run is gone on with ("round" tells), those
-            that it holds do not. What the function raises ends the run.
-        x0: Where every agent starts, a pytree like the problem's x0 whose leaves have a leading axis (agents, ...), the
-            same in every seed; all agents start at the problem's x0 if absent.
-        y0: Likewise.
-        start: A result to go on from, of the same algorithm (other numbers are allowed), data and seeds.
+        network: The neighbours of each agent, and their weights. If network and problem have names, the node and the
+            agent of the same name are paired; otherwise node k is agent k.
+        rounds: The number of rounds; with `start`, the number of further rounds.
+        seed: The seed of every random number of the run, from 0 to 2**32 - 1.
+        seeds: The number of seeds, seed, seed + 1, ..., to run at once; leaves and history then have a seed axis.
+        engine: The engine; None uses `Simulated()`.
+        observe_every: The number of rounds between two rows of the history; None gives about twenty rows. The first and
+            the last round always have a row. The running time does not include observation.
+        on_row: A function that is called with every new row of the history as soon as it is measured. A row is a dict
+            from column to Python number, or to an array over the seeds if `seeds` is given. Only the leading process
+            calls it, before a checkpoint contains the row. When a run resumes from a checkpoint, the rows after the
+            checkpoint are repeated ("round" identifies them), and earlier rows are not. An exception ends the run.
+        x0: The starting point of every agent, a pytree like the problem's x0 whose leaves have a leading axis
+            (agents, ...), the same for every seed; None starts all agents at the problem's x0.
+        y0: The starting point of every agent's y, in the same form.
+        start: A result to resume from, with the same algorithm (other hyperparameters are allowed), data and seeds.
         stop: A tolerance on the metric, a function of a row, or `Stop`.
-        checkpoint: A folder. A checkpoint is left there every `checkpoint_every` seconds, at the end, and at Ctrl-C or
-            SIGTERM; one that is there already, of the same configuration, is gone on from, bit for bit.
-        checkpoint_every: In seconds.
-        progress: Show a progress bar; if absent, only on a terminal.
-        check: Look before the run for what cannot work (`hypergossip.running.preflight`).
-        measure: True; False leaves M_t and its parts out of the rows; names of columns, such as ``("upper_loss",)``,
-            measure those alone.
+        checkpoint: A folder. A checkpoint is saved there every `checkpoint_every` seconds, at the end, and at Ctrl-C or
+            SIGTERM. If the folder contains one of the same configuration, the run resumes from it, bit for bit.
+        checkpoint_every: The time between two checkpoints, in seconds.
+        progress: Whether to show a progress bar; None shows it only on a terminal.
+        check: Whether to check before the run that it can work (`hypergossip.running.preflight`).
+        measure: True measures all columns, False omits M_t and its parts from the rows, and names of columns, such as
+            ``("upper_loss",)``, measure only those.
 
     Returns:
         The result.
 
     Raises:
-        ValueError: If the run cannot work, or an argument is of another kind, with advice.
-        NotFinite: If a number is no longer finite, naming round, agent and quantity; the last checkpoint stays.
-        CheckpointError: If the folder's checkpoint is damaged or of another configuration.
+        ValueError: If the run cannot work, or an argument has the wrong type.
+        NotFinite: If a number is no longer finite. The last checkpoint is kept.
+        CheckpointError: If the folder's checkpoint is damaged or belongs to another configuration.
         Interrupted: At Ctrl-C or SIGTERM with a checkpoint folder, after the checkpoint is written.
     """
     check_kinds(algorithm, problem, network, engine)
@@ -107,10 +107,10 @@ def solve(
     rules = read_stop(stop)
     if rules.metric is not None and not problem.losses:
         raise ValueError(
-            "stop: this problem has no losses and no M_t; stop by seconds, samples or a function of a row."
+            "stop: this problem has no losses and therefore no M_t; stop by seconds, samples or a function of a row."
         )
     if rules.metric is not None and "metric" not in read_measure(measure, problem).metrics:
-        raise ValueError("stop: the tolerance is one on the metric, which measure leaves out; measure it, too.")
+        raise ValueError('stop: the tolerance is on the metric, which measure omits; add "metric" to measure.')
     network = paired(problem, network)
     if check:
         preflight(algorithm, problem, network, own)
@@ -122,7 +122,7 @@ def solve(
             carry = unpack(run, carry, start.saved)
         last = carry.round + rounds
         if last > MOST_ROUNDS:
-            raise ValueError(f"the run would end at round {last}; rounds are counted to {MOST_ROUNDS} at most.")
+            raise ValueError(f"the run would end at round {last}, but the largest possible round is {MOST_ROUNDS}.")
         if checkpoint is not None:
             carry = _read(run, carry, checkpoint)
         name = type(algorithm).__name__
@@ -146,23 +146,23 @@ def drive(
     keep: Callable[[RunState], None],
     on_row: Callable[[dict[str, Any]], object] | None = None,
 ) -> RunState:
-    """Runs to the last round, or to where a rule stops it, with a row every so often.
+    """Runs to the last round, or until a rule stops the run, and measures the rows.
 
     Args:
-        run: What runs.
-        carry: Where it stands.
+        run: The run.
+        carry: The state of the run.
         last: The last round.
-        every: Rounds between two rows.
-        rules: When to stop.
-        show: Told the round, and the metric of a new row or None.
-        keep: Told where the run stands after every chunk.
-        on_row: Called with every new row in the leading process.
+        every: The number of rounds between two rows.
+        rules: The stopping rules.
+        show: A function that is called with the round, and with the metric of a new row or None.
+        keep: A function that is called with the state after every chunk.
+        on_row: A function that is called with every new row in the leading process.
     """
-    # No round is run here: the bounds are traced, so this compiles the one executable of every chunk.
+    # This runs no round. The bounds are traced, so it compiles the executable of all chunks.
     try:
         run.session.advance(carry.state, carry.round, carry.round)
     except Exception:
-        check_products(run.algorithm, run.problem, run.name)  # the cause, if that is it
+        check_products(run.algorithm, run.problem, run.name)  # raises if this is the cause
         raise
     pace, over = FIRST_CHUNK, False
     while True:
@@ -173,9 +173,9 @@ def drive(
             row = measure(run, carry)
             carry = carry._replace(rows=(*carry.rows, row))
             show(carry.round, row.get("metric"))
-        # A run that went on from a row where a rule held ends there again.
+        # A run that resumes from a row at which a rule held ends there again.
         if new or seen:
-            over = _look(run, carry, rules, on_row if new else None) or over
+            over = _handle_row(run, carry, rules, on_row if new else None) or over
         if over:
             return carry
         target = min(last, (carry.round // every + 1) * every)
@@ -187,36 +187,39 @@ def drive(
         keep(carry)
 
 
-def _look(run: Run, carry: RunState, rules: Stop, on_row: Callable[[dict[str, Any]], object] | None) -> bool:
-    """Shows the last row to the user's functions; does it end the run? No process goes on where one of them failed."""
+def _handle_row(run: Run, carry: RunState, rules: Stop, on_row: Callable[[dict[str, Any]], object] | None) -> bool:
+    """Passes the last row to the user's functions and returns whether it ends the run.
+
+    If one of them fails in a process, all processes end.
+    """
     error, over = None, False
     try:
         if on_row is not None and run.session.is_leader:
             on_row(plain_row(carry.rows[-1], run.seeded))
         over = rules.at_row(plain_row(carry.rows[-1], run.seeded))
-    except BaseException as failure:  # whatever it is: the other processes would wait for this one for ever
+    except BaseException as failure:  # of any kind, because otherwise the other processes would wait forever
         error = failure
-    told = run.session.all_gather(over, error is not None)
+    gathered = run.session.all_gather(over, error is not None)
     if error is not None:
         raise error
-    if told[:, 1].any():
-        other = int(np.argmax(told[:, 1]))
+    if gathered[:, 1].any():
+        other = int(np.argmax(gathered[:, 1]))
         raise RuntimeError(f"on_row or stop failed in process {other} at round {carry.round}; its message says why.")
-    return bool(told[0, 0])
+    return bool(gathered[0, 0])
 
 
 def _starting_points(problem: Problem, x0: Any, y0: Any, start: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Returns where the agents start, (agents, p) and (agents, q); None where all start as the problem says."""
+    """Returns the starting points, (agents, p) and (agents, q), or None if all agents start at the problem's."""
     if start is not None and not isinstance(start, Result):
         raise ValueError(
             f"start is of type {type(start).__name__}; give a Result that solve has returned, or that "
-            "hypergossip.load reads from a folder. Points to start at are x0 and y0."
+            "hypergossip.load reads from a folder. Pass starting points as x0 and y0."
         )
     for name, given, part in (("x0", x0, "x"), ("y0", y0, "y")):
         if isinstance(given, Result):
             raise ValueError(
-                f"{name} is a Result; give where its agents ended, {name}=result.{part}, or go on with the run itself "
-                "by start=result."
+                f"{name} is a Result; give the points where its agents ended, {name}=result.{part}, or resume the run "
+                "itself with start=result."
             )
     if x0 is None and y0 is None:
         return None
@@ -233,28 +236,28 @@ def _starting_points(problem: Problem, x0: Any, y0: Any, start: Any) -> tuple[np
 
 
 def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[..., None]:
-    """Returns what writes a checkpoint when it is due, or when the run or the process is asked to end."""
+    """Returns a function that writes a checkpoint when it is due, at the end of the run, and at a signal."""
     written = time.monotonic()
 
     def keep(carry: RunState, at_the_end: bool = False) -> None:
         nonlocal written
         if folder is None:
             return
-        told = run.session.all_gather(interrupts.pending or 0, time.monotonic() - written)
-        signalled, due = int(told[:, 0].max()), told[0, 1] >= every
+        gathered = run.session.all_gather(interrupts.pending or 0, time.monotonic() - written)
+        signalled, due = int(gathered[:, 0].max()), gathered[0, 1] >= every
         if not (signalled or due or at_the_end):
             return
         path = _write(run, carry, folder)
         written = time.monotonic()
         if signalled:
             by = signal.Signals(signalled).name
-            raise Interrupted(f"{by} at round {carry.round}; {path} is written: the same call goes on from there.")
+            raise Interrupted(f"{by} at round {carry.round}; {path} is written, and the same call resumes from it.")
 
     return keep
 
 
 def _read(run: Run, carry: RunState, folder: Path | str) -> RunState:
-    """Returns where the folder's checkpoint stands, or the run's beginning where there is none."""
+    """Returns the state in the folder's checkpoint, or the initial state if there is none."""
     saved = disk.read(folder) if (Path(folder) / disk.FILE).exists() else None
     rounds = run.session.all_gather(-1 if saved is None else saved.round)[:, 0]
     if (rounds != rounds[0]).any():
@@ -270,7 +273,7 @@ def _read(run: Run, carry: RunState, folder: Path | str) -> RunState:
 
 
 def _write(run: Run, carry: RunState, folder: Path | str) -> Path:
-    """Writes a checkpoint in the leading process; no process goes on before it is there."""
+    """Writes a checkpoint in the leading process; all processes wait until it is written."""
     saved, error = pack(run, carry), None
     if run.session.is_leader:
         try:

@@ -1,4 +1,4 @@
-"""The problem at its starting point: what is not finite, what has no influence, and how curved the lower level is."""
+"""Checks a problem at its starting point: finiteness, influence of each variable, curvature of the lower level."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,26 +21,26 @@ from hypergossip.support.float64 import calls_python, in_float64, to_float64
 
 POWER_ITERATIONS = 24
 BATCHES = 4
-LITTLE_DATA = 10_000_000  # entries; with as many, quick compilation still saves more than slower loops cost
+LITTLE_DATA = 10_000_000  # entries; up to this size, quick compilation saves more time than its slower loops cost
 CAUSES = (
-    "Usual causes: a label that is no column of the logits, the logarithm or a root of zero, 0/0 in a mean over no "
-    "samples, or the norm of a vector that is zero (write the sum of squares instead)."
+    "Usual causes: a label without a column in the logits, the logarithm or a root of zero, 0/0 in a mean over no "
+    "samples, or the norm of a zero vector (use the sum of squares instead)."
 )
 
 
 class Start(NamedTuple):
-    """What is measured of every agent at the starting point, on all its rows and in float64.
+    """Every agent's quantities at the starting point, on all its rows and in float64.
 
     Attributes:
-        upper_loss: (agents,) f.
-        lower_loss: (agents,) g.
-        fx: (agents, p) dx f.
-        fy: (agents, q) dy f.
-        gy: (agents, q) dy g.
-        mixed: (agents, p) d2xy g times a random vector.
-        smallest: (agents,) the smallest curvature of g in y: a Rayleigh quotient, so never below the truth.
-        largest: (agents,) the largest.
-        of_batches: (agents,) the largest found on a few batches; 0 where none are drawn.
+        upper_loss: f, (agents,).
+        lower_loss: g, (agents,).
+        fx: dx f, (agents, p).
+        fy: dy f, (agents, q).
+        gy: dy g, (agents, q).
+        mixed: d2xy g times a random vector, (agents, p).
+        smallest: The smallest curvature of g in y, (agents,): a Rayleigh quotient, so never below the true value.
+        largest: The largest curvature of g in y, (agents,).
+        of_batches: The largest curvature found on a few batches, (agents,); 0 if no batches are drawn.
     """
 
     upper_loss: Any
@@ -55,11 +55,11 @@ class Start(NamedTuple):
 
 
 def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Start:
-    """Measures a problem that has losses at its starting point; leaves on the host.
+    """Measures a problem with losses at its starting point; the leaves are on the host.
 
     Args:
         problem: The problem.
-        start: Where the agents start, (agents, p) and (agents, q); None: all where the problem says.
+        start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
     """
     return _measure(problem, *((problem.x0, problem.y0) if start is None else start))
 
@@ -83,7 +83,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: 
     key = jax.random.key(0)
 
     def extreme(product: Any, shift: Any) -> Any:
-        """The curvature that is largest in magnitude once it is subtracted from a shift."""
+        """Returns the eigenvalue of largest magnitude of shift I - H, or of H if the shift is not positive."""
 
         def iterate(_: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             v, _ = carry
@@ -95,12 +95,12 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: 
 
     def of_agent(agent: Any, identity: Any, x: Any, y: Any) -> Start:
         full = agent.full
-        with_values = getattr(full, "oracles", full)  # what differences are taken of
+        with_values = getattr(full, "oracles", full)  # the oracles whose differences are taken
         fx, fy = full.upper_gradients(x, y, key)
         H = full.hessian_product(x, y, key)
 
         def both_ends(shift: Any, _: Any) -> tuple[Any, Any]:
-            # Power iteration finds the curvature of largest magnitude; a negative one is the smallest already.
+            # Power iteration finds the curvature of largest magnitude. If it is negative, it is the smallest.
             found = extreme(H, shift)
             return jnp.abs(found), found
 
@@ -126,7 +126,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: 
     def on_device(oracles: Any, identities: Any, x: Any, y: Any) -> Start:
         oracles = to_float64(oracles) if block is None else oracles
         program = of_agent if block is None else partial(_in_blocks, of_agent, block)
-        # A point that all agents have in common is not mapped, which takes less time to compile.
+        # A point that all agents share is not mapped, which compiles faster.
         return jax.vmap(program, (axes_of_agents(oracles), 0, mapped, mapped))(oracles, identities, x, y)
 
     if mesh is None:
@@ -145,13 +145,13 @@ _on_little = compiled("samples", "block", "mesh", quickly=True)(_start)
 
 
 def normalised(Hv: Any, v: Any) -> Any:
-    """Returns Hv at length one, or v where Hv is zero."""
+    """Returns Hv scaled to length one, or v if Hv is zero."""
     norm = jnp.linalg.norm(Hv)
     return jnp.where(norm > 0, Hv / jnp.where(norm > 0, norm, 1.0), v)
 
 
 def check_finite(problem: Problem, start: Start) -> None:
-    """Raises ValueError where a loss, a gradient or a curvature is not finite at the starting point."""
+    """Raises ValueError if a loss, a gradient or a curvature is not finite at the starting point."""
     quantities = (
         ("the upper loss", start.upper_loss),
         ("the lower loss", start.lower_loss),
@@ -176,33 +176,33 @@ def check_finite(problem: Problem, start: Start) -> None:
     if len(wrong):
         label = problem.agent_label(int(wrong[0]))
         raise ValueError(
-            f"the curvature of the lower loss in y of {label} is not finite at the starting point on a batch, while it "
-            "is on all samples: in a mean over those that count, a batch in which none does is 0/0. Take a larger "
-            "batch_size, or divide by no less than one."
+            f"the curvature of the lower loss in y of {label} is not finite at the starting point on a batch, although "
+            "it is finite on all samples. A mean over selected samples is 0/0 on a batch that contains none of them. "
+            "Use a larger batch_size, or a divisor of at least one."
         )
 
 
 def check_influence(problem: Problem, start: Start) -> list[str]:
-    """Finds leaves of x and y on which nothing depends, at the start and at a generic point beside it.
+    """Finds leaves of x and y without influence, at the starting point and at a random point near it.
 
     Returns:
-        A warning for every leaf of x whose hypergradient is zero at both.
+        A warning for every leaf of x whose hypergradient is zero at both points.
 
     Raises:
-        ValueError: If the lower loss does not depend on a leaf of y, which then has no solution.
+        ValueError: If the lower loss does not depend on a leaf of y, so that the lower level has no unique solution.
     """
-    if not any(_silent(problem, start)[level] for level in (0, 1)):
+    if not any(_unused(problem, start)[level] for level in (0, 1)):
         return []
     random = np.random.default_rng(0)
     moved = [v + 0.1 * random.standard_normal(v.shape) for v in (np.asarray(problem.x0), np.asarray(problem.y0))]
     beside = _measure(problem, *moved)
-    upper, lower = _silent(problem, beside)
-    upper, lower = upper & _silent(problem, start)[0], lower & _silent(problem, start)[1]
+    upper, lower = _unused(problem, beside)
+    upper, lower = upper & _unused(problem, start)[0], lower & _unused(problem, start)[1]
     if lower:
         names = " and ".join(f"y{problem.lower.paths[k]}" for k in sorted(lower))
         raise ValueError(
-            f"the lower loss does not depend on {names}: its derivative there is zero, so that the lower level has no "
-            "unique solution. What is to stay as it is belongs into the data or into the loss itself, not into y."
+            f"the lower loss does not depend on {names}: the derivative is zero, so the lower level has no unique "
+            "solution. Move fixed parameters from y into the data or into the loss itself."
         )
     why = {
         True: "neither the upper loss nor the lower solution depends on it",
@@ -211,13 +211,13 @@ def check_influence(problem: Problem, start: Start) -> list[str]:
     unused = np.abs(beside.fx) + np.abs(beside.mixed) == 0
     return [
         f"x{problem.upper.paths[k]} has no influence: {why[bool(unused[:, problem.upper.entries(k)].all())]}, so its "
-        "hypergradient is zero at the start and near it, and it stays where it starts."
+        "hypergradient is zero at the starting point and near it, and its value does not change."
         for k in sorted(upper)
     ]
 
 
-def _silent(problem: Problem, start: Start) -> tuple[set[int], set[int]]:
-    """The leaves of x with a hypergradient of zero, and those of y that the lower loss does not see, by number."""
+def _unused(problem: Problem, start: Start) -> tuple[set[int], set[int]]:
+    """Returns the numbers of the leaves of x with zero hypergradient, and of y without influence on the lower loss."""
     through_y = start.mixed if np.abs(start.fy).sum() > 0 else np.zeros_like(start.mixed)
     x = np.abs(start.fx).sum(axis=0) + np.abs(through_y).sum(axis=0)
     y = np.abs(start.gy).sum(axis=0)

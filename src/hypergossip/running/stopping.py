@@ -1,4 +1,4 @@
-"""When a run ends before its rounds are over."""
+"""Rules that end a run before its last round."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Stop:
-    """Ends a run as soon as one of its conditions holds; None never does.
+    """Ends a run as soon as one of its conditions holds; a condition of None never holds.
 
-    The metric and the samples are looked at in the rows of the history, the time after every chunk of rounds.
+    The metric and the samples are checked in every row of the history, the time after every chunk of rounds.
 
     Args:
-        metric: A tolerance on M_t, in every run of several seeds.
-        seconds: Compiled running time, compilation and observation apart.
-        samples: Samples drawn per agent.
-        function: A function of a row (a dict: column -> number, or array over seeds where there are `seeds`), true to
-            stop.
+        metric: A tolerance on M_t, which all seeds must reach.
+        seconds: The compiled running time in seconds, without compilation and observation.
+        samples: The number of samples drawn per agent.
+        function: A function of a row that returns true to stop. A row is a dict from column to number, or to an array
+            over the seeds if `seeds` is given.
     """
 
     metric: float | int | None = None
@@ -29,48 +29,48 @@ class Stop:
     function: Callable[[Row], Any] | None = None
 
     def at_row(self, row: Row) -> bool:
-        """Does this row of the history end the run?
+        """Returns whether this row of the history ends the run.
 
         Raises:
-            ValueError: If the function returned an array of several values, as a comparison of a column over seeds is.
+            ValueError: If the function returned an array of several values, such as a comparison over the seeds.
         """
         return bool(
             (self.metric is not None and np.all(np.asarray(row["metric"]) <= self.metric))
             or (self.samples is not None and np.all(np.asarray(row["samples"]) >= self.samples))
-            or (self.function is not None and _verdict(self.function(row)))
+            or (self.function is not None and _decision(self.function(row)))
         )
 
     def at_time(self, seconds: float) -> bool:
-        """Is the time over?"""
+        """Returns whether the time limit is reached."""
         return self.seconds is not None and seconds >= self.seconds
 
 
-def _verdict(value: Any) -> bool:
-    """Returns what a user's function has decided."""
+def _decision(value: Any) -> bool:
+    """Returns the decision of a user's function as a bool."""
     shape = getattr(value, "shape", ())
     if np.prod(shape) != 1:
         raise ValueError(
-            f"stop: the function returned an array of shape {tuple(shape)}, since a row has one value a seed; return "
-            "one truth, by .all() or .any(), as in lambda row: (row['metric'] < 1e-3).all()."
+            f"stop: the function returned an array of shape {tuple(shape)}, because a row has one value per seed; "
+            "return a single bool with .all() or .any(), as in lambda row: (row['metric'] < 1e-3).all()."
         )
     return bool(value)
 
 
 def plain_row(row: Mapping[str, np.ndarray], seeded: bool) -> dict[str, Any]:
-    """Returns a row of the history as a user's function gets it, a dict of its own that it may change.
+    """Returns a copy of a row of the history for a user's function, which may change it.
 
     Args:
         row: Column -> (runs,).
-        seeded: Were seeds asked for? Values are arrays over them then, and Python's own numbers otherwise.
+        seeded: Whether `seeds` was given. Values are then arrays over the seeds, and Python numbers otherwise.
     """
     return {name: np.array(values) if seeded else values[0].item() for name, values in row.items()}
 
 
 def read_stop(stop: Any) -> Stop:
-    """Returns a `Stop` from what `solve` takes: a Stop, a tolerance on the metric, a function of a row, or None.
+    """Returns a `Stop` from a Stop, a tolerance on the metric, a function of a row, or None.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If the argument is none of these.
     """
     if stop is None:
         return Stop()

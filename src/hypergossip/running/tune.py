@@ -1,4 +1,4 @@
-"""tune: a grid of hyper-parameters, every point with every seed, in one compiled call."""
+"""tune: runs every point of a grid of hyperparameters with every seed in one compiled call."""
 
 import itertools
 import warnings
@@ -26,17 +26,17 @@ from hypergossip.running.run import begin, measure
 from hypergossip.support.arguments import seed_number, whole_number
 from hypergossip.support.callbacks import own_errors
 
-LOOKS = (0.8, 0.9, 1.0)  # of the rounds: the score is a mean over them, so that one lucky round does not win
-COLUMNS = ("score", "best_seed", "worst_seed", "diverged", "note")  # of a table, beside the hyper-parameters
+LOOKS = (0.8, 0.9, 1.0)  # fractions of the rounds; the score is their mean, so that one lucky round does not win
+COLUMNS = ("score", "best_seed", "worst_seed", "diverged", "note")  # of a table, in addition to the hyperparameters
 
 
 class Tuning(NamedTuple):
-    """What `tune` returns.
+    """The result of `tune`.
 
     Attributes:
-        best: The algorithm with the best numbers of the grid.
-        table: One row a point of the grid, best first: its numbers, `score` (the median over seeds), `best_seed`,
-            `worst_seed`, `diverged` (seeds that were no longer finite) and `note` (why a point was refused).
+        best: The algorithm with the best hyperparameters of the grid.
+        table: One row per point of the grid, best first: its values, `score` (the median over seeds), `best_seed`,
+            `worst_seed`, `diverged` (the number of seeds with non-finite scores) and `note` (why a point was refused).
     """
 
     best: Any
@@ -58,34 +58,34 @@ def tune(
     known: pd.DataFrame | None = None,
     engine: Engine | None = None,
 ) -> Tuning:
-    """Runs every point of a grid with seeds of its own, all at once, and returns the best with the whole table.
+    """Runs every point of a grid with separate seeds, all at once, and returns the best point and the whole table.
 
-    Where the best point lies at an end of an axis, the optimum may lie beyond it, and a method whose good steps one
-    grid happens to hold is compared with one whose it does not. `extend` lets the grid follow every method by one rule.
+    If the best point is at an end of an axis, the optimum may be beyond it, and a comparison would favour the methods
+    whose good steps are within the grid. `extend` enlarges the grid by the same rule for every method.
 
     Args:
-        algorithm: The algorithm; what the grid does not name stays.
+        algorithm: The algorithm; it keeps the values that the grid does not name.
         problem: The problem.
         network: The network, paired with the problem as by `solve`.
-        grid: Hyper-parameter -> values. A dot goes into a part, or to a leaf: "lower_step.scale",
-            "hypergradient.lipschitz", "upper_step.c" of a step with a value for each leaf.
-        rounds: Rounds of every run.
-        seeds: Runs a point.
-        seed: The first of them, all below 2**32; far from the seeds of a report, so that nothing is tuned on what it is
-            judged by.
-        score: A column of the history, averaged over rounds at 80, 90 and 100 % of the run.
-        largest: Is the largest score the best (an accuracy), and not the smallest?
-        extend: How often the grid may grow: while the best value of an axis of positive numbers is at its end, the axis
-            gets one more there, by the ratio of its last two, with every value of the other axes.
+        grid: Hyperparameter -> values. A dot leads to a part or to a leaf: "lower_step.scale",
+            "hypergradient.lipschitz", or "upper_step.c" of a step with a value for each leaf.
+        rounds: The number of rounds of every run.
+        seeds: The number of runs per point.
+        seed: The first seed, all below 2**32. It is far from the seeds of a report, so that no method is tuned on the
+            runs that evaluate it.
+        score: A column of the history, averaged over the rounds at 80, 90 and 100 % of the run.
+        largest: Whether the largest score is the best, as for an accuracy, and not the smallest.
+        extend: How often the grid may grow. While the best value of an axis of positive numbers is at its end, the axis
+            gets another value there, by the ratio of its last two, with every value of the other axes.
         known: The table of an earlier call for the same runs over another grid; its points are not run again.
-        engine: Where to run; `Simulated()` if absent.
+        engine: The engine; None uses `Simulated()`.
 
     Returns:
         The best algorithm and the table.
 
     Raises:
-        ValueError: If an argument is of another kind, the grid names what is not there or cannot be swept, or every
-            point diverged.
+        ValueError: If an argument has the wrong type, the grid names something that does not exist or cannot be swept,
+            or every point diverged.
     """
     check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
@@ -106,7 +106,7 @@ def tune(
 
 
 def _axes(grid: Any) -> dict[str, list[float]]:
-    """Hyper-parameter -> values, as numbers."""
+    """Returns the grid, hyperparameter -> values, with all values as numbers."""
     example = 'grid={"upper_step": [0.03, 0.1, 0.3]}'
     if not isinstance(grid, Mapping):
         raise ValueError(
@@ -122,8 +122,8 @@ def _axes(grid: Any) -> dict[str, list[float]]:
                 axes[name].append(float(value))
             except (TypeError, ValueError):
                 raise ValueError(
-                    f"the grid has the value {value!r} for {name!r}; give numbers, as in {example}, and go into a "
-                    'part or to a leaf by a dot, as in "upper_step.scale".'
+                    f"the grid has the value {value!r} for {name!r}; give numbers, as in {example}, and use a dot for "
+                    'a part or a leaf, as in "upper_step.scale".'
                 ) from None
     if not axes or not all(axes.values()):
         raise ValueError(f"the grid is empty; give values, as in {example}.")
@@ -131,11 +131,11 @@ def _axes(grid: Any) -> dict[str, list[float]]:
 
 
 def beyond(grid: Mapping[str, Sequence[float]], best: Any) -> dict[str, list[float]] | None:
-    """Returns the grid with one more value beyond an end at which the best point lies; None where there is no such end.
+    """Returns the grid with another value beyond an end at which the best point lies, or None if there is no such end.
 
     Args:
-        grid: Hyper-parameter -> values.
-        best: Hyper-parameter -> its best value.
+        grid: Hyperparameter -> values.
+        best: Hyperparameter -> its best value.
     """
     for name, values in grid.items():
         ordered = sorted(set(values))
@@ -148,7 +148,7 @@ def beyond(grid: Mapping[str, Sequence[float]], best: Any) -> dict[str, list[flo
 
 
 class _Plan(NamedTuple):
-    """What decides the score of a point."""
+    """The settings that determine the score of a point."""
 
     algorithm: Algorithm
     problem: Problem
@@ -162,7 +162,7 @@ class _Plan(NamedTuple):
 
 
 def _scored(plan: _Plan, grid: Mapping[str, list[float]], known: pd.DataFrame | None) -> pd.DataFrame:
-    """The table of a grid, best first: the points that are known, and the others run, all at once."""
+    """Returns the table of a grid, best first; the points that are not known are run at once."""
     points = list(itertools.product(*grid.values()))
     there = {} if known is None else {tuple(row[name] for name in grid): row for row in known.to_dict("records")}
     missing = [point for point in points if point not in there]
@@ -171,17 +171,17 @@ def _scored(plan: _Plan, grid: Mapping[str, list[float]], known: pd.DataFrame | 
     table = table.sort_values("score", ascending=not plan.largest, kind="stable").reset_index(drop=True)
     if not np.isfinite(table["score"].iloc[0]):
         if all(table["note"] != ""):
-            raise ValueError(f"every point of the grid is refused; the first one: {rows[points[0]]['note']}")
+            raise ValueError(f"every point of the grid is refused; the first point: {rows[points[0]]['note']}")
         raise ValueError(
-            f"every point of the grid diverged, or its {plan.score} could not be measured: take smaller steps (a "
-            "tenth) and tune again, or, where the lower level is not strongly convex, a score that does not depend on "
-            "its solution, such as upper_loss."
+            f"every point of the grid diverged, or its {plan.score} could not be measured. Tune again with smaller "
+            "steps (a tenth). If the lower level is not strongly convex, use a score that does not depend on its "
+            "solution, such as upper_loss."
         )
     return table
 
 
 def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> list[dict[str, Any]]:
-    """One row a point."""
+    """Runs points of the grid and returns one row for each."""
     candidates = [with_values(plan.algorithm, dict(zip(grid, point, strict=True))) for point in points]
     about = facts(plan.problem, plan.network)
     notes = [_refusal(candidate, plan.problem, about) for candidate in candidates]
@@ -192,35 +192,35 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
 
 
 def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.ndarray:
-    """The score of every run."""
+    """Returns the score of every run."""
     swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *candidates)
     measured = read_measure(True, plan.problem).names
-    names = (plan.score,) if plan.score in measured else ()  # the others would only take time
-    given = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
-    (run, carry), scores = begin(*given, measure=names), []
+    names = (plan.score,) if plan.score in measured else ()  # the other columns are not needed
+    arguments = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
+    (run, carry), scores = begin(*arguments, measure=names), []
     with closing(run.session):
         for look in LOOKS:
             last = max(carry.round, round(look * plan.rounds))
             carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MeasurementWarning)  # a grid holds points that diverge
+                warnings.simplefilter("ignore", MeasurementWarning)  # some points of a grid diverge
                 row = measure(run, carry)
             if plan.score not in row:
                 there = ", ".join(dict.fromkeys([*measured, *row]))
-                raise ValueError(f"score is {plan.score!r}, which is no column of the history; choose one of {there}.")
+                raise ValueError(f"score is {plan.score!r}, not a column of the history; choose one of {there}.")
             scores.append(row[plan.score])
     return np.mean(scores, axis=0)
 
 
 def with_values(part: Any, values: Mapping[str, Any]) -> Any:
-    """Returns an algorithm (or a part of one) with other numbers.
+    """Returns an algorithm (or a part of one) with other hyperparameters.
 
     Args:
         part: The algorithm.
-        values: Hyper-parameter -> number; a dot goes into a part, as in a grid of `tune`.
+        values: Hyperparameter -> number; a dot leads to a part, as in a grid of `tune`.
 
     Raises:
-        ValueError: If one names what is not there or cannot be swept.
+        ValueError: If a name does not exist or cannot be swept.
     """
     for path, value in values.items():
         part = _with_value(part, path.split("."), value, path)
@@ -247,7 +247,7 @@ def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
 
 
 def _parts(part: Any) -> dict[str, Any]:
-    """Returns what a grid may name inside a part: fields, or the leaves of a step that has a value for each."""
+    """Returns the names that a grid may use inside a part: fields, or the leaves of a step with a value for each."""
     if is_dataclass(part) and not isinstance(part, type):
         return {field.name: getattr(part, field.name) for field in fields(part)}
     if isinstance(part, Mapping):
@@ -293,8 +293,8 @@ def _warn_of_edges(grid: Mapping[str, Any], winner: Any) -> None:
         if len(values) > 2 and winner[name] in (min(values), max(values)):
             end = "largest" if winner[name] == max(values) else "smallest"
             warnings.warn(
-                f"tune: the best {name}, {winner[name]:.3g}, is the {end} of the grid; the optimum may lie beyond it: "
-                "widen the grid, or let it grow by extend.",
+                f"tune: the best {name}, {winner[name]:.3g}, is the {end} of the grid, and the optimum may be beyond "
+                "it; widen the grid, or let it grow with extend.",
                 PreflightWarning,
                 stacklevel=3,
             )

@@ -11,7 +11,7 @@ from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import EnvironmentFailure, FullyConnected, actor_critic, from_parallel
-from hypergossip.problems.actor_critic.rollout import watch
+from hypergossip.problems.actor_critic.rollout import rollout
 from hypergossip.support.callbacks import own_errors
 
 
@@ -56,22 +56,26 @@ def test_a_horizon_is_a_whole_number(horizon):
 
 @pytest.mark.parametrize("value", ["25", 25.5, None, True, 0, -1])
 def test_what_is_no_whole_number_is_refused(value):
-    refused(f"horizon is {value!r} and live 64; take at least 1 for both, as whole numbers", Plain, horizon=value)
-    refused(f"horizon is 15 and live {value!r}; take at least 1 for both, as whole numbers", Plain, live=value)
+    refused(f"horizon is {value!r} and live 64; give whole numbers, at least 1, for both", Plain, horizon=value)
+    refused(f"horizon is 15 and live {value!r}; give whole numbers, at least 1, for both", Plain, live=value)
 
 
 def test_a_global_state_that_is_not_there():
-    error = refused("whole, the global state of plain, ended with ", Plain, whole=Plain.state)
+    error = refused("whole, the global state of plain, raised ", Plain, whole=Plain.state)
     assert type(error.__cause__).__name__ in str(error)  # PettingZoo's own
-    refused("leave whole out", Plain, whole=lambda environment: environment.status())
+    refused("omit whole", Plain, whole=lambda environment: environment.status())
     refused("whole is 'observations'; give a function of an environment", Plain, whole="observations")
-    refused("whole returns for plain no numbers, but type object", Plain, whole=lambda environment: None)
-    refused("the shape (2,), and (1,) before", Plain, whole=lambda environment: np.zeros(1 + environment.t))
+    refused("whole returns type object for plain", Plain, whole=lambda environment: None)
+    refused(
+        "the shape (2,) for plain, but returned (1,) before",
+        Plain,
+        whole=lambda environment: np.zeros(1 + environment.t),
+    )
 
 
 def test_environments_that_are_refused_are_closed():
     Plain.closed = 0
-    refused("have nothing for agent 'a'", changed(rewards=lambda self: {}))
+    refused("have no entry for agent 'a'", changed(rewards=lambda self: {}))
     assert Plain.closed == 2
 
 
@@ -114,7 +118,7 @@ def test_what_it_raises_within_a_run_is_no_text_of_jaxs(breaking):
     assert isinstance(caught.value.__cause__, KeyError)
     policies = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem.upper.unravel(problem.x0))
     with pytest.raises(EnvironmentFailure, match=WITHIN):
-        watch(problem, policies)
+        rollout(problem, policies)
 
 
 def test_an_error_of_another_program_stays_what_it_is(breaking):

@@ -1,4 +1,4 @@
-"""An environment that its seed does not decide is refused, whatever else decides it."""
+"""An environment that its seed does not determine is refused."""
 
 import random
 
@@ -83,7 +83,7 @@ class EndsAtRandom(Plain):
 )
 def test_an_environment_that_its_seed_does_not_decide(environment, differs, options):
     random.seed(0)
-    with pytest.raises(ValueError, match=f"the seed of the environment plain does not decide it: .*{differs}"):
+    with pytest.raises(ValueError, match=f"the seed of the environment plain does not determine it: .*{differs}"):
         from_parallel(environment, horizon=HORIZON, **options)
 
 

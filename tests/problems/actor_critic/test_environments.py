@@ -16,7 +16,7 @@ def one_leaves(at, flags="over", agents=lambda self: self.agents):
     return changed(**{flags: lambda self: {"a": self.t >= at, "b": False}, "remaining": agents})
 
 
-LEFT = "agents left while others play on, at step {} of plain: 'a' is {}, and 'b' plays on; from_parallel takes"
+LEFT = "others continue to play, at step {} of plain: 'a' is {}, and 'b' continues; from_parallel needs"
 
 
 @pytest.mark.parametrize("flags", ["over", "cut"])
@@ -82,9 +82,9 @@ def with_another(method):
 def test_answers_that_lack_an_agent_or_hold_an_unknown_one(method):
     what = {"seen": "observations", "over": "terminations", "cut": "truncations"}.get(method, method)
     when = "at the reset" if method == "seen" else "at step 1"
-    refused(f"the {what} of plain {when} have nothing for agent 'b'", changed(**{method: without(method)}))
+    refused(f"the {what} of plain {when} have no entry for agent 'b'", changed(**{method: without(method)}))
     refused(f"the {what} of plain {when} have an entry for '__all__'", changed(**{method: with_another(method)}))
-    refused(f"the {what} of plain {when} are None, and not a dict", changed(**{method: lambda self: None}))
+    refused(f"the {what} of plain {when} are None; return a dict", changed(**{method: lambda self: None}))
 
 
 def late_joiner(self, seed=None, options=None):
@@ -102,16 +102,16 @@ def other_agents(self, seed=None, options=None):
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        (changed(reset=late_joiner), "agent 'b' of plain is not there at the reset (there are ['a'])"),
-        (changed(reset=other_agents), "possible_agents of plain was ['a', 'b'], and is ['a', 'b', 'c'] after a reset"),
+        (changed(reset=late_joiner), "agent 'b' of plain is absent at the reset (the agents are ['a'])"),
+        (changed(reset=other_agents), "possible_agents of plain was ['a', 'b'], but is ['a', 'b', 'c'] after a reset"),
         (changed(possible_agents=()), "possible_agents of plain is []"),
         (changed(possible_agents=("a", "a")), "possible_agents of plain is ['a', 'a']"),
-        (changed(seen=lambda self: self.tell(np.zeros(3))), "what agent 'a' of plain sees at the reset"),
-        (changed(seen=lambda self: self.tell(None)), "what agent 'a' of plain sees at the reset is None"),
+        (changed(seen=lambda self: self.tell(np.zeros(3))), "the observation of agent 'a' of plain at the reset"),
+        (changed(seen=lambda self: self.tell(None)), "the observation of agent 'a' of plain at the reset is None"),
         (changed(rewards=lambda self: self.tell(None)), "the reward of agent 'a' of plain at step 1 is None"),
         (changed(rewards=lambda self: self.tell(np.ones(2))), "the reward of agent 'a' of plain at step 1 is array"),
-        (changed(reset=lambda self, seed=None: self.tell(0)), "reset of plain returned one of type dict, and not"),
-        (changed(step=lambda self, actions: ({}, {}, {}, {})), "step of plain returned a tuple of 4, and not"),
+        (changed(reset=lambda self, seed=None: self.tell(0)), "reset of plain returned one of type dict, not"),
+        (changed(step=lambda self, actions: ({}, {}, {}, {})), "step of plain returned a tuple of 4, not"),
     ],
 )
 def test_answers_that_do_not_fit_are_refused_by_name(environment, sentence):

@@ -287,10 +287,10 @@ def test_shapes_of_few(agents, whole):
     [
         ({"rewards": "mpe"}, "rewards is 'mpe'; choose one of mpe2, openai, assigned"),
         ({"whole": "all"}, "whole is 'all'; choose one of observations, compact"),
-        ({"agents": 0}, "take at least one agent"),
-        ({"horizon": 0}, "take at least one agent and one step"),
-        ({"local_ratio": 1.5}, "local_ratio is 1.5; take a number between 0"),
-        ({"local_ratio": 0.5, "rewards": "assigned"}, "the rewards 'assigned' do not have; leave it out"),
+        ({"agents": 0}, "give at least one agent"),
+        ({"horizon": 0}, "give at least one agent and one step"),
+        ({"local_ratio": 1.5}, "local_ratio is 1.5; give a number between 0"),
+        ({"local_ratio": 0.5, "rewards": "assigned"}, "the rewards 'assigned' do not have; omit it"),
     ],
 )
 def test_bad_options_get_advice(options, advice):

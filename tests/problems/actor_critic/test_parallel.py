@@ -65,7 +65,7 @@ def test_wrong_calls_of_ours_get_advice():
         environment.state()
     environment.reset()
     for actions in ({"agent_0": 0}, {"agent_0": 0, "agent_1": 5}):
-        with pytest.raises(ValueError, match=r"agent_1 .* every agent moves in every step, by an integer from 0 to 4"):
+        with pytest.raises(ValueError, match=r"agent_1 .* every agent in every step, an integer from 0 to 4"):
             environment.step(actions)
 
 
@@ -215,7 +215,7 @@ def test_mpe2s_navigation_as_a_game_is_ours():
 
 
 def test_agents_that_leave_get_advice(counted):
-    with pytest.raises(ValueError, match="agents left while others play on, at step 1"):
+    with pytest.raises(ValueError, match="others continue to play, at step 1"):
         from_parallel(lambda: Walk(leaves=True), **WHOLE)
 
 
@@ -232,5 +232,5 @@ def test_spaces_that_do_not_fit_get_advice(spaces, advice):
 
 
 def test_numbers_that_make_no_sense_get_advice():
-    with pytest.raises(ValueError, match="horizon is 0 and live 64; take at least 1"):
+    with pytest.raises(ValueError, match="horizon is 0 and live 64; give whole numbers, at least 1"):
         from_parallel(Walk, horizon=0)

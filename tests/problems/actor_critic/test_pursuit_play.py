@@ -184,7 +184,7 @@ def test_it_is_a_game():
     ("preset", "changes", "advice"),
     [
         ("v6", {}, "v5, v4, paper"),
-        ("v5", {"n_catch": 3}, "catchers here"),
+        ("v5", {"n_catch": 3}, "called catchers here"),
         ("v5", {"speed": 3}, "no option speed; it has agents"),
         ("v5", {"agents": 0}, "at least 1"),
         ("v5", {"width": True}, "whole number"),

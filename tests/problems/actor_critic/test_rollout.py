@@ -7,7 +7,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import cooperative_navigation, pursuit_evasion
-from hypergossip.problems.actor_critic.rollout import episodes_of, is_game, watch
+from hypergossip.problems.actor_critic.rollout import episodes_of, is_game, rollout
 
 
 def trees(problem, scale=1.0):
@@ -31,7 +31,7 @@ def test_the_states_and_rewards_are_those_of_the_evaluation(problem):
     tree, x = trees(problem)
     returns = problem.together["return"]
     seen = returns.play(problem.oracles, x)
-    watched = [watch(problem, tree, episode) for episode in range(episodes_of(problem))]
+    watched = [rollout(problem, tree, episode) for episode in range(episodes_of(problem))]
     game = problem.oracles.form.game
     for episode, one in enumerate(watched):
         steps = int(seen.alive[:, episode].sum())
@@ -51,9 +51,9 @@ def test_what_cannot_be_watched():
     problem = cooperative_navigation(2, widths=(4,), reward_model=False, episodes=1, test_episodes=3)
     assert is_game(problem)
     with pytest.raises(ValueError, match="mean over 3 test episodes"):
-        watch(problem, None, 3)
+        rollout(problem, None, 3)
     other = hg.problems.quadratic(3)
     assert not is_game(other)
     assert episodes_of(other) == 0
-    with pytest.raises(ValueError, match="no game"):
-        watch(other, None)
+    with pytest.raises(ValueError, match="not a game"):
+        rollout(other, None)

@@ -19,7 +19,7 @@ from hypergossip.lab.experiments.reproduce import CASES, FIGURES, Record
 from hypergossip.lab.report.document import Picture
 from hypergossip.problems.actor_critic.navigation import REACH, Navigation
 from hypergossip.problems.actor_critic.pursuit import Pursuit
-from hypergossip.problems.actor_critic.rollout import Watched, is_game, watch
+from hypergossip.problems.actor_critic.rollout import Rollout, is_game, rollout
 from hypergossip.running.result import POINT, load
 from hypergossip.support.registry import nearest
 
@@ -38,7 +38,7 @@ class Played(NamedTuple):
     folder: Path
     method: str
     seed: int
-    watched: Watched
+    watched: Rollout
     title: str
 
 
@@ -74,12 +74,12 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
             )
         result = load(folder / disk.METHODS / label)
         policies = jax.tree.map(lambda leaf: leaf[seed - first], result.x)
-        watched = watch(problem, policies, episode)
+        watched = rollout(problem, policies, episode)
     title = f"{label}: {configuration.run.title}" if configuration.run.title else label
     return Played(folder, label, seed, watched, title)
 
 
-def scene(watched: Watched) -> Scene:
+def scene(watched: Rollout) -> Scene:
     """Returns the scene that is drawn for an episode.
 
     Args:
@@ -98,7 +98,7 @@ def scene(watched: Watched) -> Scene:
         return GridFrame(game.width, game.height, wall, states.pursuers, states.evaders, caught, watched.returns)
     raise ValueError(
         f"there is no drawing for the game {type(game).__name__}, only for navigation and pursuit; to draw it "
-        "yourself, get the states of an episode from hypergossip.problems.actor_critic.rollout.watch."
+        "yourself, get the states of an episode from hypergossip.problems.actor_critic.rollout.rollout."
     )
 
 

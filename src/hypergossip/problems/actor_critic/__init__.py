@@ -1,4 +1,4 @@
-"""Games that several agents play at once, and actor-critic on them as a bilevel problem."""
+"""Multi-agent games with simultaneous moves, and actor-critic on them as a bilevel problem."""
 
 from hypergossip.problems.actor_critic.environment_answers import EnvironmentFailure
 from hypergossip.problems.actor_critic.game import Game

@@ -1,4 +1,4 @@
-"""The environments that a user's function makes: what it gives is looked at once, and what is no such is refused."""
+"""Checks a user's function that makes environments, and the environments that it makes."""
 
 import inspect
 from collections.abc import Callable
@@ -10,15 +10,15 @@ import numpy as np
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 
 NEEDED = ("possible_agents", "reset", "step", "observation_space", "action_space")
-MASKS = ("action_mask", "action_masks", "avail_actions", "legal_actions")  # in an info, or beside an observation
+MASKS = ("action_mask", "action_masks", "avail_actions", "legal_actions")  # keys in an info or an observation
 
 
 class Spaces(NamedTuple):
-    """What all agents have in common.
+    """The spaces that all agents have in common.
 
     Attributes:
         first_action: The number of the first action.
-        actions: How many there are.
+        actions: The number of actions.
         observation: The shape of an observation.
     """
 
@@ -28,29 +28,29 @@ class Spaces(NamedTuple):
 
 
 def checked_maker(make: Any) -> Callable[[], Environment]:
-    """Returns what was given to make environments, if it can be called without arguments.
+    """Returns the function that makes environments, if it can be called without arguments.
 
     Raises:
-        ValueError: If it is no function, or one that needs arguments.
+        ValueError: If it is not a function, or needs arguments.
     """
     if not callable(make):
         given = "a module" if inspect.ismodule(make) else f"one of type {type(make).__name__}"
         raise ValueError(
-            f"from_parallel takes a function that makes a parallel environment, and was given {given}; write `lambda: "
+            f"from_parallel takes a function that makes a parallel environment, but was given {given}; write `lambda: "
             "...` before the call that makes it, such as lambda: simple_spread_v3.parallel_env(N=3)."
         )
     if needed := _needed(make):
         name = getattr(make, "__name__", type(make).__name__)
         raise ValueError(
-            f"the function that makes the environment, {name}, needs {' and '.join(needed)}, and from_parallel calls "
+            f"the function that makes the environment, {name}, needs {' and '.join(needed)}, but from_parallel calls "
             f"it without arguments; write lambda: {name}({', '.join(f'{one}=...' for one in needed)})."
         )
     return make
 
 
 def _needed(make: Callable) -> list[str]:
-    """The arguments that a function needs; none where it does not tell."""
-    with suppress(TypeError, ValueError):  # as some functions written in C do not
+    """Returns the names of the arguments that a function needs, and none if it has no signature."""
+    with suppress(TypeError, ValueError):  # some functions written in C have no signature
         optional = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
         parameters = inspect.signature(make).parameters.values()
         return [one.name for one in parameters if one.default is one.empty and one.kind not in optional]
@@ -61,27 +61,27 @@ def make_one(make: Callable[[], Environment]) -> Environment:
     """Returns a parallel environment, made by a user's function.
 
     Raises:
-        ValueError: If the function makes something else.
+        ValueError: If the function makes another kind of object.
     """
     made = make()
     pettingzoo, _ = pettingzoo_modules()
-    takes = "from_parallel takes a function that makes a parallel environment of PettingZoo, and this one "
+    takes = "from_parallel takes a function that makes a parallel environment of PettingZoo, but this function "
     if made is None:
         raise ValueError(f"{takes}returns None; let it return the environment.")
     if isinstance(made, pettingzoo.AECEnv):
         raise ValueError(
             f"{takes}makes a turn-based environment, {name_of(made)}, whose agents move one after the other; use "
-            "parallel_env in place of env, or pettingzoo.utils.aec_to_parallel where the rules allow moves at once."
+            "parallel_env instead of env, or pettingzoo.utils.aec_to_parallel if the rules allow simultaneous moves."
         )
     if _is_single(made):
         raise ValueError(
             f"{takes}makes the gymnasium environment {name_of(made)}, of a single agent; write it as a ParallelEnv, "
-            "with every answer a dict by agent."
+            "in which every answer is a dict with an entry for each agent."
         )
     if callable(made) and not hasattr(type(made), "step"):
         raise ValueError(f"{takes}returns {getattr(made, '__name__', made)!r} without calling it; add parentheses.")
-    if lacking := [name for name in NEEDED if not hasattr(made, name)]:
-        raise ValueError(f"{takes}makes one of type {type(made).__name__}, which has no {' and no '.join(lacking)}.")
+    if missing := [name for name in NEEDED if not hasattr(made, name)]:
+        raise ValueError(f"{takes}makes one of type {type(made).__name__}, which has no {' and no '.join(missing)}.")
     return made
 
 
@@ -92,7 +92,7 @@ def _is_single(made: Any) -> bool:
 
 
 def name_of(environment: Environment) -> str:
-    """Returns an environment's own name, or its type's."""
+    """Returns the name of an environment, or of its type."""
     named = getattr(environment, "metadata", None)
     name = named.get("name") if isinstance(named, dict) else None
     return name if isinstance(name, str) else type(getattr(environment, "unwrapped", environment)).__name__
@@ -102,13 +102,13 @@ def names_of(environment: Environment) -> list:
     """Returns the names of the agents of an environment.
 
     Raises:
-        ValueError: If there are none, or two of one name.
+        ValueError: If there are no agents, or two agents have the same name.
     """
     names = list(environment.possible_agents)
     if not names or len(set(names)) < len(names):
         raise ValueError(
-            f"possible_agents of {name_of(environment)} is {names}; from_parallel takes environments that name every "
-            "agent there, from the beginning and once."
+            f"possible_agents of {name_of(environment)} is {names}; from_parallel needs environments in which it "
+            "names every agent exactly once, from the beginning."
         )
     return names
 
@@ -117,7 +117,7 @@ def spaces_of(environment: Environment, names: list) -> Spaces:
     """Returns the spaces that all agents have in common.
 
     Raises:
-        ValueError: If they have none in common, or if actions are masked.
+        ValueError: If the agents have different spaces, or actions are masked.
     """
     spaces = pettingzoo_modules()[1]
     acts, sees = (
@@ -126,16 +126,16 @@ def spaces_of(environment: Environment, names: list) -> Spaces:
     )
     if not all(isinstance(act, spaces.Discrete) and act == acts[0] for act in acts):
         raise ValueError(
-            f"the action spaces are {', '.join(map(str, acts))}; from_parallel takes environments in which all agents "
-            "have the same Discrete actions. Many have an option for that, or a wrapper can bring it about."
+            f"the action spaces are {', '.join(map(str, acts))}; from_parallel needs environments in which all agents "
+            "have the same Discrete actions. Many environments have an option for this; otherwise use a wrapper."
         )
     for name, see in zip(names, sees, strict=True):
         if isinstance(see, spaces.Dict):
             refuse_masks(name, see.spaces, "observation")
     if not all(isinstance(see, spaces.Box) and see.shape == sees[0].shape for see in sees):
         raise ValueError(
-            f"the observation spaces are {', '.join(map(str, sees))}; from_parallel takes environments in which all "
-            "agents see a Box of the same shape. A wrapper can flatten and pad them."
+            f"the observation spaces are {', '.join(map(str, sees))}; from_parallel needs environments in which all "
+            "agents observe a Box of the same shape. A wrapper can flatten and pad the observations."
         )
     return Spaces(int(acts[0].start), int(acts[0].n), sees[0].shape)
 
@@ -144,31 +144,31 @@ def refuse_masks(agent: Any, keys: Any, where: str) -> None:
     """Refuses a mask of the actions that are allowed.
 
     Args:
-        agent: Whose.
-        keys: Of its info, or of the parts of its observation.
+        agent: The name of the agent.
+        keys: The keys of its info or of its observation.
         where: "info" or "observation".
 
     Raises:
-        ValueError: If there is one among the keys.
+        ValueError: If one of the keys is that of a mask.
     """
     if masks := [mask for mask in MASKS if mask in keys]:
         raise ValueError(
             f"the {where} of agent {agent!r} has {masks[0]!r}, a mask of the actions that are allowed; from_parallel "
-            "does not honour it, and policies would draw forbidden actions, so let a wrapper take a forbidden action "
-            "for an allowed one (such as doing nothing) and leave the mask out."
+            "does not support masks, and policies would draw forbidden actions. Use a wrapper that maps forbidden "
+            "actions to allowed ones (such as doing nothing) and exposes no mask."
         )
 
 
 def checked_whole(whole: Any) -> None:
-    """Refuses what is given as the global state, and is no function.
+    """Checks the argument for the global state.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is neither None nor a function.
     """
     if whole is not None and not callable(whole):
         raise ValueError(
             f"whole is {whole!r}; give a function of an environment, such as lambda environment: environment.state(), "
-            "or leave it out for everybody's observations."
+            "or omit it to use all agents' observations."
         )
 
 
@@ -177,23 +177,25 @@ def read_whole(environment: Environment, whole: Callable[[Environment], Any], sh
 
     Args:
         environment: The environment.
-        whole: A user's function of it.
-        shape: That it had before; None at first.
+        whole: The user's function of an environment.
+        shape: The earlier shape of the state; None at the first call.
 
     Raises:
-        ValueError: If it has none, or one that is no array of numbers or of another shape.
+        ValueError: If the function fails, or does not return an array of numbers of the same shape.
     """
     name = name_of(environment)
     try:
         state = np.asarray(whole(environment))
     except Exception as error:
-        told = f": {error}" if str(error) else ""
+        reason = f": {error}" if str(error) else ""
         raise ValueError(
-            f"whole, the global state of {name}, ended with {type(error).__name__}{told}; where an environment has no "
-            "state(), leave whole out, which takes everybody's observations, one after the other."
+            f"whole, the global state of {name}, raised {type(error).__name__}{reason}; if an environment has no "
+            "state(), omit whole, which uses all agents' observations."
         ) from error
     if state.dtype.kind not in "biuf":
-        raise ValueError(f"whole returns for {name} no numbers, but type {state.dtype}; let it return an array.")
+        raise ValueError(f"whole returns type {state.dtype} for {name}; let it return an array of numbers.")
     if shape is not None and state.shape != shape:
-        raise ValueError(f"whole returns for {name} the shape {state.shape}, and {shape} before; it has to stay.")
+        raise ValueError(
+            f"whole returns the shape {state.shape} for {name}, but returned {shape} before; the shape must not change."
+        )
     return state

@@ -1,4 +1,4 @@
-"""Environments at play, found by what was played in them."""
+"""A cache of running environments, indexed by the seeds and actions of their episodes."""
 
 import threading
 import weakref
@@ -25,34 +25,34 @@ from hypergossip.problems.actor_critic.parallel import Environment
 
 
 class Environments:
-    """Only a memory: with or without it, an environment stands where the seed and the actions say.
+    """A cache of environments. It has no influence on results, which depend only on the seeds and the actions.
 
     Attributes:
-        names: Of the agents.
+        names: The names of the agents.
         first_action: The number of the environment's first action.
-        actions: How many there are.
-        observation: The shape of what an agent sees.
+        actions: The number of actions.
+        observation: The shape of an observation.
         whole: The shape of the global state.
-        failure: What an environment raised last, or what was wrong with its answer; None where nothing was.
+        failure: The last exception that an environment or a check of its answers raised, or None.
     """
 
     def __init__(self, make: Any, horizon: int, whole: Any, most: int) -> None:
-        """Makes two environments and tries them.
+        """Makes two environments and checks them.
 
         Args:
-            make: A user's function that makes one.
-            horizon: Steps of an episode at most.
-            whole: A user's function of an environment, its global state; None for everybody's observations.
-            most: How many are kept.
+            make: A user's function that makes an environment.
+            horizon: The largest number of steps of an episode.
+            whole: A user's function that returns the global state of an environment; None uses all observations.
+            most: The largest number of environments in the cache.
 
         Raises:
-            ValueError: If they are not what `from_parallel` takes.
+            ValueError: If `from_parallel` does not support these environments.
         """
         checked_whole(whole)
         self._make, self._whole, self._most = checked_maker(make), whole, most
-        self._live: OrderedDict[tuple[int, bytes], Environment] = OrderedDict()  # the longest unused first
+        self._live: OrderedDict[tuple[int, bytes], Environment] = OrderedDict()  # the least recently used first
         self._idle: list[Environment] = []
-        self._lock = threading.Lock()  # the devices of one process call from threads of their own
+        self._lock = threading.Lock()  # the devices of one process call from separate threads
         self.failure: Exception | None = None
         close = weakref.finalize(self, _close, self._live, self._idle)
         try:
@@ -62,7 +62,7 @@ class Environments:
             raise
 
     def _try(self, horizon: int) -> None:
-        """Learns names and shapes from two environments, and holds one against the other."""
+        """Reads names and shapes from an environment, and compares it with a second one."""
         first = make_one(self._make)
         self._idle.append(first)
         self.names = names_of(first)
@@ -72,8 +72,8 @@ class Environments:
         second = make_one(self._make)
         if _innermost(second) is _innermost(first):
             raise ValueError(
-                f"the function that makes the environment returns the same {name_of(first)} in every call, and several "
-                "episodes are played side by side; let it make a new one, such as "
+                f"the function that makes the environment returns the same {name_of(first)} in every call, but several "
+                "episodes are played side by side; let it make a new one, as in "
                 "lambda: simple_spread_v3.parallel_env(N=3)."
             )
         self._idle.append(second)
@@ -82,7 +82,7 @@ class Environments:
             _close({}, [self._idle.pop()])
 
     def _episode(self, moves: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
-        """What is seen in an episode of these actions."""
+        """Yields the observations of an episode with these actions."""
         observations, whole = self._begin(environment, SEED)
         yield {"observations": observations, "global state": whole}
         for time, actions in enumerate(moves, start=1):
@@ -92,14 +92,14 @@ class Environments:
                 return
 
     def reset(self, dtype: Any, seeds: Any) -> tuple[np.ndarray, ...]:
-        """Begins episodes.
+        """Starts episodes.
 
         Args:
-            dtype: Of the floats that are returned.
-            seeds: Of the episodes, (...).
+            dtype: The type of the returned floats.
+            seeds: The seeds of the episodes, (...).
 
         Returns:
-            Their observations and global states.
+            The observations and the global states.
         """
         return self._together(np.asarray(seeds), dtype, lambda k, seed: self._reset(seed))
 
@@ -107,12 +107,12 @@ class Environments:
         """Plays a step of episodes.
 
         Args:
-            dtype: Of the floats that are returned.
-            seeds: Of the episodes, (...).
-            times: Steps played in each, (...).
-            histories: Everybody's actions in them, (..., horizon, agents).
-            actions: Everybody's next ones, (..., agents).
-            over: Which of the episodes are, (...).
+            dtype: The type of the returned floats.
+            seeds: The seeds of the episodes, (...).
+            times: The number of steps played in each episode, (...).
+            histories: Every agent's earlier actions, (..., horizon, agents).
+            actions: Every agent's next action, (..., agents).
+            over: Whether each episode is over, (...).
 
         Returns:
             Observations, global states, rewards, terminated and truncated.
@@ -122,12 +122,12 @@ class Environments:
         return self._together(np.asarray(seeds), dtype, play)
 
     def _together(self, seeds: np.ndarray, dtype: Any, play: Callable[[tuple, int], tuple]) -> tuple[np.ndarray, ...]:
-        """What `play` answers for every index of the batch, floats in this dtype."""
+        """Returns the answers of `play` for every index of the batch, with floats of this dtype."""
         with self._lock:
             try:
                 answers = [play(k, int(seeds[k])) for k in np.ndindex(seeds.shape)]
             except Exception as error:
-                self.failure = error  # a compiled program tells it as text alone
+                self.failure = error  # a compiled program passes on only its text
                 raise
         parts = [np.stack(part).reshape((*seeds.shape, *part[0].shape)) for part in zip(*answers, strict=True)]
         return tuple(part if part.dtype == bool else part.astype(dtype) for part in parts)
@@ -157,24 +157,24 @@ class Environments:
         return answer.observations, whole, answer.rewards, *flags
 
     def _begin(self, environment: Environment, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Everybody's observations and the global state, after a reset."""
+        """Resets an environment; returns every agent's observation and the global state."""
         with failing(environment, seed, 0):
             answer = environment.reset(seed=seed)
         observations = read_reset(environment, self._form, answer)
         return observations, self._global_state(environment, observations)
 
     def _play(self, environment: Environment, seed: int, time: int, actions: np.ndarray) -> tuple[Answer, np.ndarray]:
-        """What a step leads to, and the global state after it."""
+        """Plays a step; returns its answer and the global state after it."""
         with failing(environment, seed, time):
-            told = environment.step(self._named(actions))
-        answer = read_step(environment, self._form, told, time)
+            raw = environment.step(self._named(actions))
+        answer = read_step(environment, self._form, raw, time)
         return answer, self._global_state(environment, answer.observations)
 
     def _global_state(self, environment: Environment, observations: np.ndarray) -> np.ndarray:
         return observations.ravel() if self._whole is None else read_whole(environment, self._whole, self.whole)
 
     def _nothing(self) -> tuple:
-        """What comes after an episode's end; it means nothing, but loops of a fixed length ask for it."""
+        """Returns zeros for steps after the end of an episode, which loops of a fixed length compute."""
         agents, no = len(self.names), np.array(False)
         return np.zeros((agents, *self.observation)), np.zeros(self.whole or ()), np.zeros(agents), no, no
 
@@ -188,12 +188,12 @@ class Environments:
 
 
 def _innermost(environment: Environment) -> Environment:
-    """The environment within its wrappers."""
+    """Returns the environment without its wrappers."""
     return getattr(environment, "unwrapped", environment)
 
 
 def _close(live: Any, idle: list) -> None:
-    """Closes environments that nobody plays any more."""
+    """Closes environments that are no longer used."""
     for environment in (*live.values(), *idle):
         with suppress(Exception):
             environment.close()

@@ -1,4 +1,4 @@
-"""Episodes of a game, several side by side, played by whatever gives everybody's actions."""
+"""Plays several episodes of a game at once, with actions from a given function."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,15 +15,15 @@ Act = Callable[[Any, Any, Any], Any]
 
 
 class Episodes(NamedTuple):
-    """What happened, time first.
+    """Several episodes, with the time as the first axis.
 
     Attributes:
-        observations: (time, episodes, agents, ...) before each step.
-        states: (time + 1, episodes, ...) the global states, the last one after the last step.
-        actions: (time, episodes, agents).
-        rewards: (time, episodes, agents) 0 after the end.
-        over: (time, episodes) did this step end the game (terminated)?
-        alive: (time, episodes) was the game still on before this step?
+        observations: The observations before each step, (time, episodes, agents, ...).
+        states: The global states before each step and after the last step, (time + 1, episodes, ...).
+        actions: The actions, (time, episodes, agents).
+        rewards: The rewards, 0 after the end, (time, episodes, agents).
+        over: Whether this step ended the game (terminated), (time, episodes).
+        alive: Whether the episode had not ended before this step, (time, episodes).
     """
 
     observations: Float[Array, "time episodes agents *observation"]
@@ -35,13 +35,13 @@ class Episodes(NamedTuple):
 
 
 def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
-    """Plays whole episodes; one that ends before the horizon stays where it ended, and counts no more.
+    """Plays whole episodes; the steps after the end of an episode have no effect on any result.
 
     Args:
         game: The game.
-        act: Gives everybody's actions.
-        key: Of the world: first states, and whatever else the game draws.
-        episodes: How many, side by side.
+        act: The function that returns every agent's actions.
+        key: The key of the game, which draws the first states and all other random numbers of the game.
+        episodes: The number of episodes.
     """
 
     def step(carry: tuple[Any, Any], time: Any) -> tuple[tuple[Any, Any], Any]:

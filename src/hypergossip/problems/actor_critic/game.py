@@ -1,4 +1,4 @@
-"""What a game is: arrays in and out, one episode from a reset to its end."""
+"""The interface of a game: pure functions of arrays that play one episode from a reset to its end."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,34 +9,34 @@ State = Any  # a NamedTuple of arrays
 
 @runtime_checkable
 class Game(Protocol):
-    """A Markov game of simultaneous moves with discrete actions.
+    """A Markov game with simultaneous moves and discrete actions.
 
-    Every method is a pure function of arrays, to be jitted, mapped over episodes and differentiated: its gradients are
-    finite. Nothing resets itself: after the end of an episode a state's successors mean nothing.
+    Every method is a pure function of arrays that can be jitted, mapped over episodes and differentiated, with finite
+    gradients. There is no automatic reset: the successors of a state after the end of an episode have no meaning.
 
     Attributes:
-        agents: How many play.
-        actions: How many actions each of them has.
-        horizon: Steps after which an episode is truncated.
+        agents: The number of agents.
+        actions: The number of actions of each agent.
+        horizon: The number of steps after which an episode is truncated.
     """
 
     @property
     def agents(self) -> int:
-        """How many play."""
+        """The number of agents."""
         ...
 
     @property
     def actions(self) -> int:
-        """How many actions each of them has."""
+        """The number of actions of each agent."""
         ...
 
     @property
     def horizon(self) -> int:
-        """Steps after which an episode is truncated."""
+        """The number of steps after which an episode is truncated."""
         ...
 
     def reset(self, key: Key[Array, ""]) -> State:
-        """Returns the first state of an episode, drawn by the key; whatever is random later is drawn by it, too."""
+        """Returns the first state of an episode; the key determines all random numbers of the episode."""
         ...
 
     def step(
@@ -45,8 +45,8 @@ class Game(Protocol):
         """Plays one step.
 
         Args:
-            state: Where the game stands.
-            actions: Everybody's, each below `actions`.
+            state: The current state.
+            actions: Every agent's action, each below `actions`.
 
         Returns:
             The next state, every agent's reward, whether the game is over (terminated), and whether the horizon is
@@ -55,9 +55,9 @@ class Game(Protocol):
         ...
 
     def observe(self, state: State) -> Float[Array, "agents *observation"]:
-        """Returns what every agent sees of a state."""
+        """Returns every agent's observation of a state."""
         ...
 
     def global_state(self, state: State) -> Float[Array, "*state"]:
-        """Returns all there is to know of a state, as one array."""
+        """Returns the complete information about a state as one array."""
         ...

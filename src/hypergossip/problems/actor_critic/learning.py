@@ -1,4 +1,4 @@
-"""A game as a bilevel problem: an agent's policy above, values that all estimate together below (SLAM, section 4)."""
+"""A game as a bilevel problem, with policies as the upper level and shared values as the lower (SLAM, section 4)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +21,12 @@ SEES = ("observation", "global_state")
 
 @dataclass(frozen=True)
 class Returns:
-    """The mean return of all agents, over episodes that are the same for every policy but for what it does.
+    """The mean return of all agents over test episodes, whose random numbers are the same for every policy.
 
     Attributes:
-        form: What all agents have in common.
-        episodes: How many.
-        seed: Of the episodes; training draws others.
+        form: The form of the game, common to all agents.
+        episodes: The number of episodes.
+        seed: The seed of the episodes, which differ from the training episodes.
     """
 
     form: GameForm
@@ -37,23 +37,23 @@ class Returns:
         """Returns the mean over agents and episodes of the undiscounted return.
 
         Args:
-            oracles: Every agent's.
-            x: (agents, p) their policies.
-            y: Not looked at.
+            oracles: Every agent's oracles.
+            x: The agents' policies, (agents, p).
+            y: Not used.
         """
         return jnp.mean(jnp.sum(self.play(oracles, x).rewards, axis=0))
 
     @property
     def world_key(self) -> Any:
-        """Draws the episodes' first states, and whatever else the game draws."""
+        """The key that draws the episodes' first states and all other random numbers of the game."""
         return jax.random.split(jax.random.key(self.seed))[0]
 
     def play(self, oracles: Any, x: Any) -> Episodes:
         """Returns the episodes.
 
         Args:
-            oracles: Every agent's.
-            x: (agents, p) their policies.
+            oracles: Every agent's oracles.
+            x: The agents' policies, (agents, p).
         """
         form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
@@ -85,40 +85,41 @@ def actor_critic(
     test_episodes: int = 64,
     seed: int = 0,
 ) -> Problem:
-    """Learns to play a game: x_i is agent i's policy, y the critic (and the reward model) on which all agree.
+    """Learns to play a game: x_i is agent i's policy, and y is the shared critic (and reward model).
 
-    f_i is minus agent i's return and its gradient the policy gradient; g_i is TD(0) on agent i's own rewards, whose
-    consensus estimates the value of the mean reward. Take `hypergossip.Direct` as the estimator. SLAM-AC is `Slam` on
-    this problem; DAC, MDAC and CAC have files of their own. There are no losses on given data, so the history has no
-    M_t; it has the return, the mean over agents and `test_episodes` fixed episodes of the undiscounted sum of rewards.
-    Samples are environment steps.
+    f_i is minus agent i's return, with the policy gradient as its gradient. g_i corresponds to TD(0) on agent i's own
+    rewards, whose consensus estimates the value of the mean reward. Use `hypergossip.Direct` as the estimator. SLAM-AC
+    is `Slam` on this problem; DAC, MDAC and CAC are separate algorithms. The problem has no losses, so the history has
+    no M_t. It has the return, which is the undiscounted sum of rewards, averaged over the agents and `test_episodes`
+    fixed episodes. Samples are environment steps.
 
     Args:
-        game: The game, such as `navigation` or `pursuit`. Its `names`, where it has any, are the agents' names.
-        actor: The policy's network, from what an agent sees to a logit an action; `FullyConnected` if absent.
-        critic: The critic's, from the global state to one value; likewise.
-        reward_model: A network from the global state (flattened) and everybody's actions to the network's mean reward,
-            which no agent sees (Zhang et al. 2018); True: a `FullyConnected`; False: each agent's own reward instead.
-        sees: What an actor is given: its "observation" or the "global_state".
-        episodes: B, of every sample.
-        discount: Of the values, in [0, 1).
-        trace: lambda in [0, 1] of TD(lambda) and of the advantages; 0 is TD(0), the papers'.
-        entropy: Weight of the policies' entropy, against early certainty.
-        share: What the network agrees on, as for `hypergossip.Problem`; the upper leaves are the actor's, the lower
+        game: The game, such as `navigation` or `pursuit`. If it has `names`, they are the agents' names.
+        actor: The policy's network, from an agent's observation to one logit per action; None uses `FullyConnected`.
+        critic: The critic's network, from the global state to one value; None uses `FullyConnected`.
+        reward_model: A network from the flattened global state and all actions to the network's mean reward, which no
+            agent observes (Zhang et al. 2018). True uses a `FullyConnected`, False each agent's own reward.
+        sees: The input of an actor: its "observation" or the "global_state".
+        episodes: The number B of episodes of every sample.
+        discount: The discount factor of the values, in [0, 1).
+        trace: lambda in [0, 1] of TD(lambda) and of the advantages; 0 gives TD(0), as in the papers.
+        entropy: The weight of the policies' entropy, which counteracts premature convergence of the policies.
+        share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor, the lower
             ones "critic" and "reward_model". ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}``
             shares one layer of the policy.
-        test_episodes: Episodes of the return in the history.
-        seed: Of the initial networks, the same for every agent, and of the test episodes; below 2**32.
+        test_episodes: The number of test episodes of the return in the history.
+        seed: The seed of the initial networks, which are the same for every agent, and of the test episodes; below
+            2**32.
 
     Raises:
-        ValueError: If a number or a name makes no sense.
+        ValueError: If a number or a name is invalid.
     """
     if sees not in SEES:
         raise ValueError(f"sees is {sees!r}; choose one of {', '.join(SEES)}.")
     if not 0 <= discount < 1:
-        raise ValueError(f"discount is {discount}; take one in [0, 1), or the values may be infinite.")
+        raise ValueError(f"discount is {discount}; give a number in [0, 1), so that the values are finite.")
     if not 0 <= trace <= 1:
-        raise ValueError(f"trace is {trace}; take one in [0, 1], 0 for TD(0).")
+        raise ValueError(f"trace is {trace}; give a number in [0, 1], 0 for TD(0).")
     for name, value in (("episodes", episodes), ("test_episodes", test_episodes)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} is {value!r}; give a whole number, at least 1.")
@@ -137,10 +138,10 @@ def actor_critic(
     spaces = (
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
-    )  # of shapes alone: what is shared is the problem's
+    )  # only their shapes matter, because the problem determines what is shared
     form = GameForm(game, actor, critic, model, sees, episodes, float(discount), float(trace), float(entropy), *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
-    names = getattr(game, "names", None)  # a game of someone else's agents has theirs
+    names = getattr(game, "names", None)  # games made from environments have agents with names
     together = {"return": returns}
     return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)

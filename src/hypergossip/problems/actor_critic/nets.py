@@ -1,6 +1,7 @@
-"""Small networks for actors and critics: functions of a tree of arrays and one input, equal where their options are.
+"""Small networks for actors and critics: functions of a tree of arrays and a batch of inputs.
 
-Anything else with these two methods will do; `Module` takes a module of equinox.
+Networks are equal if their options are. Any object with the two methods of `Net` can be used. `Module` wraps an
+equinox module.
 """
 
 from collections.abc import Sequence
@@ -22,19 +23,19 @@ Tree = Any
 
 @runtime_checkable
 class Net(Protocol):
-    """A network: hashable, so that problems of the same networks share their compiled programs."""
+    """A network. It must be hashable, so that problems with the same networks share their compiled programs."""
 
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
-        """Returns parameters to start from, for inputs of this shape and so many outputs."""
+        """Returns initial parameters for inputs of this shape and this number of outputs."""
         ...
 
     def __call__(self, parameters: Tree, inputs: Float[Array, "samples *inputs"]) -> Float[Array, "samples outputs"]:
-        """Returns the outputs, one row an input."""
+        """Returns the outputs, one row per input."""
         ...
 
 
 def _layer(random: np.random.Generator, inputs: int, outputs: int, scale: float = 1.0) -> dict[str, Any]:
-    """Weights (outputs, inputs) of variance scale^2 / inputs and biases 0."""
+    """Returns weights (outputs, inputs) of variance scale^2 / inputs, and biases of 0."""
     return {
         "weights": scale / np.sqrt(inputs) * random.standard_normal((outputs, inputs)),
         "bias": np.zeros(outputs),
@@ -43,12 +44,12 @@ def _layer(random: np.random.Generator, inputs: int, outputs: int, scale: float 
 
 @dataclass(frozen=True)
 class FullyConnected:
-    """Hidden layers one after another under a linear one; inputs are flattened.
+    """A sequence of hidden layers and a final linear layer; inputs are flattened.
 
     Attributes:
-        widths: Units of the hidden layers; none makes it linear.
+        widths: The numbers of units of the hidden layers; without any, the network is linear.
         activation: "tanh", "relu", "elu", "gelu", "sigmoid" or "softplus".
-        last_scale: Of the last layer's first weights: small for a policy that starts near uniform.
+        last_scale: The scale of the last layer's initial weights. A small scale makes a policy initially near uniform.
     """
 
     widths: tuple[int, ...] = (64, 64)
@@ -56,13 +57,13 @@ class FullyConnected:
     last_scale: float = 1.0
 
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
-        """Returns layers to start from, drawn by `random` for `inputs` of this shape and so many `outputs`."""
+        """Returns initial layers, drawn by `random`, for `inputs` of this shape and this number of `outputs`."""
         sizes = [prod(inputs), *self.widths]
         hidden = [_layer(random, before, after) for before, after in pairwise(sizes)]
         return {"hidden": hidden, "last": _layer(random, sizes[-1], outputs, self.last_scale)}
 
     def __call__(self, parameters: Tree, inputs: Float[Array, "samples *inputs"]) -> Float[Array, "samples outputs"]:
-        """Returns the outputs of the `parameters` at the `inputs`, one row an input."""
+        """Returns the outputs of the network with these `parameters`, one row for each of the `inputs`."""
         values = inputs.reshape(inputs.shape[0], -1)
         for layer in parameters["hidden"]:
             values = ACTIVATIONS[self.activation](linear(layer, values))
@@ -71,14 +72,14 @@ class FullyConnected:
 
 @dataclass(frozen=True)
 class Convolutional:
-    """Convolutions of 3 x 3 at every second cell, then a hidden layer, then a linear one.
+    """Convolutions with 3 x 3 kernels and stride 2, then a hidden layer, then a linear layer.
 
-    Inputs are images (rows, columns, channels). The convolutions are shifted slices and one product of matrices, which
-    mapped over agents is several times faster on a CPU than `lax.conv` (`hypergossip.problems.representations`).
+    Inputs are images (rows, columns, channels). The convolutions are computed by shifted slices and a matrix product.
+    Mapped over agents, this is several times faster on a CPU than `lax.conv` (`hypergossip.problems.representations`).
 
     Attributes:
-        channels: Of the convolutions.
-        width: Units of the hidden layer.
+        channels: The numbers of channels of the convolutions.
+        width: The number of units of the hidden layer.
         activation: As for `FullyConnected`.
         last_scale: As for `FullyConnected`.
     """
@@ -89,7 +90,7 @@ class Convolutional:
     last_scale: float = 1.0
 
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
-        """Returns layers to start from, drawn by `random` for `inputs` (rows, columns, channels) and the `outputs`."""
+        """Returns initial layers, drawn by `random`, for `inputs` (rows, columns, channels) and these `outputs`."""
         rows, columns, depth = inputs
         kernels = []
         for channels in self.channels:
@@ -99,7 +100,7 @@ class Convolutional:
         return {"convolutions": kernels, "hidden": hidden, "last": _layer(random, self.width, outputs, self.last_scale)}
 
     def __call__(self, parameters: Tree, inputs: Float[Array, "samples *inputs"]) -> Float[Array, "samples outputs"]:
-        """Returns the outputs of the `parameters` at the `inputs`, one row an image."""
+        """Returns the outputs of the network with these `parameters`, one row for each image in `inputs`."""
         activate, values = ACTIVATIONS[self.activation], inputs
         for layer in parameters["convolutions"]:
             values = activate(linear(layer, windows(values)))
@@ -108,23 +109,23 @@ class Convolutional:
 
 
 class Module:
-    """A module of equinox as a `Net`: its arrays are the parameters, the rest is kept aside.
+    """An equinox module as a `Net`: its arrays are the parameters, and the object keeps the rest.
 
-    Equal to itself alone, so make it once.
+    Two objects are equal only if identical, so make each module once.
     """
 
     def __init__(self, make: Any) -> None:
-        """Takes ``make(key, inputs, outputs)``, which returns a module that maps one input to its outputs."""
+        """Takes a function ``make(key, inputs, outputs)`` that returns a module, which maps an input to its outputs."""
         self._make, self._rest = make, None
 
     def initial(self, random: np.random.Generator, inputs: Sequence[int], outputs: int) -> Tree:
-        """Returns the arrays of a new module, drawn by `random`, for `inputs` of this shape and the `outputs`."""
+        """Returns the arrays of a new module, drawn by `random`, for `inputs` of this shape and these `outputs`."""
         equinox = require("equinox", "games", "A network of equinox")
         key = jax.random.key(int(random.integers(2**31)))
         arrays, self._rest = equinox.partition(self._make(key, tuple(inputs), outputs), equinox.is_inexact_array)
         return arrays
 
     def __call__(self, parameters: Tree, inputs: Float[Array, "samples *inputs"]) -> Float[Array, "samples outputs"]:
-        """Returns the outputs of the `parameters` at the `inputs`, one row an input."""
+        """Returns the outputs of the network with these `parameters`, one row for each of the `inputs`."""
         equinox = require("equinox", "games", "A network of equinox")
         return jax.vmap(equinox.combine(parameters, self._rest))(jnp.asarray(inputs))

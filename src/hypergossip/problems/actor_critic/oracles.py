@@ -1,4 +1,4 @@
-"""One agent's oracles in a game: its policy gradient above, temporal differences below, behind autodiff's names."""
+"""One agent's oracles in a game: policy gradients for the upper level, temporal differences for the lower level."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,21 +19,21 @@ from hypergossip.support.pytree import register_pytree
 
 @dataclass(frozen=True)
 class GameForm:
-    """What all agents have in common. Static in compiled programs.
+    """The form of a game problem, common to all agents and static in compiled programs.
 
     Attributes:
         game: The game.
-        actor: From what an agent sees to the logarithms of its actions' odds.
-        critic: From a global state to its value.
-        reward_model: From a global state and everybody's actions (one-hot) to the network's mean reward; None: an
-            agent's own reward stands for it in its policy gradient.
-        sees: "observation" or "global_state": what an actor is given.
-        episodes: B, of a sample.
-        discount: Of the values, in [0, 1).
-        trace: lambda in [0, 1]: temporal differences of later steps count, weighted by (discount lambda)^k.
-        entropy: Weight of the policy's entropy in f, 0 for none.
+        actor: The network from an agent's input to the logits of its actions.
+        critic: The network from a global state to its value.
+        reward_model: The network from a global state and all actions (one-hot) to the network's mean reward. None uses
+            an agent's own reward in its policy gradient.
+        sees: The input of an actor, "observation" or "global_state".
+        episodes: The number B of episodes of a sample.
+        discount: The discount factor of the values, in [0, 1).
+        trace: lambda in [0, 1]; the temporal difference k steps later has the weight (discount lambda)^k.
+        entropy: The weight of the policy's entropy in f.
         upper_space: The space of x, the actor's parameters.
-        lower_space: The space of y, the critic's and the reward model's.
+        lower_space: The space of y, the parameters of the critic and the reward model.
     """
 
     game: Game
@@ -49,11 +49,11 @@ class GameForm:
     lower_space: Space
 
     def policy(self, x: Upper, inputs: Float[Array, "time episodes *inputs"]) -> Float[Array, "time episodes actions"]:
-        """Returns the logarithms of the actions' probabilities at inputs with two leading axes.
+        """Returns the logarithms of the actions' probabilities for inputs with two leading axes.
 
         Args:
             x: The actor's parameters.
-            inputs: (time, episodes, ...).
+            inputs: The actor's inputs, (time, episodes, ...).
         """
         flat = inputs.reshape(-1, *inputs.shape[2:])
         logits = self.actor(self.upper_space.unravel(x), flat)
@@ -64,7 +64,7 @@ class GameForm:
         return self.critic(critic, states.reshape(-1, *states.shape[2:])).reshape(states.shape[:2])
 
     def model(self, model: Any, seen: Episodes) -> Float[Array, "time episodes"]:
-        """Returns the model's mean rewards in the episodes `seen`."""
+        """Returns the mean rewards that the model predicts for the episodes `seen`."""
         assert self.reward_model is not None
         time, episodes, agents = seen.actions.shape
         states = seen.states[:-1].reshape(time * episodes, -1)
@@ -74,13 +74,13 @@ class GameForm:
 
 
 class Played(NamedTuple):
-    """Episodes as one agent has them.
+    """Episodes from the perspective of one agent.
 
     Attributes:
-        seen: What happened.
-        inputs: (time, episodes, ...) what its actor was given.
-        actions: (time, episodes) its own.
-        rewards: (time, episodes) its own.
+        seen: The episodes.
+        inputs: The inputs of the agent's actor, (time, episodes, ...).
+        actions: The agent's actions, (time, episodes).
+        rewards: The agent's rewards, (time, episodes).
     """
 
     seen: Episodes
@@ -94,14 +94,14 @@ class Played(NamedTuple):
 class GameOracles:
     """`Oracles` and `WorldOracles` of one agent that plays with the others.
 
-    A sample is B whole episodes, played with everybody's current policies: each agent draws its own actions by its own
-    key, and all advance the same game by the key of the agent in the first place. Outside of its world an agent plays
-    every part itself.
+    A sample consists of B whole episodes with the current policies of all agents. Each agent draws its own actions with
+    its own key, and all advance the same game with the key of the agent at position 0. An agent that is not connected
+    to the others takes all roles in the game.
 
     Attributes:
-        seat: The agent's place in the game, a scalar.
-        form: What all agents have in common.
-        everybody: Given by the engine.
+        seat: The agent's position in the game, a scalar.
+        form: The form of the game, common to all agents.
+        everybody: The function that collects every agent's array; the engine provides it.
     """
 
     seat: Any
@@ -110,36 +110,36 @@ class GameOracles:
 
     @property
     def agents(self) -> int:
-        """How many play."""
+        """The number of agents."""
         return self.form.game.agents
 
     def raised(self) -> Exception | None:
-        """Returns what the game's own Python code raised last; None where it has none, or has raised nothing."""
+        """Returns the last exception of the game's own Python code, or None."""
         return getattr(self.form.game, "raised", lambda: None)()
 
     def within(self, everybody: Everybody) -> "GameOracles":
-        """Returns the oracles in the game."""
+        """Returns the oracles connected to those of the other agents."""
         return replace(self, everybody=everybody)
 
     @property
     def full(self) -> "GameOracles":
-        """The same: a game has no whole data."""
+        """The same oracles, because a game has no data set."""
         return self
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the environment steps of so many upper and lower keys, episodes that end early counted whole."""
+        """Returns the environment steps of these numbers of keys; an episode that ends early counts with all steps."""
         return (upper + lower) * self.form.episodes * self.form.game.horizon
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
-        """Returns minus the agent's return, not discounted, a mean over the episodes."""
+        """Returns minus the agent's undiscounted return, a mean over the episodes."""
         return -jnp.mean(jnp.sum(self.play(x, key).rewards, axis=0))
 
     def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (minus the policy gradient, 0).
 
-        The gradient is a mean over the steps of ``(r + discount V(s') - V(s)) grad log pi(a | s)``, r the reward
-        model's; with a trace, of the weighted sum of this and later differences. Steps are not weighted by discount^t:
-        like most, we follow the return while the values are discounted.
+        The gradient is a mean over the steps of ``(r + discount V(s') - V(s)) grad log pi(a | s)``, where r is the
+        reward model's prediction. With a trace, the difference is replaced by the weighted sum of this and later
+        differences. As in most implementations, steps are not weighted by discount^t, although values are discounted.
         """
         form, played = self.form, self.play(x, key)
         tree = form.lower_space.unravel(y)
@@ -157,17 +157,17 @@ class GameOracles:
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns minus the mean of ``(r_i + discount V(s') - V(s)) grad V(s)``, and the reward model's gradient.
 
-        The first is TD(0)'s semi-gradient: V(s') is held; with a trace, TD(lambda)'s. The model fits the agent's own
-        rewards; agreed upon, it is that of their mean.
+        The first is the semi-gradient of TD(0), which treats V(s') as a constant, or with a trace that of TD(lambda).
+        The model is fitted to the agent's own rewards; its consensus predicts their mean.
         """
         return self._temporal_differences(self.play(x, key))(y)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
-        """Returns the derivative of `lower_gradient` along y, a linear map; not symmetric, as TD's is not."""
+        """Returns the derivative of `lower_gradient` in y, a linear map that is not symmetric."""
         return jax.linearize(self._temporal_differences(self.play(x, key)), y)[1]
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
-        """Returns zero: the policy gradient theorem has put into dx f what the policy does to the values."""
+        """Returns zero, because dx f contains the policy's effect on the values (policy gradient theorem)."""
         return lambda v: jnp.zeros_like(x)
 
     def project(self, x: Upper) -> Upper:
@@ -175,11 +175,11 @@ class GameOracles:
         return x
 
     def play(self, x: Upper, key: Sample) -> Played:
-        """Plays a sample's episodes with everybody.
+        """Plays a sample's episodes together with all agents.
 
         Args:
             x: The agent's own policy.
-            key: The sample.
+            key: The key of the sample.
         """
         form, agents = self.form, self.agents
         everybody = self.everybody or (lambda own: jnp.broadcast_to(own, (agents, *jnp.shape(own))))
@@ -200,7 +200,7 @@ class GameOracles:
         return Played(seen, inputs, mine(seen.actions), mine(seen.rewards))
 
     def _differences(self, critic: Any, seen: Episodes, rewards: Any) -> Any:
-        """The temporal differences, (time, episodes), of this and, by the trace, later steps."""
+        """Returns the temporal differences, (time, episodes), plus those of later steps weighted by the trace."""
         values, discount = self.form.values(critic, seen.states), self.form.discount
         differences = rewards + discount * jnp.where(seen.over, 0.0, values[1:]) - values[:-1]
         if self.form.trace == 0:
@@ -227,5 +227,5 @@ class GameOracles:
 
 
 def _mean(values: Any, alive: Any) -> Any:
-    """The mean over the steps of episodes that were still on."""
+    """Returns the mean over the steps before the end of each episode."""
     return jnp.sum(jnp.where(alive, values, 0.0)) / jnp.maximum(1, jnp.sum(alive)).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""Our games as PettingZoo's parallel environments; foreign.py has the other way."""
+"""Makes PettingZoo parallel environments from games; pettingzoo_environments.py makes games from environments."""
 
 from functools import cache
 from typing import Any
@@ -18,31 +18,31 @@ def pettingzoo_modules() -> tuple[Any, Any]:
     """Returns the modules pettingzoo and gymnasium.spaces.
 
     Raises:
-        MissingExtra: If they are not installed; they come with the extra "games".
+        MissingExtra: If they are not installed. The extra "games" installs them.
     """
     needs = ("games", "A PettingZoo environment")
     return require("pettingzoo", *needs), require("gymnasium.spaces", *needs)
 
 
-def _seen(game: Game, state: Any) -> tuple:
+def _observed(game: Game, state: Any) -> tuple:
     return game.observe(state), game.global_state(state)
 
 
 @compiled()
 def _begin(game: Game, key: Any) -> tuple:
     state = game.reset(key)
-    return state, *_seen(game, state)
+    return state, *_observed(game, state)
 
 
 @compiled()
 def _advance(game: Game, state: Any, actions: Any) -> tuple:
     state, *outcome = game.step(state, actions)
-    return state, *_seen(game, state), *outcome
+    return state, *_observed(game, state), *outcome
 
 
 @cache
 def _environment_class() -> type:
-    """Made when first asked for: its base is PettingZoo's."""
+    """Returns the class, which is made at the first call because its base class is PettingZoo's."""
     pettingzoo, spaces = pettingzoo_modules()
 
     class GameEnvironment(pettingzoo.ParallelEnv):
@@ -57,7 +57,7 @@ def _environment_class() -> type:
             _, observations, whole = jax.eval_shape(_begin, game, self._key)
             box = lambda like: spaces.Box(-np.inf, np.inf, like.shape, like.dtype)
             one = jax.ShapeDtypeStruct(observations.shape[1:], observations.dtype)
-            # PettingZoo seeds every agent's spaces apart, and wants the same object whenever it asks.
+            # PettingZoo seeds every agent's spaces separately, and requires the same object at every call.
             self.observation_spaces = {agent: box(one) for agent in self.possible_agents}
             self.action_spaces = {agent: spaces.Discrete(game.actions) for agent in self.possible_agents}
             self.state_space = box(whole)
@@ -78,7 +78,7 @@ def _environment_class() -> type:
 
         def step(self, actions: dict) -> tuple[dict, dict, dict, dict, dict]:
             if self._state is None:
-                raise RuntimeError("step was called before the first reset; call reset() to begin an episode.")
+                raise RuntimeError("step was called before the first reset; call reset() to start an episode.")
             if not self.agents:
                 return {}, {}, {}, {}, {}  # the episode is over
             chosen = np.array([self._checked(agent, actions) for agent in self.agents], np.int32)
@@ -92,7 +92,7 @@ def _environment_class() -> type:
 
         def state(self) -> np.ndarray:
             if self._state is None:
-                raise RuntimeError("state was called before the first reset; call reset() to begin an episode.")
+                raise RuntimeError("state was called before the first reset; call reset() to start an episode.")
             return np.array(self._whole)
 
         def render(self) -> None:
@@ -107,8 +107,8 @@ def _environment_class() -> type:
         def _checked(self, agent: str, actions: dict) -> int:
             if agent not in actions or not self.action_spaces[agent].contains(actions[agent]):
                 raise ValueError(
-                    f"step has for {agent} the action {actions.get(agent)!r}; every agent moves in every step, "
-                    f"by an integer from 0 to {self.game.actions - 1}."
+                    f"the action of {agent} in step is {actions.get(agent)!r}; give an action for every agent in every "
+                    f"step, an integer from 0 to {self.game.actions - 1}."
                 )
             return int(actions[agent])
 
@@ -116,14 +116,15 @@ def _environment_class() -> type:
 
 
 def as_parallel(game: Game, seed: int = 0) -> Environment:
-    """Returns a game as a PettingZoo parallel environment, for the libraries that play those.
+    """Returns a game as a PettingZoo parallel environment, for libraries that use such environments.
 
-    Its agents are "agent_0" to "agent_{n-1}". All of them play to the end. `state()` is the game's global state.
-    Every step is one call of a compiled program, which costs several hundred times what it costs inside one.
+    Its agents are "agent_0" to "agent_{n-1}", and all of them play to the end. `state()` returns the game's global
+    state. Every step is one call of a compiled program, which takes several hundred times as long as a step inside a
+    compiled program.
 
     Args:
         game: The game.
-        seed: Where the episodes' randomness begins when `reset` is given no seed; below 2**32.
+        seed: The seed of the episodes if `reset` gets no seed; below 2**32.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.

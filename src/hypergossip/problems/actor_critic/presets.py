@@ -1,4 +1,4 @@
-"""The two games of SLAM's paper as problems by name, with the options of a configuration file."""
+"""The two games of the SLAM paper as named problems, with the options of a configuration file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected
 from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.representations import layer_sizes
 
-SMALL = 0.01  # scale of an actor's last layer: its policy starts near uniform
+SMALL = 0.01  # the scale of an actor's last layer, so that its policy is initially near uniform
 
 
 def cooperative_navigation(
@@ -34,24 +34,24 @@ def cooperative_navigation(
     test_episodes: int = 64,
     seed: int = 0,
 ) -> Problem:
-    """Agents spread over landmarks, each with a policy of its own, all with one critic: SLAM's figure 1.
+    """Agents cover landmarks, each with a personal policy and all with one shared critic, as in SLAM's figure 1.
 
     Args:
-        agents: N, and as many landmarks.
+        agents: The number N of agents and of landmarks.
         rewards: "mpe2", "openai" or "assigned", as for `navigation`.
-        local_ratio: Of "mpe2".
+        local_ratio: The local ratio of the rewards "mpe2".
         whole: The global state: "compact" or "observations", as for `navigation`.
-        sees: What an actor is given: "global_state", as in the paper, or its "observation".
-        widths: Of the hidden layers of actor, critic and reward model.
-        activation: Of these.
-        reward_model: Do agents learn a model of the mean reward, or take their own?
-        episodes: Of a sample.
-        discount: Of the values.
-        trace: lambda of TD(lambda); 0 in the papers.
-        entropy: Weight of the policies' entropy.
-        shared_layers: Layers of the actor on which all agree, such as "hidden.0" or "last"; none in the paper.
-        test_episodes: Of the return in the history.
-        seed: Of the initial networks and the test episodes.
+        sees: The input of an actor: the "global_state", as in the paper, or its "observation".
+        widths: The widths of the hidden layers of actor, critic and reward model.
+        activation: The activation of these layers.
+        reward_model: Whether agents learn a model of the mean reward, or use their own reward.
+        episodes: The number of episodes of a sample.
+        discount: The discount factor of the values.
+        trace: lambda of TD(lambda), which is 0 in the papers.
+        entropy: The weight of the policies' entropy.
+        shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
+        test_episodes: The number of test episodes of the return in the history.
+        seed: The seed of the initial networks and the test episodes.
     """
     game = navigation(agents, rewards=rewards, local_ratio=local_ratio, whole=whole)
     sizes = layer_sizes("widths", widths)
@@ -91,31 +91,31 @@ def pursuit_evasion(
     test_episodes: int = 8,
     seed: int = 0,
 ) -> Problem:
-    """Pursuers catch evaders on a grid with convolutional actors and critics, one actor layer shared: SLAM's figure 2.
+    """Pursuers catch evaders on a grid, with convolutional networks and one shared actor layer, as in SLAM's figure 2.
 
     Args:
-        agents: Pursuers.
-        preset: Of `pursuit`: "paper", "v5" or "v4".
-        evaders: How many; the preset's if absent.
-        horizon: Steps of an episode; the preset's if absent.
-        shared_reward: Does everybody get the mean of the rewards? The preset's answer, yes, if absent; then all critics
-            learn from the same numbers, and there is nothing left to agree on.
-        sees: What an actor is given: its "observation", the window around it, or the "global_state".
-        channels: Of the convolutions of actor and critic.
-        width: Of their hidden layer, and of the reward model's.
-        activation: Of these.
-        reward_model: Do agents learn a model of the mean reward, or take their own?
-        episodes: Of a sample.
-        discount: Of the values.
-        trace: lambda of TD(lambda); 0 in the papers.
-        entropy: Weight of the policies' entropy.
-        shared_layers: Layers of the actor on which all agree; the paper shares one and does not say which.
-        test_episodes: Of the return in the history.
-        seed: Of the initial networks and the test episodes.
+        agents: The number of pursuers.
+        preset: The preset of `pursuit`: "paper", "v5" or "v4".
+        evaders: The number of evaders; None uses that of the preset.
+        horizon: The number of steps of an episode; None uses that of the preset.
+        shared_reward: Whether every agent gets the mean of the rewards. None uses the value of the preset, True. All
+            critics then learn from the same rewards, so there is no difference on which the agents must agree.
+        sees: The input of an actor: its "observation", the window around it, or the "global_state".
+        channels: The numbers of channels of the convolutions of actor and critic.
+        width: The width of their hidden layer, and of that of the reward model.
+        activation: The activation of these layers.
+        reward_model: Whether agents learn a model of the mean reward, or use their own reward.
+        episodes: The number of episodes of a sample.
+        discount: The discount factor of the values.
+        trace: lambda of TD(lambda), which is 0 in the papers.
+        entropy: The weight of the policies' entropy.
+        shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
+        test_episodes: The number of test episodes of the return in the history.
+        seed: The seed of the initial networks and the test episodes.
     """
     changes: dict[str, Any] = {"agents": agents}
-    given = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
-    changes |= {name: value for name, value in given if value is not None}
+    options = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
+    changes |= {name: value for name, value in options if value is not None}
     game = pursuit(preset, **changes)
     depths = layer_sizes("channels", channels)
     actor = Convolutional(depths, width, activation, SMALL)
@@ -134,7 +134,7 @@ def pursuit_evasion(
 
 
 def sharing(actor: Net, game: Any, sees: str, layers: Sequence[str]) -> Any:
-    """Returns what a problem shares: the critic, and these layers of the actor.
+    """Returns the value of `share` for a problem that shares the critic and these layers of the actor.
 
     Args:
         actor: The actor's network.

@@ -1,4 +1,4 @@
-"""Pursuit: agents on a grid catch evaders that wander at random, as PettingZoo's pursuit_v5 plays it."""
+"""Pursuit: agents on a grid catch evaders that move at random, with the rules of PettingZoo's pursuit_v5."""
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from hypergossip.support.pytree import register_pytree
 
 SHAPES = ("agents", "evaders", "width", "height", "window", "catchers", "horizon")
 RULES = ("surround", "shared_reward", "freeze_evaders", "constraint_window")
-# PettingZoo's own name of an option -> ours, for advice.
+# PettingZoo's name of an option -> the name here, for error messages.
 THEIR_NAMES = MappingProxyType(
     {
         "n_pursuers": "agents",
@@ -30,14 +30,14 @@ THEIR_NAMES = MappingProxyType(
 
 
 class PursuitState(NamedTuple):
-    """Where an episode stands.
+    """The state of an episode.
 
     Attributes:
-        pursuers: (agents, 2) everybody's cell, x and y.
-        evaders: (evaders, 2) theirs; of one that was caught, where that was.
-        caught: (evaders,) which are no longer on the grid.
-        time: () steps played.
-        key: () what draws the evaders' moves: the same during the whole episode.
+        pursuers: The pursuers' cells, x and y, (agents, 2).
+        evaders: The evaders' cells, (evaders, 2); if an evader was caught, the cell of the catch.
+        caught: Whether each evader was caught, (evaders,).
+        time: The number of steps played, ().
+        key: The key that draws the evaders' moves, the same during the whole episode, ().
     """
 
     pursuers: Array
@@ -50,38 +50,40 @@ class PursuitState(NamedTuple):
 @register_pytree(*SHAPES, *RULES)
 @dataclass(frozen=True)
 class Pursuit:
-    """The game of pursuit. Make one by `pursuit`, which checks its numbers.
+    """The game of pursuit. The function `pursuit` makes it and checks its options.
 
-    In a step all pursuers move, then evaders are caught, then those that are left move. Actions: 0 left (x - 1),
-    1 right, 2 up (y + 1), 3 down, 4 stay. The rewards are what PettingZoo's parallel environment pays:
+    In a step all pursuers move, then evaders are caught, then the remaining evaders move. The actions are 0 left
+    (x - 1), 1 right, 2 up (y + 1), 3 down, 4 stay. The rewards are those of PettingZoo's parallel environment:
 
-    * tags: PettingZoo moves pursuers one after another and after each move pays everybody `tag_reward / agents` for
-      every evader next to it, so pursuer i is paid i times for where it was and `agents - i` times for where it goes
-      (counted from 0; `pursuit_rules.touches` has the borders' peculiarity);
-    * `catch_reward` to every pursuer that took part in a catch, once however many it caught;
-    * `urgency_reward` to everybody.
+    * tags: PettingZoo moves the pursuers one after another. After each move it gives every pursuer
+      `tag_reward / agents` for each evader next to it. Pursuer i, counted from 0, thus gets the reward i times at its
+      old cell and `agents - i` times at its new cell (`pursuit_rules.touches` explains the case of the borders);
+    * `catch_reward` for every pursuer that took part in a catch, once for any number of evaders;
+    * `urgency_reward` for every pursuer.
 
-    It is over (terminated) when the last evader is caught, but not in the step that reaches the horizon, which
-    PettingZoo reports as truncated alone.
+    The game is over (terminated) when the last evader is caught. In the step that reaches the horizon it is only
+    truncated, as in PettingZoo.
 
     Args:
-        agents: The pursuers.
-        evaders: At the start.
-        width: Cells along x.
-        height: Cells along y.
-        window: Side of the square a pursuer sees, itself in the middle. Of an even one the last row and column are
-            PettingZoo's filling: walls. One of 2 max(width, height) - 1 shows the whole grid from everywhere.
-        surround: Whether an evader is caught by pursuers on all open neighbours of its cell; otherwise by pursuers on
-            the cell itself.
-        catchers: How many on the cell; without meaning if `surround`.
-        shared_reward: Whether everybody gets the mean of the rewards; otherwise its own.
-        freeze_evaders: Whether evaders stay where they are.
-        constraint_window: The part of each side of the grid, at a random place, in which all begin; 1 for all of it.
-            As in PettingZoo its ends are rounded down, so that below 1 nobody begins in the last column or row.
-        horizon: Steps after which an episode is truncated.
-        tag_reward: For an evader on a neighbouring cell.
-        catch_reward: For a catch.
-        urgency_reward: For a step.
+        agents: The number of pursuers.
+        evaders: The number of evaders at the start.
+        width: The number of cells along x.
+        height: The number of cells along y.
+        window: The side of the square that a pursuer sees, with itself in the middle. If it is even, the last row and
+            column are filled with walls, as in PettingZoo. A side of 2 max(width, height) - 1 always shows the whole
+            grid.
+        surround: Whether pursuers catch an evader by occupying all open neighbours of its cell, or otherwise by being
+            on its cell.
+        catchers: The number of pursuers that must be on the cell; it has no influence if `surround` is true.
+        shared_reward: Whether every agent gets the mean of the rewards, or otherwise its own.
+        freeze_evaders: Whether evaders do not move.
+        constraint_window: The fraction of each side of the grid, at a random position, in which all agents start; 1
+            allows the whole grid. As in PettingZoo its ends are rounded down, so below 1 no agent starts in the last
+            column or row.
+        horizon: The number of steps after which an episode is truncated.
+        tag_reward: The reward for an evader on a neighbouring cell.
+        catch_reward: The reward for a catch.
+        urgency_reward: The reward for a step.
     """
 
     agents: int
@@ -101,16 +103,16 @@ class Pursuit:
 
     @property
     def actions(self) -> int:
-        """Left, right, up, down, stay."""
+        """The number of actions: left, right, up, down, stay."""
         return 5
 
     @cached_property
     def grid(self) -> rules.Grid:
-        """The grid and how far a pursuer sees on it."""
+        """The grid with the pursuers' reach."""
         return rules.Grid(self.width, self.height, (self.window - 1) // 2)
 
     def reset(self, key: Key[Array, ""]) -> PursuitState:
-        """Returns the first state: pursuers on cells not next to each other's, and so the evaders."""
+        """Returns the first state. Pursuers are not on adjacent cells, and neither are evaders."""
         place_key, pursuer_key, evader_key, play_key = jax.random.split(key, 4)
         starts = jax.random.uniform(place_key, (2,), jnp.float32, maxval=1.0 - self.constraint_window)
         sides = jnp.asarray([self.width, self.height], jnp.float32)
@@ -127,7 +129,7 @@ class Pursuit:
         )
 
     def evader_actions(self, state: PursuitState) -> Int[Array, "evaders"]:
-        """Returns what the evaders do in this step: each of the five actions equally often, or nothing if frozen."""
+        """Returns the evaders' actions in this step: uniform over the five actions, or stay if they are frozen."""
         if self.freeze_evaders:
             return jnp.full(self.evaders, rules.STAY, jnp.int32)
         bits = jax.random.bits(jax.random.fold_in(state.key, state.time), (self.evaders,), jnp.uint32)
@@ -136,21 +138,21 @@ class Pursuit:
     def step(
         self, state: PursuitState, actions: Int[Array, "agents"]
     ) -> tuple[PursuitState, Float[Array, "agents"], Bool[Array, ""], Bool[Array, ""]]:
-        """Plays one step with evaders that wander."""
+        """Plays one step with evaders that move at random."""
         return self.play(state, actions, self.evader_actions(state))
 
     def play(
         self, state: PursuitState, actions: Int[Array, "agents"], evader_actions: Int[Array, "evaders"]
     ) -> tuple[PursuitState, Float[Array, "agents"], Bool[Array, ""], Bool[Array, ""]]:
-        """Plays one step with evaders that do as told.
+        """Plays one step with given actions of the evaders.
 
         Args:
-            state: Where the game stands.
-            actions: The pursuers', each below 5.
-            evader_actions: The evaders', likewise; those of the caught are ignored.
+            state: The current state.
+            actions: The pursuers' actions, each below 5.
+            evader_actions: The evaders' actions, each below 5; those of caught evaders are ignored.
 
         Returns:
-            What `step` returns.
+            The same values as `step`.
         """
         grid, before = self.grid, state.pursuers
         pursuers = rules.move(grid, before, actions.astype(before.dtype))
@@ -187,11 +189,11 @@ class Pursuit:
         return rules.whole(self.grid, self._chart(state))
 
     def _chart(self, state: PursuitState) -> Float[Array, "numbers"]:
-        """The map that everybody's windows are cut out of."""
+        """The map of which every agent's window is a part."""
         return rules.chart(self.grid, state.pursuers, state.evaders, state.caught)
 
 
-# What pursuit_v5 plays if nothing is said; v5 added `state()` to v4 and changed neither rule nor number.
+# The defaults of pursuit_v5, which added `state()` to v4 and changed neither rules nor numbers.
 V5 = Pursuit(
     agents=8,
     evaders=30,
@@ -212,7 +214,7 @@ PRESETS = MappingProxyType(
     {
         "v5": V5,
         "v4": V5,
-        # SLAM, section 4, after CAC: two pursuers on the evader's cell. The text prints no rewards: PettingZoo's.
+        # SLAM, section 4, as in CAC: two pursuers on the evader's cell. It states no rewards, so they are PettingZoo's.
         "paper": replace(V5, width=15, height=15, surround=False, catchers=2),
     }
 )
@@ -222,23 +224,23 @@ def pursuit(preset: str = "v5", **changes: Any) -> Pursuit:
     """Makes a game of pursuit.
 
     Args:
-        preset: Where the numbers come from: "v5" and "v4" for PettingZoo's defaults (the same in both: 16 x 16, an
-            evader is caught by surrounding it), "paper" for the 15 x 15 grid of SLAM and CAC, where two pursuers on
-            an evader's cell catch it and everything else is PettingZoo's.
-        **changes: Fields of `Pursuit` to set otherwise.
+        preset: The source of the defaults: "v5" and "v4" for PettingZoo's defaults (the same in both: a 16 x 16 grid,
+            and evaders are caught by surrounding them), "paper" for the 15 x 15 grid of SLAM and CAC, where two
+            pursuers on an evader's cell catch it and everything else is as in PettingZoo.
+        **changes: Fields of `Pursuit` that differ from the preset.
 
     Returns:
         The game.
 
     Raises:
-        ValueError: There is no such preset or option, or a number makes no game.
+        ValueError: If there is no such preset or option, or a number is invalid.
     """
     if preset not in PRESETS:
-        raise ValueError(f"No preset of pursuit is called {preset!r}; there are {', '.join(PRESETS)}.")
+        raise ValueError(f"pursuit has no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
     names = [field.name for field in fields(Pursuit)]
     for name in changes:
         if name in THEIR_NAMES:
-            raise ValueError(f"What PettingZoo calls {name} is {THEIR_NAMES[name]} here; write that.")
+            raise ValueError(f"PettingZoo's option {name} is called {THEIR_NAMES[name]} here; use that name.")
         if name not in names:
             raise ValueError(f"pursuit has no option {name}; it has {', '.join(names)}.")
     game = replace(PRESETS[preset], **changes)
@@ -247,28 +249,33 @@ def pursuit(preset: str = "v5", **changes: Any) -> Pursuit:
 
 
 def _check(game: Pursuit) -> None:
-    """Refuses numbers that make no game."""
+    """Raises ValueError if a number is invalid."""
     for name in SHAPES:
         number = getattr(game, name)
-        least = 2 if name in ("width", "height") else 1  # PettingZoo's surrounding is impossible on a single row
+        least = (
+            2 if name in ("width", "height") else 1
+        )  # on a single row, no evader can be surrounded by PettingZoo's rule
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
             raise ValueError(f"{name} is {number!r}; it must be a whole number, at least {least}.")
     if not 0.0 < game.constraint_window <= 1.0:
         raise ValueError(
-            f"constraint_window is {game.constraint_window}; it is the part of each side of the grid in which all "
-            "begin: above 0, and 1 for the whole grid."
+            f"constraint_window is {game.constraint_window}; it is the fraction of each side of the grid in which all "
+            "agents start, so give a number above 0, and at most 1 for the whole grid."
         )
     if not game.surround and game.catchers > game.agents:
         raise ValueError(
-            f"{game.catchers} catchers among {game.agents} agents never meet, so no evader can be caught; "
+            f"catchers is {game.catchers}, but there are only {game.agents} agents, so no evader can be caught; "
             "lower catchers or add agents."
         )
-    sides = [int(side * game.constraint_window) for side in (game.width, game.height)]  # the narrowest that is drawn
+    sides = [
+        int(side * game.constraint_window) for side in (game.width, game.height)
+    ]  # of the smallest possible window
     columns, rows = game.grid.obstacle
     free = np.ones((game.width, game.height), bool)
     free[columns.start : columns.stop, rows.start : rows.stop] = False
     if not min(sides) or not np.lib.stride_tricks.sliding_window_view(free, tuple(sides)).any(axis=(2, 3)).all():
         raise ValueError(
-            f"With constraint_window {game.constraint_window} on a {game.width} x {game.height} grid, a window of "
-            f"{sides[0]} x {sides[1]} cells in which all begin can lie where no cell is free; widen it."
+            f"With constraint_window {game.constraint_window} on a {game.width} x {game.height} grid, all agents would "
+            f"start in a window of {sides[0]} x {sides[1]} cells, which can be at a position where no cell is free; "
+            "widen it."
         )

@@ -1,8 +1,8 @@
-"""The rules of pursuit on a grid: who may stand where, who touches whom, who is caught, and what is seen.
+"""The rules of pursuit on a grid: movement, contacts, catches and observations.
 
-What is fast on a CPU, mapped over episodes, was measured. Who touches whom is a table of all pairs, by comparisons. The
-obstacle is a rectangle, so comparisons say where it is, too. What is seen is cut out of a map with a margin, whose
-cells hold their three numbers side by side, so that a row of a window is one piece of memory.
+The implementation was chosen by measurements on a CPU, mapped over episodes. Contacts are comparisons of all pairs. The
+obstacle is a rectangle, so comparisons locate it as well. Observations are windows of a map with a margin, whose cells
+hold their three numbers adjacently, so that a row of a window is contiguous in memory.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-OPEN_X, OPEN_Y = 0.3, 0.2  # of the grid, on each side of the obstacle
-NEIGHBOURS = ((-1, 0), (1, 0), (0, 1), (0, -1))  # where the actions 0 to 3 lead; 4 stays
+OPEN_X, OPEN_Y = 0.3, 0.2  # the open fractions of the grid on each side of the obstacle
+NEIGHBOURS = ((-1, 0), (1, 0), (0, 1), (0, -1))  # the displacements of the actions 0 to 3; 4 means stay
 STAY = 4
-GONE = -(1 << 24)  # the code of a cell that nobody is near
+GONE = -(1 << 24)  # the code of a cell that is far from all cells of the grid
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Grid:
     """A grid with PettingZoo's obstacle: the rectangle of cells with 0.3 < x/width < 0.7 and 0.2 < y/height < 0.8.
 
     Attributes:
-        width: Cells along x.
-        height: Cells along y.
-        reach: How many cells off anybody looks, each way; 1 is enough for touching.
+        width: The number of cells along x.
+        height: The number of cells along y.
+        reach: The number of cells that an agent sees in each direction; contacts need 1.
     """
 
     width: int
@@ -41,17 +41,17 @@ class Grid:
 
     @property
     def stride(self) -> int:
-        """What y counts in a cell's code, y stride + x: differences of codes are unambiguous within reach."""
+        """The stride of a cell's code, y stride + x, such that differences of codes are unambiguous within reach."""
         return self.width + max(self.reach, 1)
 
     @property
     def origin(self) -> int:
-        """Where the cell (0, 0) is on a map with a margin of `reach`."""
+        """The index of the cell (0, 0) on a map with a margin of `reach`."""
         return self.reach * (self.stride + 1)
 
     @cached_property
     def empty(self) -> np.ndarray:
-        """(cells, 3) the map with a margin when nobody is there: 1, 0, 0 where nobody can be, else 0, 0, 0."""
+        """The map with a margin and without agents, (cells, 3): 1, 0, 0 for walls, and 0, 0, 0 for free cells."""
         cells = np.arange((self.height + 2 * self.reach) * self.stride + self.reach) - self.origin + self.reach
         y, x = cells // self.stride, cells % self.stride - self.reach
         columns, rows = self.obstacle
@@ -61,7 +61,7 @@ class Grid:
 
     @property
     def cells(self) -> tuple[Int[Array, "width height"], Int[Array, "width height"]]:
-        """Every cell's x and y, x by y."""
+        """The x and the y of every cell, each (width, height)."""
         x, y = np.indices((self.width, self.height), dtype=np.int32)
         return jnp.asarray(x), jnp.asarray(y)
 
@@ -71,34 +71,34 @@ class Grid:
         return (x >= columns.start) & (x < columns.stop) & (y >= rows.start) & (y < rows.stop)
 
     def free(self, x: Int[Array, "*any"], y: Int[Array, "*any"]) -> Bool[Array, "*any"]:
-        """Returns whether the cell (x, y) is on the grid and no part of the obstacle."""
+        """Returns whether the cell (x, y) is on the grid and not part of the obstacle."""
         return (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height) & ~self.blocked(x, y)
 
     def borders(self, x: Int[Array, "*any"], y: Int[Array, "*any"]) -> Int[Array, "*any"]:
-        """Returns how many of a cell's four neighbours lie off the grid."""
+        """Returns the number of a cell's four neighbours that are outside the grid."""
         sides = (x == 0, x == self.width - 1, y == 0, y == self.height - 1)
         return sum((side.astype(jnp.int32) for side in sides), jnp.zeros_like(x))
 
     def codes(self, positions: Int[Array, "who 2"]) -> Int[Array, "who"]:
-        """Returns one number a cell, of which the difference of two tells the way from one to the other."""
+        """Returns one number per cell, such that the difference of two identifies the displacement between them."""
         return positions[:, 1] * self.stride + positions[:, 0]
 
 
 def _inner(cells: int, margin: float) -> range:
-    """The cells strictly inside, with a margin on each side that is a part of the whole."""
+    """Returns the cells strictly inside, with a margin on each side that is a fraction of the number of cells."""
     inside = [cell for cell in range(cells) if margin < cell / cells < 1.0 - margin]
     return range(inside[0], inside[-1] + 1) if inside else range(0)
 
 
 def move(grid: Grid, positions: Int[Array, "who 2"], actions: Int[Array, "who"]) -> Int[Array, "who 2"]:
-    """Moves everybody by one cell: left (x - 1), right, up (y + 1), down, or not at all.
+    """Moves every agent by one cell: left (x - 1), right, up (y + 1), down, or not at all.
 
-    Nobody leaves the grid or enters the obstacle: who would, stays. Any number may share a cell.
+    An agent that would leave the grid or enter the obstacle does not move. Any number of agents may share a cell.
 
     Args:
-        grid: Where.
-        positions: From where, (x, y).
-        actions: 0 to 4.
+        grid: The grid.
+        positions: The positions (x, y) before the move.
+        actions: The actions, 0 to 4.
 
     Returns:
         The new positions.
@@ -112,13 +112,13 @@ def move(grid: Grid, positions: Int[Array, "who 2"], actions: Int[Array, "who"])
 def touches(grid: Grid, pursuers: Int[Array, "pursuers 2"], evaders: Int[Array, "evaders"]) -> Int[Array, "pursuers"]:
     """Counts the evaders on the four cells next to each pursuer.
 
-    As in PettingZoo, a neighbour off the grid is the pursuer's own cell: at a border an evader on the pursuer's cell
-    is counted once, in a corner twice, elsewhere not at all.
+    As in PettingZoo, a neighbour outside the grid is replaced by the pursuer's own cell. At a border, an evader on the
+    pursuer's cell is therefore counted once, in a corner twice, and elsewhere not at all.
 
     Args:
-        grid: Where.
-        pursuers: Their positions.
-        evaders: The evaders' codes, `GONE` for who was caught.
+        grid: The grid.
+        pursuers: The positions of the pursuers.
+        evaders: The codes of the evaders, `GONE` for those that were caught.
 
     Returns:
         The counts.
@@ -134,13 +134,13 @@ def surrounded(
     """Finds the evaders with a pursuer on every open neighbour of their cell.
 
     Args:
-        grid: Where.
-        pursuers: Their positions.
-        evaders: Theirs.
-        caught: Who is no longer there.
+        grid: The grid.
+        pursuers: The positions of the pursuers.
+        evaders: The positions of the evaders.
+        caught: Whether each evader was caught earlier.
 
     Returns:
-        Which evaders are caught now, and which pursuers stand next to one of those.
+        Which evaders are caught now, and which pursuers are next to one of these.
     """
     way = grid.codes(pursuers)[:, None] - grid.codes(evaders)
     beside = [way == y * grid.stride + x for x, y in NEIGHBOURS]
@@ -161,14 +161,14 @@ def met(
     """Finds the evaders with enough pursuers on their own cell.
 
     Args:
-        grid: Where.
-        pursuers: Their positions.
-        evaders: Theirs.
-        caught: Who is no longer there.
-        catchers: How many pursuers are enough.
+        grid: The grid.
+        pursuers: The positions of the pursuers.
+        evaders: The positions of the evaders.
+        caught: Whether each evader was caught earlier.
+        catchers: The number of pursuers that catch an evader.
 
     Returns:
-        Which evaders are caught now, and which pursuers stand on the cell of one of those.
+        Which evaders are caught now, and which pursuers are on the cell of one of these.
     """
     same = grid.codes(pursuers)[:, None] == grid.codes(evaders)
     now = (jnp.sum(same, axis=0, dtype=jnp.int32) >= catchers) & ~caught
@@ -176,19 +176,19 @@ def met(
 
 
 def scatter(grid: Grid, key: Key[Array, ""], allowed: Bool[Array, "width height"], many: int) -> Int[Array, "{many} 2"]:
-    """Places some one after another, each at random among the cells where nobody placed before is or is next to.
+    """Places agents one after another, each at random among the cells that are not on or next to an earlier agent.
 
-    Every cell draws one number, and the highest that is left takes the next one: each choice is uniform, given those
-    before. Where no such cell is left, who comes gets the cell with the fewest neighbours.
+    Every cell draws one number, and the next agent gets the remaining cell with the highest number, so each choice is
+    uniform given the earlier ones. If no such cell is left, the agent gets the cell with the fewest neighbours.
 
     Args:
-        grid: Where.
-        key: What draws.
-        allowed: The cells that may be taken.
-        many: How many.
+        grid: The grid.
+        key: The random key.
+        allowed: Whether each cell may be used.
+        many: The number of agents.
 
     Returns:
-        Their positions.
+        The positions.
     """
     x, y = grid.cells
     numbers = jax.random.uniform(key, allowed.shape, jnp.float32)
@@ -210,16 +210,16 @@ def chart(
     evaders: Int[Array, "evaders 2"],
     caught: Bool[Array, "evaders"],
 ) -> Float[Array, "numbers"]:
-    """Draws the map with a margin: for every cell, one after another, wall or not, pursuers, evaders.
+    """Returns the map with a margin: for every cell, whether it is a wall, the number of pursuers and of evaders.
 
     Args:
-        grid: Where; its reach is the margin.
-        pursuers: Their positions.
-        evaders: Theirs.
-        caught: Who is no longer there.
+        grid: The grid; its reach is the margin.
+        pursuers: The positions of the pursuers.
+        evaders: The positions of the evaders.
+        caught: Whether each evader was caught earlier.
 
     Returns:
-        `Grid.empty` with everybody on it, flat.
+        `Grid.empty` with all agents, flattened.
     """
     empty = jnp.asarray(grid.empty.reshape(-1), jnp.result_type(float))
     standing = (grid.codes(pursuers) + grid.origin) * 3 + 1
@@ -231,15 +231,15 @@ def chart(
 def windows(
     grid: Grid, pursuers: Int[Array, "pursuers 2"], numbers: Float[Array, "numbers"]
 ) -> Float[Array, "pursuers side side 3"]:
-    """Cuts out the cells within reach of every pursuer, y by x.
+    """Returns the window of cells within reach of every pursuer, y by x.
 
     Args:
-        grid: Where; its reach is theirs.
-        pursuers: Their positions.
-        numbers: What `chart` drew.
+        grid: The grid with the pursuers' reach.
+        pursuers: The positions of the pursuers.
+        numbers: The map from `chart`.
 
     Returns:
-        The three numbers of every cell of the (2 reach + 1)^2.
+        The three numbers of each of the (2 reach + 1)^2 cells.
     """
     side = 2 * grid.reach + 1
     rows = grid.codes(pursuers)[:, None] + grid.stride * jnp.arange(side, dtype=pursuers.dtype)
@@ -248,7 +248,7 @@ def windows(
 
 
 def whole(grid: Grid, numbers: Float[Array, "numbers"]) -> Float[Array, "height width 3"]:
-    """Cuts the grid, y by x, out of the `numbers` that `chart` drew."""
+    """Returns the grid without the margin, y by x, from the `numbers` of `chart`."""
     length = grid.height * grid.stride
     rows = numbers[3 * grid.origin : 3 * (grid.origin + length)].reshape(grid.height, grid.stride, 3)
     return rows[:, : grid.width]

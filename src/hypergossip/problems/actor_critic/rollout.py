@@ -1,4 +1,4 @@
-"""An episode to look at: what the history's return was measured on, step by step."""
+"""Replays a test episode, on which the return in the history was measured, step by step."""
 
 from typing import Any, NamedTuple
 
@@ -16,14 +16,14 @@ from hypergossip.support.callbacks import own_errors
 from hypergossip.support.compilation import compiled
 
 
-class Watched(NamedTuple):
+class Rollout(NamedTuple):
     """One episode.
 
     Attributes:
-        game: What was played.
-        states: The game's, leaves (steps + 1, ...): before every step, and after the last one.
-        actions: (steps, agents).
-        rewards: (steps, agents).
+        game: The game.
+        states: The game's states before every step and after the last one, with leaves (steps + 1, ...).
+        actions: The actions, (steps, agents).
+        rewards: The rewards, (steps, agents).
     """
 
     game: Game
@@ -33,38 +33,38 @@ class Watched(NamedTuple):
 
     @property
     def returns(self) -> np.ndarray:
-        """(steps + 1,) the return so far, not discounted, a mean over the agents."""
+        """The undiscounted return so far, a mean over the agents, (steps + 1,)."""
         return np.concatenate([[0.0], np.cumsum(self.rewards.mean(axis=1))])
 
 
 def is_game(problem: Problem) -> bool:
-    """Tells whether a problem is a game's, so that it can be watched."""
+    """Returns whether a problem is made from a game, so that its episodes can be replayed."""
     return isinstance(getattr(problem.oracles, "form", None), GameForm)
 
 
 def episodes_of(problem: Problem) -> int:
-    """Returns how many episodes the history's return is a mean of; 0 where there is none."""
+    """Returns the number of test episodes of the return in the history, 0 if there is no return."""
     returns = problem.together.get("return")
     return returns.episodes if isinstance(returns, Returns) else 0
 
 
-def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
-    """Plays one of the episodes that the history's return is a mean of.
+def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
+    """Plays one of the test episodes over which the history averages the return.
 
     Args:
-        problem: Made by `actor_critic`, or one of the games by name.
+        problem: A problem made by `actor_critic` or by one of the functions of a named game.
         x: Every agent's policy, the user's pytree with leaves (agents, ...), as in `hypergossip.Result.x`.
-        episode: Which of the test episodes, counted from 0.
+        episode: The number of the test episode, counted from 0.
 
     Raises:
-        ValueError: If the problem is no game, or has no such episode.
+        ValueError: If the problem is not made from a game, or has no such episode.
     """
     if not is_game(problem):
-        raise ValueError("this problem is no game, and has no episode to watch; take one made by actor_critic.")
+        raise ValueError("this problem is not a game and has no episodes; give a problem made by actor_critic.")
     if not 0 <= episode < episodes_of(problem):
         raise ValueError(
             f"episode is {episode}, but the return is a mean over {episodes_of(problem)} test episodes; "
-            "give one of them, counted from 0."
+            "give the number of one of them, counted from 0."
         )
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
@@ -72,7 +72,7 @@ def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
         states, seen = jax.block_until_ready(_replayed(returns, problem.oracles, policies))
     steps = int(seen.alive[:, episode].sum())
     one = lambda leaf, count: np.asarray(_readable(leaf[:count, episode]))
-    return Watched(
+    return Rollout(
         returns.form.game,
         jax.tree.map(lambda leaf: one(leaf, steps + 1), states),
         one(seen.actions, steps),
@@ -81,7 +81,7 @@ def watch(problem: Problem, x: Any, episode: int = 0) -> Watched:
 
 
 def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
-    """The states, leaves (steps + 1, episodes, ...), by playing the same actions from the same first states again."""
+    """Returns the states, with leaves (steps + 1, episodes, ...), by repeating the same actions from the same start."""
     game = returns.form.game
 
     @compiled()
@@ -100,5 +100,5 @@ def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
 
 
 def _readable(leaf: Any) -> Any:
-    """Returns an array that NumPy can hold: keys as the numbers that they are."""
+    """Returns an array that NumPy can hold, which converts random keys to their numbers."""
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf

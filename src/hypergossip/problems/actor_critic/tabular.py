@@ -1,6 +1,6 @@
-"""A networked Markov decision process small enough to solve exactly (Zhang et al. 2018), as a problem.
+"""A networked Markov decision process that is small enough to solve exactly (Zhang et al. 2018), as a problem.
 
-What an actor-critic estimates from episodes is here a finite sum: values, returns, policy gradients, TD's fixed point.
+Values, returns, policy gradients and the fixed point of TD, which actor-critic estimates, are finite sums here.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ from hypergossip.support.pytree import register_pytree
 
 
 class Process(NamedTuple):
-    """Agents whose joint action moves one state; each has a reward of its own.
+    """A process in which the joint action of all agents changes one state, and each agent has its own reward.
 
-    A joint action is a number, agent 0's action its highest digit.
+    A joint action is a number whose highest digit is agent 0's action.
 
     Attributes:
-        transitions: (states, joint, states) probabilities.
-        rewards: (agents, states, joint).
-        start: (states,) probabilities.
-        discount: In [0, 1).
+        transitions: The transition probabilities, (states, joint, states).
+        rewards: The rewards, (agents, states, joint).
+        start: The probabilities of the first state, (states,).
+        discount: The discount factor, in [0, 1).
     """
 
     transitions: Float[Array, "states joint states"]
@@ -42,11 +42,11 @@ def networked_process(
     """Draws a process: transitions proportional to uniform numbers, rewards uniform on [0, 4], a uniform start.
 
     Args:
-        agents: n.
-        states: How many.
-        actions: Of each agent; there are actions^agents joint ones.
-        discount: In [0, 1).
-        seed: Of all random numbers.
+        agents: The number of agents n.
+        states: The number of states.
+        actions: The number of actions of each agent; there are actions^agents joint actions.
+        discount: The discount factor, in [0, 1).
+        seed: The seed of all random numbers.
     """
     random = generator(seed)
     joint = actions**agents
@@ -62,7 +62,7 @@ def networked_process(
 
 
 def joint_policy(policies: Float[Array, "agents states actions"]) -> Float[Array, "states joint"]:
-    """Returns the joint actions' probabilities under everybody's `policies`."""
+    """Returns the probabilities of the joint actions under the agents' `policies`."""
     joint = jnp.ones((policies.shape[1], 1), policies.dtype)
     for own in policies:
         joint = (joint[:, :, None] * own[:, None, :]).reshape(own.shape[0], -1)
@@ -70,11 +70,11 @@ def joint_policy(policies: Float[Array, "agents states actions"]) -> Float[Array
 
 
 class Chain(NamedTuple):
-    """The process under a joint policy.
+    """The Markov chain of the process under a joint policy.
 
     Attributes:
-        step: (states, states) transition probabilities.
-        visits: (states,) how often each state is visited, as probabilities.
+        step: The transition probabilities, (states, states).
+        visits: The visiting frequencies of the states, which sum to 1, (states,).
     """
 
     step: Float[Array, "states states"]
@@ -82,13 +82,13 @@ class Chain(NamedTuple):
 
 
 def chain(process: Process, joint: Float[Array, "states joint"], horizon: int | None = None) -> Chain:
-    """Returns the process under a joint policy.
+    """Returns the Markov chain of the process under a joint policy.
 
     Args:
         process: The process.
-        joint: The policy.
-        horizon: Visits are the mean over so many steps from the start; None: weighted by discount^t for ever, with
-            which the policy gradient theorem holds.
+        joint: The joint policy.
+        horizon: The number of steps from the start over which visits are averaged. With None, all steps count, weighted
+            by discount^t, for which the policy gradient theorem holds.
     """
     step = jnp.einsum("sj,sjt->st", joint, process.transitions)
     if horizon is None:
@@ -101,7 +101,7 @@ def chain(process: Process, joint: Float[Array, "states joint"], horizon: int | 
 
 
 def expected_return(process: Process, policies: Float[Array, "agents states actions"]) -> Float[Array, ""]:
-    """Returns the discounted return of the mean reward under everybody's `policies`, from the `process`'s start."""
+    """Returns the discounted return of the mean reward in the `process` under the agents' `policies`."""
     joint = joint_policy(policies)
     rewards = jnp.sum(joint * jnp.mean(process.rewards, axis=0), axis=1)
     step = chain(process, joint).step
@@ -115,8 +115,8 @@ def fixed_point(
 
     Args:
         process: The process.
-        policies: Everybody's.
-        features: Of the states.
+        policies: The policies of all agents.
+        features: The features of the states.
     """
     joint = joint_policy(policies)
     under = chain(process, joint)
@@ -128,19 +128,19 @@ def fixed_point(
 @register_pytree("horizon", "everybody")
 @dataclass(frozen=True)
 class TabularOracles:
-    """`Oracles` and `WorldOracles` of one agent of a process, every expectation taken exactly.
+    """`Oracles` and `WorldOracles` of one agent of a process, with exact expectations.
 
-    x holds the logits of its softmax policy (states, actions), flat; y the critic's weights (q,) and then the reward
-    model's table (states, joint). What agents tell each other of an exactly expected step is the distribution of their
-    action in every state. The key draws nothing.
+    x holds the logits of the agent's softmax policy (states, actions), flattened. y holds the critic's weights (q,) and
+    then the reward model's table (states, joint). The agents exchange the distribution of their action in every state.
+    The key has no influence.
 
     Attributes:
-        seat: The agent's place, a scalar.
-        process: Of all agents alike.
-        rewards: (states, joint) its own.
-        features: (states, q) of all agents alike.
+        seat: The agent's position, a scalar.
+        process: The process, the same for all agents.
+        rewards: The agent's rewards, (states, joint).
+        features: The features of the states, (states, q), the same for all agents.
         horizon: As for `chain`.
-        everybody: Given by the engine.
+        everybody: The function that collects every agent's array; the engine provides it.
     """
 
     seat: Any
@@ -152,20 +152,20 @@ class TabularOracles:
 
     @property
     def agents(self) -> int:
-        """How many share the process."""
+        """The number of agents."""
         return self.process.rewards.shape[0]
 
     def within(self, everybody: Everybody) -> "TabularOracles":
-        """Returns the oracles in the world."""
+        """Returns the oracles connected to those of the other agents."""
         return replace(self, everybody=everybody)
 
     @property
     def full(self) -> "TabularOracles":
-        """The same."""
+        """The same oracles, which are exact."""
         return self
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """A key counts as one sample."""
+        """Returns the number of keys: each counts as one sample."""
         return upper + lower
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
@@ -199,11 +199,11 @@ class TabularOracles:
         return jnp.concatenate([-self.features.T @ (under.visits * differences), of_model.reshape(-1)])
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
-        """Returns the derivative of `lower_gradient` along y, a linear map; not symmetric, as TD's is not."""
+        """Returns the derivative of `lower_gradient` in y, a linear map that is not symmetric."""
         return jax.linearize(lambda y: self.lower_gradient(x, y, key), y)[1]
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
-        """Returns zero: the policy gradient theorem has put into dx f what the policy does to the values."""
+        """Returns zero, because dx f contains the policy's effect on the values (policy gradient theorem)."""
         return lambda v: jnp.zeros_like(x)
 
     def project(self, x: Upper) -> Upper:
@@ -225,24 +225,25 @@ class TabularOracles:
 def tabular(
     process: Process, *, features: int | None = None, horizon: int | None = None, share: Share = "lower", seed: int = 0
 ) -> Problem:
-    """Makes the actor-critic problem of a process, with exactly expected steps: policies above, critic and model below.
+    """Makes the actor-critic problem of a process with exact expectations.
 
-    Every policy starts uniform and y at 0. The history has the discounted return of the mean reward.
+    The policies are the upper level; the critic and the reward model are the lower level. Every policy is initially
+    uniform, and y starts at 0. The history has the discounted return of the mean reward.
 
     Args:
         process: The process.
-        features: q, normal ones of the states, drawn by the seed; None: each state's own, with which any value can be
-            had.
+        features: The number q of random normal features of the states. None uses one-hot features, which can represent
+            all value functions.
         horizon: As for `chain`.
         share: As for `hypergossip.Problem`; each level is one leaf.
-        seed: Of the features.
+        seed: The seed of the features.
     """
     agents, states, joint = process.rewards.shape
     actions = round(joint ** (1 / agents))
     drawn = np.eye(states) if features is None else generator(seed).standard_normal((states, features))
-    alike = lambda tree: jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (agents, *leaf.shape)), tree)
+    for_all = lambda tree: jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (agents, *leaf.shape)), tree)
     oracles = TabularOracles(
-        jnp.arange(agents), alike(process), process.rewards, alike(jnp.asarray(drawn, process.start.dtype)), horizon
+        jnp.arange(agents), for_all(process), process.rewards, for_all(jnp.asarray(drawn, process.start.dtype)), horizon
     )
 
     def returns(oracles: Any, x: Any, y: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A networked Markov decision process as a game, to hold what is estimated from episodes against exact sums."""
+"""A networked Markov decision process as a game, to compare estimates from episodes with exact expectations."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from hypergossip.problems.actor_critic.tabular import Process
 
 
 class Visit(NamedTuple):
-    """Where the process stands.
+    """The state of an episode.
 
     Attributes:
-        state: Its number.
-        time: Steps played.
-        key: Draws the next states.
+        state: The number of the process's state.
+        time: The number of steps played.
+        key: The key that draws the next states.
     """
 
     state: Int[Array, ""]
@@ -27,11 +27,11 @@ class Visit(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TabularGame:
-    """A process as a `Game`; everybody sees the state, one-hot. Equal to itself alone.
+    """A process as a `Game` in which every agent observes the one-hot state. Two games are equal only if identical.
 
     Attributes:
         process: The process.
-        horizon: Steps of an episode.
+        horizon: The number of steps of an episode.
     """
 
     process: Process
@@ -39,12 +39,12 @@ class TabularGame:
 
     @property
     def agents(self) -> int:
-        """How many play."""
+        """The number of agents."""
         return self.process.rewards.shape[0]
 
     @property
     def actions(self) -> int:
-        """Of each agent."""
+        """The number of actions of each agent."""
         return round(self.process.rewards.shape[2] ** (1 / self.agents))
 
     def reset(self, key: Key[Array, ""]) -> Visit:
@@ -56,7 +56,7 @@ class TabularGame:
     def step(
         self, state: Visit, actions: Int[Array, "agents"]
     ) -> tuple[Visit, Float[Array, "agents"], Bool[Array, ""], Bool[Array, ""]]:
-        """Plays one step from `state` with everybody's `actions`; nothing ends an episode but the horizon."""
+        """Plays one step from `state` with every agent's `actions`; only the horizon ends an episode."""
         powers = self.actions ** np.arange(self.agents)[::-1]
         joint = jnp.sum(actions * powers)
         rewards = self.process.rewards[:, state.state, joint]
@@ -66,9 +66,9 @@ class TabularGame:
         return Visit(after, time, state.key), rewards, jnp.zeros((), bool), time >= self.horizon
 
     def observe(self, state: Visit) -> Float[Array, "agents states"]:
-        """Returns the `state`, one-hot, for everybody."""
+        """Returns the one-hot `state` for every agent."""
         return jnp.broadcast_to(self.global_state(state), (self.agents, self.process.start.size))
 
     def global_state(self, state: Visit) -> Float[Array, "states"]:
-        """Returns the `state`, one-hot."""
+        """Returns the one-hot `state`."""
         return jax.nn.one_hot(state.state, self.process.start.size, dtype=self.process.start.dtype)
