@@ -18,7 +18,7 @@ from hypergossip.core.agent_data.packed import PackedOracles
 from hypergossip.running import snapshot as checkpoint
 
 TESTS = Path(__file__).parents[1]
-SOURCE = Path(checkpoint.__file__).parents[1]  # the processes import the library that is tested here
+SOURCE = Path(checkpoint.__file__).parents[2]  # the processes import the library that is tested here
 PATIENCE = 240  # seconds until processes that wait for each other are ended
 
 
