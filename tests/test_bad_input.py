@@ -95,7 +95,7 @@ CASES = {
     ),
     "names in no order": (
         lambda: make(names={"Paris", "Rome", "Oslo"}),
-        ["names is a set", "order changes from process to process", "list"],
+        ["names are a set", "order changes from process to process", "list"],
     ),
     "a list of numbers for x0": (
         lambda: make(x0=[0.0, 0.0]),
@@ -212,7 +212,7 @@ def test_lists_of_numbers_are_pytrees_where_the_losses_take_them():
 
 
 def test_a_number_for_names_is_refused(unchecked):
-    with pytest.raises(ValueError, match=r"names is 3; give a sequence with one name for each agent\."):
+    with pytest.raises(ValueError, match=r"names are 3; give a sequence with one name for each agent\."):
         make(names=3)
 
 

@@ -121,9 +121,9 @@ def test_a_long_list_of_other_names_is_cut():
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["a", "b"], "names has 2 names for 4 agents"),
-        (["a", "b", "c", "a"], "names has 'a' more than once"),
-        ([1, "1", 2, 3], "names has '1' more than once"),
+        (["a", "b"], "are 2 names for 4 agents"),
+        (["a", "b", "c", "a"], "name 'a' occurs more than once"),
+        ([1, "1", 2, 3], "name '1' occurs more than once"),
         ("abcd", "the text 'abcd'"),
     ],
 )

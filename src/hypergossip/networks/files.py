@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from hypergossip.networks.edge_lists import read_edge_list
 from hypergossip.networks.from_matrix import of_graph
-from hypergossip.networks.naming import repetitions
+from hypergossip.support.agent_names import repetitions
 from hypergossip.networks.network import Network
 from hypergossip.support.extras import require
 

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array, eye_array, triu
 from scipy.sparse.csgraph import connected_components, shortest_path
 
-from hypergossip.networks.naming import called, listed, read_names
+from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.networks.spectrum import agents_of, algebraic_connectivity, largest_eigenvalue
 from hypergossip.networks.weights import graph_laplacian
 from hypergossip.support.extras import require

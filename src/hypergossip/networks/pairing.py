@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypergossip.networks.naming import MOST_NAMED
+from hypergossip.support.agent_names import MOST_NAMED
 from hypergossip.networks.network import Network
 
 
