@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 
 from hypergossip.networks.edge_lists import read_edge_list
 from hypergossip.networks.from_matrix import of_graph
-from hypergossip.support.agent_names import repetitions
 from hypergossip.networks.network import Network
+from hypergossip.support.agent_names import repetitions
 from hypergossip.support.extras import require
 
 PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompress}

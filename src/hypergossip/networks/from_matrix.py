@@ -8,9 +8,9 @@ from jaxtyping import Int
 from scipy.sparse import csr_array, issparse
 
 from hypergossip.networks.build import assemble, whole
-from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.networks.network import Network, check_doubly_stochastic
 from hypergossip.networks.spectrum import agents_of
+from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.support.extras import require
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Int
 from scipy.sparse import csr_array, eye_array, triu
 from scipy.sparse.csgraph import connected_components, shortest_path
 
-from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.networks.spectrum import agents_of, algebraic_connectivity, largest_eigenvalue
 from hypergossip.networks.weights import graph_laplacian
+from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.support.extras import require
 
 # Far above the round-off of a matrix computed in float64, and far below that of one computed in float32.

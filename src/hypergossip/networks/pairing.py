@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from hypergossip.support.agent_names import MOST_NAMED
 from hypergossip.networks.network import Network
+from hypergossip.support.agent_names import MOST_NAMED
 
 
 def paired(problem: Any, network: Network) -> Network:
