@@ -230,8 +230,8 @@ class Problem:
         check_functions(observe, "observe", ("x", "y"))
         self.oracles = oracles
         self.agents = number_of_agents(oracles)
-        read = read_names(names, self.agents)
-        self.names = read and tuple(map(str, read))
+        texts = map(str, read_names(names, self.agents) or ())
+        self.names = tuple(texts) or None
         self.identities = jnp.arange(self.agents)
         self.upper, self.lower = upper, lower
         self.x0, self.y0 = upper.ravel(x0), lower.ravel(y0)
