@@ -45,10 +45,6 @@ def test_labels_of_all_forms_are_numbered(form):
         np.testing.assert_array_equal(one, other)
 
 
-def test_bool_labels_are_two_classes():
-    np.testing.assert_array_equal(of(NUMBERS > 0, 2).labels, (NUMBERS > 0).astype(int))
-
-
 def test_a_problem_of_one_hot_labels_is_that_of_their_numbers():
     random = np.random.default_rng(1)
     features, labels = random.standard_normal((60, 4)).astype(np.float32), random.integers(0, 3, 60)
@@ -137,12 +133,13 @@ def test_a_partition_needs_only_to_tell_classes_apart(labels):
         np.testing.assert_array_equal(one, other)
 
 
-def test_features_are_floating_and_otherwise_as_they_were():
+def test_features_are_floating_and_otherwise_as_they_were_and_bool_labels_are_two_classes():
     for given, kind in ((np.uint8, np.float32), (bool, np.float32), (np.int64, np.float32), (np.float16, np.float16)):
         values = (FEATURES > 0).astype(given)
         seen = of(NUMBERS, features=values).features
         assert seen.dtype == kind
         np.testing.assert_array_equal(seen, values)
+    np.testing.assert_array_equal(of(NUMBERS > 0, 2).labels, NUMBERS > 0)
     for values in (FEATURES, FEATURES.astype(float)):
         assert of(NUMBERS, features=values).features is values
     np.testing.assert_array_equal(of(NUMBERS, features=pd.DataFrame(FEATURES)).features, FEATURES)

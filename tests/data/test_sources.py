@@ -88,29 +88,22 @@ def test_a_damaged_file_in_the_cache_is_passed_over(
     assert obtain(SOURCE, decode, None) == CONTENT
 
 
-def test_a_download_lands_in_the_cache_and_is_not_repeated(published: Published):
+def test_a_download_lands_in_the_cache_is_not_repeated_and_replaces_a_damaged_file(published: Published):
     for _ in range(2):
         assert obtain(published.source, decode, None) == CONTENT
     assert published.asked == ["/data/small.txt"]
-    assert [file.name for file in (cache_folder() / "inner").iterdir()] == ["small.txt"]
-
-
-def test_a_download_replaces_a_damaged_file_in_the_cache(published: Published):
-    kept = cache_folder() / "inner" / "small.txt"
-    kept.parent.mkdir(parents=True)
+    (kept,) = (cache_folder() / "inner").iterdir()
+    assert kept.name == "small.txt"
     kept.write_bytes(OTHER)
     assert obtain(published.source, decode, None) == CONTENT == kept.read_bytes()
-    assert published.asked == ["/data/small.txt"]
+    assert published.asked == 2 * ["/data/small.txt"]
 
 
-def test_a_download_of_other_content_is_refused_and_not_kept(published: Published):
+def test_a_download_of_other_content_is_refused_and_not_kept_and_so_is_a_missing_file(published: Published):
     published.path.write_bytes(OTHER)
     with pytest.raises(DataUnavailable, match=r"download of http://127\.0\.0\.1:\d+/data/small\.txt failed .*SHA256"):
         obtain(published.source, decode, None)
     assert list((cache_folder() / "inner").iterdir()) == []
-
-
-def test_a_server_that_has_no_such_file_gets_a_sentence(published: Published):
     published.path.unlink()
     with pytest.raises(DataUnavailable, match=r"failed \(HTTPError: 404 .*; put the file in one of these folders"):
         obtain(published.source, decode, None)

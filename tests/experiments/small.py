@@ -1,4 +1,10 @@
-"""A small experiment: noisy heterogeneous quadratics. One method diverges with the paper's step sizes."""
+"""Small experiments: noisy heterogeneous quadratics, and a game.
+
+On the quadratics one method diverges with the paper's step sizes. In the game two agents are to cover two landmarks,
+and its two methods draw different numbers of episodes per round.
+"""
+
+from dataclasses import replace
 
 from hypergossip.lab.experiments.reproduction import Case, Claim, Reproduction
 
@@ -35,19 +41,41 @@ SMALL = Reproduction(
     quick={"run.rounds": 20},
 )
 
-ACROSS = Reproduction(
+ACROSS = replace(
+    SMALL,
     name="Q3",
-    title="one method on heterogeneous noise",
-    source="No paper, figure 3",
-    paper="It does not matter.",
-    choices="The numbers are ours.",
-    differences="Nothing differs.",
     cases=tuple(case(name, 4, 0.1, "rings")._replace(title=name) for name in ("first", "second")),
+    stated={},
     methods={"D-SGD": section("dsgd")},
     grid={"lower_step": [0.06, 0.12]},
     run={"rounds": 30, "seeds": 5, "observe_every": 10, "precision": "float64"},
-    tune={"seeds": 1, "seed": 1_000_000},
+    claims=(),
     cases_agree_within=0.1,
     tuned_in="second",
-    observation="",
+    quick={},
+)
+
+GAME_STEPS = {"upper_step": 0.3, "lower_step": 0.1, "hypergradient": "direct"}
+
+NAVIGATION = {"name": "cooperative_navigation", "rewards": "assigned", "widths": [4], "reward_model": False}
+
+GAME = replace(
+    SMALL,
+    name="G1",
+    paper="SLAM-AC is best.",
+    cases=(Case("pair", "two agents", NAVIGATION | {"episodes": 1, "test_episodes": 3}, {"name": "complete", "n": 2}),),
+    stated={},
+    methods={
+        "DAC": {"algorithm": "dac", **GAME_STEPS},
+        "MDAC": {"algorithm": "mdac", **GAME_STEPS, "inner_steps": 3},
+    },
+    grid={"upper_step": [0.1, 0.3]},
+    run={"rounds": 8, "seeds": 3, "observe_every": 2, "precision": "float64"},
+    tune={"seeds": 1, "seed": 1_000_000, "score": "return", "largest": True},
+    claims=(
+        Claim("DAC", "MDAC", "return", 0.0, largest=True, difference=True),
+        Claim("DAC", "MDAC", "return", -1e9, largest=True, difference=True, whole=True),
+    ),
+    compared="return",
+    draws={"DAC": 2, "MDAC": 4},
 )

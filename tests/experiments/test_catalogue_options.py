@@ -1,5 +1,6 @@
 """Every option of every experiment exists: everything is built as in a run, except for the data of the problem."""
 
+import tomllib
 from dataclasses import replace
 from functools import wraps
 
@@ -9,6 +10,7 @@ import hypergossip as hg
 from hypergossip.lab import build as building
 from hypergossip.lab.configuration import Source, assign, validate
 from hypergossip.lab.experiments.catalogue import find, names
+from hypergossip.lab.toml_text import write_toml
 from hypergossip.support.registry import find as look_up
 
 NOWHERE = Source("", "")
@@ -32,6 +34,7 @@ def build(experiment):
         for quick in (False, True):
             for methods in filter(None, (experiment.stated, experiment.methods)):
                 raw = experiment.configuration(case, methods, quick, {})
+                assert tomllib.loads(write_toml(raw)) == raw
                 grid = raw["tune"]["grid"] if methods is experiment.methods else {}
                 for label in methods:
                     for name, values in grid.items():
@@ -42,6 +45,15 @@ def build(experiment):
 @pytest.mark.parametrize("name", names())
 def test_every_option_of_an_experiment_exists(without_data, name):
     build(find(name))
+
+
+def test_experiments_and_cases_are_found_by_their_names_and_by_those_of_version_0_1():
+    earlier = {"D1": "diamond-fig1", "d4": "diamond-fig4", "S2": "slam-fig2", "C1": "hypercleaning-samples"}
+    assert {name: find(name).name for name in earlier} == earlier
+    assert set(earlier.values()) | {"diamond-fig2", "diamond-fig3"} <= set(names())
+    assert find("D1").chosen(["mnist-uneven"]) == find("diamond-fig1").chosen(["mnist-noniid"])
+    chosen = find("diamond-fig3").chosen(["15-agents-0.8"]).cases
+    assert [case.name for case in chosen] == ["9-agents-0.3", "15-agents-0.8"]
 
 
 def misspelt_case(section, option):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from small_game import GAME
+from small import GAME
 
 import hypergossip as hg
 from hypergossip.lab.configuration import Source, read, validate

@@ -29,6 +29,19 @@ def history(values):
     return pd.DataFrame({"round": 10 * rounds.ravel(), "seed": seeds.ravel(), "metric": values.ravel()})
 
 
+def level(value, seeds=5):
+    """A history with this value in all rounds of all seeds."""
+    return history(np.full((6, seeds), value))
+
+
+def judge(one, other, quick=False):
+    """The verdict on the claim that DIAMOND has at most a third of D-SGD's metric, in one case."""
+    calm = SMALL.cases[0]
+    experiment = replace(SMALL, cases=(calm,), claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
+    (found,) = verdicts(experiment, {calm.name: {"DIAMOND": one, "D-SGD": other}}, quick)
+    return found
+
+
 def test_last_and_late_are_means_of_every_seed():
     table = history([[9, 9], [5, 1], [4, 2], [3, 3], [2, 4], [1, 5]])  # rounds 0 to 50; the last fifth begins at 40
     np.testing.assert_array_equal(last(table, "metric"), [1, 5])
@@ -55,7 +68,7 @@ def test_the_interval_has_the_nominal_coverage():
 
 def test_claims_are_met_not_met_or_inconclusive():
     calm, loud = (case.name for case in SMALL.cases)
-    low, high = history(np.full((6, 5), 1.0)), history(np.full((6, 5), 4.0))
+    low, high = level(1.0), level(4.0)
     claims = (Claim("DIAMOND", "D-SGD", "metric", 1 / 3), Claim("D-SGD", "DIAMOND", "metric", 1.0, (calm,), True))
     measured = verdicts(
         replace(SMALL, claims=claims), {calm: {"DIAMOND": low, "D-SGD": high}, loud: {"DIAMOND": high, "D-SGD": low}}
@@ -64,9 +77,7 @@ def test_claims_are_met_not_met_or_inconclusive():
     assert measured[0].claim == "DIAMOND's final M_t is at most a third of D-SGD's"
     assert "over the last fifth of the rounds is no smaller than DIAMOND's" in measured[1].claim
     # The claim holds for three of five seeds, hence for the median, but not for every bootstrap sample.
-    mixed = history(np.tile([1.0, 1.0, 1.0, 9.0, 9.0], (6, 1)))
-    close = Claim("DIAMOND", "D-SGD", "metric", 1 / 3)
-    (one,) = verdicts(replace(SMALL, cases=SMALL.cases[:1], claims=(close,)), {calm: {"DIAMOND": mixed, "D-SGD": high}})
+    one = judge(history(np.tile([1.0, 1.0, 1.0, 9.0, 9.0], (6, 1))), high)
     assert (one.ratio, one.verdict) == (0.25, UNDECIDED)
     assert one.low <= 1 / 3 <= one.high
     assert verdicts(replace(SMALL, claims=claims), {calm: {"DIAMOND": low}, loud: {}}) == []
@@ -75,21 +86,15 @@ def test_claims_are_met_not_met_or_inconclusive():
 @pytest.mark.parametrize("seeds", [1, 2, 3, 4])
 def test_fewer_than_five_seeds_give_no_verdict(seeds):
     """Not even for clear values: the claim is true of them in one order, and false in the other."""
-    name = SMALL.cases[0].name
-    low, high = history(np.full((6, seeds), 1.0)), history(np.full((6, seeds), 4.0))
-    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
-    for pair in ({"DIAMOND": low, "D-SGD": high}, {"DIAMOND": high, "D-SGD": low}):
-        (one,) = verdicts(experiment, {name: pair})
+    for pair in ((1.0, 4.0), (4.0, 1.0)):
+        one = judge(*(level(value, seeds) for value in pair))
         assert (one.verdict, np.isnan(one.low)) == (NOT_JUDGED, seeds < 3)
     assert cases_agree("9 agents", "metric", 0.05, {"a": np.ones(seeds), "b": np.ones(seeds)}).verdict == NOT_JUDGED
 
 
 def test_a_quick_run_gives_no_verdict_with_any_number_of_seeds():
-    name = SMALL.cases[0].name
-    histories = {name: {"DIAMOND": history(np.full((6, 10), 1.0)), "D-SGD": history(np.full((6, 10), 4.0))}}
-    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
     for quick, verdict in ((False, MET), (True, NOT_JUDGED)):
-        (one,) = verdicts(experiment, histories, quick)
+        one = judge(level(1.0, 10), level(4.0, 10), quick)
         assert (one.ratio, one.low, one.high, one.verdict) == (0.25, 0.25, 0.25, verdict)
 
 
@@ -116,13 +121,9 @@ def test_quick_runs_have_no_verdict_and_ten_seeds_have_one(name):
 
 def test_a_claim_without_an_interval_is_not_judged():
     """Values that are not a number, and ratios to zero."""
-    name = SMALL.cases[0].name
-    experiment = replace(SMALL, cases=SMALL.cases[:1], claims=(Claim("DIAMOND", "D-SGD", "metric", 1 / 3),))
-    ones, zeros, missing = (history(np.full((6, 5), value)) for value in (1.0, 0.0, np.nan))
-    for pair in ({"DIAMOND": missing, "D-SGD": ones}, {"DIAMOND": zeros, "D-SGD": zeros}):
-        (one,) = verdicts(experiment, {name: pair})
-        assert one.verdict == NOT_JUDGED
-    (one,) = verdicts(experiment, {name: {"DIAMOND": zeros, "D-SGD": ones}})
+    for pair in ((np.nan, 1.0), (0.0, 0.0)):
+        assert judge(*map(level, pair)).verdict == NOT_JUDGED
+    one = judge(level(0.0), level(1.0))
     assert (one.ratio, one.verdict) == (0.0, MET)
 
 

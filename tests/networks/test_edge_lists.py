@@ -1,20 +1,9 @@
 """Lists of edges in files: headings, comments and further columns, and what is no list of edges."""
 
 import pytest
+from named_edges import joined, written
 
 from hypergossip import networks
-
-
-def joined(network):
-    """The edges as pairs of names."""
-    return {frozenset(str(network.names[agent]) for agent in edge) for edge in network.edges.tolist()}
-
-
-def written(folder, name, text):
-    path = folder / name
-    path.write_text(text)
-    return path
-
 
 LISTS = {
     "blanks": "# cities\n\na b\nb   c # an edge\n\tc\td\n",
@@ -38,9 +27,7 @@ LISTS = {
 
 @pytest.mark.parametrize("case", LISTS)
 def test_lists_that_people_write(tmp_path, case):
-    path = tmp_path / "list.txt"
-    path.write_bytes(LISTS[case].encode())
-    network = networks.from_file(path)
+    network = networks.from_file(written(tmp_path, "list.txt", LISTS[case]))
     assert network.names == ("a", "b", "c", "d")
     assert network.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
 

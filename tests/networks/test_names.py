@@ -6,17 +6,13 @@ import networkx
 import numpy as np
 import pandas
 import pytest
+from named_edges import joined
 from scipy.sparse import csr_array
 
 from hypergossip import networks
 
 CITIES = ("Paris", "Rome", "Oslo", "Bern")
 ROADS = [("Oslo", "Bern"), ("Rome", "Bern"), ("Paris", "Bern"), ("Rome", "Paris")]
-
-
-def pairs(network):
-    """The edges as pairs of names."""
-    return {frozenset(network.names[agent] for agent in edge) for edge in network.edges.tolist()}
 
 
 def weights(network):
@@ -32,7 +28,7 @@ def roads():
 
 def test_nodes_are_names_and_edges_join_them(roads):
     assert roads.names == ("Oslo", "Bern", "Rome", "Paris")
-    assert pairs(roads) == set(map(frozenset, ROADS))
+    assert joined(roads) == set(map(frozenset, ROADS))
     degree = {name: sum(name in road for road in ROADS) for name in CITIES}
     for a, b in ROADS:
         assert weights(roads)[a, b] == pytest.approx(1 / (1 + max(degree[a], degree[b])), abs=1e-15)
@@ -47,7 +43,7 @@ def test_relabelled_takes_the_names_along(roads):
 def test_there_and_back_with_names(roads):
     graph = roads.to_networkx()
     assert list(graph) == list(roads.names)
-    assert {frozenset(edge) for edge in graph.edges} == pairs(roads)
+    assert {frozenset(edge) for edge in graph.edges} == joined(roads)
     assert all(weight == weights(roads)[a, b] for a, b, weight in graph.edges(data="weight"))
     for again in (
         networks.from_networkx(graph),
@@ -68,7 +64,9 @@ def test_names_keep_their_kind():
 
 
 def test_numbers_are_no_names_and_decide_the_order():
-    assert networks.from_networkx(networkx.Graph([(2, 0), (0, 1)])).names is None
+    numbered = networks.from_networkx(networkx.Graph([(2, 0), (0, 1)]))
+    assert numbered.names is None
+    assert numbered.edges.tolist() == [[0, 1], [0, 2]]
     assert networks.ring(4).names is networks.from_edges(2, [(0, 1)]).names is None
     texts = networks.from_networkx(networkx.Graph([("2", "0"), ("0", "1")]))  # as read_graphml gives them
     assert texts.names == ("0", "1", "2")
@@ -101,6 +99,9 @@ GRAPHS = {
         r"agents 'Lima' and 'Quito' are cut off from the others \(2 .*graph\.subgraph\(max\(networkx\.connected_comp",
     ),
     "a part of one": (networkx.Graph({"a": ["b"], "c": []}), r"not connected: agent 'c' is cut off"),
+    "one way between numbers": (networkx.DiGraph([(0, 1), (1, 0), (1, 2)]), "directed: agents 1 and 2 have a one-way"),
+    "directed both ways": (networkx.DiGraph([(0, 1), (1, 0)]), r"directed\..*to_undirected"),
+    "no nodes": (networkx.Graph(), "no nodes"),
     "alike": (networkx.Graph([(1, "1"), ("1", "a")]), "The name '1' occurs more than once"),
 }
 
@@ -117,9 +118,9 @@ def test_what_is_advised_mends_it():
     graph.remove_edges_from(networkx.selfloop_edges(graph))
     graph = networkx.Graph(graph)
     graph = graph.subgraph(max(networkx.connected_components(graph), key=len))
-    assert pairs(networks.from_networkx(graph)) == set(map(frozenset, ROADS))
+    assert joined(networks.from_networkx(graph)) == set(map(frozenset, ROADS))
     directed = networkx.DiGraph(ROADS).to_undirected()
-    assert pairs(networks.from_networkx(directed)) == set(map(frozenset, ROADS))
+    assert joined(networks.from_networkx(directed)) == set(map(frozenset, ROADS))
 
 
 @pytest.mark.parametrize(

@@ -98,24 +98,22 @@ def test_numbers_that_name_the_agents_are_the_network_s_numbers():
         assert there.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
 
 
+LONG = networkx.relabel_nodes(networkx.path_graph(9), "n{}".format)
+
+
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("names", "words", "graph"),
     [
-        (["a", "b", "c", "e"], "only the problem has 'e', and only the network has 'd'. Give both the same names"),
-        (["p", "q", "r", "s"], "only the problem has 'p', 'q', 'r', 's', and only the network has 'a', 'b', 'c', 'd'"),
-        (["a", "b", "c", "D"], "only the problem has 'D', and"),
+        (list("abce"), "only the problem has 'e', and only the network has 'd'. Give both the same names", GRAPH),
+        (list("pqrs"), "only the problem has 'p', 'q', 'r', 's', and only the network has 'a', 'b', 'c', 'd'", GRAPH),
+        (list("abcD"), "only the problem has 'D', and", GRAPH),
+        (list("abcd"), r"only the problem has 'a', 'b', 'c', 'd', and only the .*'n4' and 4 more", LONG),
     ],
 )
-def test_other_names_are_refused(names, words):
+def test_other_names_are_refused(names, words, graph):
     for call in (paired, lambda about, network: solved(about, network, check=False)):
         with pytest.raises(ValueError, match=words):
-            call(problem(names), hg.networks.from_networkx(GRAPH))
-
-
-def test_a_long_list_of_other_names_is_cut():
-    network = hg.networks.from_networkx(networkx.relabel_nodes(networkx.path_graph(9), "n{}".format))
-    with pytest.raises(ValueError, match=r"only the problem has 'a', 'b', 'c', 'd', and only the .*'n4' and 4 more"):
-        paired(problem(sorted(ORDER)), network)
+            call(problem(names), hg.networks.from_networkx(graph))
 
 
 @pytest.mark.parametrize(

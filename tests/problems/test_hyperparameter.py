@@ -92,10 +92,8 @@ def test_observations_are_those_of_the_test_part():
 
 def test_a_short_run_learns():
     problem = hyperparameter("digits", 3)
-    estimator = hg.Neumann(terms=5, lipschitz=2.0)
-    algorithm = hg.Diamond(0.5, 2.0, 0.5, 0.5, estimator)
-    network = hg.networks.complete(3)
-    result = hg.solve(algorithm, problem, network, rounds=60, observe_every=60, check=False)
+    algorithm = hg.Diamond(0.5, 2.0, 0.5, 0.5, hg.Neumann(terms=5, lipschitz=2.0))
+    result = hg.solve(algorithm, problem, hg.networks.complete(3), rounds=60, observe_every=60, check=False)
     accuracy = result.history["test_accuracy"].to_numpy()
     assert accuracy[0] < 0.2  # ten classes
     assert accuracy[-1] > 0.7

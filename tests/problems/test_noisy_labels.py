@@ -44,13 +44,9 @@ def test_with_no_corruption_no_label_is_touched(weights, label, zero):
     assert [part.shape for part in numbers] == [(3, 40), (3, 40)]
     assert max(part.max() for part in numbers) < 240  # the published test set is left alone
     assert set(problem.observe) == {"test_accuracy", "test_loss"}
+    np.testing.assert_array_equal(sample_weights(problem, np.zeros((3, problem.upper.size))), np.full((3, 40), 0.5))
     with pytest.raises(ValueError, match=r"were not changed \(corrupted=0\).* sample_weights shows"):
         corruption(problem)
-
-
-def test_samples_are_weighed_though_nobody_knows_which_are_wrong():
-    problem = data_cleaning(named(140), 3, corrupted=0, batch_size=4)
-    np.testing.assert_array_equal(sample_weights(problem, np.zeros((3, 20))), np.full((3, 20), 0.5))
 
 
 @pytest.mark.parametrize("corrupted", [0, 0.4])
@@ -91,61 +87,45 @@ def test_every_sample_goes_to_one_agent():
             assert min(map(len, part)) >= 2
 
 
-def wrong_classes(clean):
-    return clean._replace(classes=CLASSES + 1)
+CLEAN = named(33, "clean")
 
 
-def fewer_features(clean):
-    return clean._replace(features=clean.features[:, :2])
-
-
-def from_one(clean):
-    return clean._replace(labels=clean.labels + 1)
-
-
-def halves(clean):
-    return clean._replace(labels=clean.labels / 2)
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (
-            wrong_classes,
-            "validation ('clean') has 3 features and 5 classes, and data ('named') 3 features and 4 classes",
-        ),
-        (fewer_features, "validation ('clean') has 2 features and 4 classes, and data ('named') 3 features"),
-        (from_one, "Data set 'clean': the labels count from 1 to 4, and must count the classes from 0"),
-        (halves, "Data set 'clean': the labels hold fractions"),
-        (
-            lambda clean: clean.rows(np.arange(2)),
-            "3 agents with 1 validation samples each need 3 samples, but there are 2",
-        ),
-        (lambda clean: clean.rows(np.arange(9)), "batch_size is 4"),
-    ],
-)
-def test_validation_that_does_not_fit_gets_a_sentence(change, sentence):
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        data_cleaning(named(280), 3, validation=change(named(33, "clean")), batch_size=4)
+def from_one(samples, name="named"):
+    data = named(samples, name)
+    return data._replace(labels=data.labels + 1)
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (
+            {"validation": CLEAN._replace(classes=CLASSES + 1)},
+            "validation ('clean') has 3 features and 5 classes, and data ('named') 3 features and 4 classes",
+        ),
+        (
+            {"validation": CLEAN._replace(features=np.ones((33, 2), np.float32))},
+            "validation ('clean') has 2 features and 4 classes, and data ('named') 3 features",
+        ),
+        (
+            {"validation": from_one(33, "clean")},
+            "Data set 'clean': the labels count from 1 to 4, and must count the classes from 0",
+        ),
+        ({"data": from_one(280)}, "the labels count from 1 to 4"),
+        ({"validation": CLEAN._replace(labels=np.full(33, 0.5))}, "Data set 'clean': the labels hold fractions"),
+        (
+            {"validation": CLEAN.rows(np.arange(2))},
+            "1 validation samples each need 3 samples, but there are 2",
+        ),
+        ({"validation": CLEAN.rows(np.arange(9))}, "batch_size is 4"),
         ({"samples": (100, 5)}, "3 agents with 100 training samples each need 300 samples, but there are 240"),
         ({"samples": (20, 50)}, "3 agents with 50 validation samples each need 150 samples, but there are 33"),
-        ({"samples": (20,)}, "samples is .* give the numbers of an agent"),
+        ({"samples": (20,)}, "give the numbers of an agent"),
         ({"samples": (3, 5), "dirichlet": 1.0}, "cannot all hold a batch of 4"),
     ],
 )
-def test_numbers_that_do_not_fit_get_a_sentence(options, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        data_cleaning(named(280), 3, validation=named(33, "clean"), batch_size=4, **options)
-
-
-def test_labels_of_the_data_are_looked_at_too():
-    with pytest.raises(ValueError, match="the labels count from 1 to 4"):
-        data_cleaning(from_one(named(280)), 3, batch_size=4)
+def test_data_and_validation_that_do_not_fit_get_a_sentence(options, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        data_cleaning(**{"data": named(280), "agents": 3, "validation": CLEAN, "batch_size": 4, **options})
 
 
 @pytest.mark.parametrize(

@@ -55,15 +55,11 @@ def test_an_animation_shows_every_step_and_pauses_at_the_last(scene, tmp_path):
     assert sum(durations) == STEPS * per_step * episodes.FRAME_TIME + episodes.LAST_FRAME_TIME
     assert durations[-1] >= episodes.LAST_FRAME_TIME
     assert all((one != other).any() for one, other in pairwise(pictures))
-    width, height = module_of(scene).size(scene)
+    width, height = (particle_frame if isinstance(scene, ParticleFrame) else grid_frame).size(scene)
     rows, columns, _ = pictures[0].shape
     assert columns == int(episodes.SIDE * episodes.DPI)
     assert 0 < rows / columns - height / width < 0.3  # the rest is for the text
     assert path.stat().st_size < 1_000_000
-
-
-def module_of(scene):
-    return particle_frame if isinstance(scene, ParticleFrame) else grid_frame
 
 
 def test_a_long_episode_has_one_frame_a_step(tmp_path):

@@ -61,10 +61,8 @@ def test_figures_draw_the_return_against_steps_on_a_linear_axis():
     assert labels(alone)[1] == ("environment steps", "")
     assert len(alone.axes) == 4
     positive = {"A": game(shift=30.001)}  # from nearly 0 to 20: an observation of this range would be logarithmic
-    assert not axes_drawing.y_scale(
-        list(axes_drawing.curves(positive, "return", "round").values()), "return"
-    ).logarithmic
-    assert axes_drawing.y_scale(list(axes_drawing.curves(positive, "return", "round").values()), "other").logarithmic
+    shown = list(axes_drawing.curves(positive, "return", "round").values())
+    assert [axes_drawing.y_scale(shown, column).logarithmic for column in ("return", "other")] == [False, True]
 
 
 def test_panels_of_a_document_have_the_same_labels():

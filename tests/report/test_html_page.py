@@ -66,7 +66,9 @@ def test_figures_are_the_pictures_of_the_document(parsed, histories):
     assert len(parsed.attributes("caption")) == len(parsed.attributes("table")) == 1
 
 
-def test_a_figure_too_large_as_svg_is_a_png(make, folder, monkeypatch):
+def test_a_figure_too_large_as_svg_is_a_png_and_a_missing_picture_is_an_error(make, folder, monkeypatch):
+    with pytest.raises(ValueError, match=r"no picture gone\.png in the report's folder; write it first"):
+        one("", folder, Picture("gone.png", ""))
     block = Curves((Panel({"A": make()}),), "Many marks.", "a.png")
     assert one("", folder, block).attributes("img")[0]["src"].startswith(SVG)
     monkeypatch.setattr(html_page, "MAX_SVG", 1000)
@@ -136,8 +138,3 @@ def test_the_page_is_one_small_reproducible_file(histories, folder):
     assert sorted(path.name for path in folder.iterdir()) == [sample_document.PICTURE, "report.html"]
     assert first.startswith(b'<!DOCTYPE html>\n<html lang="en">')
     assert len(first) < 1e6
-
-
-def test_a_missing_picture_is_an_error(folder):
-    with pytest.raises(ValueError, match=r"no picture gone\.png in the report's folder; write it first"):
-        one("", folder, Picture("gone.png", ""))

@@ -11,6 +11,11 @@ from hypergossip.figures import curves as figures
 from hypergossip.figures import network as network_drawing
 
 
+def drawn_edges(network):
+    axes = figures.network_figure(network).axes[0]
+    return [artist for artist in axes.collections if isinstance(artist, LineCollection)]
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -27,12 +32,11 @@ from hypergossip.figures import network as network_drawing
 def test_every_agent_and_edge_is_drawn(network):
     axes = figures.network_figure(network).axes[0]
     (agents,) = [artist for artist in axes.collections if isinstance(artist, PathCollection)]
-    edges = [artist for artist in axes.collections if isinstance(artist, LineCollection)]
     positions = np.asarray(agents.get_offsets())
     assert positions.shape == (network.agents, 2)
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1) + np.eye(network.agents)
     assert distances.min() > 0.02 * distances.max()
-    assert sum(len(part.get_segments()) for part in edges) == len(network.edges)
+    assert sum(len(part.get_segments()) for part in drawn_edges(network)) == len(network.edges)
     text = " ".join([axes.get_title("left"), *(text.get_text() for text in axes.texts)])
     assert network.name in text
     if network.agents > 1:
@@ -65,18 +69,12 @@ def test_special_characters_in_names_are_drawn_literally(tmp_path):
     assert figures.network(network, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_widths_of_edges_are_proportional_to_weights():
-    mixing = [[0.6, 0.3, 0.1], [0.3, 0.5, 0.2], [0.1, 0.2, 0.7]]
-    axes = figures.network_figure(networks.from_mixing(mixing)).axes[0]
-    (edges,) = [artist for artist in axes.collections if isinstance(artist, LineCollection)]
-    widths = np.asarray(edges.get_linewidth())  # edges 0-1, 0-2, 1-2
+def test_widths_of_edges_are_proportional_to_weights_and_negative_weights_are_dashed():
+    edges = drawn_edges(networks.from_mixing([[0.6, 0.3, 0.1], [0.3, 0.5, 0.2], [0.1, 0.2, 0.7]]))
+    widths = np.asarray(edges[0].get_linewidth())  # edges 0-1, 0-2, 1-2
     np.testing.assert_allclose(widths / widths.max(), [1, 1 / 3, 2 / 3])
-
-
-def test_negative_weights_are_dashed():
-    mixing = [[0.7, 0.4, -0.1], [0.4, 0.2, 0.4], [-0.1, 0.4, 0.7]]
-    axes = figures.network_figure(networks.from_mixing(mixing)).axes[0]
-    edges = [artist for artist in axes.collections if isinstance(artist, LineCollection)]
+    assert len(edges) == 1
+    edges = drawn_edges(networks.from_mixing([[0.7, 0.4, -0.1], [0.4, 0.2, 0.4], [-0.1, 0.4, 0.7]]))
     assert [len(part.get_segments()) for part in edges] == [2, 1]
     assert edges[0].get_linestyle() != edges[1].get_linestyle()
 
@@ -86,3 +84,4 @@ def test_a_large_network_is_described_and_not_drawn():
     assert not axes.collections
     (text,) = axes.texts
     assert "1,000 agents, 1,000 edges, 2 neighbours" in text.get_text()
+    assert figures.network_figure(networks.single()).axes[0].texts[0].get_text() == "0"
