@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from refusals import refused
 
 RING, DSGD = hg.networks.ring(3), hg.DSGD(0.1, 0.1, hg.Exact())
 PROBLEM = hg.problems.quadratic(3)
@@ -47,31 +48,23 @@ CASES = {
 SHARED = [name for name, (given, _) in CASES.items() if "start" not in given]
 
 
-def sentence(call, **given):
+def check(call, words, **given):
     settings = {"algorithm": DSGD, "problem": PROBLEM, "network": RING, "rounds": 1} | given
-    with pytest.raises(ValueError) as error:
-        call(settings.pop("algorithm"), settings.pop("problem"), settings.pop("network"), **settings)
-    return str(error.value)
-
-
-def check(text, words):
-    assert all(word in text for word in words), text
-    assert len(text) < 420
-    assert "\n" not in text
-    assert text.endswith(".")
+    first = [settings.pop(name) for name in ("algorithm", "problem", "network")]
+    refused(lambda: call(*first, **settings), words)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_solve_says_what_it_was_given(name, unchecked):
     given, words = CASES[name]
-    check(sentence(hg.solve, **given), words)
-    check(sentence(hg.solve, check=False, **given), words)
+    check(hg.solve, words, **given)
+    check(hg.solve, words, check=False, **given)
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_tune_says_the_same(name, unchecked):
     given, words = CASES[name]
-    check(sentence(hg.tune, grid={"upper_step": [0.1]}, **given), words)
+    check(hg.tune, words, grid={"upper_step": [0.1]}, **given)
 
 
 @pytest.mark.parametrize(
@@ -86,9 +79,7 @@ def test_tune_says_the_same(name, unchecked):
     ids=str,
 )
 def test_check_hypergradient_says_what_it_was_given(problem, estimator, words, unchecked):
-    with pytest.raises(ValueError) as error:
-        hg.check_hypergradient(problem, estimator)
-    check(str(error.value), words)
+    refused(lambda: hg.check_hypergradient(problem, estimator), words)
 
 
 def test_rounds_end_where_a_device_can_count_no_further():

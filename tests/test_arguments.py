@@ -21,14 +21,10 @@ def noisy():
     return hg.problems.quadratic(3, noise=0.1)
 
 
-@pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3)])
+@pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3), 2**100])
 def test_whole_numbers(value):
-    assert whole_number("rounds", value, 0) == 3
+    assert whole_number("rounds", value, 0) == (2**100 if value > 3 else 3)
     assert type(whole_number("rounds", value, 0)) is int
-
-
-def test_a_whole_number_may_be_long():
-    assert whole_number("seed", 2**100, 0) == 2**100
 
 
 @pytest.mark.parametrize("value", [True, 2.5, -1, "ten", None, float("nan"), float("inf"), [3], 1j, np.complex64(1)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from refusals import refused
 
 AGENTS, SAMPLES, P, Q = 3, 6, 2, 2
 EXACT = hg.Exact()
@@ -55,10 +56,6 @@ CASES = {
         lambda: make(upper_data=data() | {"b": np.zeros((2, SAMPLES))}),
         ["upper_data", "[2, 3] agents", "(agents, samples, ...)"],
     ),
-    "samples differ between the leaves": (
-        lambda: make(upper_data=data() | {"b": np.zeros((AGENTS, 5))}),
-        ["upper_data, agent 0", "upper_data['A'] 6, upper_data['b'] 5", "one label for each row"],
-    ),
     "no axis of samples": (
         lambda: make(upper_data=data() | {"b": np.zeros(AGENTS)}),
         ["upper_data['b']", "no samples"],
@@ -82,7 +79,6 @@ CASES = {
     "unknown sampling": (lambda: make(sampling="shuffle"), ["sampling is 'shuffle'", "iid, blocks"]),
     "NaN in the data": (lambda: make(lower_data=spoiled(np.nan)), ["lower_data['A']", "agent 1", "NaN"]),
     "infinity in the data": (lambda: make(upper_data=spoiled(np.inf)), ["upper_data['A']", "agent 1", "infinity"]),
-    "NaN in the start": (lambda: make(x0=np.array([0.0, np.nan])), ["upper starting point", "NaN"]),
     "an integer x0": (lambda: make(x0=np.zeros(P, int)), ["upper starting point", "int64", "0.0"]),
     "a whole number as y0": (lambda: make(y0=0), ["lower starting point", "floating"]),
     "a vector for a loss": (
@@ -114,11 +110,6 @@ CASES = {
     "a folder inside a file": (lambda: solve(checkpoint=__file__ + "/runs"), ["test_bad_input.py is a file"]),
     "nonsense for share": (lambda: make(share="all"), ["share is 'all'", '"upper", "lower", "both"']),
     "an unknown level for share": (lambda: make(share={"x": True}), ["share is {'x': True}"]),
-    "a prefix that does not fit": (
-        lambda: make(share={"upper": {"weights": True}}),
-        ["share", "upper level", "prefix"],
-    ),
-    "numbers for a prefix": (lambda: make(share={"upper": 1}), ["share", "True or False"]),
     "an observation named like a column": (
         lambda: solve(make(observe={"metric": lambda x, y: x[0]})),
         ["observe", "metric", "another name"],
@@ -134,10 +125,6 @@ CASES = {
     "a network of other size, unchecked": (
         lambda: solve(network=hg.networks.ring(4), check=False),
         ["network has 4 agents", "problem 3"],
-    ),
-    "not strongly convex": (
-        lambda: solve(make(g=lambda x, y, batch: jnp.mean(jnp.cos(y)) + 0 * jnp.mean(batch["b"]) * jnp.sum(x))),
-        ["agent 0", "not strongly convex", "regulariser"],
     ),
     "rounds below zero": (lambda: solve(rounds=-1), ["rounds is -1", "at least 0"]),
     "no seeds": (lambda: solve(seeds=0), ["seeds is 0", "at least 1"]),
@@ -156,31 +143,12 @@ CASES = {
         ["SquaredStep", "for the momenta"],
     ),
     "a wrong rule": (lambda: solve(stop="converged"), ["stop is 'converged'", "tolerance"]),
-    "Neumann's lipschitz too small": (
-        lambda: solve(algorithm=hg.DSGD(0.1, 0.1, hg.Neumann(5, 0.1))),
-        ["Neumann", "diverges", "at least"],
-    ),
-    "a shared lower level for DIAMOND": (
-        lambda: solve(make(share="both"), hg.Diamond(0.1, 0.1, 0.5, 0.5, EXACT)),
-        ["Diamond", "personal lower levels", "Use Slam"],
-    ),
-    "SLAM's step too large for the network": (
-        lambda: solve(make(share="both"), hg.Slam(5.0, 0.1, 1.0, 1.0, EXACT)),
-        ["Slam: upper_step = 5", "unstable", "smaller step"],
-    ),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_one_clear_sentence(name):
-    call, words = CASES[name]
-    with pytest.raises(ValueError) as error:
-        call()
-    text = str(error.value)
-    assert all(word in text for word in words), text
-    assert len(text) < 420
-    assert text.count("\n") <= 1
-    assert text.rstrip().endswith((".", ")")), text
+    refused(*CASES[name], lines=2)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +190,3 @@ def test_an_error_of_the_users_own_is_not_swallowed():
 
     with pytest.raises(RuntimeError, match="my own mistake"):
         make(g=broken)
-
-
-def test_a_curvature_that_hurts_is_warned_of_with_what_would_do():
-    problem = make(share="both")
-    with pytest.warns(hg.PreflightWarning, match=r"lower_step = 0\.9 is likely to be unstable.*use, for example"):
-        solve(problem, hg.Slam(0.01, 0.9, 1.0, 0.1, EXACT), rounds=0)

@@ -16,9 +16,8 @@ from hypergossip.running import snapshot as checkpoint
 from hypergossip.running import solve as solver
 from hypergossip.running.run import begin
 from hypergossip.running.snapshot import FILE, Snapshot
-
-NETWORK = hg.networks.ring(3)
-ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
+from small_problems import ALGORITHM
+from small_problems import RING as NETWORK
 
 
 def saved(round=7):

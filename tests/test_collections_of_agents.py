@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from refusals import refused
 
 AGENTS, SAMPLES, P = 3, 4, 2
 SHAPE = (AGENTS, SAMPLES)
@@ -25,15 +26,6 @@ def stored(data):
     """The numbers that the problem's losses see of the leaf "A"."""
     problem = make(data, both=lambda x, y, batch: jnp.mean(batch["A"]) * jnp.sum((y - x) ** 2))
     return np.asarray(problem.oracles.upper_data["A"])
-
-
-def refused(call):
-    with pytest.raises(ValueError) as error:
-        call()
-    text = str(error.value)
-    assert len(text) < 420, text
-    assert "\n" not in text, text
-    return text
 
 
 def agent(samples=SAMPLES):
@@ -65,15 +57,13 @@ COLLECTIONS = {
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_other_collections_of_agents_are_told_what_to_be(name):
     call, words = COLLECTIONS[name]
-    text = refused(lambda: make(call()))
-    assert text.startswith("upper_data"), text
-    assert all(word in text for word in words), text
+    assert refused(lambda: make(call()), words).startswith("upper_data")
 
 
 UNEQUAL = {
     "leaves (agents, samples, ...)": (
         lambda: {"A": np.ones((*SHAPE, P)), "t": np.ones((AGENTS, SAMPLES + 1))},
-        ["upper_data, agent 0", "upper_data['A'] 4, upper_data['t'] 5"],
+        ["upper_data, agent 0", "upper_data['A'] 4, upper_data['t'] 5", "one label for each row"],
     ),
     "one agent of a list": (
         lambda: [agent(k) | {"t": np.ones(SAMPLES)} for k in (4, 4, 3)],
@@ -101,8 +91,7 @@ UNEQUAL = {
 @pytest.mark.parametrize("name", UNEQUAL)
 def test_unequal_numbers_of_samples_are_told_by_agent_and_leaf(name):
     call, words = UNEQUAL[name]
-    text = refused(lambda: make(call()))
-    assert all(word in text for word in words), text
+    text = refused(lambda: make(call()), words)
     assert ("np.stack" in text) is name.startswith("rows in")
 
 
@@ -134,5 +123,4 @@ def test_a_tuple_of_support_and_query_is_a_pytree():
 
 
 def test_tuples_of_agents_at_both_levels_are_refused_where_their_samples_cannot_be_agents():
-    text = refused(lambda: make((agent(), agent()), (agent(5), agent(5))))
-    assert text.startswith("upper_data is a tuple of 2 pytrees")
+    refused(lambda: make((agent(), agent()), (agent(5), agent(5))), ["upper_data is a tuple of 2 pytrees"])

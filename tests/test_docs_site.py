@@ -89,11 +89,6 @@ def test_links_that_leave_the_pages_lead_to_pages_made_for_them() -> None:
         assert rewritten("index.md", kept) == kept
 
 
-def public() -> dict[str, Any]:
-    """Every public name, a room's own names included, with what it stands for."""
-    return {f"{room.__name__}.{name}": getattr(room, name) for room in ROOMS for name in room.__all__}
-
-
 def found(path: str) -> Any:
     """The module, or the object in a module, of a dotted path."""
     try:

@@ -3,20 +3,15 @@
 import os
 import signal
 import threading
+from functools import partial
 
 import pytest
 
 import hypergossip as hg
 from hypergossip.running.loop import Interrupts
+from small_problems import small_run
 
-
-def solve(**options):
-    return hg.solve(
-        hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0)),
-        hg.problems.quadratic(3, 2, 2, seed=0, noise=0.1),
-        hg.networks.ring(3),
-        **({"observe_every": 100, "check": False} | options),
-    )
+solve = partial(small_run, observe_every=100)
 
 
 @pytest.fixture(autouse=True)

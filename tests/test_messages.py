@@ -1,6 +1,6 @@
 """What a round sends is read off `step`: loops, branches, what is not shared, and oracles of every kind."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 
 import hypergossip as hg
+from engines.running import Pair
 from hypergossip.core.algorithm import Algorithm, Cost, register, static
 from hypergossip.core.messages import Message, first_message, messages
 from hypergossip.problems.actor_critic import cooperative_navigation
@@ -18,13 +19,6 @@ from small_problems import logistic
 P, Q = 5, 3
 PROBLEM = hg.problems.quadratic(3, P, Q, share="both")
 F64 = np.dtype("float64")
-
-
-class Pair(NamedTuple):
-    """One agent's x (p,) and y (q,)."""
-
-    x: Any
-    y: Any
 
 
 class Sends(Algorithm):

@@ -9,7 +9,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.oracles import draw
-from small_problems import logistic, lower, point, surprise, upper
+from small_problems import logistic, logistic_by_hand, lower, point, surprise, upper
 
 COUNTS = (5, 8, 3)
 
@@ -121,21 +121,6 @@ def test_padding_is_never_seen(batch_size):
     for seed in range(1 if batch_size is None else 10):
         key = jax.random.key(seed)
         jax.tree.map(np.testing.assert_array_equal, everything(clean, key), everything(spoilt, key))
-
-
-def logistic_by_hand(data: dict, x: np.ndarray, y: np.ndarray) -> tuple:
-    """g, dy g, d2yy g and d2xy g of `small_problems.lower`; flat x is (decay, tilt), flat y (intercept, weights)."""
-    A = np.column_stack([np.ones(len(data["label"])), data["features"]])
-    margin = data["label"] * (A @ y)
-    sigma = 1 / (1 + np.exp(margin))
-    weight = np.concatenate([[1.0], np.exp(x[:3])])
-    value = np.logaddexp(0, -margin).mean() + 0.5 * weight @ y**2 + x[3] * y[0]
-    gradient = -(A * (data["label"] * sigma)[:, None]).mean(0) + weight * y + np.array([x[3], 0, 0, 0])
-    hessian = (A.T * (sigma * (1 - sigma))) @ A / len(A) + np.diag(weight)
-    cross = np.zeros((4, 4))
-    cross[[0, 1, 2], [1, 2, 3]] = weight[1:] * y[1:]
-    cross[3, 0] = 1.0
-    return value, gradient, hessian, cross
 
 
 @pytest.mark.parametrize("counts", [(4, 7, 3), (6, 6, 6)])

@@ -13,6 +13,7 @@ from hypergossip.core.agent_data.stacking import held_rows
 from hypergossip.core.agent_data.whole_data import Whole
 from hypergossip.running.starting_point import measure_start
 from masking import losses
+from masking.losses import agent, agents
 
 SIZES = (3, 40, 6, 11, 4, 5, 90, 8)
 ENGINES = {
@@ -28,20 +29,10 @@ METHODS = {
 }
 
 
-def agent(rows, seed):
-    random = np.random.default_rng(seed)
-    return {"a": random.standard_normal((rows, 3)), "c": random.permutation(np.arange(rows) % 2).astype(np.int32)}
-
-
 def problem(loss=losses.mean, sizes=SIZES, both=True, **options):
-    """Unequal agents with one loss at both levels, y near x in the lower one."""
-    data = [agent(rows, seed) for seed, rows in enumerate(sizes)]
-    lower = lambda x, y, b: loss(y, b) + 2 * jnp.sum((y - x) ** 2)
-    upper_data = data if both else [agent(5, 100 + i) for i in range(len(sizes))]
-    x0 = y0 = np.zeros((3, 2))
-    return hg.Problem(
-        lambda x, y, b: loss(y, b), lower, upper_data=upper_data, lower_data=data, x0=x0, y0=y0, **options
-    )
+    """Unequal agents, whose upper data are their lower data or five rows each."""
+    upper_data = None if both else agents([5] * len(sizes), first=100)
+    return losses.problem(loss, agents(sizes), upper_data, **options)[0]
 
 
 @pytest.fixture
@@ -140,9 +131,8 @@ def test_one_large_agent_among_many_small_ones_costs_its_own_bytes():
     given = sum(own["a"].nbytes for own in data)
     loss = lambda x, y, b: jnp.mean((b["a"] @ y - 1) ** 2) + jnp.sum((y - x) ** 2)
     made = hg.Problem(loss, loss, upper_data=data, lower_data=data, x0=np.zeros(50), y0=np.zeros(50))
-    assert (
-        sum(leaf.nbytes for leaf in {id(leaf): leaf for leaf in jax.tree.leaves(made.oracles)}.values()) < 1.5 * given
-    )
+    held = {id(leaf): leaf.nbytes for leaf in jax.tree.leaves(made.oracles)}
+    assert sum(held.values()) < 1.5 * given
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,6 @@ def test_it_keeps_its_name(name, tmp_path):
     assert type(tuned.best) is type(preset)
 
 
-@pytest.mark.parametrize("name", ["TTSA", "StocBiO", "Sustain", "MRBO"])
-def test_what_it_cannot_do_without_is_told_under_its_name(name):
-    shared = hg.problems.quadratic(4, 3, 2, share="both")
-    with pytest.raises(ValueError, match=f"^{name} solves problems with personal lower levels"):
-        hg.solve(PRESETS[name][0], shared, NETWORK, rounds=1)
-
-
 def test_a_sweep_is_over_its_own_numbers():
     """MRBO's steps and momenta follow its scale, whatever a grid makes of it."""
     mrbo = PRESETS["MRBO"][0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from small_problems import Q, advance, logistic, lower, point, rows, upper
+from small_problems import START, Q, advance, logistic, lower, point, rows, upper
 
 
 def test_the_start_is_raveled_and_every_agent_has_its_own_rows():
@@ -24,14 +24,7 @@ def test_the_start_is_raveled_and_every_agent_has_its_own_rows():
 
 def test_an_agents_view_needs_nothing_but_its_own_data():
     together = logistic((4, 6, 5)).agent(1)
-    alone = hg.Problem(
-        upper,
-        lower,
-        upper_data=[rows(6, 1)],
-        lower_data=[rows(7, 51)],
-        x0={"decay": np.zeros(Q), "tilt": np.zeros(1)},
-        y0={"weights": np.zeros(Q), "intercept": 0.0},
-    )
+    alone = hg.Problem(upper, lower, upper_data=[rows(6, 1)], lower_data=[rows(7, 51)], **START)
     x, y = point(alone)
     key = jax.random.key(0)
     value = jax.jit(lambda agent: (*agent.upper_gradients(x, y, key), agent.lower_gradient(x, y, key)))
@@ -41,9 +34,8 @@ def test_an_agents_view_needs_nothing_but_its_own_data():
 def test_stacked_data_and_a_list_of_equal_agents_are_the_same():
     agents = [rows(5, seed) for seed in (1, 2)]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *agents)
-    start = {"x0": {"decay": np.zeros(Q), "tilt": np.zeros(1)}, "y0": {"weights": np.zeros(Q), "intercept": 0.0}}
-    one = hg.Problem(upper, lower, upper_data=agents, lower_data=agents, **start)
-    other = hg.Problem(upper, lower, upper_data=stacked, lower_data=stacked, **start)
+    one = hg.Problem(upper, lower, upper_data=agents, lower_data=agents, **START)
+    other = hg.Problem(upper, lower, upper_data=stacked, lower_data=stacked, **START)
     assert one.oracles.form == other.oracles.form
     jax.tree.map(np.testing.assert_array_equal, one.oracles, other.oracles)
 
@@ -102,12 +94,11 @@ def test_projection_keeps_x_in_a_box():
 
 def test_a_run_on_unlike_counts_is_the_run_on_the_same_rows_repeated():
     """An agent with 3 rows has the losses of one with each row twice; the first is padded, the second is not."""
-    start = {"x0": {"decay": np.zeros(Q), "tilt": np.zeros(1)}, "y0": {"weights": np.zeros(Q), "intercept": 0.0}}
     few, many = rows(3, 5), rows(6, 6)
     twice = jax.tree.map(lambda leaf: np.concatenate([leaf, leaf]), few)
     runs = []
     for agents in ([many, few], [many, twice]):
-        problem = hg.Problem(upper, lower, upper_data=agents, lower_data=agents, **start)
+        problem = hg.Problem(upper, lower, upper_data=agents, lower_data=agents, **START)
         algorithm = hg.Diamond(0.2, 0.3, 0.5, 0.5, hg.ConjugateGradient(8, 1e-12))
         runs.append(advance(algorithm, problem, hg.networks.path(2), 10))
     (weighted, fewer), (repeated, more) = runs

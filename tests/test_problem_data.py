@@ -12,6 +12,7 @@ import scipy.sparse
 from jax.experimental.sparse import BCOO
 
 import hypergossip as hg
+from refusals import refused
 
 AGENTS, SAMPLES, P = 3, 4, 2
 SHAPE = (AGENTS, SAMPLES)
@@ -110,22 +111,10 @@ LEAVES = {
 }
 
 
-def refused(call):
-    with pytest.raises(ValueError) as error:
-        call()
-    text = str(error.value)
-    assert len(text) < 420, text
-    assert "\n" not in text, text
-    assert text.endswith((".", ".)")), text
-    return text
-
-
 @pytest.mark.parametrize("name", LEAVES)
 def test_a_leaf_of_the_data_is_named_with_what_to_do(name):
-    call, words = LEAVES[name]
-    text = refused(call)
+    text = refused(*LEAVES[name])
     assert text.startswith("upper_data['extra']"), text
-    assert all(word in text for word in words), text
 
 
 BEYOND = {
@@ -143,9 +132,7 @@ def test_numbers_beyond_32_bits_are_refused_where_jax_has_no_others(name):
     values, words = BEYOND[name]
     np.testing.assert_array_equal(stored(values), np.asarray(values))  # with 64 bits
     with jax.enable_x64(False):
-        text = refused(lambda: make(values))
-        assert text.startswith("upper_data['extra'], agent 0"), text
-        assert all(word in text for word in words), text
+        assert refused(lambda: make(values), words).startswith("upper_data['extra'], agent 0")
         late = [np.zeros(SAMPLES, np.asarray(values).dtype)] * 2 + [np.asarray(values)[2]]
         assert refused(lambda: make(of_agents=late)).startswith("upper_data['extra'], agent 2")
         assert refused(lambda: make(np.stack(late))).startswith("upper_data['extra'], agent 2")
@@ -225,14 +212,13 @@ STARTS = {
 def test_a_leaf_of_the_start_is_named_with_what_to_do(name):
     start, words = STARTS[name]
     for call in (lambda: make(y0=start), lambda: hg.Problem.from_oracles(None, x0=np.zeros(P), y0=start)):
-        text = refused(call)
-        assert all(word in text for word in words), text
+        refused(call, words)
 
 
 def test_a_start_beyond_32_bits_is_refused_and_other_types_are_taken():
     with jax.enable_x64(False):
         text = refused(lambda: make(x0={"w": np.array([0.0, 1e300])}))
-        assert text.startswith("x0['w'] holds numbers as large as 1e+300"), text
+    assert text.startswith("x0['w'] holds numbers as large as 1e+300")
     for start in (np.array([1.0, 2], jnp.bfloat16), [1.0, np.float16(2)], (1.0, jnp.float32(2)), np.ma.array([1.0, 2])):
         loose = lambda x, y, batch: jnp.sum((y - jnp.stack(jax.tree.leaves(x)).ravel()) ** 2) + 0 * jnp.mean(batch["A"])
         rows = {"A": np.ones((*SHAPE, P))}

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from functools import partial
 
 import jax
 import numpy as np
@@ -13,14 +14,9 @@ from hypergossip.running.result import POINT
 from hypergossip.running.run import begin
 from hypergossip.running.run import result as finish
 from hypergossip.running.snapshot import FILE
+from small_problems import ALGORITHM, RING, small_run
 
-ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
-NETWORK = hg.networks.ring(3)
-
-
-def solve(**options):
-    problem = hg.problems.quadratic(3, 2, 2, seed=0, noise=0.1)
-    return hg.solve(ALGORITHM, problem, NETWORK, **({"rounds": 4, "observe_every": 2, "check": False} | options))
+solve = partial(small_run, rounds=4, observe_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +76,11 @@ def test_a_result_is_the_users_trees_with_an_axis_of_agents():
     problem = hg.Problem.from_oracles(
         oracles, x0={"w": np.zeros((2, 2)), "b": [np.zeros(2)]}, y0=(np.zeros(2), np.zeros(())), share="upper"
     )
-    run, carry = begin(hg.Simulated(), ALGORITHM, False, problem, NETWORK, np.array([0, 1]), 2)
+    run, carry = begin(hg.Simulated(), ALGORITHM, False, problem, RING, np.array([0, 1]), 2)
     result = finish(run, carry)
     assert jax.tree.map(np.shape, result.x) == {"w": (2, 3, 2, 2), "b": [(2, 3, 2)]}
     assert jax.tree.map(np.shape, result.y) == ((2, 3, 2), (2, 3))
-    alone = finish(*begin(hg.Simulated(), ALGORITHM, False, problem, NETWORK, np.array([0]), None))
+    alone = finish(*begin(hg.Simulated(), ALGORITHM, False, problem, RING, np.array([0]), None))
     assert jax.tree.map(np.shape, alone.x) == {"w": (3, 2, 2), "b": [(3, 2)]}
 
 

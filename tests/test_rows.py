@@ -1,6 +1,7 @@
 """Rows told as they are measured: plain numbers, once each, before a checkpoint holds them."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,23 +13,14 @@ from hypergossip.running import loop
 from hypergossip.running import snapshot as checkpoint
 from hypergossip.running import solve as solver
 from hypergossip.running.snapshot import FILE
+from small_problems import small_run
 
-ALGORITHM = hg.Diamond(0.1, 0.2, 0.3, 0.3, hg.Neumann(5, 4.0))
-NETWORK = hg.networks.ring(3)
-
-
-@pytest.fixture(scope="module")
-def problem():
-    return hg.problems.quadratic(3, 2, 2, seed=0, noise=0.1)
+solve = partial(small_run, rounds=12, observe_every=4)
 
 
-def solve(problem, **options):
-    return hg.solve(ALGORITHM, problem, NETWORK, **({"rounds": 12, "observe_every": 4, "check": False} | options))
-
-
-def test_every_row_of_the_history_is_told_in_python_numbers(problem):
+def test_every_row_of_the_history_is_told_in_python_numbers():
     rows = []
-    result = solve(problem, on_row=rows.append)
+    result = solve(on_row=rows.append)
     assert [type(value) for value in rows[0].values()].count(int) >= 2
     assert {type(value) for row in rows for value in row.values()} == {int, float}
     assert type(rows[0]["round"]) is int
@@ -40,38 +32,38 @@ def test_every_row_of_the_history_is_told_in_python_numbers(problem):
     assert f"round {rows[-1]['round']}: {rows[-1]['metric']:.3f}".startswith("round 12: ")
 
 
-def test_with_seeds_a_row_has_arrays_over_them(problem):
+def test_with_seeds_a_row_has_arrays_over_them():
     rows = []
-    result = solve(problem, seeds=2, seed=2**32 - 2, on_row=rows.append)
+    result = solve(seeds=2, seed=2**32 - 2, on_row=rows.append)
     assert all(value.shape == (2,) for row in rows for value in row.values())
     assert list(rows[0]["seed"]) == [2**32 - 2, 2**32 - 1]
     for name in result.history:
         np.testing.assert_array_equal(np.concatenate([row[name] for row in rows]), result.history[name])
 
 
-def test_stop_gets_the_same_dict(problem):
+def test_stop_gets_the_same_dict():
     told, asked = [], []
-    result = solve(problem, on_row=told.append, stop=lambda row: asked.append(row) or row["round"] >= 4)
+    result = solve(on_row=told.append, stop=lambda row: asked.append(row) or row["round"] >= 4)
     assert told == asked
     assert result.rounds == 4
     asked.clear()
-    solve(problem, stop=hg.Stop(function=lambda row: bool(asked.append(row))))
+    solve(stop=hg.Stop(function=lambda row: bool(asked.append(row))))
     assert asked[: len(told)] == [row | {"seconds": after["seconds"]} for row, after in zip(told, asked, strict=False)]
 
 
 @pytest.mark.parametrize("seeds", [None, 2])
-def test_what_a_function_does_to_its_row_changes_nothing(problem, seeds):
+def test_what_a_function_does_to_its_row_changes_nothing(seeds):
     def spoil(row):
         if seeds:
             row["metric"][:] = -1.0
         row.clear()
 
-    spoiled = solve(problem, seeds=seeds, on_row=spoil, stop=spoil)
-    expected = solve(problem, seeds=seeds)
+    spoiled = solve(seeds=seeds, on_row=spoil, stop=spoil)
+    expected = solve(seeds=seeds)
     assert spoiled.history.drop(columns="seconds").equals(expected.history.drop(columns="seconds"))
 
 
-def test_rows_are_told_before_a_checkpoint_holds_them(problem, tmp_path, monkeypatch):
+def test_rows_are_told_before_a_checkpoint_holds_them(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     told, write = [], solver.disk.write
 
@@ -80,13 +72,13 @@ def test_rows_are_told_before_a_checkpoint_holds_them(problem, tmp_path, monkeyp
         return write(folder, saved)
 
     monkeypatch.setattr(solver.disk, "write", watched)
-    solve(problem, on_row=lambda row: told.append(row["round"]), checkpoint=tmp_path, checkpoint_every=0.0)
+    solve(on_row=lambda row: told.append(row["round"]), checkpoint=tmp_path, checkpoint_every=0.0)
     assert told == [0, 4, 8, 12]
 
 
-def test_what_a_checkpoint_holds_is_not_told_again_and_what_came_after_it_is(problem, tmp_path, monkeypatch):
+def test_what_a_checkpoint_holds_is_not_told_again_and_what_came_after_it_is(tmp_path, monkeypatch):
     """A run that fails after its last checkpoint tells the rows from there on again, and no others."""
-    solve(problem, rounds=6, checkpoint=tmp_path)  # rows at 0, 4 and 6
+    solve(rounds=6, checkpoint=tmp_path)  # rows at 0, 4 and 6
     told = []
 
     def failing(row):
@@ -95,18 +87,18 @@ def test_what_a_checkpoint_holds_is_not_told_again_and_what_came_after_it_is(pro
             raise RuntimeError("the logger's server is gone")
 
     with pytest.raises(RuntimeError, match="server is gone"):
-        solve(problem, on_row=failing, checkpoint=tmp_path, checkpoint_every=3600.0)
+        solve(on_row=failing, checkpoint=tmp_path, checkpoint_every=3600.0)
     assert told == [8, 12]
     assert checkpoint.read(tmp_path).round == 6  # what was written is there
     again = []
-    result = solve(problem, on_row=lambda row: again.append(row["round"]), checkpoint=tmp_path)
+    result = solve(on_row=lambda row: again.append(row["round"]), checkpoint=tmp_path)
     assert again == [8, 12]
     assert list(result.history["round"]) == [0, 4, 6, 8, 12]
-    solve(problem, on_row=lambda row: again.append(row["round"]), checkpoint=tmp_path)
+    solve(on_row=lambda row: again.append(row["round"]), checkpoint=tmp_path)
     assert again == [8, 12]  # the run was over
 
 
-def test_a_failing_function_leaves_what_was_written(problem, tmp_path, monkeypatch):
+def test_a_failing_function_leaves_what_was_written(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
 
     def failing(row):
@@ -114,16 +106,16 @@ def test_a_failing_function_leaves_what_was_written(problem, tmp_path, monkeypat
             raise SystemExit(3)
 
     with pytest.raises(SystemExit):
-        solve(problem, on_row=failing, checkpoint=tmp_path, checkpoint_every=0.0)
+        solve(on_row=failing, checkpoint=tmp_path, checkpoint_every=0.0)
     assert (tmp_path / FILE).exists()
     assert checkpoint.read(tmp_path).round == 8
     assert list(checkpoint.read(tmp_path).rows["round"][:, 0]) == [0, 4]  # not the row that failed
-    assert list(solve(problem, checkpoint=tmp_path).history["round"]) == [0, 4, 8, 12]
+    assert list(solve(checkpoint=tmp_path).history["round"]) == [0, 4, 8, 12]
 
 
-def test_going_on_from_a_result_tells_the_new_rows_only(problem):
-    first, told = solve(problem), []
-    solve(problem, start=first, on_row=lambda row: told.append(row["round"]))
+def test_going_on_from_a_result_tells_the_new_rows_only():
+    first, told = solve(), []
+    solve(start=first, on_row=lambda row: told.append(row["round"]))
     assert told == [16, 20, 24]
 
 
@@ -148,19 +140,19 @@ class FollowingSession(SimulatedSession):
         return np.asarray([leader, numbers], np.float64)
 
 
-def test_only_the_leading_process_tells(problem):
+def test_only_the_leading_process_tells():
     told = []
-    solve(problem, engine=Follower(), on_row=told.append, progress=False)
+    solve(engine=Follower(), on_row=told.append, progress=False)
     assert told == []
 
 
-def test_a_process_ends_with_another_whose_function_failed(problem, monkeypatch):
+def test_a_process_ends_with_another_whose_function_failed(monkeypatch):
     monkeypatch.setattr(FollowingSession, "failed", 1.0)
     with pytest.raises(RuntimeError, match="on_row or stop failed in process 0 at round 0"):
-        solve(problem, engine=Follower(), on_row=print)
+        solve(engine=Follower(), on_row=print)
 
 
 @pytest.mark.parametrize("wrong", [3, "print", [print]])
-def test_what_cannot_be_called_is_refused(problem, wrong, unchecked):
+def test_what_cannot_be_called_is_refused(wrong, unchecked):
     with pytest.raises(ValueError, match=r"on_row is .*; give a function of a row"):
-        solve(problem, on_row=wrong)
+        solve(on_row=wrong)

@@ -8,25 +8,9 @@ import pytest
 import hypergossip as hg
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES
 from masking import losses
+from masking.losses import agents, problem
 
 RING = hg.networks.ring(3)
-
-
-def agent(rows, seed):
-    random = np.random.default_rng(seed)
-    return {"a": random.standard_normal((rows, 3)), "c": random.permutation(np.arange(rows) % 2).astype(np.int32)}
-
-
-def problem(loss, sizes, **options):
-    """Unequal agents with one loss at both levels, y near x in the lower one."""
-    data = [agent(rows, seed) for seed, rows in enumerate(sizes)]
-    lower = lambda x, y, b: loss(y, b) + 2 * jnp.sum((y - x) ** 2)
-    zero = np.zeros((3, 2))
-    return (
-        data,
-        lower,
-        hg.Problem(lambda x, y, b: loss(y, b), lower, upper_data=data, lower_data=data, x0=zero, y0=zero, **options),
-    )
 
 
 def somewhere(seed=0):
@@ -48,7 +32,8 @@ KINDS = [
 
 @pytest.mark.parametrize(("loss", "sizes", "kind"), KINDS, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_every_agents_oracles_are_those_of_its_own_rows(loss, sizes, kind):
-    data, lower, made = problem(loss, sizes)
+    data = agents(sizes)
+    made, lower = problem(loss, data)
     assert made.oracles.form.whole[0].kind == made.oracles.form.whole[1].kind == kind
     key = jax.random.key(0)
     x, y, v = somewhere()
@@ -87,7 +72,8 @@ def test_every_agents_oracles_are_those_of_its_own_rows(loss, sizes, kind):
 
 def test_a_single_agent_calls_the_loss_itself():
     """The check is not made at zero, where this loss is the mean of its rows whatever their classes."""
-    data, lower, made = problem(losses.class_weighted, (6, 9))
+    data = agents((6, 9))
+    made, lower = problem(losses.class_weighted, data)
     x, y, _ = somewhere()
     ours = made.agent(0).full.lower_loss(x.ravel(), y.ravel(), jax.random.key(0))
     np.testing.assert_allclose(ours, lower(x, y, jax.tree.map(jnp.asarray, data[0])), rtol=1e-14)
@@ -96,12 +82,10 @@ def test_a_single_agent_calls_the_loss_itself():
 
 def test_a_mask_in_one_agents_data_is_seen():
     """With the rows of one agent alone, the masked mean would pass for a mean over rows."""
-    data = [agent(rows, seed) | {"m": np.ones(rows)} for seed, rows in enumerate((4, 6, 5))]
+    data = [own | {"m": np.ones(len(own["c"]))} for own in agents((4, 6, 5))]
     data[2]["m"][-2:] = 0.0
     loss = lambda y, b: jnp.sum(b["m"] * losses.nll(y, b)) / jnp.sum(b["m"])
-    lower = lambda x, y, b: loss(y, b) + 0.5 * jnp.sum((y - x) ** 2)
-    zero = np.zeros((3, 2))
-    made = hg.Problem(lambda x, y, b: loss(y, b), lower, upper_data=data, lower_data=data, x0=zero, y0=zero)
+    made, _ = problem(loss, data)
     _, y, _ = somewhere()
     full = jax.jit(lambda oracles: oracles.full.upper_loss(made.x0, y.ravel(), jax.random.key(0)))
     for i, rows in enumerate(data):
@@ -109,11 +93,9 @@ def test_a_mask_in_one_agents_data_is_seen():
 
 
 def test_what_cannot_be_called_on_so_many_sizes_is_refused_with_the_reason():
-    sizes = range(2, 3 + MOST_SHAPES)
-    with pytest.raises(
-        ValueError, match="the upper loss cannot be called on agents that hold 9 different numbers"
-    ) as told:
-        problem(losses.dropped, sizes)
+    words = "the upper loss cannot be called on agents that hold 9 different numbers"
+    with pytest.raises(ValueError, match=words) as told:
+        problem(losses.dropped, agents(range(2, 3 + MOST_SHAPES)))
     assert "'random_bits'" in str(told.value)
     assert "at most 8 different numbers" in str(told.value)
 
@@ -121,7 +103,7 @@ def test_what_cannot_be_called_on_so_many_sizes_is_refused_with_the_reason():
 @pytest.mark.parametrize("engine", [hg.Sharded(devices=2), hg.Debug()], ids=lambda e: type(e).__name__)
 def test_engines_agree_on_unequal_agents_with_class_weights(engine):
     method = hg.DSGD(0.1, 0.1, hg.ConjugateGradient(2))
-    _, _, personal = problem(losses.class_weighted, (6, 9, 4))
+    personal, _ = problem(losses.class_weighted, agents((6, 9, 4)))
     run = lambda engine: hg.solve(method, personal, RING, rounds=2, engine=engine, check=False, measure=False)
     ours, theirs = run(engine), run(hg.Simulated())
     np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-10, atol=1e-12)
@@ -129,12 +111,10 @@ def test_engines_agree_on_unequal_agents_with_class_weights(engine):
 
 
 def test_the_same_arrays_for_both_levels_are_held_once():
-    data = [agent(5, 0), agent(7, 1)]
-    loss = lambda x, y, b: losses.mean(y, b) + jnp.sum((y - x) ** 2)
-    zero = np.zeros((3, 2))
-    one = hg.Problem(loss, loss, upper_data=data, lower_data=data, x0=zero, y0=zero)
+    data = agents((5, 7))
+    one, _ = problem(losses.mean, data)
     assert one.oracles.upper_data["a"] is one.oracles.lower_data["a"]
-    other = hg.Problem(loss, loss, upper_data=data, lower_data=[agent(5, 2), agent(7, 3)], x0=zero, y0=zero)
+    other, _ = problem(losses.mean, agents((5, 7), first=2), data)
     assert other.oracles.upper_data["a"] is not other.oracles.lower_data["a"]
 
 
@@ -155,7 +135,7 @@ class Changing:
 
 @pytest.mark.parametrize("sizes", [(6, 9, 4), (5, 5, 5)], ids=["unequal", "equal"])
 def test_a_method_is_that_of_its_object_as_it_is_now(sizes):
-    data, zero, setting = [agent(rows, seed) for seed, rows in enumerate(sizes)], np.zeros((3, 2)), Changing()
+    data, zero, setting = agents(sizes), np.zeros((3, 2)), Changing()
     found, method = [], hg.DSGD(0.1, 0.1, hg.ConjugateGradient(2))
     for setting.scale in (1.0, 2.0):
         made = hg.Problem(setting, setting.lower, upper_data=data, lower_data=data, x0=zero + 1, y0=zero)
@@ -171,5 +151,5 @@ def test_a_loop_over_the_rows_is_called_as_it_is():
     """JAX cannot differentiate it backwards where its number of turns is not known."""
     row = lambda y, b: lambda i, s: s + jnp.sum((b["a"][i] @ y) ** 2) / b["a"].shape[0]
     loss = lambda y, b: jax.lax.fori_loop(0, b["a"].shape[0], row(y, b), jnp.zeros((), y.dtype))
-    _, _, made = problem(loss, (6, 9, 4))
+    made, _ = problem(loss, agents((6, 9, 4)))
     assert made.oracles.form.whole[0].kind == "sizes"

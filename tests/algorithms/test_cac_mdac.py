@@ -1,35 +1,25 @@
 """CAC and MDAC against their transcriptions, fed the same noise; and what they are in special cases."""
 
-from functools import cache
-
-import jax
 import numpy as np
 import pytest
 
 import hypergossip as hg
 from hypergossip.running.preflight import concerns, facts
-from laws.problems import AGENTS, NETWORK, NOISE, P, Q, quadratic_problem
-from laws.running import final, trajectory
+from laws.problems import AGENTS, NETWORK, NOISE, Coefficients, P, Q, quadratic_problem
+from laws.running import close, final
 from laws.table import REFERENCE
+from laws.transcribed import ROUNDS, SEED, inner_gradient, noisy_world, same
+from laws.transcribed import run as from_start
 from numpy_methods import adapted
-from numpy_methods.draws import quadratic_draws
-from numpy_methods.quadratic import quadratic_world
-from numpy_methods.single_loop_draws import inner_noise, soba_noise
+from numpy_methods.single_loop_draws import soba_noise
 
-ROUNDS, SEED, INNER = 50, 11, 4
+INNER = 4
 RANDOM = np.random.default_rng(1)
 X0, Y0 = RANDOM.standard_normal((AGENTS, P)), RANDOM.standard_normal((AGENTS, Q))
 W, ALONE = NETWORK.mixing.toarray(), np.eye(AGENTS)
-ALPHA, BETA = hg.PowerDecay(0.15, 2.0, 0.6), hg.PowerDecay(0.25, 2.0, 0.4)
-
-
-def alpha(t):
-    return 0.15 / (2.0 + t) ** 0.6
-
-
-def beta(t):
-    return 0.25 / (2.0 + t) ** 0.4
-
+# A schedule of the library, and its formula.
+ALPHA, alpha = hg.PowerDecay(0.15, 2.0, 0.6), lambda t: 0.15 / (2.0 + t) ** 0.6
+BETA, beta = hg.PowerDecay(0.25, 2.0, 0.4), lambda t: 0.25 / (2.0 + t) ** 0.4
 
 # What is shared, and the matrices of x and of y; "in part": the last two entries of x, a leaf of their own, and no y.
 SHARES = {
@@ -52,71 +42,47 @@ def noisy(share):
 
 
 def run(algorithm, problem):
-    return trajectory(REFERENCE, algorithm, problem, NETWORK, range(1, ROUNDS + 1), seed=SEED, x=X0, y=Y0)
+    return from_start(algorithm, problem, x=X0, y=Y0)
 
 
-def same(state, points):
-    """Are x and y of every agent after every round the points, to 1e-12?"""
-    np.testing.assert_allclose(state.x, points[0], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(state.y, points[1], rtol=0, atol=1e-12)
-    assert np.abs(points[0][-1] - X0).max() > 0.05  # it went somewhere
-    assert np.ptp(points[0][-1], axis=0).max() > 1e-3  # and the agents differ
-
-
-@cache
-def noise_of_every_sample():
-    return quadratic_draws(SEED, ROUNDS, AGENTS, P, Q, NOISE), inner_noise(SEED, ROUNDS, AGENTS, Q, NOISE, INNER)
-
-
-def world(problem):
-    return quadratic_world(problem.oracles, noise_of_every_sample()[0])
-
-
-def inner_gradient(world):
-    _, noise = noise_of_every_sample()
-    return lambda t, i, s, x, y: world.full_lower_gradient(i, x, y) + noise[t, i, s]
+def agree(state, points):
+    same(state, points, X0, atol=1e-12)
+    assert np.ptp(points[0][-1], axis=0).max() > 1e-3  # the agents differ
 
 
 @every_share
 def test_fed_the_same_noise_cac_is_its_transcription(sharing):
     share, W_x, W_y = SHARES[sharing]
     problem = noisy(share)
-    points = adapted.cac(world(problem), W_x, W_y, X0, Y0, ROUNDS, alpha, beta)
-    same(run(hg.CAC(ALPHA, BETA, hg.Exact()), problem), points)
+    points = adapted.cac(noisy_world(problem), W_x, W_y, X0, Y0, ROUNDS, alpha, beta)
+    agree(run(hg.CAC(ALPHA, BETA, hg.Exact()), problem), points)
 
 
 @every_share
 def test_fed_the_same_noise_mdac_is_its_transcription(sharing):
     share, W_x, W_y = SHARES[sharing]
     problem = noisy(share)
-    inner = inner_gradient(world(problem))
-    points = adapted.mdac(world(problem), inner, W_x, W_y, X0, Y0, ROUNDS, alpha, beta, INNER)
-    same(run(hg.MDAC(ALPHA, BETA, hg.Exact(), inner_steps=INNER), problem), points)
+    world = noisy_world(problem)
+    points = adapted.mdac(world, inner_gradient(world), W_x, W_y, X0, Y0, ROUNDS, alpha, beta, INNER)
+    agree(run(hg.MDAC(ALPHA, BETA, hg.Exact(), inner_steps=INNER), problem), points)
 
 
 def test_with_direct_the_upper_key_is_the_upper_sample():
     """So an actor-critic draws one lot of episodes for each level, and no more."""
     problem = quadratic_problem("both")
-    seen = quadratic_world(problem.oracles, soba_noise(SEED, ROUNDS, AGENTS, P, Q, NOISE))
+    seen = noisy_world(problem, soba_noise(SEED, ROUNDS, AGENTS, P, Q, NOISE))
     only_dx = seen._replace(hypergradient=lambda t, i, x, y: seen.derivatives(t, i, x, y)[0])
-    same(run(hg.CAC(ALPHA, BETA, hg.Direct()), problem), adapted.cac(only_dx, W, W, X0, Y0, ROUNDS, alpha, beta))
-
-
-def test_dac_is_cac():
-    assert hg.DAC(ALPHA, BETA, hg.Direct()).method == hg.CAC(ALPHA, BETA, hg.Direct())
+    agree(run(hg.CAC(ALPHA, BETA, hg.Direct()), problem), adapted.cac(only_dx, W, W, X0, Y0, ROUNDS, alpha, beta))
 
 
 def test_mdac_with_one_inner_step_combines_and_adapts_once():
     """x+ = W x - alpha G(x, y+), y+ = W y - beta h(x, y), as matrices."""
     problem = quadratic_problem("both", noise=0.0)
     state = final(REFERENCE, hg.MDAC(0.06, 0.12, hg.Exact(), inner_steps=1), problem, NETWORK, 1, x=X0, y=Y0)
-    o = jax.tree.map(np.asarray, problem.oracles)
-    h = np.einsum("nij,nj->ni", o.H, Y0) - np.einsum("nij,nj->ni", o.B, X0) - o.c
-    y = W @ Y0 - 0.12 * h
-    z = np.linalg.solve(o.H, np.einsum("nij,nj->ni", o.F, y - o.d)[..., None])[..., 0]
-    G = o.a * (X0 - o.e) + np.einsum("nij,ni->nj", o.B, z)
+    o = Coefficients(problem)
+    y = W @ Y0 - 0.12 * o.h(X0, Y0)
     np.testing.assert_allclose(state.y, y, atol=1e-13)
-    np.testing.assert_allclose(state.x, W @ X0 - 0.06 * G, atol=1e-13)
+    np.testing.assert_allclose(state.x, W @ X0 - 0.06 * o.G(X0, y), atol=1e-13)
 
 
 def test_mdac_on_personal_lower_levels_is_alset():
@@ -124,9 +90,7 @@ def test_mdac_on_personal_lower_levels_is_alset():
     problem = quadratic_problem("upper")
     mdac = run(hg.MDAC(ALPHA, BETA, hg.Exact(), inner_steps=3), problem)
     alset = run(hg.ALSET(ALPHA, BETA, 3, hg.Exact()), problem)
-    jax.tree.map(
-        lambda one, other: np.testing.assert_allclose(one, other, rtol=0, atol=1e-14), tuple(mdac), tuple(alset)
-    )
+    close(tuple(mdac), tuple(alset), 1e-14)
 
 
 def test_a_loop_of_no_critic_steps_is_refused():
@@ -149,11 +113,11 @@ def test_the_lower_step_may_come_to_a_bound_and_no_further(name):
     bound = (1 + least) / top if name == "MDAC" else 2 / top
     y_star = np.linalg.solve(np.asarray(problem.oracles.H[0]), np.asarray(problem.oracles.c[0]))  # x stays at zero
     size = {}
-    for close in (0.98, 1.02):
-        step = close * bound
+    for factor in (0.98, 1.02):
+        step = factor * bound
         algorithm = hg.MDAC(0.0, step, hg.Direct(), inner_steps=3) if name == "MDAC" else hg.CAC(0.0, step, hg.Direct())
         state = final(REFERENCE, algorithm, problem, network, 500, y=Y0)
-        size[close] = np.abs(state.y - y_star).max()
+        size[factor] = np.abs(state.y - y_star).max()
     assert size[0.98] < 1e-3
     assert size[1.02] > 1e3
 

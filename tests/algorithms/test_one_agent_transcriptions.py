@@ -7,53 +7,18 @@ agent. (stocBiO, the third of the kind, is in test_single_agent_noise.)
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 import hypergossip as hg
 from hypergossip.problems.quadratic import solution
 from hypergossip.running.preflight import concerns, facts
-from laws.problems import AGENTS, NETWORK, P, logistic_data, logistic_problem, quadratic_problem
+from laws.problems import AGENTS, NETWORK, P, logistic_problem, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE
+from laws.transcribed import LIPSCHITZ, NETWORKS, ROUNDS, SEED, SIZE, X0, Y0, Batches, alone_and_together, same
 from numpy_methods import storm
-from numpy_methods.draws import batches
-from numpy_methods.logistic import Rows, logistic_world
+from numpy_methods.logistic import Rows
 from numpy_methods.single_loop_draws import soba_rows, stocbio_rows
 from numpy_methods.steps import Steps, constant_steps
-
-ROUNDS, SEED, SIZE, LIPSCHITZ = 50, 11, 4, 9.0
-NETWORKS = {1: hg.networks.single(), 5: hg.networks.ring(5)}
-X0, Y0 = np.array([0.3, -0.2]), np.array([0.5, -0.4, 0.1])
-alone_and_together = pytest.mark.parametrize("agents", NETWORKS)
-
-
-class Batches:
-    """A logistic regression of heterogeneous agents on batches: the library's run, and what a transcription takes."""
-
-    def __init__(self, agents):
-        self.data = logistic_data(agents, ragged=True)
-        self.problem = logistic_problem("upper", agents, batch_size=SIZE, ragged=True)
-        self.counts = [np.array([len(agent["b"]) for agent in level]) for level in self.data]
-        self.network = NETWORKS[agents]
-        self.rest = (self.network.mixing.toarray(), np.tile(X0, (agents, 1)), np.tile(Y0, (agents, 1)), ROUNDS)
-
-    def world(self, rows, series=None):
-        return logistic_world(*self.data, rows, series)
-
-    def world_of_estimators(self, terms=None):
-        """The rows of eq. 4 or eq. 5, as every estimator splits its key, and others for dy g."""
-        rows = batches(SEED, ROUNDS, *self.counts, SIZE, terms)
-        return self.world(rows, None if terms is None else (terms, LIPSCHITZ))
-
-    def run(self, algorithm):
-        return trajectory(REFERENCE, algorithm, self.problem, self.network, range(1, ROUNDS + 1), seed=SEED)
-
-
-def same(state, points):
-    """Are x and y of every agent after every round the points, to 1e-9?"""
-    np.testing.assert_allclose(state.x, points[0], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(state.y, points[1], rtol=0, atol=1e-9)
-    assert np.abs(points[0][-1] - X0).max() > 0.05  # it went somewhere
 
 
 def differ(one, other):
@@ -71,7 +36,7 @@ def test_sustain_is_its_papers_recursion():
         hg.Neumann(5, LIPSCHITZ),
     )
     world = one.world_of_estimators(terms=5)
-    same(one.run(algorithm), storm.sustain(world, X0, Y0, ROUNDS, alpha, c_beta=1.5, c_f=4.0, c_g=7.0))
+    same(one.run(algorithm), storm.sustain(world, X0, Y0, ROUNDS, alpha, c_beta=1.5, c_f=4.0, c_g=7.0), X0)
 
 
 def test_sustain_of_one_agent_is_diamond_and_m_sgd():
@@ -102,7 +67,7 @@ def test_mrbo_is_its_papers_recursion():
     points = storm.mrbo(estimate, lower_gradient, X0, Y0, ROUNDS, **numbers)
     algorithm = hg.MRBO(0.5, 0.8, 0.9, 1.3, Q + 1, LIPSCHITZ, scale=0.9, offset=4.0, batches=per_factor)
     state = one.run(algorithm)
-    same(state, points)
+    same(state, points, X0)
     assert differ(state, one.run(hg.MRBO(0.5, 0.8, 1.2, 1.3, Q + 1, LIPSCHITZ, 0.9, 4.0, per_factor)))
     assert differ(state, one.run(hg.MRBO(0.5, 0.8, 0.9, 1.7, Q + 1, LIPSCHITZ, 0.9, 4.0, per_factor)))
 
@@ -112,7 +77,7 @@ def test_rsvrb_is_its_transcription():
     algorithm = hg.RSVRB(0.1, 0.2, 0.3, 0.4, adjoint_momentum=0.25, hypergradient=hg.Exact())
     steps = constant_steps(0.1, 0.2, 0.3, 0.4)
     state = one.run(algorithm)
-    same(state, storm.rsvrb(one.world_of_estimators(), *one.rest, steps, adjoint_momentum=lambda t: 0.25))
+    same(state, storm.rsvrb(one.world_of_estimators(), *one.rest, steps, adjoint_momentum=lambda t: 0.25), X0)
     assert differ(state, one.run(replace(algorithm, adjoint_momentum=0.35)))
 
 
@@ -132,7 +97,7 @@ def test_vr_biadam_is_its_transcription():
     momentum = lambda c: lambda t: min(1.0, c * eta(t - 1) ** 2)
     steps = Steps(lambda t: gamma, lambda t: 0.1, momentum(0.8), momentum(1.1))
     state = one.run(algorithm)
-    same(state, storm.vr_biadam(one.world_of_estimators(), *one.rest, steps, 0.9, 0.01, eta))
+    same(state, storm.vr_biadam(one.world_of_estimators(), *one.rest, steps, 0.9, 0.01, eta), X0)
     for name in ("decay", "regularization"):
         assert differ(state, one.run(replace(algorithm, **{name: getattr(algorithm, name) * 0.9})))
 
@@ -147,7 +112,7 @@ def test_stable_is_its_transcription(agents):
     algorithm = hg.Stable(0.1, 0.2, momentum=0.3, strong_convexity=least, jacobian_bound=most)
     steps = constant_steps(0.1, 0.2, 0.0, 0.0)
     state = some.run(algorithm)
-    same(state, storm.stable(world, *some.rest, steps, lambda t: 0.3, least, most))
+    same(state, storm.stable(world, *some.rest, steps, lambda t: 0.3, least, most), X0)
     for sizes, cut in (
         (np.linalg.eigvalsh(state.H_yy)[..., 0], least),
         (np.linalg.norm(state.H_xy, axis=(-2, -1)), most),

@@ -37,7 +37,6 @@ def lower_solution(x):
 
 
 H, J = derivatives(np.zeros(P), np.zeros(Q))[2:]
-MU = np.linalg.eigvalsh(H)[0]
 ADJOINT = np.linalg.solve(H, derivatives(OPTIMUM.x, OPTIMUM.y[0])[1])
 
 
@@ -68,19 +67,18 @@ TO_ROUND_OFF = {
 }
 
 
+ADJOINT_OF = {"SOBA": "z", "AIDBiO with one step of each loop": "v"}
+
+
 @pytest.mark.parametrize("name", TO_ROUND_OFF)
 def test_one_agent_reaches_the_closed_form(name):
     state = final(REFERENCE, TO_ROUND_OFF[name], PROBLEM, ALONE, ROUNDS)
     np.testing.assert_allclose(state.x[0], OPTIMUM.x, atol=1e-10)
     np.testing.assert_allclose(state.y[0], OPTIMUM.y[0], atol=1e-10)
     assert np.linalg.norm(OPTIMUM.x - PROBLEM.x0) > 0.1
-
-
-@pytest.mark.parametrize(("name", "tracked"), [("SOBA", "z"), ("AIDBiO with one step of each loop", "v")])
-def test_the_tracked_solution_of_the_linear_system_is_the_closed_form(name, tracked):
-    state = final(REFERENCE, TO_ROUND_OFF[name], PROBLEM, ALONE, ROUNDS)
-    np.testing.assert_allclose(getattr(state, tracked)[0], ADJOINT, atol=1e-10)
-    assert np.linalg.norm(ADJOINT) > 0.1
+    assert concerns(TO_ROUND_OFF[name], facts(PROBLEM, ALONE)) == []
+    if name in ADJOINT_OF:  # the tracked solution of the linear system
+        np.testing.assert_allclose(getattr(state, ADJOINT_OF[name])[0], ADJOINT, atol=1e-10)
 
 
 def unrolled_fixed_point(steps):
@@ -158,10 +156,6 @@ def same(one, other, problem, network, rounds=40, atol=1e-10):
     np.testing.assert_allclose(first.x, second.x, atol=atol)
     np.testing.assert_allclose(first.y, second.y, atol=atol)
     assert np.abs(first.x).max() > 0.1
-
-
-def test_ttsa_is_alset_with_one_inner_step():
-    assert hg.TTSA(0.1, 0.2, EXACT).method == hg.ALSET(0.1, 0.2, 1, EXACT)
 
 
 def test_ttsa_alone_is_slam_alone():
@@ -271,11 +265,3 @@ def test_the_inner_loop_of_bsa_ends_for_all_agents_at_once():
 def test_numbers_that_cannot_work_are_refused(algorithm, words):
     with pytest.raises(ValueError, match=words):
         concerns(algorithm, facts(PROBLEM, ALONE))
-
-
-@pytest.mark.parametrize("name", [*TO_ROUND_OFF, "BSA"])
-def test_a_shared_lower_level_is_refused(name):
-    algorithm = TO_ROUND_OFF.get(name, hg.BSA(**STEPS, hypergradient=EXACT))
-    assert concerns(algorithm, facts(PROBLEM, ALONE)) == []
-    with pytest.raises(ValueError, match="personal lower levels"):
-        concerns(algorithm, facts(quadratic(1, P, Q, share="both"), ALONE))

@@ -9,64 +9,35 @@ import pytest
 import hypergossip as hg
 from hypergossip.problems.quadratic import solution
 from hypergossip.running.preflight import concerns, facts
-from laws.problems import AGENTS, NETWORK, NOISE, P, Q, logistic_data, logistic_problem, quadratic_problem
-from laws.running import final, trajectory
+from laws.problems import AGENTS, NETWORK, P, Q, logistic_data, logistic_problem, quadratic_problem
+from laws.running import final
 from laws.table import REFERENCE, SLAM, TRACKED
-from numpy_methods.draws import batches, quadratic_draws
+from laws.transcribed import NETWORKS, ROUNDS, SEED, SIZE, X0, Y0, ZEROS, noisy_world, run, same, slam_scales
+from numpy_methods.draws import batches
+from numpy_methods.graphs import weighted_incidence
 from numpy_methods.logistic import logistic_world
-from numpy_methods.quadratic import quadratic_world
-from numpy_methods.slam import Scales
 from numpy_methods.slam_tracked import slam_tracked
 
-ROUNDS, SEED = 50, 13
 
-
-def incidence(network):
-    """A with A'A = I - W: an edge weighs what its agents weigh each other."""
-    W, A = network.mixing.toarray(), np.zeros((len(network.edges), network.agents))
-    for row, (i, j) in zip(A, network.edges):
-        row[i], row[j] = np.sqrt(W[i, j]), -np.sqrt(W[i, j])
-    return A
-
-
-def scales(algorithm, share):
-    steps = [lambda r, step=step: 1 / step for step in (algorithm.upper_step, algorithm.lower_step)]
-    return Scales(*steps, algorithm.gamma, algorithm.rho, upper=share != "lower", lower=share != "upper")
-
-
-def same(state, points):
-    for vectors, expected in zip((state.x, state.y, state.z), points, strict=True):
-        np.testing.assert_allclose(vectors, expected, rtol=0, atol=1e-9)
-        assert np.ptp(expected[-1], axis=0).max() > 1e-3  # the agents differ
+def transcribed(world, network, start, algorithm, share):
+    A = weighted_incidence(network.mixing.toarray(), network.edges)
+    return slam_tracked(world, A, *start, ROUNDS, algorithm.adjoint_step, slam_scales(algorithm, share))
 
 
 @pytest.mark.parametrize("share", ["both", "upper"])
 def test_fed_the_same_noise_it_is_its_transcription(share):
     problem = quadratic_problem(share)
-    state = trajectory(REFERENCE, TRACKED, problem, NETWORK, range(1, ROUNDS + 1), seed=SEED)
-    world = quadratic_world(problem.oracles, quadratic_draws(SEED, ROUNDS, AGENTS, P, Q, NOISE))
-    start = np.zeros((AGENTS, P)), np.zeros((AGENTS, Q))
-    same(
-        state,
-        slam_tracked(world, incidence(NETWORK), *start, ROUNDS, TRACKED.adjoint_step, scales(TRACKED, share)),
-    )
+    points = transcribed(noisy_world(problem), NETWORK, ZEROS, TRACKED, share)
+    same(run(TRACKED, problem), points, apart=1e-3)
 
 
 def test_on_batches_it_is_its_transcription_on_the_same_rows():
     """Second derivatives that move: H, J and dy f are all taken at the new y, on the rows of their own samples."""
-    agents, size = 5, 4
-    upper, lower = logistic_data(agents)
-    network = hg.networks.ring(agents)
-    algorithm = hg.SlamTracked(0.3, 0.4, 0.35, 0.8, 0.9)
-    problem = logistic_problem("both", agents, batch_size=size)
-    state = trajectory(REFERENCE, algorithm, problem, network, range(1, ROUNDS + 1), seed=SEED)
-    rows = batches(SEED, ROUNDS, np.full(agents, 12), np.full(agents, 10), size)
-    start = np.tile([0.3, -0.2], (agents, 1)), np.tile([0.5, -0.4, 0.1], (agents, 1))
-    world = logistic_world(upper, lower, rows)
-    same(
-        state,
-        slam_tracked(world, incidence(network), *start, ROUNDS, algorithm.adjoint_step, scales(algorithm, "both")),
-    )
+    agents, network, algorithm = 5, NETWORKS[5], hg.SlamTracked(0.3, 0.4, 0.35, 0.8, 0.9)
+    rows = batches(SEED, ROUNDS, np.full(agents, 12), np.full(agents, 10), SIZE)
+    start = np.tile(X0, (agents, 1)), np.tile(Y0, (agents, 1))
+    points = transcribed(logistic_world(*logistic_data(agents), rows), network, start, algorithm, "both")
+    same(run(algorithm, logistic_problem("both", agents, batch_size=SIZE), network), points, X0, apart=1e-3)
 
 
 def test_slams_surrogate_is_biased_on_unlike_agents_and_this_is_not():

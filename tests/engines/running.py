@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
@@ -18,6 +17,14 @@ ALGORITHMS = {
     "Interact": hg.Interact(0.05, 0.1),
     "SVRInteract": hg.SVRInteract(0.05, 0.1, 4, hg.TruncatedNeumann(4, 5.0)),
     "Slam": hg.Slam(0.05, 0.1, 1.0, 0.5, hg.TruncatedNeumann(4, 5.0)),
+}
+
+
+GRAPHS = {
+    "ring": hg.networks.ring,
+    "star": hg.networks.star,
+    "complete": hg.networks.complete,
+    "erdos_renyi": lambda n: hg.networks.erdos_renyi(n, 0.3, seed=3),
 }
 
 
@@ -86,8 +93,3 @@ def two_mixes_by_hand(algorithm: TwoMixes, problem: hg.Problem, network: Any, ro
         gy = np.einsum("nqr,nr->nq", o.H, y) - np.einsum("nqp,np->nq", o.B, x) - o.c
         x, y = W @ (W @ x - algorithm.upper_step * gx), y - algorithm.lower_step * gy
     return x
-
-
-def different_vectors(agents: int, entries: int) -> Any:
-    """A table with different rows, (agents, entries)."""
-    return jnp.asarray(np.random.default_rng(0).standard_normal((agents, entries)))

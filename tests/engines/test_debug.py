@@ -54,11 +54,13 @@ class Told(TwoMixes):
         return super().step(agent, mix, round, type(self).before_mix(round, state, mix), key)
 
 
-def told(before_mix: Any = None) -> Any:
-    """A fresh algorithm of that kind."""
-    names = {"__annotations__": dict(TwoMixes.__annotations__)}
-    names |= {"before_mix": staticmethod(before_mix)} if before_mix else {}
-    return register(type("Told", (Told,), names))(0.1, 0.2)
+def made(kind: type, **more: Any) -> Any:
+    """A fresh algorithm of a kind."""
+    return register(type(kind.__name__, (kind,), {"__annotations__": dict(TwoMixes.__annotations__)} | more))(0.1, 0.2)
+
+
+def told(before_mix: Any) -> Any:
+    return made(Told, before_mix=staticmethod(before_mix))
 
 
 def marked(agents: int, which: int) -> hg.Problem:
@@ -120,9 +122,8 @@ def test_a_start_that_raises_is_named() -> None:
         def init(self, agent: Any, x: Any, y: Any, key: Any) -> Pair:
             return Pair(x * (1 / float(agent.noise - 7.0)), y)
 
-    stuck = register(type("Stuck", (Stuck,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
     with pytest.raises(DebugError, match="the start, agent 1: init raised ZeroDivisionError"):
-        rounds_on(hg.Debug(), stuck, marked(3, 1), hg.networks.path(3), 1)
+        rounds_on(hg.Debug(), made(Stuck), marked(3, 1), hg.networks.path(3), 1)
 
 
 def test_agents_that_mix_unequally_often() -> None:
@@ -146,6 +147,5 @@ def test_agents_that_send_different_vectors() -> None:
         def step(self, agent: Any, mix: Any, round: Any, state: Pair, key: Any) -> Any:
             return Pair(mix(upper=state.x if float(agent.noise) == 0 else (state.x, state.x))[0], state.y)
 
-    longer = register(type("Longer", (Longer,), {"__annotations__": dict(TwoMixes.__annotations__)}))(0.1, 0.2)
     with pytest.raises(DebugError, match="round 0: agent 0 sends 5 numbers and agent 2 sends 10 in the same mix"):
-        rounds_on(hg.Debug(), longer, marked(3, 2), hg.networks.path(3), 1)
+        rounds_on(hg.Debug(), made(Longer), marked(3, 2), hg.networks.path(3), 1)

@@ -8,15 +8,9 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 
 import hypergossip as hg
+from engines.running import GRAPHS
 from hypergossip.engines.halo import AXIS, Halo, deal, make_halo
 from hypergossip.engines.mixing import Dense, Edges, Neighbours
-
-NETWORKS = {
-    "ring": hg.networks.ring,
-    "star": hg.networks.star,
-    "complete": hg.networks.complete,
-    "erdos_renyi": lambda n: hg.networks.erdos_renyi(n, 0.3, seed=3),
-}
 
 
 def applied(halo: Halo, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -42,9 +36,9 @@ def test_agents_are_dealt_evenly_and_in_order(agents: int, devices: int) -> None
 
 
 @pytest.mark.parametrize("form", ["dense", "neighbours", "edges"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_the_blocks_together_are_w(name: str, form: str) -> None:
-    network = NETWORKS[name](17)
+    network = GRAPHS[name](17)
     rows = deal(17, 5)
     table = np.random.default_rng(0).standard_normal((17, 3))
     mixed = applied(make_halo(network.mixing, rows, form), rows, table)

@@ -7,23 +7,17 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from engines.running import ALGORITHMS, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
+from engines.running import ALGORITHMS, GRAPHS, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
 from hypergossip.engines import Job, sharded
 
-NETWORKS = {
-    "ring": hg.networks.ring,
-    "erdos_renyi": lambda n: hg.networks.erdos_renyi(n, 0.4, seed=1),
-    "complete": hg.networks.complete,
-    "star": hg.networks.star,
-}
 # Every network, and unlike kinds of message; their product would mostly wait for the compiler, and every method is held
 # to the matrix among the laws.
-LAW_1 = [*(("DSGD", graph) for graph in NETWORKS), ("Diamond", "erdos_renyi"), ("Slam", "star")]
+LAW_1 = [*(("DSGD", graph) for graph in GRAPHS), ("Diamond", "erdos_renyi"), ("Slam", "star")]
 
 
 @pytest.mark.parametrize(("name", "graph"), LAW_1)
 def test_the_engines_agree(name: str, graph: str) -> None:
-    problem, network = problem_for(name, 9), NETWORKS[graph](9)
+    problem, network = problem_for(name, 9), GRAPHS[graph](9)
     alone = rounds_on(hg.Simulated(), ALGORITHMS[name], problem, network, 50)
     spread = rounds_on(hg.Sharded(), ALGORITHMS[name], problem, network, 50)
     assert distance(alone, spread) < 1e-10

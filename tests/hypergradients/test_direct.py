@@ -48,17 +48,6 @@ def test_elsewhere_what_it_leaves_out_is_its_bias():
     np.testing.assert_allclose(found.truth - found.estimate, 0.25, atol=1e-6)
 
 
-def test_its_mean_over_the_samples_is_dx_f_of_the_whole_data():
-    problem = tilted(without_lower)
-    agent, (x, y) = problem.agent(0), point(problem)
-    estimate = lambda key: hg.Direct()(agent, x, y, key)[0]
-    draws = np.asarray(jax.jit(jax.vmap(estimate))(jax.random.split(jax.random.key(0), 4000)))
-    whole, _ = hg.Direct()(agent.full, x, y, jax.random.key(0))
-    deviation = draws.std(axis=0) / np.sqrt(len(draws))
-    assert (np.abs(draws.mean(axis=0) - np.asarray(whole)) < 4 * deviation).all()
-    assert (draws.std(axis=0) > 10 * deviation).all()
-
-
 def test_it_solves_no_system_and_asks_for_nothing():
     known = facts(logistic(), hg.networks.ring(3))
     assert hg.Direct().check(known) == []

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 import hypergossip as hg
 from hypergossip.hypergradients.conjugate_gradient import solve_positive
@@ -121,31 +122,19 @@ def test_second_derivatives_come_only_as_products(estimator):
     problem = hg.Problem(
         lambda x, y, batch: jnp.mean(jax.nn.softplus(batch @ y)) + jnp.sum(x**2),
         lambda x, y, batch: jnp.mean(jax.nn.softplus(batch @ y)) + 0.5 * jnp.sum(jnp.exp(x) * y**2),
-        upper_data=np.ones((1, 4, q)),
-        lower_data=np.ones((1, 4, q)),
-        x0=np.zeros(q),
-        y0=np.zeros(q),
+        **dict.fromkeys(("upper_data", "lower_data"), np.ones((1, 4, q))),
+        **dict.fromkeys(("x0", "y0"), np.zeros(q)),
         batch_size=2,
     )
-    program = jax.make_jaxpr(lambda agent, x, y, key: estimator(agent, x, y, key)[0])(
-        problem.agent(0), problem.x0, problem.y0, jax.random.key(0)
-    )
-    assert largest_array(program.jaxpr) <= 4 * q
-    whole = jax.make_jaxpr(lambda agent, x, y, key: hg.Exact()(agent, x, y, key)[0])(
-        problem.agent(0), problem.x0, problem.y0, jax.random.key(0)
-    )
-    assert largest_array(whole.jaxpr) >= q * q  # the measurement can fail
+    given = problem.agent(0), problem.x0, problem.y0, jax.random.key(0)
+    program, whole = (jax.make_jaxpr(made)(*given).jaxpr for made in (estimator, hg.Exact()))
+    assert largest_array(program) <= 4 * q
+    assert largest_array(whole) >= q * q  # the measurement can fail
 
 
 def largest_array(jaxpr):
     sizes = [variable.aval.size for equation in jaxpr.eqns for variable in equation.outvars]
-    inner = [
-        largest_array(getattr(part, "jaxpr", part))
-        for equation in jaxpr.eqns
-        for value in equation.params.values()
-        for part in (value if isinstance(value, tuple | list) else [value])
-        if hasattr(getattr(part, "jaxpr", part), "eqns")
-    ]
+    inner = [largest_array(part) for equation in jaxpr.eqns for part in jaxprs_in_params(equation.params)]
     return max([0, *sizes, *inner])
 
 

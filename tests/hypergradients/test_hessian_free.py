@@ -54,11 +54,6 @@ def test_the_error_is_of_second_order_in_the_radius_until_rounding(which):
     assert not np.asarray(getattr(differenced(agent), which)(x, y, key)(jnp.zeros_like(v))).any()
 
 
-def test_the_differences_are_the_derivative_of_l():
-    found = hg.check_hypergradient(logistic(), hg.HessianFree(hg.ConjugateGradient(30, 1e-10)), draws=1)
-    assert found.relative_error < 1e-6, found
-
-
 def test_no_second_derivative_is_asked_for():
     """An agent that has none runs; one that has no dx g is refused with a sentence."""
     problem = logistic()

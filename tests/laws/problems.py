@@ -17,20 +17,38 @@ NOISE = 0.1
 NETWORK = hg.networks.erdos_renyi(AGENTS, 0.4, seed=2)
 
 
-def quadratic_problem(
-    share: str, noise: float = NOISE, heterogeneity: float = 1.0, curvature_heterogeneity: Any = None
-) -> Any:
+def quadratic_problem(share: str, noise: float = NOISE, **more: Any) -> Any:
     """Heterogeneous noisy quadratics of one shape, so that one compilation serves every law."""
-    return quadratic(
-        AGENTS,
-        P,
-        Q,
-        seed=3,
-        noise=noise,
-        heterogeneity=heterogeneity,
-        curvature_heterogeneity=curvature_heterogeneity,
-        share=share,
-    )
+    return quadratic(AGENTS, P, Q, seed=3, noise=noise, share=share, **more)
+
+
+class Coefficients:
+    """The agents' gradients once more: h = dy g, and eq. 4 with the agent's own second derivatives, G.
+
+    A series (K, step) takes the place of eq. 4's inverse.
+    """
+
+    def __init__(self, problem: Any, series: Any = None) -> None:
+        fields = (np.asarray(getattr(problem.oracles, name), float) for name in "HBcFdae")
+        self.H, self.B, self.c, self.F, self.d, self.a, self.e = fields
+        self.inverse = np.linalg.inv(self.H)
+        if series is not None:
+            terms, step = series
+            factor = np.eye(self.H.shape[-1]) - step * self.H
+            self.inverse = step * sum(np.linalg.matrix_power(factor, k) for k in range(terms))
+
+    def h(self, x: Any, y: Any) -> Any:
+        """(n, p), (n, q) -> (n, q)."""
+        return np.einsum("nij,nj->ni", self.H, y) - np.einsum("nij,nj->ni", self.B, x) - self.c
+
+    def G(self, x: Any, y: Any) -> Any:
+        """(n, p), (n, q) -> (n, p)."""
+        z = np.einsum("nij,njk,nk->ni", self.inverse, self.F, y - self.d)
+        return self.a * (x - self.e) + np.einsum("nij,ni->nj", self.B, z)
+
+    def y_star(self, x: Any) -> Any:
+        """(n, p) -> (n, q), each agent's own."""
+        return np.linalg.solve(self.H, (np.einsum("nij,nj->ni", self.B, x) + self.c)[..., None])[..., 0]
 
 
 def _cross_entropy(y: Any, batch: Any) -> Any:

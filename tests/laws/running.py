@@ -164,3 +164,8 @@ def by_hand(
         history.append(steps)
         states = [step.after for step in steps]
     return history
+
+
+def close(one: Any, other: Any, atol: float) -> None:
+    """Asserts that two trees of arrays are equal within a tolerance."""
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), one, other)

@@ -43,10 +43,10 @@ class Method(NamedTuple):
     """
 
     algorithm: Any
-    share: str
-    conserves: tuple[tuple[str, str], ...]
-    reaches: str
-    contracts: str
+    share: str = "upper"
+    conserves: tuple[tuple[str, str], ...] = ()
+    reaches: str = "neighbourhood"
+    contracts: str = "lambda"
     has_momentum: bool = False
     series: tuple[int, float] | None = None
     affine: bool = True
@@ -64,133 +64,61 @@ def skeleton() -> ModuleType:
 
 STEPS = {"upper_step": 0.06, "lower_step": 0.12}
 MOMENTA = {"upper_momentum": 0.3, "lower_momentum": 0.4}
-SLAM = hg.Slam(**STEPS, gamma=0.8, rho=1.5, hypergradient=hg.Exact())
-CAC = hg.CAC(**STEPS, hypergradient=hg.Exact())
-MDAC = hg.MDAC(**STEPS, hypergradient=hg.Exact(), inner_steps=3)
+EXACT = {"hypergradient": hg.Exact()}
+SLAM = hg.Slam(**STEPS, **EXACT, gamma=0.8, rho=1.5)
+CAC, MDAC = hg.CAC(**STEPS, **EXACT), hg.MDAC(**STEPS, **EXACT, inner_steps=3)
 TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
+TRACKS, DUALS = (("u", "p"),), (("d_x", ""), ("d_y", ""))
+SLAMS = {"contracts": "primal-dual"}
+
 METHODS: dict[str, Method] = {
-    "DSGD": Method(hg.DSGD(**STEPS, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
-    "HeavyBall": Method(
-        skeleton().HeavyBall(**STEPS, momentum=0.5, hypergradient=hg.Exact()),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-        gain=2.0,
-    ),
-    "GTSGD": Method(hg.GTSGD(**STEPS, hypergradient=hg.Exact()), "upper", (("u", "G"),), "optimum", "lambda"),
-    "MSGD": Method(
-        hg.MSGD(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-        has_momentum=True,
-    ),
-    "Diamond": Method(
-        hg.Diamond(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
-        "upper",
-        (("u", "p"),),
-        "optimum",
-        "lambda",
-        has_momentum=True,
-    ),
-    "Interact": Method(hg.Interact(**STEPS), "upper", (("u", "p"),), "optimum", "lambda"),
-    "SVRInteract": Method(
-        hg.SVRInteract(**STEPS, period=4, hypergradient=hg.Exact()),
-        "upper",
-        (("u", "p"),),
-        "optimum",
-        "lambda",
-    ),
-    "ALSET": Method(hg.ALSET(**STEPS, inner_steps=3, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
-    "TTSA": Method(hg.TTSA(**STEPS, hypergradient=hg.Exact()), "upper", (), "neighbourhood", "lambda"),
+    "DSGD": Method(hg.DSGD(**STEPS, **EXACT)),
+    "HeavyBall": Method(skeleton().HeavyBall(**STEPS, **EXACT, momentum=0.5), gain=2.0),
+    "GTSGD": Method(hg.GTSGD(**STEPS, **EXACT), conserves=(("u", "G"),), reaches="optimum"),
+    "MSGD": Method(hg.MSGD(**STEPS, **MOMENTA, **EXACT), has_momentum=True),
+    "Diamond": Method(hg.Diamond(**STEPS, **MOMENTA, **EXACT), "upper", TRACKS, "optimum", has_momentum=True),
+    "Interact": Method(hg.Interact(**STEPS), "upper", TRACKS, "optimum"),
+    "SVRInteract": Method(hg.SVRInteract(**STEPS, **EXACT, period=4), "upper", TRACKS, "optimum"),
+    "ALSET": Method(hg.ALSET(**STEPS, **EXACT, inner_steps=3)),
+    "TTSA": Method(hg.TTSA(**STEPS, **EXACT)),
     "StocBiO": Method(
-        hg.StocBiO(**STEPS, inner_steps=2, terms=3, lipschitz=5.0, strong_convexity=1.0, batches=2),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-        series=(3, 1 / 5.0),
+        hg.StocBiO(**STEPS, inner_steps=2, terms=3, lipschitz=5.0, strong_convexity=1.0, batches=2), series=(3, 1 / 5.0)
     ),
     # Its inner loop is cold: only with 0.4, near the best step for curvatures of 1 to 4, are sqrt(2500) steps enough.
-    "BSA": Method(
-        hg.BSA(upper_step=0.06, lower_step=0.4, hypergradient=hg.Exact()),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-    ),
+    "BSA": Method(hg.BSA(upper_step=0.06, lower_step=0.4, **EXACT)),
     # As many conjugate gradients as y has entries: fewer are no affine function of the start.
-    "AIDBiO": Method(hg.AIDBiO(**STEPS, inner_steps=2, iterations=4), "upper", (), "neighbourhood", "lambda"),
-    "ITDBiO": Method(hg.ITDBiO(**STEPS, inner_steps=4), "upper", (), "neighbourhood", "lambda", series=(4, 0.12)),
-    "Stable": Method(
-        hg.Stable(**STEPS, momentum=0.3, strong_convexity=0.5, jacobian_bound=9.0),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-        lower_follows=True,
-    ),
-    "Sustain": Method(
-        hg.Sustain(**STEPS, **MOMENTA, hypergradient=hg.Exact()),
-        "upper",
-        (("u", "p"),),
-        "optimum",
-        "lambda",
-        has_momentum=True,
-    ),
+    "AIDBiO": Method(hg.AIDBiO(**STEPS, inner_steps=2, iterations=4)),
+    "ITDBiO": Method(hg.ITDBiO(**STEPS, inner_steps=4), series=(4, 0.12)),
+    "Stable": Method(hg.Stable(**STEPS, momentum=0.3, strong_convexity=0.5, jacobian_bound=9.0), lower_follows=True),
+    "Sustain": Method(hg.Sustain(**STEPS, **MOMENTA, **EXACT), "upper", TRACKS, "optimum", has_momentum=True),
     # Its momenta are Diamond's; that they are real is seen on real batches (test_one_agent_transcriptions).
     "MRBO": Method(
         hg.MRBO(0.3, 0.6, 5.0, 7.0, terms=3, lipschitz=5.0, offset=64.0),
         "upper",
-        (("u", "p"),),
+        TRACKS,
         "optimum",
-        "lambda",
         series=(3, 1 / 5.0),
     ),
-    "RSVRB": Method(
-        hg.RSVRB(**STEPS, **MOMENTA, adjoint_momentum=0.35, hypergradient=hg.Exact()),
-        "upper",
-        (),
-        "neighbourhood",
-        "lambda",
-        has_momentum=True,
-    ),
+    "RSVRB": Method(hg.RSVRB(**STEPS, **MOMENTA, **EXACT, adjoint_momentum=0.35), has_momentum=True),
     "VRBiAdam": Method(
-        hg.VRBiAdam(**STEPS, **MOMENTA, hypergradient=hg.Exact(), decay=0.8, regularization=0.5),
-        "upper",
-        (),
-        "own metrics",
-        "lambda",
+        hg.VRBiAdam(**STEPS, **MOMENTA, **EXACT, decay=0.8, regularization=0.5),
+        reaches="own metrics",
         has_momentum=True,
         affine=False,
     ),
-    "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15), "upper", (), "neighbourhood", "lambda"),
-    "DifMAML": Method(hg.DifMAML(**STEPS), "upper", (), "inner step", "lambda"),
-    "Slam-U": Method(SLAM, "upper", (("d_x", ""),), "optimum", "primal-dual"),
-    "Slam-L": Method(SLAM, "lower", (("d_y", ""),), "surrogate", "primal-dual"),
-    "Slam": Method(SLAM, "both", (("d_x", ""), ("d_y", "")), "surrogate", "primal-dual"),
-    "SlamTracked-U": Method(TRACKED, "upper", (("d_x", ""),), "optimum", "primal-dual"),
-    "SlamTracked": Method(
-        TRACKED,
-        "both",
-        (("d_x", ""), ("d_y", ""), ("d_z", "")),
-        "optimum",
-        "primal-dual",
-    ),
-    "DAC": Method(
-        hg.DAC(**STEPS, hypergradient=hg.Exact()),
-        "lower",
-        (),
-        "adapt then combine",
-        "lambda",
-    ),
-    "CAC": Method(CAC, "both", (), "adapt then combine", "lambda"),
-    "CAC-U": Method(CAC, "upper", (), "adapt then combine", "lambda"),
-    "MDAC-L": Method(MDAC, "lower", (), "combine and adapt", "lambda"),
-    "MDAC": Method(MDAC, "both", (), "combine and adapt", "lambda"),
+    "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15)),
+    "DifMAML": Method(hg.DifMAML(**STEPS), reaches="inner step"),
+    "Slam-U": Method(SLAM, "upper", DUALS[:1], "optimum", **SLAMS),
+    "Slam-L": Method(SLAM, "lower", DUALS[1:], "surrogate", **SLAMS),
+    "Slam": Method(SLAM, "both", DUALS, "surrogate", **SLAMS),
+    "SlamTracked-U": Method(TRACKED, "upper", DUALS[:1], "optimum", **SLAMS),
+    "SlamTracked": Method(TRACKED, "both", (*DUALS, ("d_z", "")), "optimum", **SLAMS),
+    "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),
+    "CAC": Method(CAC, "both", reaches="adapt then combine"),
+    "CAC-U": Method(CAC, "upper", reaches="adapt then combine"),
+    "MDAC-L": Method(MDAC, "lower", reaches="combine and adapt"),
+    "MDAC": Method(MDAC, "both", reaches="combine and adapt"),
 }
 
 

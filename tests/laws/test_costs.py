@@ -124,12 +124,6 @@ def test_costs_of_every_estimator_are_what_is_stated(name, monkeypatch):
         assert max(products) < 2 * Q  # the tolerance stops it early
 
 
-def test_exact_takes_a_hessian_product_for_every_lower_entry_and_point():
-    _, counted = counted_rounds(METHODS["Diamond"].algorithm, quadratic_problem("upper"))
-    assert {cost.hessian_products for row in counted for cost in row} == {2 * Q}
-    assert {cost.jacobian_products for row in counted for cost in row} == {2}
-
-
 @pytest.mark.parametrize("name", ["Diamond", "Slam", "MDAC"])
 def test_the_history_has_the_counted_costs(name):
     """A star: its centre sends to all the others, they to it alone."""

@@ -15,6 +15,7 @@ from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.messages import mix_through
 from hypergossip.support.pytree import register_pytree
 from laws.problems import AGENTS, P, Q, quadratic_problem
+from laws.running import close
 from laws.table import METHODS
 
 ROUNDS = 12
@@ -115,10 +116,6 @@ def run(algorithm: Any, problem: Any) -> Any:
     for round in range(ROUNDS):
         state = one_round(spaces, algorithm, agent, round, state, key)
     return jax.tree.map(np.asarray, state)
-
-
-def close(one: Any, other: Any, atol: float) -> None:
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), one, other)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,14 +8,10 @@ import numpy as np
 
 import hypergossip as hg
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_problem, quadratic_problem
-from laws.running import final, trajectory
+from laws.running import close, final, trajectory
 from laws.table import ENGINES, METHODS, REFERENCE, every_method, every_pair, rounds_for
 
 ROUNDS = 50
-
-
-def close(one, other, atol):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), one, other)
 
 
 @every_pair(places=[place for place, engine in ENGINES.items() if engine is not REFERENCE], whole="sharded")

@@ -2,8 +2,29 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+import hypergossip as hg
 
 RARE = (1.0, 9.0)
+
+
+def agent(rows, seed):
+    """The rows of one agent."""
+    random = np.random.default_rng(seed)
+    return {"a": random.standard_normal((rows, 3)), "c": random.permutation(np.arange(rows) % 2).astype(np.int32)}
+
+
+def agents(sizes, first=0):
+    return [agent(rows, seed) for seed, rows in enumerate(sizes, first)]
+
+
+def problem(loss, data, upper_data=None, **options):
+    """A problem with one loss at both levels, y near x in the lower one, and that lower loss."""
+    lower = lambda x, y, b: loss(y, b) + 2 * jnp.sum((y - x) ** 2)
+    data = {"upper_data": data if upper_data is None else upper_data, "lower_data": data}
+    start = {"x0": np.zeros((3, 2)), "y0": np.zeros((3, 2))}
+    return hg.Problem(lambda x, y, b: loss(y, b), lower, **(data | start | options)), lower
 
 
 def logits(y, b):
@@ -46,52 +67,14 @@ def contrastive(y, b):
     return -jnp.sum(jnp.where(positive, likelihood, 0.0)) / jnp.sum(positive, dtype=y.dtype)
 
 
-def info_nce(y, b):
-    z = logits(y, b)
-    return -jnp.mean(jnp.diag(jax.nn.log_softmax(z @ z.T)))
-
-
-def own_column(y, b):
-    z = logits(y, b)
-    return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(z @ z.T), jnp.arange(z.shape[0])[:, None], axis=1))
-
-
 def mean_of_classes(y, b):
     sums, counts = jnp.zeros(2, y.dtype).at[b["c"]].add(nll(y, b)), jnp.zeros(2, y.dtype).at[b["c"]].add(1.0)
     return jnp.mean(sums / counts)
 
 
-def worst_class(y, b):
-    return jnp.sum(jnp.full(2, -1e3, y.dtype).at[b["c"]].max(nll(y, b)))
-
-
-def median(y, b):
-    return jnp.median(logits(y, b)[:, 0])
-
-
-def quantile(y, b):
-    return jnp.quantile(logits(y, b)[:, 0], 0.3)
-
-
-def worst(y, b):
-    return jnp.max(nll(y, b)) + jnp.min(logits(y, b)) + jnp.prod(logits(y, b)[:, 0])
-
-
 def cox(y, b):
     risk = logits(y, b)[:, 0][jnp.argsort(-b["a"][:, 0])]
     return jnp.mean(jnp.log(jnp.cumsum(jnp.exp(risk))) - risk)
-
-
-def backwards(y, b):
-    return jnp.mean(jax.lax.cumsum(logits(y, b)[:, 0], reverse=True) ** 2)
-
-
-def autoregressive(y, b):
-    return jnp.mean((logits(y, b)[1:] - logits(y, b)[:-1]) ** 2)
-
-
-def ends(y, b):
-    return jnp.sum(logits(y, b)[0] ** 2) + jnp.sum(logits(y, b)[-1] ** 3)
 
 
 def recurrent(y, b):
@@ -117,17 +100,8 @@ def searched(y, b):
     return jax.lax.while_loop(lambda s: s > 0.01 * b["a"].shape[0], halve, largest) * mean(y, b)
 
 
-def branching(y, b):
-    z = logits(y, b)
-    return jax.lax.cond(jnp.mean(z) > 0, lambda z: jnp.mean(z**2), lambda z: jnp.mean(jnp.exp(z)), z)
-
-
 def of_single_rows(y, b):
     return jnp.mean(jax.vmap(lambda row, label: jnp.sum((row @ y)[label] ** 2))(b["a"], b["c"]))
-
-
-def flattened(y, b):
-    return jnp.mean(jnp.abs(logits(y, b).reshape(-1)) ** 1.5)
 
 
 def correlated(y, b):
@@ -140,19 +114,6 @@ def area_under_curve(y, b):
     score, positive = logits(y, b)[:, 0], b["c"] == 1
     pairs = positive[:, None] & ~positive[None]
     return jnp.sum(jnp.where(pairs, jax.nn.sigmoid(score[None] - score[:, None]), 0.0)) / jnp.sum(pairs, dtype=y.dtype)
-
-
-def own_derivatives(y, b):
-    z = logits(y, b)
-    return jnp.mean(jnp.logaddexp(z, 0.0) + jax.nn.silu(z) + jax.nn.softplus(z) + jax.nn.gelu(z) + jax.nn.relu(z))
-
-
-def checkpointed(y, b):
-    return jnp.mean(jax.checkpoint(lambda z: jnp.tanh(jnp.sin(z)))(logits(y, b)) ** 2)
-
-
-def by_einsum(y, b):
-    return jnp.einsum("ni,ij,nj->", b["a"], y, b["a"][:, :2]) ** 2 / b["a"].shape[0]
 
 
 def convolutional(y, b):
@@ -170,27 +131,46 @@ def beyond_the_last_row(y, b):
     return jnp.sum(plain**2) + jnp.sum(clipped**3) + jnp.sum(filled**2)
 
 
-def last_row(y, b):
-    start = jnp.asarray(b["a"].shape[0] + 3), jnp.asarray(0)
-    return jnp.sum(jax.lax.dynamic_slice(logits(y, b), start, (1, 2)) ** 2)
-
-
-def pairs(y, b):
-    z = logits(y, b)
-    return jnp.mean((z[:, None] - z[None]) ** 2)
-
-
-def within_jit(y, b):
-    return jax.jit(class_weighted)(y, b)
-
-
-MASKED = [
-    mean, total, class_weighted, masked, batch_normalised, contrastive, info_nce, own_column, mean_of_classes,
-    worst_class, median, quantile, worst, cox, backwards, autoregressive, ends, recurrent, recurrent_backwards,
-    iterated, searched, branching, of_single_rows, flattened, correlated, area_under_curve, own_derivatives,
-    checkpointed, by_einsum, convolutional, within_jit,
-    beyond_the_last_row, last_row, pairs,
+# Losses of the logits z (rows, 2).
+OF_LOGITS = {
+    "info_nce": lambda z, b: -jnp.mean(jnp.diag(jax.nn.log_softmax(z @ z.T))),
+    "own_column": lambda z, b: jnp.mean(
+        jnp.take_along_axis(jax.nn.log_softmax(z @ z.T), jnp.arange(z.shape[0])[:, None], axis=1)
+    ),
+    "median": lambda z, b: jnp.median(z[:, 0]),
+    "quantile": lambda z, b: jnp.quantile(z[:, 0], 0.3),
+    "backwards": lambda z, b: jnp.mean(jax.lax.cumsum(z[:, 0], reverse=True) ** 2),
+    "autoregressive": lambda z, b: jnp.mean((z[1:] - z[:-1]) ** 2),
+    "ends": lambda z, b: jnp.sum(z[0] ** 2) + jnp.sum(z[-1] ** 3),
+    "branching": lambda z, b: jax.lax.cond(
+        jnp.mean(z) > 0, lambda z: jnp.mean(z**2), lambda z: jnp.mean(jnp.exp(z)), z
+    ),
+    "flattened": lambda z, b: jnp.mean(jnp.abs(z.reshape(-1)) ** 1.5),
+    "own_derivatives": lambda z, b: jnp.mean(
+        jnp.logaddexp(z, 0.0) + jax.nn.silu(z) + jax.nn.softplus(z) + jax.nn.gelu(z) + jax.nn.relu(z)
+    ),
+    "checkpointed": lambda z, b: jnp.mean(jax.checkpoint(lambda z: jnp.tanh(jnp.sin(z)))(z) ** 2),
+    "last_row": lambda z, b: jnp.sum(
+        jax.lax.dynamic_slice(z, (jnp.asarray(b["a"].shape[0] + 3), jnp.asarray(0)), (1, 2)) ** 2
+    ),
+    "pairs": lambda z, b: jnp.mean((z[:, None] - z[None]) ** 2),
+}
+DIRECT = {
+    "worst_class": lambda y, b: jnp.sum(jnp.full(2, -1e3, y.dtype).at[b["c"]].max(nll(y, b))),
+    "worst": lambda y, b: jnp.max(nll(y, b)) + jnp.min(logits(y, b)) + jnp.prod(logits(y, b)[:, 0]),
+    "by_einsum": lambda y, b: jnp.einsum("ni,ij,nj->", b["a"], y, b["a"][:, :2]) ** 2 / b["a"].shape[0],
+    "within_jit": lambda y, b: jax.jit(class_weighted)(y, b),
+}
+NAMED = [
+    mean, total, class_weighted, masked, batch_normalised, contrastive, mean_of_classes, cox, recurrent,
+    recurrent_backwards, iterated, searched, of_single_rows, correlated, area_under_curve, convolutional,
+    beyond_the_last_row,
 ]  # fmt: skip
+MASKED = {
+    **DIRECT,
+    **{name: lambda y, b, loss=loss: loss(logits(y, b), b) for name, loss in OF_LOGITS.items()},
+    **{loss.__name__: loss for loss in NAMED},
+}
 
 
 def by_length(y, b):
@@ -199,10 +179,6 @@ def by_length(y, b):
 
 def by_size(y, b):
     return mean(y, b) if b["a"].shape[0] > 6 else total(y, b)
-
-
-def transposed(y, b):
-    return jnp.sum(logits(y, b).T.reshape(-1)[:4] ** 2)
 
 
 def dropped(y, b):
@@ -222,4 +198,7 @@ def own_vjp(y, b):
     return _outside(logits(y, b))
 
 
-NOT_MASKED = [by_length, by_size, transposed, dropped, own_vjp]
+NOT_MASKED = {
+    "transposed": lambda y, b: jnp.sum(logits(y, b).T.reshape(-1)[:4] ** 2),
+    **{loss.__name__: loss for loss in (by_length, by_size, dropped, own_vjp)},
+}

@@ -10,7 +10,8 @@ from hypergossip.core.collective import RUNS_AT_ONCE, side_by_side
 from hypergossip.metrics import evaluate, lower_solution
 from hypergossip.metrics.lower_solution import newton
 from hypergossip.problems.quadratic import QuadraticOracles
-from small_problems import Q, logistic, rows
+from laws.problems import Coefficients
+from small_problems import logistic, logistic_by_hand, rows
 
 AGENTS, P, LOWER = 4, 3, 2
 
@@ -37,23 +38,26 @@ def upper_loss(o, x, y):
     return np.mean(np.einsum("ni,nij,nj->n", rest_y, o.F, rest_y) / 2 + (o.a * rest_x**2).sum(1) / 2)
 
 
+def check(problem, x, y, stationarity, consensus, solution, lower_consensus):
+    """Holds every figure of a row against its value, with the lower solution."""
+    expected = {
+        "stationarity": stationarity,
+        "consensus_error": consensus,
+        "lower_error": ((solution - y) ** 2).sum(),
+        "upper_loss": upper_loss(coefficients(problem), x, y),
+        "lower_consensus_error": lower_consensus,
+    }
+    expected["metric"] = sum(expected[name] for name in ("stationarity", "consensus_error", "lower_error"))
+    assert measure(problem, x, y) == pytest.approx(expected, rel=1e-9)
+
+
 def test_personal_lower_levels():
     problem = hg.problems.quadratic(AGENTS, P, LOWER, seed=1, noise=0.5)
-    o, (x, y) = coefficients(problem), somewhere()
-    at = lambda x: np.linalg.solve(o.H, np.einsum("nqp,np->nq", o.B, x)[..., None] + o.c[..., None])[..., 0]
+    o, (x, y) = Coefficients(problem), somewhere()
     mean = np.broadcast_to(x.mean(0), x.shape)
-    z = np.linalg.solve(o.H, np.einsum("nij,nj->ni", o.F, at(mean) - o.d)[..., None])[..., 0]
-    gradient = (o.a * (mean - o.e) + np.einsum("nqp,nq->np", o.B, z)).mean(0)
+    gradient = o.G(mean, o.y_star(mean)).mean(0)
     np.testing.assert_allclose(gradient, hg.problems.solution(problem).hypergradient(x.mean(0)), rtol=1e-12)
-    expected = {
-        "stationarity": gradient @ gradient,
-        "consensus_error": ((x - x.mean(0)) ** 2).sum(),
-        "lower_error": ((at(x) - y) ** 2).sum(),
-        "upper_loss": upper_loss(o, x, y),
-        "lower_consensus_error": 0.0,
-    }
-    expected["metric"] = expected["stationarity"] + expected["consensus_error"] + expected["lower_error"]
-    assert measure(problem, x, y) == pytest.approx(expected, rel=1e-9)
+    check(problem, x, y, gradient @ gradient, ((x - x.mean(0)) ** 2).sum(), o.y_star(x), 0.0)
 
 
 def shared_solution(o, x):
@@ -76,15 +80,7 @@ def test_a_shared_lower_level(share):
         z = np.linalg.solve(o.H.mean(0), fy.T).T
         gradients = o.a * (x - o.e) + np.einsum("nqp,nq->np", o.B, z)
         stationarity, consensus = (gradients**2).sum(1).mean(), 0.0
-    expected = {
-        "stationarity": stationarity,
-        "consensus_error": consensus,
-        "lower_error": ((solution - y) ** 2).sum(),
-        "upper_loss": upper_loss(o, x, y),
-        "lower_consensus_error": ((y - y.mean(0)) ** 2).sum(),
-    }
-    expected["metric"] = expected["stationarity"] + expected["consensus_error"] + expected["lower_error"]
-    assert measure(problem, x, y) == pytest.approx(expected, rel=1e-9)
+    check(problem, x, y, stationarity, consensus, solution, ((y - y.mean(0)) ** 2).sum())
 
 
 def test_at_the_shared_optimum_nothing_is_left():
@@ -144,12 +140,11 @@ def test_a_float32_run_is_measured_in_float64():
     with jax.enable_x64(False):
         problem = hg.problems.quadratic(AGENTS, P, LOWER, seed=1)
         assert problem.x0.dtype == problem.oracles.H.dtype == np.float32
-        o = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), problem.oracles)
         x = np.broadcast_to(solution.x, (AGENTS, P)).astype(np.float32)
         y = (solution.y + 1e-5).astype(np.float32)
         found = evaluate(problem.oracles, problem.upper, problem.lower, jnp.asarray(x)[None], jnp.asarray(y)[None])
         assert {leaf.dtype for leaf in found} == {np.dtype(np.float64)}
-    exact = np.linalg.solve(o.H, np.einsum("nqp,np->nq", o.B, x.astype(float))[..., None] + o.c[..., None])[..., 0]
+    exact = Coefficients(problem).y_star(x.astype(float))
     assert float(found.lower_error[0]) == pytest.approx(((exact - y) ** 2).sum(), rel=1e-6)
     assert float(found.consensus_error[0]) == 0.0
 
@@ -169,12 +164,8 @@ def test_logistic_lower_solutions_to_a_relative_residual_of_1e_6(share):
     def gradients(y):
         result = []
         for i, count in enumerate((9, 6, 12)):
-            data = rows(count + 1, 50 + i)
-            A = np.column_stack([np.ones(count + 1), data["features"].astype(np.float32)])
-            sigma = 1 / (1 + np.exp(data["label"] * (A @ y[i])))
-            weight = np.concatenate([[1.0], np.exp(x[i, :Q].astype(float))])
-            tilt = np.array([float(x[i, Q]), 0, 0, 0])
-            result.append(-(A * (data["label"] * sigma)[:, None]).mean(0) + weight * y[i] + tilt)
+            data = {name: leaf.astype(np.float32) for name, leaf in rows(count + 1, 50 + i).items()}
+            result.append(logistic_by_hand(data, x[i].astype(float), y[i])[1])
         return np.stack(result) if share == "upper" else np.mean(result, axis=0, keepdims=True)
 
     residual, scale = (np.linalg.norm(gradients(v), axis=1) for v in (y, np.zeros_like(y)))

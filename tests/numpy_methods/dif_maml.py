@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from numpy_methods.gossip import Trajectory, neighbourhood_average
 from numpy_methods.quadratic import Draws
+from numpy_methods.single_loop_draws import inner_noise, soba_noise
 
 
 def inner_step_draws(seed: int, rounds: int, agents: int, p: int, q: int, noise: float) -> Draws:
@@ -14,15 +14,8 @@ def inner_step_draws(seed: int, rounds: int, agents: int, p: int, q: int, noise:
 
     The inner step is the first of its kind, and so folds a 0 into its key.
     """
-
-    def of_agent(t: Any, i: Any) -> tuple:
-        upper, lower = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i))
-        for_x, for_y = jax.random.split(upper)
-        normal = lambda key, size: noise * jax.random.normal(key, (size,), float)
-        return normal(for_x, p), normal(for_y, q), normal(jax.random.fold_in(lower, 0), q), 0
-
-    table = jax.vmap(jax.vmap(of_agent, (None, 0)), (0, None))
-    return Draws(*map(np.asarray, jax.jit(table)(np.arange(rounds), np.arange(agents))))
+    first = inner_noise(seed, rounds, agents, q, noise, 1)[:, :, 0]
+    return soba_noise(seed, rounds, agents, p, q, noise)._replace(lower=first)
 
 
 def dif_maml(

@@ -5,6 +5,7 @@ one for its lower gradient; eq. 4 splits the first into an upper and a lower sam
 root of its lower samples (fold_in j for factor j, fold_in 0 for the Jacobian) and a depth.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -22,6 +23,17 @@ def agent_keys(seed: int, t: int, i: int) -> tuple[Any, Any]:
     return upper, lower
 
 
+def table(of_agent: Callable, rounds: int, agents: int) -> Any:
+    """Evaluates (t, i) -> tree of arrays for every round and agent, leaves (rounds, agents, ...)."""
+    everyone = jax.vmap(jax.vmap(of_agent, (None, 0)), (0, None))
+    return jax.tree.map(np.asarray, jax.jit(everyone)(np.arange(rounds), np.arange(agents)))
+
+
+def rows(key: Any, count: Any, size: int) -> Any:
+    """The rows that a key names, which is the library's own affair, among the first `count`."""
+    return oracles.draw(jnp.arange(1000), key, count, size, "iid")
+
+
 def quadratic_draws(
     seed: int, rounds: int, agents: int, p: int, q: int, noise: float, series: tuple[int, float] | None = None
 ) -> Draws:
@@ -35,22 +47,18 @@ def quadratic_draws(
         depth = 0 if series is None else jax.random.randint(halves[2], (), 0, series[0])
         return normal(for_x, p), normal(for_y, q), normal(lower, q), depth
 
-    table = jax.vmap(jax.vmap(of_agent, (None, 0)), (0, None))
-    return Draws(*map(np.asarray, jax.jit(table)(np.arange(rounds), np.arange(agents))))
+    return Draws(*table(of_agent, rounds, agents))
 
 
 def batches(
     seed: int, rounds: int, upper_counts: np.ndarray, lower_counts: np.ndarray, size: int, terms: int | None = None
 ) -> Rows:
-    """Draws the rows of independent samples, with replacement, for eq. 4 (terms None) or eq. 5.
+    """Draws the rows of independent samples, with replacement, for eq. 4 (terms None) or eq. 5."""
 
-    Which rows a key names is the library's own affair (`oracles.draw`); which keys are asked for is restated here.
-    """
-
-    def of_agent(t: Any, i: Any, upper_count: Any, lower_count: Any) -> tuple:
+    def of_agent(t: Any, i: Any) -> tuple:
         upper, lower = agent_keys(seed, t, i)
-        rows = jnp.arange(1000)
-        draw = lambda key, count: oracles.draw(rows, key, count, size, "iid")
+        upper_count, lower_count = jnp.asarray(upper_counts)[i], jnp.asarray(lower_counts)[i]
+        draw = lambda key, count: rows(key, count, size)
         if terms is None:
             one, two = jax.random.split(upper)
             hessians, across, depth = draw(two, lower_count)[None], draw(two, lower_count), 1
@@ -61,11 +69,7 @@ def batches(
             depth = jax.random.randint(for_depth, (), 0, terms)
         return draw(one, upper_count), hessians, across, draw(lower, lower_count), depth
 
-    table = jax.vmap(jax.vmap(of_agent, (None, 0, 0, 0)), (0, None, None, None))
-    agents = np.arange(len(upper_counts))
-    drawn = jax.jit(table)(np.arange(rounds), agents, np.asarray(upper_counts), np.asarray(lower_counts))
-    up, hessians, across, gradient, depth = map(np.asarray, drawn)
-    depth = np.broadcast_to(depth, (rounds, len(agents)))
+    up, hessians, across, gradient, depth = table(of_agent, rounds, len(upper_counts))
     return Rows(
         lambda t, i: up[t, i],
         lambda t, i: list(hessians[t, i, : depth[t, i]]),

@@ -16,6 +16,11 @@ def incidence(n: int, edges: np.ndarray) -> np.ndarray:
     return A
 
 
+def weighted_incidence(W: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """A with A'A = I - W: an edge weighs what its agents weigh each other."""
+    return np.sqrt([W[i, j] for i, j in edges])[:, None] * incidence(len(W), edges)
+
+
 def metropolis(n: int, edges: np.ndarray) -> np.ndarray:
     """W_ij = 1 / (1 + max(d_i, d_j)) on edges."""
     d, W = degrees(n, edges), np.zeros((n, n))

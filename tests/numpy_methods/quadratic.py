@@ -23,12 +23,6 @@ class Draws(NamedTuple):
     depth: np.ndarray
 
 
-def silent(rounds: int, agents: int, p: int, q: int) -> Draws:
-    """No noise."""
-    wide, high = np.zeros((rounds, agents, p)), np.zeros((rounds, agents, q))
-    return Draws(wide, high, high, np.zeros((rounds, agents), int))
-
-
 def quadratic_world(coefficients: Any, draws: Draws, series: tuple[int, float] | None = None) -> World:
     """Makes a world of the coefficients H, B, c, F, d, a, e, each with a leading axis of agents.
 

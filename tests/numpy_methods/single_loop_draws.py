@@ -3,22 +3,14 @@
 Inner step s has fold_in(lower, s); SOBA's upper sample is the upper key itself, and its lower one the lower key.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.core import oracles
-from numpy_methods.draws import agent_keys
+from numpy_methods.draws import agent_keys, rows, table
 from numpy_methods.quadratic import Draws
-
-
-def table(of_agent: Callable, rounds: int, agents: int) -> Any:
-    """Evaluates (t, i) -> tree of arrays for every round and agent, leaves (rounds, agents, ...)."""
-    everyone = jax.vmap(jax.vmap(of_agent, (None, 0)), (0, None))
-    return jax.tree.map(np.asarray, jax.jit(everyone)(np.arange(rounds), np.arange(agents)))
 
 
 def inner_noise(seed: int, rounds: int, agents: int, q: int, noise: float, steps: int) -> np.ndarray:
@@ -83,8 +75,3 @@ def stocbio_rows(seed: int, rounds: int, counts: Any, size: int, steps: int, bat
         )
 
     return table(of_agent, rounds, len(counts[0]))
-
-
-def rows(key: Any, count: Any, size: int) -> Any:
-    """The rows that a key names, which is the library's own affair, among the first `count`."""
-    return oracles.draw(jnp.arange(1000), key, count, size, "iid")

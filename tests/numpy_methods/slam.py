@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numpy_methods.gossip import Trajectory
 from numpy_methods.world import World
-
-Trajectory = tuple[np.ndarray, np.ndarray]
 
 
 class Scales(NamedTuple):
