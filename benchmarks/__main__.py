@@ -9,7 +9,7 @@ import jax
 
 from hypergossip import PreflightWarning
 
-NAMES = ("import_time", "step", "loop", "mixing", "ring")
+NAMES = ("step", "loop", "mixing", "ring")
 GAMES = ("game_navigation", "game_pursuit", "game_learning")  # against other people's environments
 
 
