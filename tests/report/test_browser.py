@@ -7,12 +7,12 @@ import io
 import os
 from pathlib import Path
 
-import headless
 import numpy as np
 import pytest
 import sample_document
 from matplotlib.image import imsave
 
+import headless
 from hypergossip.lab.report import html_page
 
 # One browser for the file, and time for a slow machine to start it.
