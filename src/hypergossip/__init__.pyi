@@ -125,6 +125,9 @@ from .hypergradients import (
 from .metrics.selection import (
     MeasurementWarning as MeasurementWarning,
 )
+from .running.compilation_cache import (
+    use_compilation_cache as use_compilation_cache,
+)
 from .running.hypergradient_check import (
     check_hypergradient as check_hypergradient,
 )

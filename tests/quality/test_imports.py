@@ -40,7 +40,7 @@ LAYERS = (
     ("metrics", "problems", "running.starting_point"),
     ("engines",),
     ("running.argument_types",),
-    ("running.snapshot", "running.loop", "running.stopping", "running.progress"),
+    ("running.snapshot", "running.loop", "running.stopping", "running.progress", "running.compilation_cache"),
     ("running.preflight", "running.hypergradient_check"),
     ("running.fingerprint",),
     ("running.result",),

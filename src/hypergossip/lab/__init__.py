@@ -5,5 +5,6 @@ from hypergossip.support.extras import check_installed
 check_installed(
     "lab",
     "The command line, with experiments and reports,",
-    *("markdown_it", "matplotlib", "networkx", "pyarrow", "pydantic", "rich", "sklearn", "tomli_w", "typer"),
+    *("filelock", "markdown_it", "matplotlib", "networkx", "pyarrow", "pydantic", "rich", "sklearn", "tomli_w"),
+    "typer",
 )
