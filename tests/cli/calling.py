@@ -12,6 +12,13 @@ def call(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def done(*arguments: object) -> Any:
+    """Calls the command line and returns the result of a command that succeeds."""
+    result = call(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
+
+
 def refused(result: Any, after: int = 0) -> str:
     """Returns the only sentence of a refused command, which follows after `after` lines of progress."""
     assert result.exit_code == 2, (result.output, result.exception)

@@ -1,9 +1,10 @@
 """A small experiment as a file, and as the folder of a finished comparison."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from calling import call
+from calling import done
 
 from small_experiment import EXPERIMENT
 
@@ -20,6 +21,11 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(experiment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished comparison; tests only read it."""
     folder = tmp_path_factory.mktemp("finished") / "small"
-    result = call("compare", "--config", experiment, "--out", folder)
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("compare", "--config", experiment, "--out", folder)
     return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, which a test may change."""
+    return shutil.copytree(finished, tmp_path / "copy")

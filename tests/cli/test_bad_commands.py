@@ -1,5 +1,3 @@
-import shutil
-
 import numpy as np
 import pytest
 from calling import call, refused
@@ -55,6 +53,9 @@ def test_a_bad_file_gets_one_sentence_and_writes_nothing(tmp_path, case):
     assert not (tmp_path / "out").exists()
 
 
+DIGITS = ("--problem", "hyperparameter", "--set", "problem.data=digits")
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -69,6 +70,7 @@ def test_a_bad_file_gets_one_sentence_and_writes_nothing(tmp_path, case):
         (("--seed", 2**32), "[run] seed is 4294967296"),
         (("--seed", "4294967295", "--seeds", "2"), "the last of 2 is 4294967296"),
         (("--engine", "simulatd"), "'simulated'"),
+        ((*DIGITS, "--set", "problem.batch_size=1000"), "batch_size is 1000"),
     ],
 )
 def test_a_bad_option_gets_one_sentence(experiment, tmp_path, arguments, part):
@@ -104,30 +106,19 @@ def test_line_numbers_are_right_with_a_byte_order_mark_and_other_line_ends(tmp_p
     assert "line 11" in refused(call("compare", "--config", path, "--out", tmp_path / "out"))
 
 
-def test_a_batch_larger_than_the_data(tmp_path, experiment):
-    options = ("--problem", "hyperparameter", "--set", "problem.data=digits", "--set", "problem.batch_size=1000")
-    sentence = refused(call("compare", "--config", experiment, "--out", tmp_path / "out", *options))
-    assert "batch_size is 1000" in sentence
-
-
-def test_errors_of_typer_have_the_same_form():
+def test_errors_of_typer_are_one_sentence_and_debug_raises_the_error(tmp_path):
     result = call("compare", "--no-such-option")
     assert result.exit_code == 2
     assert "Traceback" not in result.output
-
-
-def test_debug_raises_the_error(tmp_path):
     result = call("resume", tmp_path, "--debug")
     assert isinstance(result.exception, ValueError)
 
 
 @pytest.fixture
-def unfinished(finished, tmp_path):
+def unfinished(copied):
     """A folder in which the first method has finished, and the second has only a checkpoint."""
-    folder = tmp_path / "unfinished"
-    shutil.copytree(finished, folder)
-    (folder / "methods" / "tracking" / "point.npz").unlink()
-    return folder
+    (copied / "methods" / "tracking" / "point.npz").unlink()
+    return copied
 
 
 def test_a_damaged_checkpoint(unfinished):
@@ -159,8 +150,6 @@ def test_a_folder_without_a_run(tmp_path):
     assert "no config.toml" in refused(call("plot", tmp_path))
 
 
-def test_a_damaged_history(finished, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    (folder / "history.parquet").write_bytes(np.random.default_rng(0).bytes(100))
-    assert "history.parquet is damaged" in refused(call("plot", folder))
+def test_a_damaged_history(copied):
+    (copied / "history.parquet").write_bytes(np.random.default_rng(0).bytes(100))
+    assert "history.parquet is damaged" in refused(call("plot", copied))

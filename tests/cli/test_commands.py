@@ -1,12 +1,11 @@
 import json
-import shutil
 import tomllib
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, refused
+from calling import call, done, refused
 
 import hypergossip as hg
 from hypergossip.lab.cli.errors import one_sentence_errors
@@ -28,12 +27,8 @@ def test_compare_writes_a_folder_that_can_be_read(finished):
 
 
 def test_summary_is_strict_json_of_the_history(finished):
-    def refuse(constant):
-        raise AssertionError(constant)
-
-    summary = json.loads((finished / "summary.json").read_text(), parse_constant=refuse)
-    assert summary["status"] == "finished"
-    assert summary["seeds"] == [0, 1]
+    summary = json.loads((finished / "summary.json").read_text(), parse_constant=lambda constant: pytest.fail(constant))
+    assert (summary["status"], summary["seeds"]) == ("finished", [0, 1])
     assert {"hypergossip", "jax", "python"} <= set(summary["versions"])
     history = pd.read_parquet(finished / "history.parquet")
     rows = history[(history["method"] == "tracking") & (history["round"] >= 32)]
@@ -57,23 +52,21 @@ def test_a_byte_order_mark_is_ignored(experiment, tmp_path):
     marked = tmp_path / experiment.name
     marked.write_bytes(b"\xef\xbb\xbf" + experiment.read_bytes())
     assert read(marked) == read(experiment)
-    result = call("run", "--config", marked, "--method", "D-SGD", "--rounds", 0, "--out", tmp_path / "run")
-    assert result.exit_code == 0, result.output
+    done("run", "--config", marked, "--method", "D-SGD", "--rounds", 0, "--out", tmp_path / "run")
     kept = tmp_path / "run" / "config.toml"
     kept.write_bytes(b"\xef\xbb\xbf" + kept.read_bytes())  # an editor may write one
-    assert call("resume", tmp_path / "run", "--rounds", 1).exit_code == 0
+    done("resume", tmp_path / "run", "--rounds", 1)
 
 
 def test_run_takes_one_method_and_options_override_the_file(experiment, tmp_path):
     sentence = refused(call("run", "--config", experiment, "--out", tmp_path / "run"))
     assert "D-SGD, tracking" in sentence
     assert "--method" in sentence
-    result = call(
+    result = done(
         *("run", "--config", experiment, "--method", "D-SGD", "--rounds", 6, "--seeds", 1, "--seed", 7),
         *("--observe-every", 3, "--agents", 4, "--set", "problem.noise=0.0", "--out", tmp_path / "run"),
         *("--precision", "float32"),
     )
-    assert result.exit_code == 0, result.output
     assert result.stdout.strip().splitlines()[-1] == str(tmp_path / "run" / "figure.png")
     history = pd.read_parquet(tmp_path / "run" / "history.parquet")
     assert history["round"].tolist() == [0, 3, 6]
@@ -85,32 +78,28 @@ def test_run_takes_one_method_and_options_override_the_file(experiment, tmp_path
 
 def test_without_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = call(
+    done(
         *("run", "--problem", "quadratic", "--network", "complete", "--agents", 3, "--method", "interact"),
         *("--rounds", 2, "--set", "methods.interact.upper_step=0.1", "--set", "methods.interact.lower_step=1/5"),
     )
-    assert result.exit_code == 0, result.output
     assert (tmp_path / "runs" / "quadratic-interact" / "summary.json").is_file()
 
 
-def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, finished, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    before = (folder / "history.parquet").read_bytes()
-    sentence = refused(call("compare", "--config", experiment, "--out", folder))
-    assert f"hypergossip resume {folder}" in sentence
+def test_a_finished_folder_is_not_overwritten_unless_asked(experiment, copied):
+    before = (copied / "history.parquet").read_bytes()
+    sentence = refused(call("compare", "--config", experiment, "--out", copied))
+    assert f"hypergossip resume {copied}" in sentence
     assert "--overwrite" in sentence
-    assert (folder / "history.parquet").read_bytes() == before
+    assert (copied / "history.parquet").read_bytes() == before
     # A configuration that cannot run does not delete the earlier run, even with --overwrite.
-    refused(call("compare", "--config", experiment, "--out", folder, "--overwrite", "--set", "network.n=0"))
-    assert (folder / "history.parquet").read_bytes() == before
-    (folder / "mine.txt").write_text("kept")
-    options = ("--out", folder, "--overwrite", "--rounds", 4, "--method", "D-SGD")
-    result = call("compare", "--config", experiment, *options)
-    assert result.exit_code == 0, result.output
-    assert set(pd.read_parquet(folder / "history.parquet")["method"]) == {"D-SGD"}
-    assert [path.name for path in (folder / "methods").iterdir()] == ["D-SGD"]
-    assert (folder / "mine.txt").read_text() == "kept"
+    refused(call("compare", "--config", experiment, "--out", copied, "--overwrite", "--set", "network.n=0"))
+    assert (copied / "history.parquet").read_bytes() == before
+    (copied / "mine.txt").write_text("kept")
+    options = ("--out", copied, "--overwrite", "--rounds", 4, "--method", "D-SGD")
+    done("compare", "--config", experiment, *options)
+    assert set(pd.read_parquet(copied / "history.parquet")["method"]) == {"D-SGD"}
+    assert [path.name for path in (copied / "methods").iterdir()] == ["D-SGD"]
+    assert (copied / "mine.txt").read_text() == "kept"
 
 
 def test_a_folder_with_other_files_is_never_changed(experiment, tmp_path):
@@ -120,31 +109,25 @@ def test_a_folder_with_other_files_is_never_changed(experiment, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_resume_extends_a_run_bit_for_bit(experiment, finished, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    assert "already done 40 rounds" in refused(call("resume", folder, "--rounds", 30))
-    result = call("resume", folder, "--rounds", 60)
-    assert result.exit_code == 0, result.output
-    assert json.loads((folder / "summary.json").read_text())["methods"]["D-SGD"]["rounds"] == 60
-    whole = call("compare", "--config", experiment, "--out", tmp_path / "whole", "--rounds", 60)
-    assert whole.exit_code == 0, whole.output
+def test_resume_extends_a_run_bit_for_bit(experiment, copied, tmp_path):
+    assert "already done 40 rounds" in refused(call("resume", copied, "--rounds", 30))
+    done("resume", copied, "--rounds", 60)
+    assert json.loads((copied / "summary.json").read_text())["methods"]["D-SGD"]["rounds"] == 60
+    done("compare", "--config", experiment, "--out", tmp_path / "whole", "--rounds", 60)
     for label in ("D-SGD", "tracking"):
-        pieces, at_once = (hg.load(place / "methods" / label) for place in (folder, tmp_path / "whole"))
+        pieces, at_once = (hg.load(place / "methods" / label) for place in (copied, tmp_path / "whole"))
         np.testing.assert_array_equal(pieces.x, at_once.x)
         pd.testing.assert_frame_equal(
             pieces.history.drop(columns="seconds"), at_once.history.drop(columns="seconds"), check_exact=True
         )
 
 
-def test_resuming_a_finished_folder_runs_nothing_again(finished, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(finished, folder)
-    checkpoints = {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.npz")}
-    (folder / "history.parquet").unlink()
-    assert call("resume", folder).exit_code == 0
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("checkpoint.npz")} == checkpoints
-    assert (folder / "history.parquet").is_file()
+def test_resuming_a_finished_folder_runs_nothing_again(copied):
+    checkpoints = {path: path.stat().st_mtime_ns for path in copied.rglob("checkpoint.npz")}
+    (copied / "history.parquet").unlink()
+    done("resume", copied)
+    assert {path: path.stat().st_mtime_ns for path in copied.rglob("checkpoint.npz")} == checkpoints
+    assert (copied / "history.parquet").is_file()
 
 
 def test_a_method_that_diverges_does_not_stop_the_others(experiment, tmp_path):
@@ -163,16 +146,14 @@ def test_a_method_that_diverges_does_not_stop_the_others(experiment, tmp_path):
 
 def test_plot_draws_again(finished, tmp_path):
     figure = tmp_path / "figure.svg"
-    result = call("plot", finished, "--out", figure, "--title", "Again")
-    assert result.exit_code == 0, result.output
+    result = done("plot", finished, "--out", figure, "--title", "Again")
     assert result.stdout.strip() == str(figure)
     assert "<svg" in figure.read_text()
 
 
 def test_tune_writes_the_best_point_as_a_configuration(experiment, tmp_path):
     folder = tmp_path / "tuned"
-    result = call("tune", "--config", experiment, "--method", "D-SGD", "--out", folder)
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("tune", "--config", experiment, "--method", "D-SGD", "--out", folder)
     table = pd.read_csv(folder / "table.csv")
     assert len(table) == 4
     best = table.iloc[0]
@@ -182,14 +163,14 @@ def test_tune_writes_the_best_point_as_a_configuration(experiment, tmp_path):
     assert method["lower_step"] == {"scale": 0.2, "offset": 1, "power": "1/3"}
     json.loads((folder / "summary.json").read_text(), parse_constant=lambda constant: pytest.fail(constant))
     wider = ("--extend", 1, "--out", tmp_path / "wider")  # the best point is at an end, where one value is added
-    assert call("tune", "--config", experiment, "--method", "D-SGD", *wider).exit_code == 0
+    done("tune", "--config", experiment, "--method", "D-SGD", *wider)
     assert len(pd.read_csv(tmp_path / "wider" / "table.csv")) == 6
-    again = call("run", "--config", folder / "best.toml", "--rounds", 2, "--out", tmp_path / "best")
-    assert again.exit_code == 0, again.output
+    done("run", "--config", folder / "best.toml", "--rounds", 2, "--out", tmp_path / "best")
     assert "--grid" in refused(call("tune", "--config", experiment, "--method", "D-SGD", "--grid", "upper_step"))
 
 
-def test_list_has_one_line_for_every_name():
+def test_list_has_one_line_for_every_name_and_there_is_a_version():
+    assert call("--version").stdout == f"hypergossip {hg.__version__}\n"
     for kind, name in (("algorithms", "diamond"), ("networks", "ring"), ("problems", "quadratic"), ("data", "a9a")):
         result = call("list", kind)
         assert result.exit_code == 0
@@ -201,14 +182,9 @@ def test_list_has_one_line_for_every_name():
     assert "did you mean 'networks'" in refused(call("list", "network"))
 
 
-def test_version():
-    assert call("--version").stdout == f"hypergossip {hg.__version__}\n"
-
-
 def test_warnings_are_one_line_each(experiment, tmp_path, capsys):
     weak = ("--set", "methods.tracking.hypergradient.lipschitz=3", "--rounds", 1, "--out", tmp_path / "out")
-    result = call("run", "--config", experiment, "--method", "tracking", *weak)
-    assert result.exit_code == 0, result.output
+    result = done("run", "--config", experiment, "--method", "tracking", *weak)
     first = result.stderr.splitlines()[0]
     assert first.startswith("hypergossip: warning: [methods.tracking] Neumann: lipschitz = 3 does not bound")
     with one_sentence_errors(debug=False):

@@ -6,7 +6,7 @@ import json
 import networkx
 import numpy as np
 import pytest
-from calling import call, refused
+from calling import call, done, refused
 
 import hypergossip as hg
 from small_experiment import EXPERIMENT
@@ -25,8 +25,7 @@ def test_an_experiment_on_a_network_from_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     networkx.write_graphml(CITIES, "cities.graphml")
     path = experiment(tmp_path, 'name = "from_file"\npath = "cities.graphml"\nweights = "laplacian"')
-    result = call("run", "--config", path, "--method", "D-SGD", "--rounds", 2, "--out", tmp_path / "run")
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("run", "--config", path, "--method", "D-SGD", "--rounds", 2, "--out", tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["network"]["name"] == "cities"
     assert summary["network"]["names"] == ["Rome", "Oslo", "Bern", "Lima"]
@@ -36,16 +35,14 @@ def test_an_experiment_on_a_network_from_a_file(tmp_path, monkeypatch):
     algorithm = hg.DSGD(0.1, hg.PowerDecay(0.2, 1.0, 1 / 3), hg.Exact())
     ours = hg.solve(algorithm, problem, network, rounds=2, seeds=2, check=False, measure=False)
     np.testing.assert_array_equal(hg.load(tmp_path / "run" / "methods" / "D-SGD").x, ours.x)
-    again = call("plot", tmp_path / "run", "--out", tmp_path / "again.png")
-    assert again.exit_code == 0, (again.output, again.exception)
+    done("plot", tmp_path / "run", "--out", tmp_path / "again.png")
 
 
 def test_a_real_topology_given_only_by_options(tmp_path):
     path = importlib.resources.files("topohub") / "data" / "topozoo" / "Abilene.json"
     options = ("--network", "from_file", "--set", f"network.path={path}", "--set", "network.label=name")
     config = experiment(tmp_path, 'name = "from_file"')
-    result = call("run", "--config", config, "--method", "D-SGD", "--rounds", 1, "--out", tmp_path / "run", *options)
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("run", "--config", config, "--method", "D-SGD", "--rounds", 1, "--out", tmp_path / "run", *options)
     assert "Kansas City" in json.loads((tmp_path / "run" / "summary.json").read_text())["network"]["names"]
 
 

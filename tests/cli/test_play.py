@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, refused
+from calling import call, done, refused
 from PIL import Image
 
 GAME = """\
@@ -39,8 +39,7 @@ def trained(tmp_path_factory):
     """The folder of a run on a game; tests only read it."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "game.toml").write_text(GAME)
-    result = call("run", "--config", folder / "game.toml", "--out", folder / "run")
-    assert result.exit_code == 0, (result.output, result.exception)
+    result = done("run", "--config", folder / "game.toml", "--out", folder / "run")
     assert "return" in result.stdout
     assert "4 rounds, return -" in result.stderr
     return folder / "run"
@@ -55,8 +54,7 @@ def test_the_run_has_a_history_of_returns_and_a_figure(trained):
 
 
 def test_play_draws_an_episode_into_the_folder_of_the_run(trained, tmp_path):
-    result = call("play", trained)
-    assert result.exit_code == 0, (result.output, result.exception)
+    result = done("play", trained)
     animation, strip = result.stdout.strip().splitlines()
     assert animation == str(trained / "play-actor-critic-seed5-episode0.gif")
     assert strip == animation.replace(".gif", ".png")
@@ -72,7 +70,7 @@ def test_play_draws_an_episode_into_the_folder_of_the_run(trained, tmp_path):
 
 def test_a_reproduction_of_one_case_can_be_played(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "S9" / "cases" / "only")
-    assert call("play", tmp_path / "S9").exit_code == 0
+    done("play", tmp_path / "S9")
     assert (tmp_path / "S9" / "cases" / "only" / "play-actor-critic-seed5-episode0.gif").is_file()
     shutil.copytree(trained, tmp_path / "S9" / "cases" / "second")
     assert str(tmp_path / "S9" / "cases" / "second") in refused(call("play", tmp_path / "S9"))
@@ -93,8 +91,7 @@ def test_other_folders_and_options_are_refused_with_advice(trained, finished, tm
 def test_a_game_has_no_metric_for_tuning_or_stopping(trained, tmp_path):
     tuned = ("tune", "--config", trained / "config.toml", "--grid", "upper_step=0.1,0.3", "--rounds", 2)
     assert "observes return" in refused(call(*tuned, "--out", tmp_path / "a"))
-    result = call(*tuned, "--seeds", 1, "--score", "return", "--largest", "--out", tmp_path / "b")
-    assert result.exit_code == 0, (result.output, result.exception)
+    done(*tuned, "--seeds", 1, "--score", "return", "--largest", "--out", tmp_path / "b")
     table = pd.read_csv(tmp_path / "b" / "table.csv")
     assert table["score"].is_monotonic_decreasing
     stopped = call("run", "--config", trained / "config.toml", "--stop", 0.1, "--out", tmp_path / "c")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from calling import call, refused
+from calling import call, done, refused
 
 from hypergossip.lab.experiments import catalogue
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
@@ -53,8 +53,7 @@ def no_data(monkeypatch, tmp_path):
 def finished(known, tmp_path_factory):
     """A quick run of the small experiment: its folder and the result of the command."""
     folder = tmp_path_factory.mktemp("finished") / "Q7"
-    result = call("reproduce", "q7", "--quick", "--out", folder)
-    assert result.exit_code == 0, (result.output, result.exception)
+    result = done("reproduce", "q7", "--quick", "--out", folder)
     return folder, result
 
 
@@ -96,8 +95,7 @@ def test_the_same_command_reads_finished_runs(finished):
     assert kept
     history, times = (folder / "history.csv").read_bytes(), [path.stat().st_mtime_ns for path in kept]
     (folder / "history.csv").unlink()
-    result = call("reproduce", "Q7", "--quick", "--out", folder)
-    assert result.exit_code == 0, (result.output, result.exception)
+    result = done("reproduce", "Q7", "--quick", "--out", folder)
     assert (folder / "history.csv").read_bytes() == history
     assert [path.stat().st_mtime_ns for path in kept] == times
     assert "of 2 points" not in result.stderr  # nothing was tuned again
@@ -120,8 +118,7 @@ def test_a_damaged_mark_gets_a_sentence_and_can_be_replaced(tmp_path, no_data):
         for part in (f"{marker} is damaged", "--overwrite", "--out"):
             assert part in sentence, sentence
         assert marker.read_bytes() == damaged
-    replaced = call("reproduce", "Q7", "--quick", "--rounds", "2", "--overwrite", "--out", tmp_path)
-    assert replaced.exit_code == 0, replaced.output
+    done("reproduce", "Q7", "--quick", "--rounds", "2", "--overwrite", "--out", tmp_path)
 
 
 def test_overwrite_keeps_the_earlier_run_if_the_new_one_cannot_start(finished, no_data):

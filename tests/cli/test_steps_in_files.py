@@ -5,7 +5,7 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, refused
+from calling import call, done, refused
 
 import hypergossip as hg
 from hypergossip.lab import build as building
@@ -107,13 +107,11 @@ def test_a_file_gives_the_same_numbers_as_the_call(tmp_path):
     path.write_text(FILE.replace(OLD, OLD.replace("0.1", table, 1), 1))
     options = ("--config", path, "--method", "D-SGD", "--rounds", 4, "--seeds", 1)
     grid = ("--grid", "upper_step.decay=0.05,0.1", "--grid", "upper_step.tilt.scale=0.2")
-    result = call("tune", *options, *grid, "--out", tmp_path / "tuned")
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("tune", *options, *grid, "--out", tmp_path / "tuned")
     best = pd.read_csv(tmp_path / "tuned" / "table.csv").iloc[0]
 
     options = ("--config", tmp_path / "tuned" / "best.toml", "--method", "D-SGD", "--rounds", 4, "--seeds", 1)
-    result = call("run", *options, "--out", tmp_path / "run")
-    assert result.exit_code == 0, (result.output, result.exception)
+    done("run", *options, "--out", tmp_path / "run")
     steps = {"decay": best["upper_step.decay"], "tilt": hg.PowerDecay(0.2, 2.0)}
     algorithm = hg.DSGD(steps, hg.PowerDecay(0.2), hg.Exact())
     options = {"rounds": 4, "seeds": 1, "check": False, "measure": False}

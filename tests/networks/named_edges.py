@@ -12,7 +12,6 @@ def joined(network: Network) -> set[frozenset[str]]:
 
 
 def written(folder: Path, name: str, content: bytes | str) -> Path:
-    """The path of a file with this content."""
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

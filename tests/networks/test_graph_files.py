@@ -199,19 +199,16 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, case):
 
 
 def test_other_wrong_calls_get_advice(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"absent\.gml cannot be read \(No such file .*starts from the working directory"
+    good = written(tmp_path, "a.txt", "a b")
+    for path, options, words in (
+        ("absent.gml", {}, r"absent\.gml cannot be read \(No such file .*starts from the working directory"),
+        (tmp_path, {"format": "gml"}, r"cannot be read \(Is a directory\)"),
+        (good, {"format": "dot"}, "format is 'dot'; choose one of graphml, gml, json, edges"),
+        (good, {"weights": "metropolys"}, "no weights called 'metropolys'"),
+        (good, {"label": "name"}, "2 of 2 nodes have no 'name'; label = 'id'"),
     ):
-        networks.from_file("absent.gml")
-    with pytest.raises(ValueError, match=r"cannot be read \(Is a directory\)"):
-        networks.from_file(tmp_path, format="gml")
-    path = written(tmp_path, "a.txt", "a b")
-    with pytest.raises(ValueError, match="format is 'dot'; choose one of graphml, gml, json, edges"):
-        networks.from_file(path, format="dot")
-    with pytest.raises(ValueError, match="no weights called 'metropolys'"):
-        networks.from_file(path, weights="metropolys")
-    with pytest.raises(ValueError, match="2 of 2 nodes have no 'name'; label = 'id'"):
-        networks.from_file(path, label="name")
+        with pytest.raises(ValueError, match=words):
+            networks.from_file(path, **options)
 
 
 @pytest.mark.parametrize("group", ["topozoo", "sndlib"])

@@ -60,15 +60,9 @@ def test_edges_are_those_of_the_graph(network, graph):
     ids=lambda network: f"{network.name} {network.weights}",
 )
 def test_one_agent_alone(network):
-    assert network.agents == 1
-    assert network.mixing.toarray().tolist() == [[1.0]]
-    assert network.lambda_ == 0.0
-    assert network.spectral_gap == 1.0
-    assert network.smallest_eigenvalue == 1.0
-    assert network.density == 0.0
-    assert network.degrees.tolist() == [0]
-    assert network.edges.shape == (0, 2)
-    assert network.laplacian.toarray().tolist() == [[0.0]]
+    assert (network.agents, network.density, network.degrees.tolist(), network.edges.shape) == (1, 0.0, [0], (0, 2))
+    assert (network.mixing.toarray().tolist(), network.laplacian.toarray().tolist()) == ([[1.0]], [[0.0]])
+    assert (network.lambda_, network.spectral_gap, network.smallest_eigenvalue) == (0.0, 1.0, 1.0)
 
 
 def test_erdos_renyi_is_drawn_again_until_connected():

@@ -75,10 +75,12 @@ def test_from_mixing_takes_dense_and_sparse(convert):
     assert network.edges.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
 
 
-def test_from_mixing_takes_negative_weights_that_average():
+def test_from_mixing_takes_negative_weights_that_average_and_odd_rings_without_own_weights():
     best = networks.erdos_renyi(12, 0.3, seed=3, weights="fastest")
     assert best.mixing.data.min() < 0
     assert networks.from_mixing(best.mixing).lambda_ == best.lambda_
+    ring = networks.from_mixing((networks.ring(5).laplacian.toarray() != 0) / 2 - np.eye(5) / 2)
+    assert ring.lambda_ == pytest.approx(np.cos(np.pi / 5), abs=1e-14)
 
 
 def altered(entries, n=6):
@@ -126,11 +128,6 @@ def repelling_path(n):
 def test_what_is_no_mixing_matrix_is_refused_by_name(matrix, words):
     with pytest.raises(ValueError, match=words):
         networks.from_mixing(matrix)
-
-
-def test_odd_rings_without_own_weights_average():
-    network = networks.from_mixing((networks.ring(5).laplacian.toarray() != 0) / 2 - np.eye(5) / 2)
-    assert network.lambda_ == pytest.approx(np.cos(np.pi / 5), abs=1e-14)
 
 
 def test_what_is_no_graph_and_complex_weights_are_refused():

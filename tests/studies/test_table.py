@@ -20,22 +20,11 @@ COSTS = ["round", "samples", "bytes_sent", "seconds"]
 
 def history(metrics, rounds=ROUNDS):
     """One row a seed and round; every cost is a multiple of the rounds."""
-    frames = [
-        pd.DataFrame(
-            {
-                "seed": seed,
-                "round": rounds,
-                "samples": 3.0 * rounds,
-                "bytes_sent": 100.0 * rounds,
-                "seconds": 0.5 * rounds,
-                "metric": metric,
-                "lower_error": 0.9 * np.asarray(metric),
-                "stationarity": 0.1 * np.asarray(metric),
-                "test_accuracy": 0.8,
-            }
-        )
-        for seed, metric in enumerate(metrics)
-    ]
+    costs = {"round": rounds, "samples": 3.0 * rounds, "bytes_sent": 100.0 * rounds, "seconds": 0.5 * rounds}
+    frames = []
+    for seed, metric in enumerate(map(np.asarray, metrics)):
+        errors = {"metric": metric, "lower_error": 0.9 * metric, "stationarity": 0.1 * metric, "test_accuracy": 0.8}
+        frames.append(pd.DataFrame({"seed": seed, **costs, **errors}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -102,16 +91,10 @@ def test_the_sentences_say_who_is_not_outperformed():
     )
 
 
-def test_names_are_joined():
+def test_names_columns_and_numbers_for_people():
     assert [formatting.joined(names) for names in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
-
-
-def test_markdown_keeps_its_columns():
     lines = formatting.markdown(["|x|", "b"], [["1", "a|b"], ["2", ""]])
     assert lines == ["| \\|x\\| | b |", "| --- | ---: |", "| 1 | a\\|b |", "| 2 |  |"]
-
-
-def test_numbers_for_people():
     assert [formatting.cost("round", n) for n in (12345.6, np.inf)] == ["12,346", "–"]
     assert [formatting.cost("bytes_sent", n) for n in (12, 12_345, 12_345_678)] == ["12", "12.3 kB", "12.3 MB"]
     assert [formatting.cost("seconds", n) for n in (0.123, 123.4)] == ["0.12", "123"]
@@ -121,8 +104,7 @@ def test_numbers_for_people():
 @pytest.mark.parametrize("rounds", [5, 40, 500, 2000])
 def test_the_rounds_that_are_measured(rounds):
     seen = looks(rounds)
-    assert seen[0] == 0
-    assert seen[-1] == rounds
+    assert (seen[0], seen[-1]) == (0, rounds)
     assert seen == sorted(set(seen))
     assert all(later <= 1.6 * earlier for earlier, later in pairwise(seen[1:]))
 
@@ -163,18 +145,12 @@ def on_quadratic(monkeypatch):
 def test_a_run_is_what_solve_runs_with_the_tuned_steps(on_quadratic, tmp_path):
     record, tuning = runs.run(ENTRY, SMALL, None)
     assert not record.failed
-    best = hg.tune(
-        hg.DSGD(0.1, 0.3, hg.Exact()),
-        on_quadratic,
-        GROUPS["network"].network(),
-        grid={"upper_step": [0.1, 0.2]},
-        rounds=20,
-        seeds=1,
-    )
+    network, options = GROUPS["network"].network(), {"grid": {"upper_step": [0.1, 0.2]}, "rounds": 20, "seeds": 1}
+    best = hg.tune(hg.DSGD(0.1, 0.3, hg.Exact()), on_quadratic, network, **options)
     assert record.about["upper"] == pytest.approx(best.best.upper_step)
     assert record.about["edges"] == ["upper"] * (best.best.upper_step == 0.2) + ["lower"]
     assert len(tuning) == 2
-    solved = hg.solve(best.best, on_quadratic, GROUPS["network"].network(), rounds=20, seeds=3, check=False).history
+    solved = hg.solve(best.best, on_quadratic, network, rounds=20, seeds=3, check=False).history
     mine, theirs = (h[h["round"] == 20].set_index("seed") for h in (record.history, solved))
     for column in ("metric", "samples", "bytes_sent", "lower_gradients"):
         np.testing.assert_allclose(mine[column], theirs[column], rtol=1e-9)

@@ -14,14 +14,22 @@ from hypergossip.engines import Job
 from hypergossip.problems import quadratic
 from hypergossip.problems.quadratic import solution as quadratic_solution
 
+CLAIMS = ("series", "consensus", "heterogeneity", "convergence")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Every claim, with its `quick` size."""
     folder = tmp_path_factory.mktemp("theory")
-    for name in ("series", "consensus", "heterogeneity"):
+    for name in CLAIMS:
         run(name, folder, quick=True)
     return folder
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_claim_leaves_a_table_and_a_figure(folder, name):
+    assert len(pd.read_csv(folder / f"{name}.csv")) > 1
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_names_are_the_files():
@@ -30,10 +38,9 @@ def test_the_names_are_the_files():
         assert all(callable(getattr(claim, part)) for part in ("measure", "draw", "report"))
 
 
-@pytest.mark.parametrize("name", ["series", "consensus", "heterogeneity"])
-def test_a_claim_leaves_a_table_and_a_figure(folder, name):
-    assert len(pd.read_csv(folder / f"{name}.csv")) > 1
-    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+def test_more_rounds_have_a_smaller_mean_metric(folder):
+    ends = pd.read_csv(folder / "convergence.csv").groupby("T")["metric"].mean()
+    assert ends.iloc[-1] < ends.iloc[0]
 
 
 def test_the_series_rate_is_theorys(folder):
@@ -126,11 +133,3 @@ def test_the_slopes_that_are_reported_are_those_of_the_table():
     assert "1 T^-0.67 within 0 %" in said["DIAMOND, c = 0.1, t^(-1/3), own best"]
     labels = [text.get_text() for text in convergence.draw(table).legends[0].get_texts()]
     assert labels == ["DIAMOND, $t^{-1/3}$: $-0.67$", "D-SGD, $t^{-1/3}$: $-0.33$"]
-
-
-def test_convergence_runs(tmp_path):
-    run("convergence", tmp_path, quick=True)
-    table = pd.read_csv(tmp_path / "convergence.csv")
-    assert (tmp_path / "convergence.png").exists()
-    ends = table.groupby("T")["metric"].mean()
-    assert ends.iloc[-1] < ends.iloc[0]

@@ -1,4 +1,7 @@
-"""What makes no parallel environment, numbers and global states that are none, and errors of an environment's own."""
+"""What makes no parallel environment, global states that are none, an environment's own errors, and its seed."""
+
+import random
+from itertools import count
 
 import gymnasium
 import jax
@@ -66,11 +69,8 @@ def test_a_global_state_that_is_not_there():
     refused("omit whole", Plain, whole=lambda environment: environment.status())
     refused("whole is 'observations'; give a function of an environment", Plain, whole="observations")
     refused("whole returns type object for plain", Plain, whole=lambda environment: None)
-    refused(
-        "the shape (2,) for plain, but returned (1,) before",
-        Plain,
-        whole=lambda environment: np.zeros(1 + environment.t),
-    )
+    changing = lambda environment: np.zeros(1 + environment.t)
+    refused("the shape (2,) for plain, but returned (1,) before", Plain, whole=changing)
 
 
 def test_environments_that_are_refused_are_closed():
@@ -89,10 +89,8 @@ def breaks(time):
 
 
 def test_what_an_environment_raises_is_told_with_its_step_and_seed():
-    sentence = (
-        "the environment plain raised KeyError at step 3 of the episode that began with reset(seed=20231): 'wheel'"
-    )
-    error = refused(sentence, breaks(3), EnvironmentFailure)
+    sentence = "raised KeyError at step 3 of the episode that began with reset(seed=20231): 'wheel'"
+    error = refused(f"the environment plain {sentence}", breaks(3), EnvironmentFailure)
     assert isinstance(error.__cause__, KeyError)
     refused("plain raised TypeError at the reset", changed(reset=lambda self: None), EnvironmentFailure)
 
@@ -105,9 +103,8 @@ def breaking():
     return game, actor_critic(game, actor=small, critic=small, reward_model=False, episodes=1, test_episodes=1)
 
 
-WITHIN = (
-    rf"^the environment plain raised KeyError at step {LATE} of the episode that began with reset\(seed=\d+\): 'wheel'$"
-)
+EPISODE = r"the episode that began with reset\(seed=\d+\)"
+WITHIN = rf"^the environment plain raised KeyError at step {LATE} of {EPISODE}: 'wheel'$"
 
 
 def test_what_it_raises_within_a_run_is_no_text_of_jaxs(breaking):
@@ -132,3 +129,82 @@ def test_an_error_of_another_program_stays_what_it_is(breaking):
     shape = jax.ShapeDtypeStruct((), float)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"), own_errors(problem.oracles):
         jax.block_until_ready(jax.jit(lambda x: jax.pure_callback(fail, shape, x))(1.0))
+
+
+# What else than the seed may decide: each is right but for that.
+SHARED, ENDS = count(), count(1)
+unseeded = lambda self: self.tell(np.random.default_rng().random(2))
+drawn = lambda self: self.tell(random.random())
+
+
+class Kept(Plain):
+    episodes = 0
+
+    def reset(self, seed=None, options=None):
+        self.episodes += 1
+        return super().reset(seed)
+
+    def seen(self):
+        return self.tell(np.full(2, float(self.episodes)))
+
+
+class SeededOnce(Plain):
+    def __init__(self):
+        super().__init__()
+        self.own = np.random.default_rng(0)
+
+    def state(self):
+        return self.own.random(3)
+
+
+class SeedsWhatAllDrawFrom(Plain):
+    """Right alone, and wrong as soon as two episodes are played side by side."""
+
+    def reset(self, seed=None, options=None):
+        random.seed(seed)
+        return super().reset(seed)
+
+    rewards = drawn
+
+
+@pytest.mark.parametrize(
+    ("environment", "differs", "options"),
+    [
+        (changed(seen=unseeded), "the same one, .* differs in its observations at the reset", {}),
+        (changed(rewards=drawn), "the same one, .* differs in its rewards at step 1", {}),
+        (Kept, "the same one, .* differs in its observations at the reset", {}),
+        (changed(rewards=lambda self: self.tell(next(SHARED))), "differs in its rewards at step 1", {}),
+        (SeededOnce, "differs in its global state at the reset", {"whole": lambda environment: environment.state()}),
+        (SeedsWhatAllDrawFrom, "another one of its kind, .* differs in its rewards at step 1", {}),
+        (changed(cut=lambda self: self.tell(next(ENDS) == 4)), "differs in its length at step 5", {}),
+    ],
+)
+def test_an_environment_that_its_seed_does_not_decide(environment, differs, options):
+    random.seed(0)
+    with pytest.raises(ValueError, match=f"the seed of the environment plain does not determine it: .*{differs}"):
+        from_parallel(environment, horizon=HORIZON, **options)
+
+
+def test_an_environment_that_its_seed_decides_is_taken_whatever_its_numbers():
+    for value in (np.full(2, np.nan), np.array([True, False]), np.array([250, 5], np.uint8)):
+        from_parallel(changed(seen=lambda self, value=value: self.tell(value)), horizon=HORIZON)
+
+
+def test_the_trial_is_short_and_its_environments_are_used():
+    made, steps = [], []
+
+    class Counted(Plain):
+        def __init__(self):
+            made.append(self)
+            super().__init__()
+
+        def step(self, actions):
+            steps.append(self.t)
+            return super().step(actions)
+
+    game = from_parallel(Counted, horizon=1000)
+    assert (len(made), len(steps)) == (2, 3 * 8)
+    assert from_parallel(Counted, horizon=2, live=1).horizon == 2
+    assert (len(made), len(steps)) == (4, 3 * 8 + 3 * 2)
+    played(game)
+    assert len(made) == 4

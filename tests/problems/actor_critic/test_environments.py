@@ -19,13 +19,9 @@ def one_leaves(at, flags="over", agents=lambda self: self.agents):
 LEFT = "others continue to play, at step {} of plain: 'a' is {}, and 'b' continues; from_parallel needs"
 
 
-@pytest.mark.parametrize("flags", ["over", "cut"])
-def test_an_agent_that_is_over_before_it_leaves_the_list(flags):
-    late = one_leaves(2, flags, lambda self: ["b"] if self.t > 2 else ["a", "b"])
-    refused(LEFT.format(2, "over"), late)
-
-
-def test_an_agent_that_leaves_the_list_without_a_word():
+def test_an_agent_that_is_over_before_it_leaves_the_list_or_leaves_it_without_a_word():
+    for flags in ("over", "cut"):
+        refused(LEFT.format(2, "over"), one_leaves(2, flags, lambda self: ["b"] if self.t > 2 else ["a", "b"]))
     refused(LEFT.format(3, "no longer there"), changed(remaining=lambda self: ["b"] if self.t == 3 else self.agents))
 
 
@@ -87,23 +83,22 @@ def test_answers_that_lack_an_agent_or_hold_an_unknown_one(method):
     refused(f"the {what} of plain {when} are None; return a dict", changed(**{method: lambda self: None}))
 
 
-def late_joiner(self, seed=None, options=None):
-    answer = Plain.reset(self, seed)
-    self.agents = ["a"]
-    return answer
+def reset_to(**lists):
+    """A reset after which the environment has these lists of agents."""
 
+    def reset(self, seed=None, options=None):
+        answer = Plain.reset(self, seed)
+        vars(self).update(lists)
+        return answer
 
-def other_agents(self, seed=None, options=None):
-    answer = Plain.reset(self, seed)
-    self.possible_agents = ["a", "b", "c"]
-    return answer
+    return changed(reset=reset)
 
 
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        (changed(reset=late_joiner), "agent 'b' of plain is absent at the reset (the agents are ['a'])"),
-        (changed(reset=other_agents), "possible_agents of plain was ['a', 'b'], but is ['a', 'b', 'c'] after a reset"),
+        (reset_to(agents=["a"]), "agent 'b' of plain is absent at the reset (the agents are ['a'])"),
+        (reset_to(possible_agents=["b"]), "possible_agents of plain was ['a', 'b'], but is ['b'] after a reset"),
         (changed(possible_agents=()), "possible_agents of plain is []"),
         (changed(possible_agents=("a", "a")), "possible_agents of plain is ['a', 'a']"),
         (changed(seen=lambda self: self.tell(np.zeros(3))), "the observation of agent 'a' of plain at the reset"),
@@ -129,12 +124,9 @@ def test_masks_are_refused_even_where_all_actions_are_allowed(key):
     refused(f"the observation of agent 'a' has '{key}'", changed(observation_space=space))
 
 
-def test_a_mask_that_comes_later_is_refused_as_it_comes():
+def test_a_mask_that_comes_later_is_refused_as_it_comes_and_infos_may_be_anything_else():
+    for told in ({}, {"a": {"score": 1}}, None, {"a": None, "b": None}):
+        from_parallel(changed(infos=lambda self, told=told: told), horizon=HORIZON)
     game = from_parallel(changed(infos=lambda self: self.tell(MASK if self.t == LATE else {})), horizon=HORIZON)
     with pytest.raises(Exception, match="the info of agent 'a' has 'action_mask'"):
         played(game)
-
-
-def test_infos_may_be_anything_else():
-    for told in ({}, {"a": {"score": 1}}, None, {"a": None, "b": None}):
-        from_parallel(changed(infos=lambda self, told=told: told), horizon=HORIZON)

@@ -17,7 +17,6 @@ from hypergossip.problems.actor_critic import (
     Net,
     actor_critic,
     cooperative_navigation,
-    navigation,
     networked_process,
     pursuit_evasion,
 )
@@ -65,6 +64,8 @@ def test_gradients_are_those_of_loops_over_every_step(trace):
     steps, episodes = alive.shape
     assert over.any()
     assert not alive.all()
+    assert (alive[1:] == (alive[:-1] & ~over[:-1])).all()  # nothing that comes after the end counts
+    assert not np.asarray(seen.rewards)[~alive].any()
     value = jax.jit(lambda critic, t, e: form.critic(critic, seen.states[t, e][None])[0, 0])
     model, rewards = np.asarray(form.model(tree["reward_model"], seen)), np.asarray(played.rewards)
 
@@ -120,14 +121,6 @@ def test_entropy_is_added_to_the_loss():
         return jnp.sum(jnp.where(played.seen.alive, each, 0.0)) / float(np.sum(played.seen.alive))
 
     np.testing.assert_allclose(more, -0.5 * jax.grad(entropy)(x), atol=1e-12)
-
-
-def test_nothing_that_comes_after_the_end_counts():
-    problem = small_problem()
-    played = problem.agent(0).play(perturbed(problem.upper), KEY)
-    alive, over = np.asarray(played.seen.alive), np.asarray(played.seen.over)
-    assert (alive[1:] == (alive[:-1] & ~over[:-1])).all()
-    assert not np.asarray(played.seen.rewards)[~alive].any()
 
 
 @pytest.mark.parametrize("net", [FullyConnected((5, 4)), FullyConnected(()), Convolutional((3, 2), 6)])
@@ -211,7 +204,3 @@ def test_pursuit_learns_by_convolutions_with_one_layer_shared():
     assert 0 < problem.upper.shared_size == kernels[0].size + 2
     assert "metric" not in result.history
     assert result.history["samples"].iloc[-1] == 2 * 2 * 6
-
-
-def test_navigation_is_the_default_games_size():
-    assert navigation(4).agents == cooperative_navigation(4, widths=(2,)).agents == 4

@@ -136,28 +136,27 @@ def test_the_end_as_the_parallel_environment_tells_it():
     np.testing.assert_allclose(navigation(3, whole="compact").global_state(state), compact, atol=1e-12)
 
 
-@pytest.mark.parametrize("apart", [1e-8, 1e-3, 0.2999999, 0.3, 0.3000001])
-def test_contact_at_its_limits(apart):
-    position = np.array([[0.1, 0.2], [0.1 + apart * 0.6, 0.2 + apart * 0.8]])
-    place = position, np.zeros((2, 2)), np.ones((2, 2))
+def contact(apart, actions):
+    """Two agents at rest at this distance: mpe2's environment and rewards after a step, and our state and rewards."""
+    place = np.array([[0.1, 0.2], [0.1 + apart * 0.6, 0.2 + apart * 0.8]]), np.zeros((2, 2)), np.ones((2, 2))
     environment = theirs(2, 1.0)
     environment.reset(seed=0)
     put(environment, *place)
-    gained, _, _ = play(environment, [0, 0])
-    state, rewards, _, _ = navigation(2, local_ratio=1).step(start_of(*place), jnp.zeros(2, jnp.int32))
+    state, rewards, _, _ = navigation(2, local_ratio=1).step(start_of(*place), jnp.asarray(actions))
+    return environment, play(environment, actions)[0], state, rewards
+
+
+@pytest.mark.parametrize("apart", [1e-8, 1e-3, 0.2999999, 0.3, 0.3000001])
+def test_contact_at_its_limits(apart):
+    environment, gained, state, rewards = contact(apart, [0, 0])
     np.testing.assert_allclose(state.velocity, stand(environment)[1], atol=1e-7 if apart < 1e-6 else 1e-12)
     np.testing.assert_allclose(rewards, gained, atol=1e-12)
 
 
 def test_one_point_pushes_nobody_where_mpe2_divides_by_zero():
-    place = np.array([[0.1, 0.2], [0.1, 0.2]]), np.zeros((2, 2)), np.ones((2, 2))
-    environment = theirs(2)
-    environment.reset(seed=0)
-    put(environment, *place)
     with np.errstate(invalid="ignore"):
-        play(environment, [0, 4])
+        environment, _, state, rewards = contact(0.0, [0, 4])
     assert np.isnan(stand(environment)[1]).all()
-    state, rewards, _, _ = navigation(2).step(start_of(*place), jnp.asarray([0, 4]))
     np.testing.assert_allclose(state.velocity, [[0, 0], [0, 0.5]])
     assert np.isfinite(rewards).all()
 
@@ -272,14 +271,13 @@ def test_a_sweep_over_local_ratio_compiles_once():
     assert traces == ["mpe2"]
 
 
-@pytest.mark.parametrize("whole", ["observations", "compact"])
 @pytest.mark.parametrize("agents", [1, 2])
-def test_shapes_of_few(agents, whole):
-    game = navigation(agents, whole=whole)
-    state = game.reset(jax.random.key(0))
-    assert game.observe(state).shape == (agents, 6 * agents)
-    assert game.global_state(state).shape == (6 * agents ** (2 if whole == "observations" else 1),)
-    assert game.step(state, jnp.zeros(agents, jnp.int32))[1].shape == (agents,)
+def test_shapes_of_few(agents):
+    for whole, size in (("observations", 6 * agents**2), ("compact", 6 * agents)):
+        game = navigation(agents, whole=whole)
+        state = game.reset(jax.random.key(0))
+        assert (game.observe(state).shape, game.global_state(state).shape) == ((agents, 6 * agents), (size,))
+        assert game.step(state, jnp.zeros(agents, jnp.int32))[1].shape == (agents,)
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ class Walk(ParallelEnv):
 
     made = steps = 0
 
-    def __init__(self, leaves=False, spaces=None):
+    def __init__(self, spaces=None):
         Walk.made += 1
-        self.metadata, self.possible_agents, self.leaves = {"name": "walk"}, ["left", "right"], leaves
+        self.metadata, self.possible_agents = {"name": "walk"}, ["left", "right"]
         self.spaces = spaces or {name: Discrete(3, start=-1) for name in self.possible_agents}
 
     def observation_space(self, agent):
@@ -108,7 +108,7 @@ class Walk(ParallelEnv):
         self.place = self.place + [actions[name] for name in self.possible_agents]
         self.time += 1
         won, cut = bool((self.place >= 6).any()), self.time == 12
-        self.agents = [] if won or cut else ["left"] if self.leaves else self.agents
+        self.agents = [] if won or cut else self.agents
         each = lambda value: dict.fromkeys(self.possible_agents, value)
         return self.told(), {"left": self.place[0], "right": self.place[1]}, each(won), each(cut), each({})
 
@@ -214,11 +214,6 @@ def test_mpe2s_navigation_as_a_game_is_ours():
     assert last.over
 
 
-def test_agents_that_leave_get_advice(counted):
-    with pytest.raises(ValueError, match="others continue to play, at step 1"):
-        from_parallel(lambda: Walk(leaves=True), **WHOLE)
-
-
 @pytest.mark.parametrize(
     ("spaces", "advice"),
     [
@@ -229,8 +224,3 @@ def test_agents_that_leave_get_advice(counted):
 def test_spaces_that_do_not_fit_get_advice(spaces, advice):
     with pytest.raises(ValueError, match=advice):
         from_parallel(lambda: Walk(spaces=spaces), horizon=3)
-
-
-def test_numbers_that_make_no_sense_get_advice():
-    with pytest.raises(ValueError, match="horizon is 0 and live 64; give whole numbers, at least 1"):
-        from_parallel(Walk, horizon=0)

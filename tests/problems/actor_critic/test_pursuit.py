@@ -141,18 +141,12 @@ def begin(recording):
     )
 
 
-@pytest.fixture(scope="module", params=SETTINGS, ids=lambda name: name.replace(" ", "-"))
-def both(request):
-    """A recording and our replay of it."""
-    recording = record(SETTINGS[request.param], STEPS[request.param])
-    replayed = replay(
-        ours(SETTINGS[request.param]), begin(recording), jnp.asarray(recording.actions), jnp.asarray(recording.script)
-    )
-    return request.param, recording, jax.tree.map(np.asarray, replayed)
-
-
-def test_every_step_is_pettingzoos(both):
-    name, recording, (first, (observations, states, rewards, terminated, truncated, left)) = both
+@pytest.mark.parametrize("name", SETTINGS, ids=lambda name: name.replace(" ", "-"))
+def test_every_step_and_every_end_of_an_episode_is_pettingzoos(name):
+    recording = record(SETTINGS[name], STEPS[name])
+    moves = jnp.asarray(recording.actions), jnp.asarray(recording.script)
+    replayed = jax.tree.map(np.asarray, replay(ours(SETTINGS[name]), begin(recording), *moves))
+    first, (observations, states, rewards, terminated, truncated, left) = replayed
     played = recording.played
     assert played.sum() >= STEPS[name]
     np.testing.assert_allclose(first, recording.first, rtol=0, atol=1e-9)
@@ -165,10 +159,6 @@ def test_every_step_is_pettingzoos(both):
         np.testing.assert_array_equal(np.repeat(flag[played][:, None], theirs.shape[-1], axis=1), theirs[played])
     caught = recording.evaders.shape[1] - recording.left[played].min()
     assert caught > 0 or name in NO_CATCH
-
-
-def test_every_episode_ends_as_and_when_pettingzoos_does(both):
-    _, recording, (_, (*_, terminated, truncated, _)) = both
     length, horizon = recording.played.sum(axis=1), recording.played.shape[1]
     ends = terminated | truncated
     np.testing.assert_array_equal(np.argmax(ends, axis=1) + 1, length)

@@ -56,11 +56,7 @@ def our_returns(settings, episodes):
     return np.asarray(jax.vmap(play)(jax.random.split(jax.random.key(2), episodes)))
 
 
-@pytest.mark.parametrize(
-    ("settings", "episodes"),
-    [(PAPER, 45), (CORNERS, 90)],
-    ids=["paper", "corners"],
-)
+@pytest.mark.parametrize(("settings", "episodes"), [(PAPER, 45), (CORNERS, 90)], ids=["paper", "corners"])
 def test_random_policies_earn_what_they_earn_in_pettingzoo(settings, episodes):
     """Starts, wandering, catching and the end together: the mean returns differ by chance alone."""
     samples = their_returns(settings, episodes), our_returns(settings, 2000)

@@ -38,8 +38,7 @@ def in_world(problem, function):
 def test_the_joint_policy_and_its_chain_are_probabilities():
     joint = joint_policy(random_policies()[1])
     np.testing.assert_allclose(joint.sum(axis=1), 1, rtol=1e-12)
-    # The highest digit is agent 0's.
-    policies = random_policies()[1]
+    policies = random_policies()[1]  # the highest digit is agent 0's
     np.testing.assert_allclose(joint[:, 0], jnp.prod(policies[:, :, 0], axis=0), rtol=1e-12)
     np.testing.assert_allclose(joint[:, : joint.shape[1] // 2].sum(axis=1), policies[0, :, 0], rtol=1e-12)
     for horizon in (None, 7):
@@ -111,15 +110,14 @@ def run(algorithm, problem, rounds, measure):
     return hg.solve(algorithm, problem, RING, rounds=rounds, observe_every=rounds, check=False, measure=measure)
 
 
-@pytest.mark.parametrize("features", [3])
-def test_policies_held_slam_agrees_on_the_fixed_point_and_dac_stalls_at_its_step(features):
-    problem = tabular(PROCESS, features=features)
+def test_policies_held_slam_agrees_on_the_fixed_point_and_dac_stalls_at_its_step():
+    problem = tabular(PROCESS, features=3)
     uniform = jnp.full((AGENTS, STATES, ACTIONS), 1 / ACTIONS)
     point = np.asarray(fixed_point(PROCESS, uniform, problem.oracles.features[0]))
     slam = run(hg.Slam(0.0, 0.5, 1.0, 1.0, hg.Direct()), problem, 3000, "lower_consensus_error")
     last = slam.history.iloc[-1]
     assert last["lower_consensus_error"] < 1e-20
-    np.testing.assert_allclose(slam.y[:, :features], np.broadcast_to(point, (AGENTS, features)), atol=1e-9)
+    np.testing.assert_allclose(slam.y[:, :3], np.broadcast_to(point, (AGENTS, 3)), atol=1e-9)
     errors = []
     for beta in (0.2, 0.1):
         dac = run(hg.DAC(0.0, beta, hg.Direct()), problem, 3000, "lower_consensus_error")
@@ -156,9 +154,14 @@ def test_engines_play_the_same_game():
     assert max(moved) > 1e-4  # agents with rewards of their own have gone apart
 
 
-def test_several_seeds_in_one_call_are_the_seeds_alone():
+@pytest.fixture(scope="module")
+def problem():
+    """Three agents with small networks."""
     game = TabularGame(networked_process(3, STATES, ACTIONS, seed=2), 5)
-    problem = actor_critic(game, actor=FullyConnected((4,)), critic=FullyConnected((4,)), episodes=2, test_episodes=3)
+    return actor_critic(game, actor=FullyConnected((4,)), critic=FullyConnected((4,)), episodes=2, test_episodes=3)
+
+
+def test_several_seeds_in_one_call_are_the_seeds_alone(problem):
     algorithm, network = hg.CAC(0.1, 0.1, hg.Direct()), hg.networks.ring(3)
     options = {"rounds": 4, "check": False, "measure": False}
     together = hg.solve(algorithm, problem, network, seeds=2, **options)
@@ -167,12 +170,8 @@ def test_several_seeds_in_one_call_are_the_seeds_alone():
         np.testing.assert_allclose(many[1], one, atol=1e-12)
 
 
-def test_agents_renumbered_keep_their_seats():
-    game = TabularGame(networked_process(3, STATES, ACTIONS, seed=2), 5)
-    problem = actor_critic(game, actor=FullyConnected((4,)), critic=FullyConnected((4,)), episodes=2, test_episodes=3)
-    order = [2, 0, 1]
-    network = hg.networks.complete(3)
-    algorithm = hg.Slam(0.1, 0.1, 1.0, 0.5, hg.Direct())
+def test_agents_renumbered_keep_their_seats(problem):
+    order, network, algorithm = [2, 0, 1], hg.networks.complete(3), hg.Slam(0.1, 0.1, 1.0, 0.5, hg.Direct())
     options = {"rounds": 4, "check": False, "measure": "return"}
     ours = hg.solve(algorithm, problem, network, **options)
     other = hg.solve(algorithm, problem.relabelled(order), network, **options)
