@@ -77,9 +77,14 @@ def build_report(
     blocks += [Text(f"All numbers are in {_number_files(records)}.")]
     blocks += [Heading("Configuration"), Text(CONFIGURATION_TEXT)]
     blocks += [Code(_configuration(record), "toml", record.case.full_title) for record in records]
-    return Document(_capital(experiment.title), _summary(measured, records, quick), tuple(blocks))
+    summary = f"{OPENING.format(name=experiment.name)}\n\n{_summary(measured, records, quick)}"
+    return Document(_capital(experiment.title), summary, tuple(blocks))
 
 
+OPENING = (
+    "Read here what was claimed, what was run and what was measured. `hypergossip reproduce {name}` runs the experiment "
+    "again."
+)
 STATED_TEXT = (
     "Every method was run with the paper's step sizes on one seed, for as many rounds as with tuned step sizes. A "
     "method is stopped when its numbers are no longer finite."
