@@ -82,8 +82,8 @@ def build_report(
 
 
 OPENING = (
-    "Read here what was claimed, what was run and what was measured. `hypergossip reproduce {name}` runs the experiment "
-    "again."
+    "Read here what was claimed, what was run and what was measured. `hypergossip reproduce {name}` runs the "
+    "experiment again."
 )
 STATED_TEXT = (
     "Every method was run with the paper's step sizes on one seed, for as many rounds as with tuned step sizes. A "
