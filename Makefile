@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded --ignore tests/installation --ignore tests/site \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/recorded --ignore tests/installation --ignore tests/documentation \
 		$(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
@@ -35,7 +35,7 @@ docs: $(VENV)/.installed-docs
 
 # Pages of the built site in a browser.
 site: docs $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/site
+	$(BIN)/python -m pytest tests/documentation
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
