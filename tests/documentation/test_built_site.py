@@ -6,8 +6,9 @@ Where the variable CI is set, the screenshots stay in artefacts/ at the root of 
 import os
 from pathlib import Path
 
-import headless
 import pytest
+
+import headless
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "site"
