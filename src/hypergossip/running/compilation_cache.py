@@ -13,7 +13,7 @@ MOST_BYTES = 2 * 10**9  # the least recently used programs are removed beyond th
 def use_compilation_cache(folder: Path | str | None = None) -> Path:
     """Keeps compiled programs on disk, for this process and later ones. Results stay the same, to the last bit.
 
-    Call it before anything is compiled. The command line does so by itself.
+    Programs that were compiled before the call are not kept. The command line calls it by itself.
 
     Args:
         folder: The folder; None for "compiled" in $XDG_CACHE_HOME/hypergossip, or in ~/.cache/hypergossip. It holds at
