@@ -115,7 +115,7 @@ def of_network(
     return _lifted(program, oracles, x, y, None, block, axis)
 
 
-def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
+def observed(program: Program, oracles: Any, x: Any, y: Any, own: Any = None) -> dict[str, Any]:
     """Measures the point of every run.
 
     Args:
@@ -124,42 +124,82 @@ def observed(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
             measures its own agents.
         x: (runs, agents, p).
         y: (runs, agents, q).
+        own: Further arrays of the agents, the same for all runs, leaves (agents, ...). If given, the program gets the
+            pair of an agent's oracles and these arrays in the place of the oracles.
 
     Returns:
         Name -> (runs,).
     """
     mesh = mesh_of(oracles)
     if not program.precise:
-        return _observed(program, oracles, x, y, None, mesh)
+        return _observed(program, oracles, own, x, y, None, mesh)
     python = calls_python(oracles)
     with in_float64(python):
-        found = _observed(program, oracles, x, y, agents_at_a_time(oracles), mesh)
+        found = _observed(program, oracles, own, x, y, agents_at_a_time(oracles), mesh)
         return jax.block_until_ready(found) if python else found
 
 
-@compiled("block", "mesh")
-def _observed(program: Program, oracles: Any, x: Any, y: Any, block: int | None, mesh: Mesh | None) -> dict[str, Any]:
-    axis = None if mesh is None else AXIS
+def computed(program: Callable[..., Any], oracles: Any, x: Any, y: Any, own: Any = None) -> Any:
+    """Computes something for every agent in float64.
 
-    def on_device(program: Program, oracles: Any, x: Any, y: Any) -> dict[str, Any]:
+    Args:
+        program: A pytree that is called like a `Program`, but whose result is an agent's own.
+        oracles: As for `observed`.
+        x: (agents, p).
+        y: (agents, q).
+        own: As for `observed`.
+
+    Returns:
+        The results of all agents, leaves (agents, ...), on the devices of the agents.
+    """
+    with in_float64():
+        return _computed(program, oracles, own, x, y, agents_at_a_time(oracles), mesh_of(oracles))
+
+
+@compiled("block", "mesh")
+def _observed(
+    program: Program, oracles: Any, own: Any, x: Any, y: Any, block: int | None, mesh: Mesh | None
+) -> dict[str, Any]:
+    axis, most = None if mesh is None else AXIS, getattr(program, "at_once", RUNS_AT_ONCE)
+
+    def on_device(program: Program, oracles: Any, own: Any, x: Any, y: Any) -> dict[str, Any]:
         if program.precise:
             x, y = to_float64((x, y))
-            oracles = to_float64(oracles) if block is None else oracles
-        of_run = lambda point: of_network(program, oracles, *point, block=block, axis=axis)
-        return lax.map(of_run, (x, y), batch_size=side_by_side(len(x)))
+        agents = oracles if own is None else (oracles, own)
+        of_run = lambda point: of_network(program, agents, *point, block=block, axis=axis)
+        return lax.map(of_run, (x, y), batch_size=side_by_side(len(x), most))
 
     if mesh is None:
-        return on_device(program, oracles, x, y)
+        return on_device(program, oracles, own, x, y)
     of_states = P(None, AXIS)
-    return on_devices(on_device, mesh, (P(), P(AXIS), of_states, of_states), P())(program, oracles, x, y)
+    specs = P(), P(AXIS), P(AXIS), of_states, of_states
+    return on_devices(on_device, mesh, specs, P())(program, oracles, own, x, y)
 
 
-def side_by_side(runs: int) -> int:
-    """Returns how many runs to measure at a time: a divisor of `runs` if possible, as a remainder compiles anew."""
-    if runs <= RUNS_AT_ONCE:
+@compiled("block", "mesh")
+def _computed(
+    program: Callable[..., Any], oracles: Any, own: Any, x: Any, y: Any, block: int | None, mesh: Mesh | None
+) -> Any:
+    def on_device(program: Callable[..., Any], oracles: Any, own: Any, x: Any, y: Any) -> Any:
+        agents = oracles if own is None else (oracles, own)
+        return _lifted(program, agents, *to_float64((x, y)), 0, block, None if mesh is None else AXIS)
+
+    if mesh is None:
+        return on_device(program, oracles, own, x, y)
+    return on_devices(on_device, mesh, (P(), *[P(AXIS)] * 4), P(AXIS))(program, oracles, own, x, y)
+
+
+def side_by_side(runs: int, most: int = RUNS_AT_ONCE) -> int:
+    """Returns how many runs to measure at a time: a divisor of `runs` if possible, as a remainder compiles anew.
+
+    Args:
+        runs: The number of runs.
+        most: The largest number at a time.
+    """
+    if runs <= most:
         return runs
-    divisors = (count for count in range(RUNS_AT_ONCE // 2, RUNS_AT_ONCE + 1) if runs % count == 0)
-    return max(divisors, default=RUNS_AT_ONCE)
+    divisors = (count for count in range(most // 2, most + 1) if runs % count == 0)
+    return max(divisors, default=most)
 
 
 def _lifted(

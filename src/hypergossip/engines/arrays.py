@@ -1,18 +1,30 @@
 """The common part of the sessions that hold all agents' states in JAX arrays, with leaves (runs, agents, ...)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.collective import Program, observed
+from hypergossip.core.collective import Program, computed, observed
 from hypergossip.core.messages import Spaces
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed
+
+
+class Points(NamedTuple):
+    """The part of a state that is measured.
+
+    Attributes:
+        x: Every agent's x, (runs, agents, p).
+        y: Every agent's y, (runs, agents, q).
+    """
+
+    x: Any
+    y: Any
 
 
 class ArraySession(ABC):
@@ -54,9 +66,19 @@ class ArraySession(ABC):
         """Returns a tree of device arrays as host arrays."""
         return jax.tree.map(np.asarray, tree)
 
-    def observe(self, state: Any, program: Program) -> dict[str, np.ndarray]:
+    def join(self, states: Sequence[Any]) -> Points:
+        """Returns the points of several states, one after another along the axis of runs."""
+        if len(states) == 1:
+            return Points(states[0].x, states[0].y)
+        return Points(jnp.concatenate([state.x for state in states]), jnp.concatenate([state.y for state in states]))
+
+    def observe(self, state: Any, program: Program, own: Any = None) -> dict[str, np.ndarray]:
         """Measures the agents' current points; returns name -> (runs,)."""
-        return self.to_host(observed(program, self.placed.oracles, state.x, state.y))
+        return self.to_host(observed(program, self.placed.oracles, state.x, state.y, own))
+
+    def compute(self, program: Callable[..., Any], x: Any, y: Any, own: Any = None) -> Any:
+        """Returns the result of a program in every agent, leaves (agents, ...), where the agents are."""
+        return computed(program, self.placed.oracles, x, y, own)
 
     def observe_together(self, state: Any, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:
         """Measures with one function of all agents at once; returns name -> (runs,)."""

@@ -1,6 +1,6 @@
 """The interface of an engine: a session in which the agents' programs are run, measured and saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -62,8 +62,33 @@ class Session(Protocol):
         """Returns a tree of arrays from `advance` as host arrays, the same in every process."""
         ...
 
-    def observe(self, state: State, program: Program) -> dict[str, np.ndarray]:
-        """Runs a measuring program in every agent; returns name -> (runs,), the same in every process."""
+    def join(self, states: Sequence[State]) -> State:
+        """Returns the points of several states, one after another, as a state with more runs, which holds only x and y.
+
+        It remains valid while the run advances, and can be measured by `observe`, `observe_together` and `bounded`.
+        """
+        ...
+
+    def observe(self, state: State, program: Program, own: Any = None) -> dict[str, np.ndarray]:
+        """Runs a measuring program in every agent; returns name -> (runs,), the same in every process.
+
+        Args:
+            state: The state.
+            program: The program.
+            own: Further arrays of the agents, from `compute`. If given, the program gets the pair of an agent's oracles
+                and these arrays.
+        """
+        ...
+
+    def compute(self, program: Callable[..., Any], x: Any, y: Any, own: Any = None) -> Any:
+        """Computes something for every agent, in float64, and leaves it with the agents.
+
+        Args:
+            program: A function of an agent's oracles, or their pair with `own`, of x, y and the network's `Collective`.
+            x: Arrays of the agents, (agents, p).
+            y: Arrays of the agents, (agents, q).
+            own: As for `observe`.
+        """
         ...
 
     def observe_together(self, state: State, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:

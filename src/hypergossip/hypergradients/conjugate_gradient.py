@@ -31,7 +31,12 @@ class Solved(NamedTuple):
 
 
 def conjugate_gradients(
-    product: Callable[[Any], Any], target: Any, iterations: int, tolerance: Any, inner: Inner = jnp.vdot
+    product: Callable[[Any], Any],
+    target: Any,
+    iterations: int,
+    tolerance: Any,
+    inner: Inner = jnp.vdot,
+    precondition: Callable[[Any], Any] | None = None,
 ) -> Solved:
     """Solves A z = b for a symmetric positive definite A, from z = 0, by conjugate gradients (Hestenes & Stiefel 1952).
 
@@ -41,28 +46,43 @@ def conjugate_gradients(
         iterations: The largest number of products.
         tolerance: Stops at |A z - b| <= tolerance |b|.
         inner: The inner product; it differs from the default if the array is spread over a network.
+        precondition: r -> M r for a symmetric positive definite M that approximates the inverse of A.
 
     Returns:
         The solution and its accuracy.
     """
     limit = tolerance**2 * inner(target, target)
+    improved = (lambda r, residual2: (r, residual2)) if precondition is None else _improved(precondition, inner)
 
     def unfinished(carry: tuple) -> Any:
-        _, _, _, residual2, taken, _ = carry
+        _, _, _, residual2, _, taken, _ = carry
         return (taken < iterations) & (residual2 > limit)
 
     def body(carry: tuple) -> tuple:
-        z, r, d, residual2, taken, positive = carry
+        z, r, d, residual2, weighted2, taken, positive = carry
         Ad = product(d)
         curvature = inner(d, Ad)
-        step = residual2 / curvature
+        step = weighted2 / curvature
         z, r = z + step * d, r - step * Ad
-        before, residual2 = residual2, inner(r, r)
-        return z, r, r + residual2 / before * d, residual2, taken + 1, positive & (curvature > 0)
+        residual2, before = inner(r, r), weighted2
+        s, weighted2 = improved(r, residual2)
+        return z, r, s + weighted2 / before * d, residual2, weighted2, taken + 1, positive & (curvature > 0)
 
-    start = (jnp.zeros_like(target), target, target, inner(target, target), jnp.zeros((), jnp.int32), jnp.asarray(True))
-    z, _, _, residual2, taken, positive = lax.while_loop(unfinished, body, start)
+    target2 = inner(target, target)
+    s, weighted2 = improved(target, target2)
+    start = (jnp.zeros_like(target), target, s, target2, weighted2, jnp.zeros((), jnp.int32), jnp.asarray(True))
+    z, _, _, residual2, _, taken, positive = lax.while_loop(unfinished, body, start)
     return Solved(z, taken, residual2, positive)
+
+
+def _improved(precondition: Callable[[Any], Any], inner: Inner) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Returns r -> (M r, r' M r)."""
+
+    def improved(r: Any, residual2: Any) -> tuple[Any, Any]:
+        s = precondition(r)
+        return s, inner(r, s)
+
+    return improved
 
 
 def solve_positive(

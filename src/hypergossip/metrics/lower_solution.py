@@ -10,13 +10,35 @@ from jaxtyping import Array, Float
 
 from hypergossip.core.collective import Collective, every_agent
 from hypergossip.core.space import Space
-from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
+from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients
+from hypergossip.metrics.linear_systems import LINEAR_ITERATIONS, Direction, Reference, exactly, refine, roughly
+from hypergossip.support.float64 import to_float32, to_float64
+
+Cast = Callable[[Any], Any]
+Product = Callable[[Any], Any]
 
 RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
 REACHED = 1e-6  # relative: quantities whose residual is larger are not measured
 ROUND_OFF = 1e-12  # an absolute residual below this counts as zero
 NEWTON_STEPS = 50
-LINEAR_ITERATIONS = 2000
+ENOUGH = 0.3  # the part of the required residual at which a linear system is accurate enough
+
+
+def any_key() -> Any:
+    """Returns a key for oracles without sampling, which use all data for every key."""
+    return jax.random.key(0)
+
+
+class InBoth(NamedTuple):
+    """One agent's oracles without sampling in two precisions."""
+
+    double: Any
+    single: Any
+
+
+def in_both(agent: Any) -> InBoth:
+    """Returns an agent's oracles in both precisions, and does nothing if they already are."""
+    return agent if isinstance(agent, InBoth) else InBoth(to_float64(agent), to_float32(agent))
 
 
 class Reached(NamedTuple):
@@ -31,26 +53,33 @@ class Reached(NamedTuple):
     residual: Any
 
 
-def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp.vdot) -> tuple[Any, Any]:
+def newton(
+    gradient: Callable[[Any], Any],
+    direction: Direction,
+    start: Any,
+    inner: Inner = jnp.vdot,
+    at_zero: Callable[[Any], Any] | None = None,
+) -> tuple[Any, Any]:
     """Minimises a strongly convex function by Newton's method with conjugate gradients and a line search.
 
     Steps are halved until the norm of the gradient decreases. It decreases along a Newton direction for small steps,
     so no loss is needed. The accuracy of the linear systems increases as the gradient decreases (Dembo, Eisenstat &
-    Steihaug 1982).
+    Steihaug 1982), as far as `RESIDUAL` requires.
 
     Args:
         gradient: The gradient, a function of y.
-        product: The product of the Hessian at y with v, a function of (y, v).
+        direction: A function of (y, b, tolerance) that solves H(y) d = b for the Hessian H.
         start: The starting point, an array.
         inner: The inner product.
+        at_zero: The gradient at zero, a function of zeros, in any precision; None uses `gradient`.
 
     Returns:
         The minimiser, with a gradient of at most `RESIDUAL` times that at zero, and its relative residual. The residual
         is larger than `RESIDUAL` if the function is not strongly convex or not differentiable at the minimiser.
     """
     r = gradient(start)
-    residual2, at_zero = inner(r, r), gradient(jnp.zeros_like(start))
-    scale = inner(at_zero, at_zero)
+    residual2, zero = inner(r, r), (at_zero or gradient)(jnp.zeros_like(start)).astype(start.dtype)
+    scale = inner(zero, zero)
     # The gradient at zero may not exist, as for a norm.
     scale = jnp.where(jnp.isfinite(scale), scale, residual2)
 
@@ -60,8 +89,8 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
 
     def body(carry: tuple) -> tuple:
         y, r, residual2, steps, _ = carry
-        forcing = jnp.minimum(0.1, jnp.sqrt(residual2 / jnp.where(scale > 0, scale, 1.0)))
-        direction, _ = solve_positive(lambda v: product(y, v), -r, LINEAR_ITERATIONS, forcing, inner)
+        reached = jnp.sqrt(residual2 / jnp.where(scale > 0, scale, 1.0))
+        d = direction(y, -r, jnp.minimum(0.1, jnp.maximum(reached, ENOUGH * RESIDUAL / reached)))
 
         def too_long(trial: tuple) -> Any:
             step, _, _, trial2 = trial
@@ -71,11 +100,13 @@ def newton(gradient: Callable, product: Callable, start: Any, inner: Inner = jnp
             return attempt(trial[0] / 2)
 
         def attempt(step: Any) -> tuple:
-            y_new = y + step * direction
+            y_new = y + step * d
             r_new = gradient(y_new)
             return step, y_new, r_new, inner(r_new, r_new)
 
-        _, y_new, r_new, new2 = lax.while_loop(too_long, halve, attempt(jnp.ones_like(residual2)))
+        # One evaluation in the program, as this loop also makes the first attempt.
+        untried = (jnp.full_like(residual2, 2.0), y, r, jnp.full_like(residual2, jnp.inf))
+        _, y_new, r_new, new2 = lax.while_loop(too_long, halve, untried)
         moved = new2 < residual2  # at round-off level the residual no longer decreases
         keep = lambda new, old: jnp.where(moved, new, old)
         return keep(y_new, y), keep(r_new, r), keep(new2, residual2), steps + 1, moved
@@ -90,40 +121,88 @@ def relative(residual2: Any, scale2: Any) -> Any:
     return jnp.where(residual2 <= ROUND_OFF**2, 0.0, ratio)
 
 
-def solve_lower(agent: Any, space: Space, x: Float[Array, "p"], y: Float[Array, "q"], network: Collective) -> Reached:
+def solve_lower(
+    agent: Any,
+    space: Space,
+    x: Float[Array, "p"],
+    y: Float[Array, "q"],
+    network: Collective,
+    reference: Reference | None = None,
+) -> Reached:
     """Solves the lower level of one agent on all its data.
 
     Personal entries minimise the agent's own g_i(x_i, .), and shared entries minimise the network's mean
     1/n sum_i g_i(x_i, .), by Newton steps whose products and inner products are means over the network.
 
     Args:
-        agent: The agent's oracles without sampling.
+        agent: The agent's oracles without sampling, in any precision; gradients are computed in float64.
         space: The space of y.
         x: The agent's x.
         y: The starting point.
         network: The collective operations over all agents.
+        reference: If given, linear systems are solved in float32 with its approximate inverse.
     """
-    key = jax.random.key(0)  # has no influence, because oracles without sampling use the full data for every key
-    gradient = lambda agent, x, y: agent.lower_gradient(x, y, key)
-    product = lambda agent, x, y, v: agent.hessian_product(x, y, key)(v)
+
+    double = lambda agent, x, y: in_both(agent).double.lower_gradient(x, y, any_key())
+    single = lambda agent, x, y: in_both(agent).single.lower_gradient(*to_float32((x, y)), any_key())
     if not any(space.shared):
 
-        def personal(agent: Any, x: Any, y: Any) -> tuple[Any, Any]:
-            return newton(lambda y: gradient(agent, x, y), lambda y, v: product(agent, x, y, v), y)
+        def personal(agent: Any, x: Any, y: Any, reference: Reference | None) -> tuple[Any, Any]:
+            agent = in_both(agent)
+            of = lambda function: lambda y: function(agent, x, y)
+            if reference is None:
+                return newton(of(double), exactly(lambda y: hessian(agent, x, y)), y)
+            rough = roughly(lambda y: hessian(agent, x, y, to_float32), reference)
+            return newton(of(double), rough, y, at_zero=of(single))
 
-        return Reached(*network.apart(personal, agent, x, y))
+        return Reached(*network.apart(personal, agent, x, y, reference))
     average = lambda vector: network.average_shared(space, vector)
-    return Reached(
-        *newton(
-            lambda y: average(network.apart(gradient, agent, x, y)),
-            lambda y, v: average(network.apart(product, agent, x, y, v)),
-            average(y),
-            network.inner,
-        )
-    )
+    of = lambda function: lambda y: average(network.apart(function, agent, x, y))
+    linearise = lambda cast: lambda y: hessian_of_network(agent, space, x, y, network, cast)
+    if reference is None:
+        return Reached(*newton(of(double), exactly(linearise(to_float64), network.inner), average(y), network.inner))
+    rough = roughly(linearise(to_float32), reference, network.inner)
+    return Reached(*newton(of(double), rough, average(y), network.inner, of(single)))
 
 
-def solve_adjoint(agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective) -> Reached:
+def hessian(agent: Any, x: Any, y: Any, cast: Cast = to_float64) -> Product:
+    """Returns v -> d2yy g v of one agent on all its data.
+
+    Args:
+        agent: The agent's oracles without sampling.
+        x: The agent's x.
+        y: The agent's y.
+        cast: The precision of the product.
+    """
+    agent = in_both(agent).double if cast is to_float64 else in_both(agent).single
+    product = agent.hessian_product(*cast((x, y)), any_key())
+    return lambda v: cast(product(v))  # an oracle may compute in a precision of its own
+
+
+def hessian_of_network(
+    agent: Any, space: Space, x: Any, y: Any, network: Collective, cast: Cast = to_float64
+) -> Product:
+    """Returns v -> d2yy g v, with the network's mean of the shared entries.
+
+    Args:
+        agent: The agent's oracles without sampling.
+        space: The space of y.
+        x: The agent's x.
+        y: The agent's y.
+        network: The collective operations over all agents.
+        cast: The precision of the product.
+    """
+    if network.block is None:
+        product = hessian(agent, x, y, cast)
+        return lambda v: network.average_shared(space, product(v))
+    # A stored linearisation is as large as the data.
+    own = lambda agent, x, y, v: hessian(agent, x, y, cast)(v)
+    return lambda v: network.average_shared(space, network.apart(own, agent, x, y, v))
+
+
+def solve_adjoint(
+    agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective, reference: Reference | None = None
+) -> Reached:
     """Solves d2yy g z = target for one agent, with the network's mean Hessian if y is shared.
 
     Args:
@@ -133,24 +212,33 @@ def solve_adjoint(agent: Any, space: Space, x: Any, y: Any, target: Any, network
         y: The agent's y, (q,).
         target: The agent's right-hand side, (q,); its shared entries are averaged over the network.
         network: The collective operations over all agents.
+        reference: As for `solve_lower`.
     """
-    key = jax.random.key(0)
     if not any(space.shared):
-        personal = lambda agent, x, y, b: _solve_adjoint(agent.hessian_product(x, y, key), b, jnp.vdot)
-        return network.apart(personal, agent, x, y, target)
-    average = lambda vector: network.average_shared(space, vector)
-    product = lambda agent, x, y, v: agent.hessian_product(x, y, key)(v)
-    network_product = lambda v: average(network.apart(product, agent, x, y, v))
-    return _solve_adjoint(network_product, average(target), network.inner)
+
+        def personal(agent: Any, x: Any, y: Any, b: Any, reference: Reference | None) -> Reached:
+            agent = in_both(agent)
+            rough = None if reference is None else roughly(lambda y: hessian(agent, x, y, to_float32), reference)
+            return _solve_adjoint(hessian(agent, x, y), y, b, jnp.vdot, rough)
+
+        return network.apart(personal, agent, x, y, target, reference)
+    product = hessian_of_network(agent, space, x, y, network)
+    linearise = lambda y: hessian_of_network(agent, space, x, y, network, to_float32)
+    rough = None if reference is None else roughly(linearise, reference, network.inner)
+    return _solve_adjoint(product, y, network.average_shared(space, target), network.inner, rough)
 
 
-def _solve_adjoint(product: Callable, target: Any, inner: Inner) -> Reached:
-    solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
+def _solve_adjoint(product: Product, y: Any, target: Any, inner: Inner, rough: Direction | None) -> Reached:
     target2 = inner(target, target)
-    residual = jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
+    if rough is None:
+        solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
+        z, residual = solved.z, jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
+    else:
+        z, residual2 = refine(rough, y, product, target, RESIDUAL, inner)
+        residual = relative(residual2, target2)
     # The compiler may compute a target that is pure round-off twice, with different values. Its solution is zero.
     zero = target2 <= ROUND_OFF**2
-    return Reached(jnp.where(zero, 0.0, solved.z), jnp.where(zero, 0.0, residual))
+    return Reached(jnp.where(zero, 0.0, z), jnp.where(zero, 0.0, residual))
 
 
 def lower_solution(oracles: Any, space: Space, x: Float[Array, "agents p"], y: Float[Array, "agents q"]) -> Any:

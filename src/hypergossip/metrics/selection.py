@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from hypergossip.core.collective import Program
 from hypergossip.core.problem import Problem
+from hypergossip.metrics.effort import Effort
 from hypergossip.metrics.observations import observing
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.metrics.together import Disagreement, DisagreementProgram
@@ -36,21 +37,25 @@ class Measured(NamedTuple):
         return [*self.metrics, *(name for name, _ in self.observe), *(name for name, _ in self.together)]
 
 
-def programs(measured: Measured, problem: Problem) -> list[Program]:
-    """Returns the agents' measuring programs, without the observations of the whole network.
+def metrics_program(measured: Measured, problem: Problem, effort: Effort) -> Program | None:
+    """Returns the agents' program that measures the metrics, or None if there are none to measure.
 
     Args:
         measured: The quantities to measure.
         problem: The problem.
+        effort: How they are computed.
     """
-    spaces, found = (problem.upper, problem.lower), []
-    if measured.metrics and problem.losses:
-        found.append(MetricsProgram(measured.metrics, *spaces, problem.twice_differentiable))
-    elif measured.metrics:
-        found.append(DisagreementProgram(measured.metrics, *spaces))
-    if measured.observe:
-        found.append(observing(measured.observe, *spaces))
-    return found
+    spaces = problem.upper, problem.lower
+    if not measured.metrics:
+        return None
+    if not problem.losses:
+        return DisagreementProgram(measured.metrics, *spaces)
+    return MetricsProgram(measured.metrics, *spaces, problem.twice_differentiable, effort.refined, effort.at_once)
+
+
+def observations_program(measured: Measured, problem: Problem) -> Program | None:
+    """Returns the agents' program that measures the problem's observations of one agent, or None if it has none."""
+    return observing(measured.observe, problem.upper, problem.lower) if measured.observe else None
 
 
 def read_measure(measure: Any, problem: Problem) -> Measured:

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.core.collective import Collective, observed
+from hypergossip.core.collective import RUNS_AT_ONCE, Collective, observed
 from hypergossip.core.space import Space
 from hypergossip.hypergradients.hessian_free import measured_oracles
-from hypergossip.metrics.lower_solution import REACHED, Reached, solve_adjoint, solve_lower
+from hypergossip.metrics.linear_systems import Reference
+from hypergossip.metrics.lower_solution import REACHED, Reached, any_key, in_both, solve_adjoint, solve_lower
+from hypergossip.support.float64 import to_float64
 from hypergossip.support.pytree import register_pytree
 
 
@@ -37,7 +39,9 @@ class Metrics(NamedTuple):
     relative_residual: Any
 
 
-def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, network: Collective) -> Reached:
+def solve_hypergradient(
+    agent: Any, upper: Space, lower: Space, x: Any, y: Any, network: Collective, reference: Reference | None = None
+) -> Reached:
     """Returns one agent's term of the true hypergradient at (x, y), whose mean over the agents is grad l.
 
     On a shared lower level the second derivatives are the network's means. If no x is shared (SLAM-L), agent i
@@ -52,29 +56,33 @@ def solve_hypergradient(agent: Any, upper: Space, lower: Space, x: Any, y: Any, 
         x: The upper point, (p,).
         y: The lower solution at x, (q,).
         network: The collective operations over all agents.
+        reference: As for `solve_lower`.
 
     Returns:
         The term, (p,), and the relative residual of its adjoint.
     """
-    key = jax.random.key(0)
-    fx, fy = network.apart(lambda agent, x, y: agent.upper_gradients(x, y, key), agent, x, y)
+    own = lambda agent, x, y: in_both(agent).double.upper_gradients(x, y, any_key())
+    fx, fy = network.apart(own, agent, x, y)
     if any(lower.shared) and not any(upper.shared):
 
-        def own(i: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
+        def next_agent(i: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
             """Solves agent i's system together with all agents."""
             mine = i == network.index
             whole = lower.replace(fy, network.agents * lower.select(fy))  # solve_adjoint averages shared entries
-            solved = solve_adjoint(agent, lower, x, y, jnp.where(mine, whole, 0.0), network)
+            solved = solve_adjoint(agent, lower, x, y, jnp.where(mine, whole, 0.0), network, reference)
             return jnp.where(mine, solved.solution, found[0]), jnp.maximum(solved.residual, found[1])
 
-        z, residual = lax.fori_loop(0, network.agents, own, (jnp.zeros_like(fy), jnp.zeros((), fy.dtype)))
+        z, residual = lax.fori_loop(0, network.agents, next_agent, (jnp.zeros_like(fy), jnp.zeros((), fy.dtype)))
     else:
-        z, residual = solve_adjoint(agent, lower, x, y, fy, network)
-    mixed = network.apart(lambda agent, x, y, z: agent.jacobian_product(x, y, key)(z), agent, x, y, z)
+        z, residual = solve_adjoint(agent, lower, x, y, fy, network, reference)
+    product = lambda agent, x, y, z: in_both(agent).double.jacobian_product(x, y, any_key())(z)
+    mixed = network.apart(product, agent, x, y, z)
     return Reached(fx - mixed, residual)
 
 
-def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space) -> Metrics:
+def metrics_of_agent(
+    agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space, reference: Reference | None = None
+) -> Metrics:
     """Measures one run's point. This is one agent's program, and its result is the same for all agents.
 
     Args:
@@ -84,24 +92,26 @@ def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
         network: The collective operations over all agents.
         upper: The space of x.
         lower: The space of y.
+        reference: If given, lower solutions are searched from its solution, with its approximate inverse.
 
     Returns:
         The metrics, each a scalar.
     """
-    full = agent.full
+    full = agent.full if network.block is not None else in_both(agent.full)  # cast once, or a block at a time
     x_average = network.average_shared(upper, x)
+    start = y if reference is None else reference.y
     if any(lower.shared):
-        own_solution, own_residual = solution, residual = solve_lower(full, lower, x, y, network)
+        own_solution, own_residual = solution, residual = solve_lower(full, lower, x, start, network, reference)
     else:
         # With personal lower levels grad l(xbar) also needs y* at xbar; a shared level has one y* for both. One loop
         # solves both, one after the other, which halves the program to compile.
         def solve(start: Any, x: Any) -> tuple[Any, Reached]:
-            reached = solve_lower(full, lower, x, start, network)
+            reached = solve_lower(full, lower, x, start, network, reference)
             return reached.solution, reached
 
-        _, both = lax.scan(solve, y, jnp.stack([x, x_average]))
+        _, both = lax.scan(solve, start, jnp.stack([x, x_average]))
         (own_solution, own_residual), (solution, residual) = (jax.tree.map(lambda v, k=k: v[k], both) for k in (0, 1))
-    gradient, adjoint_residual = solve_hypergradient(full, upper, lower, x_average, solution, network)
+    gradient, adjoint_residual = solve_hypergradient(full, upper, lower, x_average, solution, network, reference)
     own_residual, residual, adjoint_residual = residuals = network.largest(
         jnp.stack([own_residual, residual, adjoint_residual])
     )
@@ -110,7 +120,8 @@ def metrics_of_agent(agent: Any, x: Any, y: Any, network: Collective, upper: Spa
     stationarity = if_solved(mean_square(upper, gradient, network), jnp.maximum(residual, adjoint_residual))
     consensus_error = total(jnp.sum((x - x_average) ** 2))
     lower_error = if_solved(total(jnp.sum((own_solution - y) ** 2)), own_residual)
-    upper_loss = network.mean(network.apart(lambda agent, x, y: agent.upper_loss(x, y, jax.random.key(0)), full, x, y))
+    loss = lambda agent, x, y: in_both(agent).double.upper_loss(x, y, any_key())
+    upper_loss = network.mean(network.apart(loss, full, x, y))
     lower_consensus_error = total(jnp.sum((y - network.average_shared(lower, y)) ** 2))
     metric = stationarity + consensus_error + lower_error
     largest = jnp.max(residuals)
@@ -122,7 +133,7 @@ def mean_square(space: Space, gradient: Any, network: Collective) -> Any:
     return network.mean(jnp.sum(network.average_shared(space, gradient) ** 2))
 
 
-@register_pytree("names", "upper", "lower", "twice_differentiable")
+@register_pytree("names", "upper", "lower", "twice_differentiable", "refined", "at_once")
 @dataclass(frozen=True)
 class MetricsProgram:
     """Measures some of the `Metrics`, in float64.
@@ -133,18 +144,27 @@ class MetricsProgram:
         lower: The space of y.
         twice_differentiable: Whether the lower loss can be differentiated twice. If not, its second derivatives are
             approximated by differences of gradients.
+        refined: Whether linear systems are solved in float32 and refined in float64. Then the agent is a pair of the
+            oracles and a `Reference`, or of the oracles and None.
+        at_once: The largest number of points to measure at a time.
     """
 
     names: tuple[str, ...]
     upper: Space
     lower: Space
     twice_differentiable: bool = True
+    refined: bool = False
+    at_once: int = RUNS_AT_ONCE
     precise: ClassVar[bool] = True
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
         """Returns name -> scalar; this is one agent's program."""
+        reference = None
+        if self.refined:
+            agent, reference = agent
+            reference = Reference(to_float64(y), None) if reference is None else reference
         agent = measured_oracles(agent, self.twice_differentiable)
-        measured = metrics_of_agent(agent, x, y, network, self.upper, self.lower)._asdict()
+        measured = metrics_of_agent(agent, x, y, network, self.upper, self.lower, reference)._asdict()
         return {name: measured[name] for name in self.names}
 
 

@@ -1,9 +1,7 @@
 """One run, or several at once: its state, the measurement of a row of its history, and its conversion to arrays."""
 
-import warnings
 import zlib
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,15 +14,15 @@ from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
 from hypergossip.engines.engine import Engine, Job, Session, State
 from hypergossip.metrics import ledger
-from hypergossip.metrics.lower_solution import REACHED
-from hypergossip.metrics.selection import Measured, MeasurementWarning, programs, read_measure
-from hypergossip.metrics.together import observations_together
+from hypergossip.metrics.effort import Effort, choose_effort
+from hypergossip.metrics.linear_systems import Reference
+from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
+from hypergossip.metrics.selection import Measured, read_measure
 from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
 from hypergossip.running.preflight import check_sizes, sent_in_a_round
 from hypergossip.running.result import Result, frame
 from hypergossip.running.snapshot import Digest, Snapshot
-
-DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
+from hypergossip.support.float64 import in_float64
 
 
 class Run(NamedTuple):
@@ -38,6 +36,7 @@ class Run(NamedTuple):
         sent: The bytes that each agent sends in a round, (agents,).
         configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
         measured: The measured columns of the history.
+        effort: How the metrics are computed.
     """
 
     session: Session
@@ -47,6 +46,7 @@ class Run(NamedTuple):
     sent: np.ndarray
     configuration: Mapping[str, Any]
     measured: Measured
+    effort: Effort
 
     @property
     def name(self) -> str:
@@ -68,6 +68,8 @@ class RunState(NamedTuple):
         state: The session's state.
         cost: Every agent's counts, each (runs, agents).
         rows: The rows of the history so far: column -> (runs,).
+        unmeasured: The rows that follow them and are measured later, together.
+        near: A point near the last measured ones.
     """
 
     round: int
@@ -75,6 +77,38 @@ class RunState(NamedTuple):
     state: State
     cost: Cost
     rows: tuple[dict[str, np.ndarray], ...]
+    unmeasured: tuple["Unmeasured", ...] = ()
+    near: "Near | None" = None
+
+
+class Unmeasured(NamedTuple):
+    """A row of the history that is not yet measured.
+
+    Attributes:
+        round: The number of completed rounds.
+        seconds: The compiled running time so far, in seconds.
+        cost: Every agent's counts, each (runs, agents).
+        points: The agents' points, from the session's `join`.
+        together: The observations of the whole network, name -> (runs,).
+    """
+
+    round: int
+    seconds: float
+    cost: Cost
+    points: Any
+    together: dict[str, np.ndarray]
+
+
+class Near(NamedTuple):
+    """A point of one run, near those that are measured, where the lower level is solved.
+
+    Attributes:
+        x: Every agent's x, (agents, p).
+        reference: Every agent's `Reference`, with leaves (agents, ...).
+    """
+
+    x: Any
+    reference: Reference
 
 
 def begin(
@@ -87,6 +121,7 @@ def begin(
     seeds: Any,
     start: tuple[np.ndarray, np.ndarray] | None = None,
     measure: Any = True,
+    at_once: bool = True,
 ) -> tuple[Run, RunState]:
     """Opens a session for a problem on its network and initialises every agent.
 
@@ -100,6 +135,7 @@ def begin(
         seeds: The number of seeds that the user gave, or None.
         start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
         measure: As for `read_measure`.
+        at_once: Whether each row is needed before the next rounds.
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
@@ -129,7 +165,8 @@ def begin(
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
     state = session.start(everywhere(x), everywhere(y))
-    run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem))
+    effort = choose_effort(problem, runs, at_once)
+    run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem), effort)
     return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
@@ -146,47 +183,30 @@ def _check_processes_agree(session: Session, configuration: Mapping[str, Any]) -
             )
 
 
-def measure(run: Run, carry: RunState) -> dict[str, np.ndarray]:
-    """Returns a row of the history for every run, column -> (runs,).
+def near_point(run: Run, points: Any, earlier: Near | None) -> Near:
+    """Solves the lower level near the first run's point.
 
-    Raises:
-        ValueError: If one of the problem's own observations has the name of a column.
+    Args:
+        run: The run.
+        points: The agents' points, from the session's `join`.
+        earlier: An earlier one, from which the search starts.
     """
-    costs = ledger.columns(carry.cost, run.sent, carry.round)
-    row = {"seed": run.numbers, "round": carry.round, "seconds": carry.seconds}
-    metrics, names = run.measured.metrics, run.measured.names
-    if taken := {*row, *costs, *metrics} & {*names[len(metrics) :]}:
-        raise ValueError(
-            f"observe: {', '.join(sorted(taken))} is already a column of the history; choose another name."
-        )
-    found = {}
-    for program in programs(run.measured, run.problem):
-        found |= run.session.observe(carry.state, program)
-    if run.measured.together:
-        found |= run.session.observe_together(carry.state, partial(observations_together, run.measured.together))
-    _warn_of_residuals(run, carry, found)
-    shown = {name: found[name] for name in metrics}
-    row |= shown | costs | {name: found[name] for name in names}  # existing columns keep their positions
-    return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
+    spaces = run.problem.upper, run.problem.lower
+    x, y = points.x[0], points.y[0]
+    start = Reference(y, None) if earlier is None else earlier.reference
+    return _with_inverse(run, x, run.session.compute(ReferenceSolution(*spaces), x, y, start))
 
 
-def _warn_of_residuals(run: Run, carry: RunState, row: dict[str, Any]) -> None:
-    """Issues a warning in the first row in which a quantity could not be measured."""
-    reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
-    if np.all(reached(row)) or not all(np.all(reached(earlier)) for earlier in carry.rows):
-        return
-    # A run that diverges ends with an error message, so it needs no warning.
-    unsolved = run.session.bounded(carry.state, DIVERGED) & ~reached(row)
-    if unsolved.any():
-        worst = float(np.max(row["relative_residual"][unsolved]))
-        warnings.warn(
-            f"round {carry.round}: the lower solution y* or the adjoint was not reached (relative residual "
-            f"{worst:.2g}, required {REACHED:g}), so what depends on it is NaN in this row. The lower level is "
-            "probably not strongly convex at the iterates, or not smooth. The column relative_residual shows how well "
-            "it was solved in every row.",
-            MeasurementWarning,
-            stacklevel=5,
-        )
+def restored_near(run: Run, saved: tuple[np.ndarray, np.ndarray]) -> Near:
+    """Returns a saved point near those that are measured, on the devices of the session."""
+    with in_float64():
+        x, y = (leaf[0] for leaf in run.session.put(tuple(array[None] for array in saved)))
+    return _with_inverse(run, x, y)
+
+
+def _with_inverse(run: Run, x: Any, y: Any) -> Near:
+    inverse = ReferenceInverse(run.problem.upper, run.problem.lower)
+    return Near(x, Reference(y, run.session.compute(inverse, x, y) if inverse.possible else None))
 
 
 def pack(run: Run, carry: RunState) -> Snapshot:
@@ -194,7 +214,9 @@ def pack(run: Run, carry: RunState) -> Snapshot:
     names = dict.fromkeys(name for row in carry.rows for name in row)
     absent = np.full(len(run.numbers), np.nan)  # for observations that differ before and after a run was resumed
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
-    return Snapshot(carry.round, carry.seconds, run.session.save(carry.state), carry.cost, rows, run.configuration)
+    near = None if carry.near is None else run.session.to_host((carry.near.x, carry.near.reference.y))
+    state = run.session.save(carry.state)
+    return Snapshot(carry.round, carry.seconds, state, carry.cost, rows, run.configuration, near)
 
 
 def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
@@ -232,7 +254,8 @@ def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
     state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
-    return RunState(saved.round, saved.seconds, state, saved.cost, rows)
+    near = restored_near(run, saved.near) if run.effort.refined and saved.near is not None else None
+    return RunState(saved.round, saved.seconds, state, saved.cost, rows, near=near)
 
 
 def result(run: Run, carry: RunState) -> Result:

@@ -22,7 +22,8 @@ from hypergossip.running.loop import FIRST_CHUNK, Interrupts, run_chunk
 from hypergossip.running.preflight import check_products, preflight
 from hypergossip.running.progress import progress_bar
 from hypergossip.running.result import Result
-from hypergossip.running.run import Run, RunState, begin, measure, pack, result, unpack
+from hypergossip.running.rows import add_row, last_round, measured
+from hypergossip.running.run import Run, RunState, begin, pack, result, unpack
 from hypergossip.running.snapshot import CheckpointError
 from hypergossip.running.stopping import Stop, plain_row, read_stop
 from hypergossip.support.arguments import seed_number, whole_number
@@ -116,7 +117,8 @@ def solve(
         preflight(algorithm, problem, network, own)
     numbers = seed + np.arange(seeds or 1)
     with own_errors(problem.oracles):
-        run, carry = begin(engine or Simulated(), algorithm, False, problem, network, numbers, seeds, own, measure)
+        setting = algorithm, False, problem, network, numbers, seeds, own, measure
+        run, carry = begin(engine or Simulated(), *setting, at_once=on_row is not None or rules.read_rows)
     with closing(run.session):
         if start is not None:
             carry = unpack(run, carry, start.saved)
@@ -131,7 +133,7 @@ def solve(
         with progress_bar(shown, name, carry.round, last) as show, Interrupts(checkpoint is not None) as interrupts:
             keep = _keeper(run, checkpoint, checkpoint_every, interrupts)
             with own_errors(problem.oracles):
-                carry = drive(run, carry, last, every, rules, show, keep, on_row)
+                carry = measured(run, drive(run, carry, last, every, rules, show, keep, on_row))
             keep(carry, at_the_end=True)
         return result(run, carry)
 
@@ -143,7 +145,7 @@ def drive(
     every: int,
     rules: Stop,
     show: Callable[[int, Any], None],
-    keep: Callable[[RunState], None],
+    keep: Callable[[RunState], RunState],
     on_row: Callable[[dict[str, Any]], object] | None = None,
 ) -> RunState:
     """Runs to the last round, or until a rule stops the run, and measures the rows.
@@ -155,7 +157,7 @@ def drive(
         every: The number of rounds between two rows.
         rules: The stopping rules.
         show: A function that is called with the round, and with the metric of a new row or None.
-        keep: A function that is called with the state after every chunk.
+        keep: A function that is called with the state after every chunk and returns it, perhaps with rows measured.
         on_row: A function that is called with every new row in the leading process.
     """
     # This runs no round. The bounds are traced, so it compiles the executable of all chunks.
@@ -167,24 +169,24 @@ def drive(
     pace, over = FIRST_CHUNK, False
     while True:
         over = over or carry.round >= last
-        seen = bool(carry.rows) and int(carry.rows[-1]["round"][0]) == carry.round
+        seen = last_round(carry) == carry.round
         new = not seen and (over or carry.round % every == 0)
         if new:
-            row = measure(run, carry)
-            carry = carry._replace(rows=(*carry.rows, row))
-            show(carry.round, row.get("metric"))
+            carry = add_row(run, carry)
+            show(carry.round, carry.rows[-1].get("metric") if carry.rows else None)
         # A run that resumes from a row at which a rule held ends there again.
-        if new or seen:
+        if (new or seen) and not carry.unmeasured:
             over = _handle_row(run, carry, rules, on_row if new else None) or over
         if over:
             return carry
         target = min(last, (carry.round // every + 1) * every)
         chunk = run_chunk(run.session, carry.state, carry.round, target, pace, run.problem.agent_label)
         cost = ledger.add(carry.cost, chunk.cost)
-        carry = RunState(chunk.round, carry.seconds + chunk.seconds, chunk.state, cost, carry.rows)
+        seconds = carry.seconds + chunk.seconds
+        carry = carry._replace(round=chunk.round, seconds=seconds, state=chunk.state, cost=cost)
         pace, over = chunk.pace, rules.at_time(carry.seconds)
         show(carry.round, None)
-        keep(carry)
+        carry = keep(carry)
 
 
 def _handle_row(run: Run, carry: RunState, rules: Stop, on_row: Callable[[dict[str, Any]], object] | None) -> bool:
@@ -235,23 +237,28 @@ def _starting_points(problem: Problem, x0: Any, y0: Any, start: Any) -> tuple[np
     return x, y
 
 
-def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[..., None]:
-    """Returns a function that writes a checkpoint when it is due, at the end of the run, and at a signal."""
+def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Interrupts) -> Callable[..., RunState]:
+    """Returns a function that writes a checkpoint when it is due, at the end of the run, and at a signal.
+
+    It measures all rows before it writes, and returns the state.
+    """
     written = time.monotonic()
 
-    def keep(carry: RunState, at_the_end: bool = False) -> None:
+    def keep(carry: RunState, at_the_end: bool = False) -> RunState:
         nonlocal written
         if folder is None:
-            return
+            return carry
         gathered = run.session.all_gather(interrupts.pending or 0, time.monotonic() - written)
         signalled, due = int(gathered[:, 0].max()), gathered[0, 1] >= every
         if not (signalled or due or at_the_end):
-            return
+            return carry
+        carry = measured(run, carry)
         path = _write(run, carry, folder)
         written = time.monotonic()
         if signalled:
             by = signal.Signals(signalled).name
             raise Interrupted(f"{by} at round {carry.round}; {path} is written, and the same call resumes from it.")
+        return carry
 
     return keep
 

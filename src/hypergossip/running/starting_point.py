@@ -137,7 +137,7 @@ def _start(oracles: Any, identities: Any, x: Any, y: Any, samples: bool, block: 
 
 
 def _in_blocks(of_agent: Callable[..., Start], block: int, *arguments: Any) -> Start:
-    return in_blocks(of_agent, block, arguments[1], *arguments)
+    return in_blocks(lambda *arguments: of_agent(*to_float64(arguments)), block, arguments[1], *arguments)
 
 
 _on_much = compiled("samples", "block", "mesh")(_start)

@@ -28,6 +28,11 @@ class Stop:
     samples: float | int | None = None
     function: Callable[[Row], Any] | None = None
 
+    @property
+    def read_rows(self) -> bool:
+        """Whether a condition depends on the rows of the history."""
+        return not (self.metric is None and self.samples is None and self.function is None)
+
     def at_row(self, row: Row) -> bool:
         """Returns whether this row of the history ends the run.
 

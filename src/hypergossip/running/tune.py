@@ -22,7 +22,8 @@ from hypergossip.metrics.selection import MeasurementWarning, read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.running.argument_types import check_kinds
 from hypergossip.running.preflight import PreflightWarning, concerns, facts
-from hypergossip.running.run import begin, measure
+from hypergossip.running.rows import add_row, measured
+from hypergossip.running.run import begin
 from hypergossip.support.arguments import seed_number, whole_number
 from hypergossip.support.callbacks import own_errors
 
@@ -204,7 +205,7 @@ def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.n
             carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MeasurementWarning)  # some points of a grid diverge
-                row = measure(run, carry)
+                row = measured(run, add_row(run, carry)).rows[-1]
             if plan.score not in row:
                 there = ", ".join(dict.fromkeys([*measured, *row]))
                 raise ValueError(f"score is {plan.score!r}, not a column of the history; choose one of {there}.")

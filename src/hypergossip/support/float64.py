@@ -8,20 +8,34 @@ import jax
 import jax.numpy as jnp
 
 
+COMPLEX = {"float64": "complex128", "float32": "complex64"}
+
+
 def to_float64(tree: Any) -> Any:
-    """Returns a tree with floating arrays in float64 and complex arrays in complex128, under ``jax.enable_x64``.
+    """Returns a tree with floating arrays in float64 and complex arrays in complex128, under ``jax.enable_x64``."""
+    return in_precision(tree, "float64")
+
+
+def to_float32(tree: Any) -> Any:
+    """Returns a tree with floating arrays in float32 and complex arrays in complex64."""
+    return in_precision(tree, "float32")
+
+
+def in_precision(tree: Any, name: str) -> Any:
+    """Returns a tree with floating and complex arrays in a precision.
 
     Args:
-        tree: A pytree of arrays. Integers are unchanged. A node with a method `in_float64` is replaced by its result.
+        tree: A pytree of arrays. Integers are unchanged. A node with a method `in_precision` is replaced by its result.
+        name: "float64" or "float32".
     """
-    casts_itself = lambda node: hasattr(node, "in_float64")
+    casts_itself = lambda node: hasattr(node, "in_precision")
 
     def cast(leaf: Any) -> Any:
         if casts_itself(leaf):
-            return leaf.in_float64()
+            return leaf.in_precision(name)
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            return leaf.astype(jnp.complex128)
-        return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+            return leaf.astype(COMPLEX[name])
+        return leaf.astype(name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
     return jax.tree.map(cast, tree, is_leaf=casts_itself)
 

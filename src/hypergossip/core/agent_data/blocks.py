@@ -10,9 +10,8 @@ from jax import lax
 
 from hypergossip.core.agent_data.axis import is_packed, number_of_agents
 from hypergossip.support.devices import mesh_of
-from hypergossip.support.float64 import to_float64
 
-BLOCK_BYTES = 32e6  # of agents' data in float64 at a time
+BLOCK_BYTES = 64e6  # of agents' data in float64 at a time
 
 
 def agents_at_a_time(oracles: Any) -> int | None:
@@ -28,22 +27,25 @@ def agents_at_a_time(oracles: Any) -> int | None:
     here = agents if mesh is None else agents // mesh.size
     bytes_of_agent = sum(8 * np.size(leaf) for leaf in jax.tree.leaves(oracles)) / agents
     block = int(max(BLOCK_BYTES // max(bytes_of_agent, 1), 1))
-    return None if block >= here else block
+    if block >= here:
+        return None
+    blocks = -(-here // block)
+    return -(-here // blocks)  # blocks of nearly equal size, as the last one is filled up with agents measured before
 
 
 def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: Any) -> Any:
-    """Calls a function of one agent, in float64. `vmap` over the agents computes a block of them at a time.
+    """Calls a function of one agent. `vmap` over the agents computes a block of them at a time.
 
     Args:
         function: A function of pytrees of arrays of one agent.
         block: The number of agents at a time.
         index: The agent's number. Arguments that are mapped together with it belong to the agents.
-        arguments: The arguments of the function, floating arrays of any precision.
+        arguments: The arguments of the function, which casts large ones itself, so that a block at a time is cast.
     """
 
     @jax.custom_batching.custom_vmap
     def call(index: Any, arguments: tuple) -> Any:
-        return function(*to_float64(arguments))
+        return function(*arguments)
 
     @call.def_vmap
     def _over_agents(agents: int, in_batched: list, index: Any, arguments: tuple) -> tuple[Any, Any]:
@@ -57,12 +59,10 @@ def in_blocks(function: Callable[..., Any], block: int, index: Any, *arguments: 
             if block == 1:
                 # Drop the axis of size one, as XLA would otherwise hold two copies of the data.
                 alone = [leaf[0] if own else leaf for leaf, own in zip(own, mapped, strict=True)]
-                found = function(*to_float64(jax.tree.unflatten(structure, alone)))
+                found = function(*jax.tree.unflatten(structure, alone))
                 return jax.tree.map(lambda leaf: leaf[None], found)
             axes = jax.tree.unflatten(structure, [0 if own else None for own in mapped])
-            return jax.vmap(lambda arguments: function(*to_float64(arguments)), (axes,))(
-                jax.tree.unflatten(structure, own)
-            )
+            return jax.vmap(lambda arguments: function(*arguments), (axes,))(jax.tree.unflatten(structure, own))
 
         found = lax.map(of_block, jnp.asarray(starts))
         # The last block begins earlier if the block size does not divide the number of agents.

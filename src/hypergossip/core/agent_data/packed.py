@@ -15,7 +15,7 @@ from jaxtyping import Int
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
 from hypergossip.core.oracles import AutodiffOracles, Form, below, random_bits
-from hypergossip.support.float64 import to_float64
+from hypergossip.support.float64 import in_precision
 from hypergossip.support.pytree import register_pytree
 
 Tree = Any
@@ -25,7 +25,7 @@ SHAPES = 3  # at most this many numbers of rows for which a program on all rows 
 COARSER = 4  # each is at most the next larger one divided by this, if there are such sizes
 
 
-@register_pytree("repeat", "double")
+@register_pytree("repeat", "cast")
 @dataclass(frozen=True)
 class Packed:
     """The rows of all agents at one level, end to end, and which of them belong to one agent.
@@ -37,18 +37,19 @@ class Packed:
         start: The agent's first row, a scalar.
         count: The agent's number of rows, a scalar.
         repeat: How many of an agent's first rows are repeated after its last one, for sampling by blocks.
-        double: Whether rows are returned in float64. They are cast when they are selected, never all at once.
+        cast: The precision in which rows are returned, "float64" or "float32"; None: that in which they are stored.
+            They are cast when they are selected, never all at once.
     """
 
     values: Tree
     start: Any
     count: Any
     repeat: int = 0
-    double: bool = False
+    cast: str | None = None
 
-    def in_float64(self) -> "Packed":
-        """Returns the same rows, which will be returned in float64."""
-        return dataclasses.replace(self, double=True)
+    def in_precision(self, name: str) -> "Packed":
+        """Returns the same rows, which will be returned in this precision."""
+        return dataclasses.replace(self, cast=name)
 
     def take(self, index: Any) -> "Packed":
         """Returns one agent or several agents."""
@@ -90,7 +91,7 @@ class Packed:
         return self.start + jnp.asarray(places, self.start.dtype)
 
     def _cast(self, rows: Tree) -> Tree:
-        return to_float64(rows) if self.double else rows
+        return rows if self.cast is None else in_precision(rows, self.cast)
 
 
 class Taken(NamedTuple):

@@ -1,0 +1,103 @@
+"""The linear systems of a measurement: conjugate gradients in float64, or in float32 with iterative refinement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
+from hypergossip.support.float64 import to_float32, to_float64
+from hypergossip.support.pytree import register_pytree
+
+Linearise = Callable[[Any], Callable[[Any], Any]]  # y -> (v -> H(y) v)
+Direction = Callable[[Any, Any, Any], Any]  # (y, b, relative tolerance) -> an approximate solution of H(y) d = b
+
+LINEAR_ITERATIONS = 2000
+ROUGH_ITERATIONS = 200
+FINEST = 1e-5  # the smallest relative residual that conjugate gradients in float32 are asked for
+REFINEMENTS = 12
+
+
+@register_pytree()
+@dataclass(frozen=True)
+class Reference:
+    """One agent's approximate solution of its lower level at a point that many measured points are close to.
+
+    Attributes:
+        y: The lower solution, (q,), in float64.
+        inverse: The inverse of d2yy g there, (q, q), in float32; None if it would be too large.
+    """
+
+    y: Any
+    inverse: Any
+
+
+def exactly(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:
+    """Returns a `Direction` by conjugate gradients in the precision of y.
+
+    Args:
+        linearise: A function of y that returns v -> H(y) v.
+        inner: The inner product.
+    """
+    return lambda y, b, tolerance: solve_positive(linearise(y), b, LINEAR_ITERATIONS, tolerance, inner)[0]
+
+
+def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot) -> Direction:
+    """Returns a `Direction` by preconditioned conjugate gradients in float32.
+
+    Args:
+        linearise: A function of y in float32 that returns v -> H(y) v in float32.
+        reference: Its inverse is the preconditioner.
+        inner: The inner product.
+    """
+    inverse = reference.inverse
+    precondition = None if inverse is None else lambda r: inverse @ r
+
+    def direction(y: Any, b: Any, tolerance: Any) -> Any:
+        size = jnp.sqrt(inner(b, b))
+        # A small right-hand side would underflow in float32.
+        unit = to_float32(b / jnp.where(size > 0, size, 1.0))
+        within = to_float32(jnp.maximum(tolerance, FINEST))
+        product = linearise(to_float32(y))
+        return size * to_float64(
+            conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition).z
+        )
+
+    return direction
+
+
+def refine(direction: Direction, y: Any, product: Callable[[Any], Any], target: Any, tolerance: Any, inner: Inner) -> Any:
+    """Solves H(y) z = b by iterative refinement: the residuals are computed in the precision of b.
+
+    Args:
+        direction: Solves H(y) d = r approximately.
+        y: The point.
+        product: v -> H(y) v, in the precision of b.
+        target: b.
+        tolerance: Stops at |H z - b| <= tolerance |b|.
+        inner: The inner product.
+
+    Returns:
+        z, and |H z - b|^2.
+    """
+    target2 = inner(target, target)
+
+    def unfinished(carry: tuple) -> Any:
+        _, _, residual2, steps, improved = carry
+        return ~(residual2 <= tolerance**2 * target2) & (steps < REFINEMENTS) & improved
+
+    def body(carry: tuple) -> tuple:
+        z, r, residual2, steps, _ = carry
+        reached = jnp.sqrt(residual2 / target2)
+        z_new = z + direction(y, r, tolerance / (2 * reached))
+        r_new = target - product(z_new)
+        new2 = inner(r_new, r_new)
+        improved = new2 < residual2 / 4
+        keep = lambda new, old: jnp.where(improved, new, old)
+        return keep(z_new, z), keep(r_new, r), keep(new2, residual2), steps + 1, improved
+
+    start = (jnp.zeros_like(target), target, target2, 0, jnp.asarray(True))
+    z, _, residual2, _, _ = lax.while_loop(unfinished, body, start)
+    return z, residual2

@@ -1,0 +1,123 @@
+"""Measures rows of the history, several together where nothing depends on them before the next rounds."""
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hypergossip.metrics import ledger
+from hypergossip.metrics.effort import Effort
+from hypergossip.metrics.linear_systems import Reference
+from hypergossip.metrics.lower_solution import REACHED
+from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
+from hypergossip.metrics.selection import MeasurementWarning, metrics_program, observations_program
+from hypergossip.metrics.together import observations_together
+from hypergossip.running.run import Near, Run, RunState, Unmeasured, near_point
+
+DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
+ACCURATE = 1e-8  # the relative residual above which a refined solution is replaced by one in float64 throughout
+
+
+def add_row(run: Run, carry: RunState) -> RunState:
+    """Adds a row for the current state, and measures it with those before it as soon as they are a whole group.
+
+    The groups consist of the rows 0 to k-1, k to 2k-1, and so on, so that an interruption within a group does not
+    affect which rows are measured with which reference, and every row is computed in its own place of the group.
+    """
+    points, together = run.session.join([carry.state]), {}
+    if run.measured.together:
+        together = run.session.observe_together(points, partial(observations_together, run.measured.together))
+    row = Unmeasured(carry.round, carry.seconds, carry.cost, points, together)
+    carry = carry._replace(unmeasured=(*carry.unmeasured, row))
+    return measured(run, carry) if _rows(carry) % run.effort.rows == 0 else carry
+
+
+def last_round(carry: RunState) -> int | None:
+    """Returns the round of the last row, or None if there are no rows."""
+    if carry.unmeasured:
+        return carry.unmeasured[-1].round
+    return int(carry.rows[-1]["round"][0]) if carry.rows else None
+
+
+def measured(run: Run, carry: RunState) -> RunState:
+    """Returns the state with all its rows measured."""
+    if not carry.unmeasured:
+        return carry
+    waiting, size, runs = carry.unmeasured, run.effort.rows, len(run.numbers)
+    place = (_rows(carry) - len(waiting)) % size
+    if run.effort.refined and place == 0 and _is_new_reference(len(carry.rows) // size):
+        carry = carry._replace(near=near_point(run, waiting[0].points, carry.near))
+    states = [row.points for row in waiting]
+    before, behind = [states[0]] * place, [states[0]] * (size - place - len(states))
+    points = run.session.join([*before, *states, *behind])
+    found = _metrics(run, points, carry.near)
+    if (program := observations_program(run.measured, run.problem)) is not None:
+        found |= run.session.observe(points, program)
+    for k, row in enumerate(waiting, place):
+        own = {name: values[k * runs : (k + 1) * runs] for name, values in found.items()}
+        carry = carry._replace(rows=(*carry.rows, _row(run, carry, row, own | row.together)))
+    return carry._replace(unmeasured=())
+
+
+def _rows(carry: RunState) -> int:
+    return len(carry.rows) + len(carry.unmeasured)
+
+
+def _is_new_reference(group: int) -> bool:
+    """Returns whether a reference is computed before this group: less and less often, as the iterates slow down."""
+    return group & (group - 1) == 0
+
+
+def _metrics(run: Run, points: Any, near: Near | None) -> dict[str, np.ndarray]:
+    """Returns the metrics of points, name -> (points,)."""
+    program = metrics_program(run.measured, run.problem, run.effort)
+    if program is None:
+        return {}
+    if not run.effort.refined:
+        return run.session.observe(points, program)
+    found = run.session.observe(points, program, near.reference if near is not None else None)
+    inaccurate = ~(found.get("relative_residual", np.zeros(1)) <= ACCURATE)
+    if inaccurate.any():
+        precise = run.session.observe(points, metrics_program(run.measured, run.problem, Effort()))
+        found = {name: np.where(inaccurate, precise[name], values) for name, values in found.items()}
+    return found
+
+
+def _row(run: Run, carry: RunState, at: Unmeasured, found: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Returns a row of the history for every run, column -> (runs,).
+
+    Raises:
+        ValueError: If one of the problem's own observations has the name of a column.
+    """
+    costs = ledger.columns(at.cost, run.sent, at.round)
+    row = {"seed": run.numbers, "round": at.round, "seconds": at.seconds}
+    metrics, names = run.measured.metrics, run.measured.names
+    if taken := {*row, *costs, *metrics} & {*names[len(metrics) :]}:
+        raise ValueError(
+            f"observe: {', '.join(sorted(taken))} is already a column of the history; choose another name."
+        )
+    _warn_of_residuals(run, carry.rows, at, found)
+    shown = {name: found[name] for name in metrics}
+    row |= shown | costs | {name: found[name] for name in names}  # existing columns keep their positions
+    return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
+
+
+def _warn_of_residuals(run: Run, earlier: Sequence[dict[str, Any]], at: Unmeasured, row: dict[str, Any]) -> None:
+    """Issues a warning in the first row in which a quantity could not be measured."""
+    reached = lambda row: np.asarray(row.get("relative_residual", 0.0)) <= REACHED
+    if np.all(reached(row)) or not all(np.all(reached(row)) for row in earlier):
+        return
+    # A run that diverges ends with an error message, so it needs no warning.
+    unsolved = run.session.bounded(at.points, DIVERGED) & ~reached(row)
+    if unsolved.any():
+        worst = float(np.max(row["relative_residual"][unsolved]))
+        warnings.warn(
+            f"round {at.round}: the lower solution y* or the adjoint was not reached (relative residual "
+            f"{worst:.2g}, required {REACHED:g}), so what depends on it is NaN in this row. The lower level is "
+            "probably not strongly convex at the iterates, or not smooth. The column relative_residual shows how well "
+            "it was solved in every row.",
+            MeasurementWarning,
+            stacklevel=6,
+        )
