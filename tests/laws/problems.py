@@ -65,7 +65,7 @@ def lower_loss(x: Any, y: Any, batch: Any) -> Any:
     """g of `numpy_methods.logistic`."""
     both = jnp.concatenate([y["one"], y["two"]])
     joint = jnp.mean((batch["A"] @ both) * (batch["u"] @ x))
-    return _cross_entropy(y, batch) + TAU * joint + jnp.sum(jnp.exp(jnp.asarray(GROUPS) @ x) * both**2) / 2
+    return _cross_entropy(y, batch) + TAU * joint + jnp.sum(jnp.exp(jnp.asarray(GROUPS, x.dtype) @ x) * both**2) / 2
 
 
 def logistic_data(agents: int, ragged: bool = False) -> tuple[list[dict], list[dict]]:

@@ -181,7 +181,9 @@ def test_newton_goes_where_full_steps_overshoot():
     """log cosh: from 3 a full Newton step jumps away; halving brings it to 0."""
     gradient = lambda y: jnp.tanh(y - 1.0) + 1e-3 * y
     product = lambda y, v: (1 / jnp.cosh(y - 1.0) ** 2 + 1e-3) * v
-    y, residual = jax.jit(lambda start: newton(gradient, exactly(lambda y: partial(product, y)), start))(jnp.array([4.0, -30.0]))
+    y, residual = jax.jit(lambda start: newton(gradient, exactly(lambda y: partial(product, y)), start))(
+        jnp.array([4.0, -30.0])
+    )
     assert residual < 1e-9
     assert float(jnp.max(jnp.abs(gradient(y)))) < 1e-8
 

@@ -181,12 +181,15 @@ def _computed(
     program: Callable[..., Any], oracles: Any, own: Any, x: Any, y: Any, block: int | None, mesh: Mesh | None
 ) -> Any:
     def on_device(program: Callable[..., Any], oracles: Any, own: Any, x: Any, y: Any) -> Any:
+        x, y = to_float64((x, y))
         agents = oracles if own is None else (oracles, own)
-        return _lifted(program, agents, *to_float64((x, y)), 0, block, None if mesh is None else AXIS)
+        return _lifted(program, agents, x, y, 0, block, None if mesh is None else AXIS)
 
     if mesh is None:
         return on_device(program, oracles, own, x, y)
-    return on_devices(on_device, mesh, (P(), *[P(AXIS)] * 4), P(AXIS))(program, oracles, own, x, y)
+    of_agents = P(AXIS)
+    specs = P(), of_agents, of_agents, of_agents, of_agents
+    return on_devices(on_device, mesh, specs, of_agents)(program, oracles, own, x, y)
 
 
 def side_by_side(runs: int, most: int = RUNS_AT_ONCE) -> int:

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.random import threefry_2x32
 from jaxtyping import Array, Float
 
 from hypergossip.core.agent_data.whole_data import Loss, Whole, whole_loss
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
+from hypergossip.core.random_keys import random_words
 from hypergossip.core.space import Space
 from hypergossip.support.pytree import register_pytree
 
@@ -183,19 +183,8 @@ def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
     if sampling == "blocks":
         start = below(count, jax.random.bits(key, (), jnp.uint32))
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
-    rows = below(count, random_bits(key, size))
+    rows = below(count, random_words(key, size))
     return jax.tree.map(lambda leaf: leaf[rows], data)
-
-
-def random_bits(key: Sample, size: int) -> Any:
-    """Returns independent random words of 32 bits, (size,).
-
-    `jax.random.bits` uses a whole block of Threefry, two words, for each word. This function uses both words. Mapped
-    over agents it is five times faster, and sampling used to take half of a step's time (benchmarks/sampling.py).
-    """
-    if str(jax.random.key_impl(key)) != "threefry2x32":
-        return jax.random.bits(key, (size,), jnp.uint32)
-    return threefry_2x32(jax.random.key_data(key), jnp.arange(size, dtype=jnp.uint32))
 
 
 def below(count: Any, bits: Any) -> Any:

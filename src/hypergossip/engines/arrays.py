@@ -73,11 +73,27 @@ class ArraySession(ABC):
         return Points(jnp.concatenate([state.x for state in states]), jnp.concatenate([state.y for state in states]))
 
     def observe(self, state: Any, program: Program, own: Any = None) -> dict[str, np.ndarray]:
-        """Measures the agents' current points; returns name -> (runs,)."""
+        """Measures the agents' current points.
+
+        Args:
+            state: The state.
+            program: The program.
+            own: Further arrays of the agents.
+
+        Returns:
+            Name -> (runs,).
+        """
         return self.to_host(observed(program, self.placed.oracles, state.x, state.y, own))
 
     def compute(self, program: Callable[..., Any], x: Any, y: Any, own: Any = None) -> Any:
-        """Returns the result of a program in every agent, leaves (agents, ...), where the agents are."""
+        """Returns the result of a program in every agent, leaves (agents, ...), where the agents are.
+
+        Args:
+            program: The program.
+            x: Arrays of the agents, (agents, p).
+            y: Arrays of the agents, (agents, q).
+            own: Further arrays of the agents.
+        """
         return computed(program, self.placed.oracles, x, y, own)
 
     def observe_together(self, state: Any, program: Callable[[Any, Any, Any], Any]) -> dict[str, np.ndarray]:

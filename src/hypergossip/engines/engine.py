@@ -101,6 +101,10 @@ class Session(Protocol):
         """
         ...
 
+    def put(self, tree: Any) -> Any:
+        """Puts a tree of host arrays, with leaves (runs, agents, ...), where the agents are."""
+        ...
+
     def bounded(self, state: State, bound: float) -> np.ndarray:
         """Returns for every run, (runs,), whether all entries of all agents' x and y are smaller than a bound."""
         ...

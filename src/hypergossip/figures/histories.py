@@ -133,18 +133,18 @@ def by_seed(history: pd.DataFrame, column: str) -> pd.DataFrame:
     return seeded.pivot(index="round", columns="seed", values=column).sort_index()
 
 
-def means_from(history: pd.DataFrame, column: str, share: float) -> np.ndarray:
+def means_from(history: pd.DataFrame, column: str | list[str], share: float) -> np.ndarray:
     """Returns the mean of every seed over its last rows, (seeds,); NaN if one of these is NaN.
 
     Args:
         history: The history of several seeds, or of one seed and then without a seed column.
-        column: A column of the history.
+        column: A column of the history, or several; the result is then (seeds, columns).
         share: The share of rounds to skip: 1 for the last round alone, 0.8 for the last fifth, 0 for all.
     """
     seeds = [rows for _, rows in history.groupby("seed")] if "seed" in history else [history]
     tolerance = 1e-9  # 0.8 of 35 is not an integer in floating point
     late = [rows.loc[rows["round"] >= share * rows["round"].max() - tolerance, column] for rows in seeds]
-    return np.array([values.to_numpy(np.float64).mean() for values in late])
+    return np.array([values.to_numpy(np.float64).mean(axis=0) for values in late])
 
 
 def spread_description(histories: dict[str, pd.DataFrame]) -> str:

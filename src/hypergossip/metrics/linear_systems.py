@@ -61,14 +61,14 @@ def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot)
         unit = to_float32(b / jnp.where(size > 0, size, 1.0))
         within = to_float32(jnp.maximum(tolerance, FINEST))
         product = linearise(to_float32(y))
-        return size * to_float64(
-            conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition).z
-        )
+        return size * to_float64(conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition).z)
 
     return direction
 
 
-def refine(direction: Direction, y: Any, product: Callable[[Any], Any], target: Any, tolerance: Any, inner: Inner) -> Any:
+def refine(
+    direction: Direction, y: Any, product: Callable[[Any], Any], target: Any, tolerance: Any, inner: Inner
+) -> Any:
     """Solves H(y) z = b by iterative refinement: the residuals are computed in the precision of b.
 
     Args:

@@ -21,7 +21,7 @@ RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
 REACHED = 1e-6  # relative: quantities whose residual is larger are not measured
 ROUND_OFF = 1e-12  # an absolute residual below this counts as zero
 NEWTON_STEPS = 50
-ENOUGH = 0.3  # the part of the required residual at which a linear system is accurate enough
+ENOUGH = 0.3  # of the required residual
 
 
 def any_key() -> Any:
@@ -30,7 +30,12 @@ def any_key() -> Any:
 
 
 class InBoth(NamedTuple):
-    """One agent's oracles without sampling in two precisions."""
+    """One agent's oracles without sampling in two precisions.
+
+    Attributes:
+        double: In float64.
+        single: In float32.
+    """
 
     double: Any
     single: Any
@@ -59,12 +64,13 @@ def newton(
     start: Any,
     inner: Inner = jnp.vdot,
     at_zero: Callable[[Any], Any] | None = None,
+    enough: float = 0.0,
 ) -> tuple[Any, Any]:
     """Minimises a strongly convex function by Newton's method with conjugate gradients and a line search.
 
     Steps are halved until the norm of the gradient decreases. It decreases along a Newton direction for small steps,
     so no loss is needed. The accuracy of the linear systems increases as the gradient decreases (Dembo, Eisenstat &
-    Steihaug 1982), as far as `RESIDUAL` requires.
+    Steihaug 1982).
 
     Args:
         gradient: The gradient, a function of y.
@@ -72,6 +78,7 @@ def newton(
         start: The starting point, an array.
         inner: The inner product.
         at_zero: The gradient at zero, a function of zeros, in any precision; None uses `gradient`.
+        enough: The part of the required residual that the last linear system need not fall below.
 
     Returns:
         The minimiser, with a gradient of at most `RESIDUAL` times that at zero, and its relative residual. The residual
@@ -90,7 +97,7 @@ def newton(
     def body(carry: tuple) -> tuple:
         y, r, residual2, steps, _ = carry
         reached = jnp.sqrt(residual2 / jnp.where(scale > 0, scale, 1.0))
-        d = direction(y, -r, jnp.minimum(0.1, jnp.maximum(reached, ENOUGH * RESIDUAL / reached)))
+        d = direction(y, -r, jnp.minimum(0.1, jnp.maximum(reached, enough * RESIDUAL / reached)))
 
         def too_long(trial: tuple) -> Any:
             step, _, _, trial2 = trial
@@ -142,7 +149,6 @@ def solve_lower(
         network: The collective operations over all agents.
         reference: If given, linear systems are solved in float32 with its approximate inverse.
     """
-
     double = lambda agent, x, y: in_both(agent).double.lower_gradient(x, y, any_key())
     single = lambda agent, x, y: in_both(agent).single.lower_gradient(*to_float32((x, y)), any_key())
     if not any(space.shared):
@@ -153,7 +159,7 @@ def solve_lower(
             if reference is None:
                 return newton(of(double), exactly(lambda y: hessian(agent, x, y)), y)
             rough = roughly(lambda y: hessian(agent, x, y, to_float32), reference)
-            return newton(of(double), rough, y, at_zero=of(single))
+            return newton(of(double), rough, y, at_zero=of(single), enough=ENOUGH)
 
         return Reached(*network.apart(personal, agent, x, y, reference))
     average = lambda vector: network.average_shared(space, vector)
@@ -162,7 +168,7 @@ def solve_lower(
     if reference is None:
         return Reached(*newton(of(double), exactly(linearise(to_float64), network.inner), average(y), network.inner))
     rough = roughly(linearise(to_float32), reference, network.inner)
-    return Reached(*newton(of(double), rough, average(y), network.inner, of(single)))
+    return Reached(*newton(of(double), rough, average(y), network.inner, of(single), ENOUGH))
 
 
 def hessian(agent: Any, x: Any, y: Any, cast: Cast = to_float64) -> Product:

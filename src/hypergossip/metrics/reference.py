@@ -1,4 +1,4 @@
-"""A point near which many points are measured: its lower solution, and the inverse Hessian there as a preconditioner."""
+"""The lower solution at a point near which many points are measured, and the inverse Hessian as a preconditioner."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,6 @@ from jax import lax
 
 from hypergossip.core.collective import Collective
 from hypergossip.core.space import Space
-from hypergossip.metrics.linear_systems import Reference
 from hypergossip.metrics.lower_solution import hessian, solve_lower
 from hypergossip.support.float64 import to_float32, to_float64
 from hypergossip.support.pytree import register_pytree

@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 from hypergossip.core.collective import Program
 from hypergossip.core.problem import Problem
-from hypergossip.metrics.effort import Effort
+from hypergossip.metrics.effort import SOLVED, Effort
 from hypergossip.metrics.observations import observing
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.metrics.together import Disagreement, DisagreementProgram
 
 Named = tuple[tuple[str, Callable[..., Any]], ...]
-SOLVED = ("stationarity", "lower_error", "metric")  # these require y*
 
 
 class MeasurementWarning(UserWarning):
@@ -81,7 +80,7 @@ def read_measure(measure: Any, problem: Problem) -> Measured:
         raise ValueError(
             f"measure: {wrong[0]!r} is not measured here; give True, False, or names among {', '.join(known)}."
         )
-    if problem.losses and set(names) & set(SOLVED):
+    if problem.losses and SOLVED & set(names):
         names = (*names, "relative_residual")
     return Measured(
         tuple(name for name in there if name in names),

@@ -12,7 +12,6 @@ from hypergossip.core.space import Space
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.metrics.linear_systems import Reference
 from hypergossip.metrics.lower_solution import REACHED, Reached, any_key, in_both, solve_adjoint, solve_lower
-from hypergossip.support.float64 import to_float64
 from hypergossip.support.pytree import register_pytree
 
 
@@ -145,7 +144,7 @@ class MetricsProgram:
         twice_differentiable: Whether the lower loss can be differentiated twice. If not, its second derivatives are
             approximated by differences of gradients.
         refined: Whether linear systems are solved in float32 and refined in float64. Then the agent is a pair of the
-            oracles and a `Reference`, or of the oracles and None.
+            oracles and a `Reference`, or of the oracles and ().
         at_once: The largest number of points to measure at a time.
     """
 
@@ -162,7 +161,7 @@ class MetricsProgram:
         reference = None
         if self.refined:
             agent, reference = agent
-            reference = Reference(to_float64(y), None) if reference is None else reference
+            reference = reference if isinstance(reference, Reference) else Reference(y, None)
         agent = measured_oracles(agent, self.twice_differentiable)
         measured = metrics_of_agent(agent, x, y, network, self.upper, self.lower, reference)._asdict()
         return {name: measured[name] for name in self.names}

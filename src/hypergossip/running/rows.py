@@ -9,12 +9,11 @@ import numpy as np
 
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort
-from hypergossip.metrics.linear_systems import Reference
 from hypergossip.metrics.lower_solution import REACHED
-from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
 from hypergossip.metrics.selection import MeasurementWarning, metrics_program, observations_program
 from hypergossip.metrics.together import observations_together
-from hypergossip.running.run import Near, Run, RunState, Unmeasured, near_point
+from hypergossip.running.near import Near, near_point
+from hypergossip.running.run import Run, RunState, Unmeasured
 
 DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
 ACCURATE = 1e-8  # the relative residual above which a refined solution is replaced by one in float64 throughout
@@ -47,8 +46,8 @@ def measured(run: Run, carry: RunState) -> RunState:
         return carry
     waiting, size, runs = carry.unmeasured, run.effort.rows, len(run.numbers)
     place = (_rows(carry) - len(waiting)) % size
-    if run.effort.refined and place == 0 and _is_new_reference(len(carry.rows) // size):
-        carry = carry._replace(near=near_point(run, waiting[0].points, carry.near))
+    if run.effort.reference and place == 0 and _is_new_reference(len(carry.rows) // size):
+        carry = carry._replace(near=near_point(run.session, run.problem, waiting[0].points, carry.near))
     states = [row.points for row in waiting]
     before, behind = [states[0]] * place, [states[0]] * (size - place - len(states))
     points = run.session.join([*before, *states, *behind])
@@ -77,10 +76,11 @@ def _metrics(run: Run, points: Any, near: Near | None) -> dict[str, np.ndarray]:
         return {}
     if not run.effort.refined:
         return run.session.observe(points, program)
-    found = run.session.observe(points, program, near.reference if near is not None else None)
-    inaccurate = ~(found.get("relative_residual", np.zeros(1)) <= ACCURATE)
-    if inaccurate.any():
-        precise = run.session.observe(points, metrics_program(run.measured, run.problem, Effort()))
+    found = run.session.observe(points, program, () if near is None else near.reference)
+    inaccurate = ~(found["relative_residual"] <= ACCURATE)
+    precisely = metrics_program(run.measured, run.problem, Effort())
+    if inaccurate.any() and precisely is not None:
+        precise = run.session.observe(points, precisely)
         found = {name: np.where(inaccurate, precise[name], values) for name, values in found.items()}
     return found
 

@@ -12,17 +12,16 @@ from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines.engine import Engine, Job, Session, State
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort, choose_effort
-from hypergossip.metrics.linear_systems import Reference
-from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
 from hypergossip.metrics.selection import Measured, read_measure
 from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
+from hypergossip.running.near import Near, restored_near, saved_near
 from hypergossip.running.preflight import check_sizes, sent_in_a_round
 from hypergossip.running.result import Result, frame
 from hypergossip.running.snapshot import Digest, Snapshot
-from hypergossip.support.float64 import in_float64
 
 
 class Run(NamedTuple):
@@ -78,7 +77,7 @@ class RunState(NamedTuple):
     cost: Cost
     rows: tuple[dict[str, np.ndarray], ...]
     unmeasured: tuple["Unmeasured", ...] = ()
-    near: "Near | None" = None
+    near: Near | None = None
 
 
 class Unmeasured(NamedTuple):
@@ -97,18 +96,6 @@ class Unmeasured(NamedTuple):
     cost: Cost
     points: Any
     together: dict[str, np.ndarray]
-
-
-class Near(NamedTuple):
-    """A point of one run, near those that are measured, where the lower level is solved.
-
-    Attributes:
-        x: Every agent's x, (agents, p).
-        reference: Every agent's `Reference`, with leaves (agents, ...).
-    """
-
-    x: Any
-    reference: Reference
 
 
 def begin(
@@ -159,14 +146,15 @@ def begin(
             "start": lambda: None if start is None else Digest().add(start).text,
         },
     )
-    keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
+    keys = jax.vmap(run_key)(jnp.asarray(numbers, jnp.uint32))
     session = engine.open(Job(method, problem, network, keys, swept))
     _check_processes_agree(session, configuration)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start
     state = session.start(everywhere(x), everywhere(y))
-    effort = choose_effort(problem, runs, at_once)
-    run = Run(session, method, problem, numbers, sent, configuration, read_measure(measure, problem), effort)
+    measured = read_measure(measure, problem)
+    effort = choose_effort(problem, measured.metrics, runs, swept, at_once)
+    run = Run(session, method, problem, numbers, sent, configuration, measured, effort)
     return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
@@ -183,39 +171,13 @@ def _check_processes_agree(session: Session, configuration: Mapping[str, Any]) -
             )
 
 
-def near_point(run: Run, points: Any, earlier: Near | None) -> Near:
-    """Solves the lower level near the first run's point.
-
-    Args:
-        run: The run.
-        points: The agents' points, from the session's `join`.
-        earlier: An earlier one, from which the search starts.
-    """
-    spaces = run.problem.upper, run.problem.lower
-    x, y = points.x[0], points.y[0]
-    start = Reference(y, None) if earlier is None else earlier.reference
-    return _with_inverse(run, x, run.session.compute(ReferenceSolution(*spaces), x, y, start))
-
-
-def restored_near(run: Run, saved: tuple[np.ndarray, np.ndarray]) -> Near:
-    """Returns a saved point near those that are measured, on the devices of the session."""
-    with in_float64():
-        x, y = (leaf[0] for leaf in run.session.put(tuple(array[None] for array in saved)))
-    return _with_inverse(run, x, y)
-
-
-def _with_inverse(run: Run, x: Any, y: Any) -> Near:
-    inverse = ReferenceInverse(run.problem.upper, run.problem.lower)
-    return Near(x, Reference(y, run.session.compute(inverse, x, y) if inverse.possible else None))
-
-
 def pack(run: Run, carry: RunState) -> Snapshot:
     """Returns a run as host arrays."""
     names = dict.fromkeys(name for row in carry.rows for name in row)
     absent = np.full(len(run.numbers), np.nan)  # for observations that differ before and after a run was resumed
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
-    near = None if carry.near is None else run.session.to_host((carry.near.x, carry.near.reference.y))
     state = run.session.save(carry.state)
+    near = saved_near(run.session, carry.near)
     return Snapshot(carry.round, carry.seconds, state, carry.cost, rows, run.configuration, near)
 
 
@@ -254,7 +216,7 @@ def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
     state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
-    near = restored_near(run, saved.near) if run.effort.refined and saved.near is not None else None
+    near = restored_near(run.session, run.problem, saved.near) if run.effort.reference else None
     return RunState(saved.round, saved.seconds, state, saved.cost, rows, near=near)
 
 

@@ -195,19 +195,18 @@ def _run(plan: _Plan, grid: Mapping[str, list[float]], points: list[tuple]) -> l
 def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.ndarray:
     """Returns the score of every run."""
     swept = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.result_type(float)), *candidates)
-    measured = read_measure(True, plan.problem).names
-    names = (plan.score,) if plan.score in measured else ()  # the other columns are not needed
+    columns = read_measure(True, plan.problem).names
+    names = (plan.score,) if plan.score in columns else ()  # the other columns are not needed
     arguments = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
     (run, carry), scores = begin(*arguments, measure=names), []
     with closing(run.session):
         for look in LOOKS:
             last = max(carry.round, round(look * plan.rounds))
             carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MeasurementWarning)  # some points of a grid diverge
+            with warnings.catch_warnings(action="ignore", category=MeasurementWarning):  # some points diverge
                 row = measured(run, add_row(run, carry)).rows[-1]
             if plan.score not in row:
-                there = ", ".join(dict.fromkeys([*measured, *row]))
+                there = ", ".join(dict.fromkeys([*columns, *row]))
                 raise ValueError(f"score is {plan.score!r}, not a column of the history; choose one of {there}.")
             scores.append(row[plan.score])
     return np.mean(scores, axis=0)

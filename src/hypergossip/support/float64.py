@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-
 COMPLEX = {"float64": "complex128", "float32": "complex64"}
 
 

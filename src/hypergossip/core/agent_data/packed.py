@@ -14,7 +14,8 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
-from hypergossip.core.oracles import AutodiffOracles, Form, below, random_bits
+from hypergossip.core.oracles import AutodiffOracles, Form, below
+from hypergossip.core.random_keys import random_words
 from hypergossip.support.float64 import in_precision
 from hypergossip.support.pytree import register_pytree
 
@@ -205,7 +206,7 @@ class PackedOracles:
         if self.form.sampling == "blocks":
             batch = packed.block(below(packed.count, jax.random.bits(key, (), jnp.uint32)), size)
         else:
-            batch = packed.rows(below(packed.count, random_bits(key, size)))
+            batch = packed.rows(below(packed.count, random_words(key, size)))
         return _holding(level, self.form, batch, size)
 
 

@@ -243,7 +243,8 @@ def summarize(
 def _by_seed(history: pd.DataFrame, share: float) -> dict[str, list[float]]:
     """Returns column -> the mean of every seed over the rows after a share of the rounds."""
     columns = [str(column) for column in history if column not in ("seed", "round")]
-    return {column: means_from(history, column, share).tolist() for column in columns}
+    means = means_from(history, columns, share)
+    return {column: means[:, k].tolist() for k, column in enumerate(columns)}
 
 
 def _medians(by_seed: dict[str, list[float]]) -> dict[str, float]:
