@@ -16,7 +16,7 @@ from hypergossip.support.pytree import register_pytree
 from hypergossip.support.renamed import renamed_arguments
 
 
-@register_pytree()
+@register_pytree("exact")
 @dataclass(frozen=True)
 class QuadraticOracles:
     """One agent's quadratic, with derivatives by formulas instead of automatic differentiation.
@@ -34,6 +34,7 @@ class QuadraticOracles:
         a: A positive vector, (p,).
         e: A vector, (p,).
         noise: The standard deviation of the noise in each entry of a gradient; None in `full`, which has no noise.
+        exact: Whether the standard deviation is known to be zero, so that no noise is drawn.
     """
 
     H: Any
@@ -44,6 +45,7 @@ class QuadraticOracles:
     a: Any
     e: Any
     noise: Any
+    exact: bool = False
 
     @property
     def full(self) -> "QuadraticOracles":
@@ -90,9 +92,9 @@ class QuadraticOracles:
         return self._noise(key_x, x), self._noise(key_y, y)
 
     def _noise(self, key: Sample, like: Vector) -> Vector:
-        return (
-            jnp.zeros_like(like) if self.noise is None else self.noise * jax.random.normal(key, like.shape, like.dtype)
-        )
+        if self.noise is None or self.exact:
+            return jnp.zeros_like(like)
+        return self.noise * jax.random.normal(key, like.shape, like.dtype)
 
 
 class Solution(NamedTuple):
@@ -163,6 +165,7 @@ def quadratic(
         a=jnp.asarray(1.0 + np.tanh(drawn(curvature, p)) ** 2),
         e=jnp.asarray(drawn(heterogeneity, p)),
         noise=jnp.full(agents, noise, jnp.result_type(float)),
+        exact=noise == 0,
     )
     oracles = jax.tree.map(lambda leaf: leaf.astype(jnp.result_type(float)), oracles)
     return Problem.from_oracles(oracles, x0=jnp.zeros(p), y0=jnp.zeros(q), share=share, observe=observe)
