@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 import hypergossip as hg
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines import Job
 
 
 def rounds(algorithm: Any, problem: hg.Problem, network: Any, count: int, engine: Any = None) -> Callable[[], Any]:
     """Returns a call that runs so many rounds from the same start."""
-    session = (engine or hg.Simulated()).open(Job(algorithm, problem, network, jax.random.key(0)[None]))
+    session = (engine or hg.Simulated()).open(Job(algorithm, problem, network, run_key(0)[None]))
     everywhere = lambda v: np.broadcast_to(v, (1, problem.agents, v.size))
     state = session.start(everywhere(problem.x0), everywhere(problem.y0))
     return lambda: session.advance(state, 0, count)

@@ -13,10 +13,9 @@ from typing import IO, cast
 
 import numpy as np
 
-from benchmarks.timing import report
+from benchmarks.timing import median_ratio, report
 
 PAIRS = 15
-RESAMPLES = 10_000
 REACHED = 0.98  # what the interval of the ratio must reach
 # Rounds in one timed run: about half a second.
 CASES = {
@@ -59,22 +58,24 @@ for _ in sys.stdin:
 class Runner:
     """A process with one checkout's library, which runs one case when it is told to."""
 
-    def __init__(self, checkout: Path, name: str) -> None:
+    def __init__(self, checkout: Path, name: str, program: str, count: int) -> None:
         """Starts it.
 
         Args:
             checkout: The folder whose library it takes.
-            name: One of `CASES`.
+            name: The case, the first argument of the program.
+            program: The program, which prints seconds for every line that it reads.
+            count: The number of rounds or rows, its third argument.
         """
         here = Path(__file__).parents[1]
         environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
-        arguments = [sys.executable, "-c", PROGRAM, name, str(here), str(CASES[name])]
+        arguments = [sys.executable, "-c", program, name, str(here), str(count)]
         self.process = subprocess.Popen(
             arguments, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def run(self) -> float:
-        """Returns the seconds of its rounds, without compiling and measuring."""
+        """Returns the seconds that the program prints."""
         told = cast(IO[str], self.process.stdin)
         told.write("once\n")
         told.flush()
@@ -87,7 +88,7 @@ class Runner:
 
 def compare(other: Path, name: str) -> tuple[str, str]:
     """Returns a case's row: both medians, and the other's seconds over ours with their interval."""
-    runners = [Runner(checkout, name) for checkout in (other, Path(__file__).parents[1])]
+    runners = [Runner(checkout, name, PROGRAM, CASES[name]) for checkout in (other, Path(__file__).parents[1])]
     for runner in runners:
         runner.run()
     # The first of a pair changes from pair to pair.
@@ -97,12 +98,10 @@ def compare(other: Path, name: str) -> tuple[str, str]:
             seconds[pair, which] = runners[which].run()
     for runner in runners:
         runner.close()
-    ratios = seconds[:, 0] / seconds[:, 1]
-    drawn = np.random.default_rng(0).integers(PAIRS, size=(RESAMPLES, PAIRS))
-    low, high = np.quantile(np.median(ratios[drawn], axis=1), (0.025, 0.975))
+    ratio, low, high = median_ratio(seconds[:, 0], seconds[:, 1])
     there, here = CASES[name] / np.median(seconds, axis=0)
     verdict = "" if high >= REACHED else f", below {REACHED}"
-    return name, f"{there:.4g} -> {here:.4g} rounds/s, ratio {np.median(ratios):.3f} [{low:.3f}, {high:.3f}]{verdict}"
+    return name, f"{there:.4g} -> {here:.4g} rounds/s, ratio {ratio:.3f} [{low:.3f}, {high:.3f}]{verdict}"
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
+RESAMPLES = 10_000
+
 
 def alternate(programs: Mapping[str, Callable[[], object]], repeats: int = 7) -> dict[str, np.ndarray]:
     """Runs every program once to compile it, then all of them in turn.
@@ -31,6 +33,19 @@ def alternate(programs: Mapping[str, Callable[[], object]], repeats: int = 7) ->
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> float:
     """Returns the ratio of the fastest turns: what other programs on the machine only add to."""
     return float(numerator.min() / denominator.min())
+
+
+def median_ratio(numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float, float]:
+    """Returns the median of the ratios of neighbouring measurements, and its 95 % interval by bootstrap.
+
+    Args:
+        numerator: Seconds, (pairs,).
+        denominator: Seconds measured next to them, (pairs,).
+    """
+    ratios = numerator / denominator
+    drawn = np.random.default_rng(0).integers(len(ratios), size=(RESAMPLES, len(ratios)))
+    low, high = np.quantile(np.median(ratios[drawn], axis=1), (0.025, 0.975))
+    return float(np.median(ratios)), float(low), float(high)
 
 
 def report(title: str, rows: list[tuple[str, str]]) -> None:

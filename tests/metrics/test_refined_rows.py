@@ -26,6 +26,7 @@ MEASURED = ["stationarity", "lower_error", "metric", "upper_loss", "consensus_er
 def refined(monkeypatch):
     """Every problem counts as one with much data, and three rows of two runs are measured together."""
     monkeypatch.setattr(effort, "MUCH_DATA", 0)
+    monkeypatch.setattr(effort, "MUCH_OF_AGENT", 0)
     monkeypatch.setattr(effort, "POINTS_AT_ONCE", 2 * GROUP)
 
 
@@ -128,11 +129,13 @@ def test_a_loss_that_refuses_float32_is_measured_in_float64_throughout(refined):
     assert (solve(problem).history["relative_residual"] < 1e-8).all()
 
 
-def test_effort_follows_the_data_the_runs_and_the_columns():
+def test_effort_follows_the_data_the_runs_and_the_columns(monkeypatch):
     problem = logistic_problem("upper", AGENTS)
     assert choose_effort(problem, ("metric",), 5, False, False) == Effort()
     entries = sum(leaf.size for leaf in jax.tree.leaves(problem.oracles))
     many = -(-effort.MUCH_DATA // entries)
+    assert choose_effort(problem, ("metric",), many, False, False) == Effort()  # the agents have little data each
+    monkeypatch.setattr(effort, "MUCH_OF_AGENT", entries // AGENTS)
     assert choose_effort(problem, ("metric",), many, False, False).refined
     assert choose_effort(problem, ("upper_loss",), many, False, False) == Effort()
     assert not choose_effort(problem, ("metric",), many, True, False).reference

@@ -14,6 +14,7 @@ from hypergossip.support.float64 import calls_python, to_float32
 
 SOLVED = {"stationarity", "lower_error", "metric"}  # the metrics that require y*
 MUCH_DATA = 3_000_000  # entries of all agents' data, times the runs; with less, compiling takes longer than it saves
+MUCH_OF_AGENT = 20_000  # entries of an agent's data on average; with less, a product costs no more than its overhead
 POINTS_AT_ONCE = 20  # a product with a matrix of data takes much less time for each of so many points than for one
 ROWS_AT_ONCE = 8
 POINTS_BYTES = 512e6  # for the intermediate results of these points
@@ -49,7 +50,7 @@ def choose_effort(problem: Problem, metrics: Iterable[str], runs: int, swept: bo
         return Effort()
     entries = sum(np.size(leaf) for leaf in jax.tree.leaves(problem.oracles))
     smooth = problem.losses and problem.twice_differentiable and not calls_python(problem.oracles)
-    if not smooth or entries * runs < MUCH_DATA:
+    if not smooth or entries * runs < MUCH_DATA or entries < MUCH_OF_AGENT * problem.agents:
         return Effort()
     try:
         point = bytes_of_point(problem)
