@@ -15,7 +15,8 @@ import pandas as pd
 import hypergossip as hg
 from hypergossip.lab.experiments.folder import machine
 from hypergossip.metrics import ledger
-from hypergossip.running.run import RunState, begin, measure
+from hypergossip.running.rows import add_row, measured
+from hypergossip.running.run import RunState, begin
 from hypergossip.running.tune import with_values
 from studies.table.catalogue import Entry
 from studies.table.settings import BATCH, GROUPS, Settings, looks, problem
@@ -96,7 +97,7 @@ def observed(entry: Entry, algorithm: Any, settings: Settings, data_dir: Path | 
         seconds = time.perf_counter() - begun if look else 0.0
         counts = ledger.add(carry.cost, run.session.to_host(cost))
         carry = RunState(look, carry.seconds + seconds, state, counts, ())
-        frames.append(pd.DataFrame(measure(run, carry)))
+        frames.append(pd.DataFrame(measured(run, add_row(run, carry)).rows[-1]))
     history = pd.concat(frames, ignore_index=True)
     history["seconds"] /= seeds
     return history
