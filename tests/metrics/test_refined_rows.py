@@ -13,6 +13,7 @@ from hypergossip.core.collective import observed
 from hypergossip.metrics import effort
 from hypergossip.metrics.effort import Effort, choose_effort
 from hypergossip.metrics.linear_systems import Reference, refine, roughly
+from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.running import rows as rows_of_run
 from hypergossip.running import snapshot
@@ -111,10 +112,11 @@ def test_an_ill_conditioned_system_is_refined_to_the_residual_that_is_asked_for(
     single = H.astype(jnp.float32)
     for inverse in (None, jnp.asarray(np.linalg.inv(H), jnp.float32)):
         direction = roughly(lambda y: lambda v: single @ v, Reference(b, inverse))
-        z, residual2 = refine(direction, b, lambda v: H @ v, b, 1e-9, jnp.vdot)
+        z, residual2, positive = refine(direction, b, lambda v: H @ v, b, 1e-9, jnp.vdot)
         reached = np.linalg.norm(H @ z - b) / np.linalg.norm(b)
         np.testing.assert_allclose(np.sqrt(residual2), reached * np.linalg.norm(b), rtol=1e-3, atol=1e-12)
         assert inverse is None or reached < 1e-9
+        assert positive
 
 
 def test_a_loss_that_refuses_float32_is_measured_in_float64_throughout(refined):
@@ -127,6 +129,20 @@ def test_a_loss_that_refuses_float32_is_measured_in_float64_throughout(refined):
     problem = hg.Problem(lower, lower, upper_data=data, lower_data=data, x0=np.zeros(2), y0=np.zeros(2))
     assert choose_effort(problem, ("metric",), 2, False, False) == Effort()
     assert (solve(problem).history["relative_residual"] < 1e-8).all()
+
+
+def test_an_indefinite_lower_level_is_not_measured(refined):
+    """Zero is a stationary point of g at which a curvature is negative: there is no lower solution."""
+
+    def lower(x, y, batch):
+        return jnp.sum(jnp.array([1, -0.5], y.dtype) * y**2) + jnp.mean(batch["row"]) * y[0]
+
+    upper = lambda x, y, batch: jnp.sum((y - 1) ** 2) + jnp.sum(x**2)
+    data = {"row": np.ones((AGENTS, 3), np.float32)}
+    problem = hg.Problem(upper, lower, upper_data=data, lower_data=data, x0=np.ones(2), y0=np.zeros(2))
+    assert choose_effort(problem, ("metric",), 2, False, False).refined
+    with pytest.warns(MeasurementWarning, match="was not reached"):
+        assert solve(problem, rounds=2).history["stationarity"].isna().all()
 
 
 def test_effort_follows_the_data_the_runs_and_the_columns(monkeypatch):

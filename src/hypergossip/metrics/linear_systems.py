@@ -7,12 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients, solve_positive
+from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients
 from hypergossip.support.float64 import to_float32, to_float64
 from hypergossip.support.pytree import register_pytree
 
 Linearise = Callable[[Any], Callable[[Any], Any]]  # y -> (v -> H(y) v)
-Direction = Callable[[Any, Any, Any], Any]  # (y, b, relative tolerance) -> an approximate solution of H(y) d = b
+# (y, b, relative tolerance) -> an approximate solution of H(y) d = b, and whether H was positive along every direction.
+Direction = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 LINEAR_ITERATIONS = 2000
 ROUGH_ITERATIONS = 200
@@ -41,7 +42,12 @@ def exactly(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:
         linearise: A function of y that returns v -> H(y) v.
         inner: The inner product.
     """
-    return lambda y, b, tolerance: solve_positive(linearise(y), b, LINEAR_ITERATIONS, tolerance, inner)[0]
+
+    def direction(y: Any, b: Any, tolerance: Any) -> tuple[Any, Any]:
+        solved = conjugate_gradients(linearise(y), b, LINEAR_ITERATIONS, tolerance, inner)
+        return solved.z, solved.positive
+
+    return direction
 
 
 def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot) -> Direction:
@@ -55,20 +61,21 @@ def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot)
     inverse = reference.inverse
     precondition = None if inverse is None else lambda r: inverse @ r
 
-    def direction(y: Any, b: Any, tolerance: Any) -> Any:
+    def direction(y: Any, b: Any, tolerance: Any) -> tuple[Any, Any]:
         size = jnp.sqrt(inner(b, b))
         # A small right-hand side would underflow in float32.
         unit = to_float32(b / jnp.where(size > 0, size, 1.0))
         within = to_float32(jnp.maximum(tolerance, FINEST))
         product = linearise(to_float32(y))
-        return size * to_float64(conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition).z)
+        solved = conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition)
+        return size * to_float64(solved.z), solved.positive
 
     return direction
 
 
 def refine(
     direction: Direction, y: Any, product: Callable[[Any], Any], target: Any, tolerance: Any, inner: Inner
-) -> Any:
+) -> tuple[Any, Any, Any]:
     """Solves H(y) z = b by iterative refinement: the residuals are computed in the precision of b.
 
     Args:
@@ -80,24 +87,25 @@ def refine(
         inner: The inner product.
 
     Returns:
-        z, and |H z - b|^2.
+        z, |H z - b|^2, and whether H was positive along every direction.
     """
     target2 = inner(target, target)
 
     def unfinished(carry: tuple) -> Any:
-        _, _, residual2, steps, improved = carry
-        return ~(residual2 <= tolerance**2 * target2) & (steps < REFINEMENTS) & improved
+        _, _, residual2, steps, improved, positive = carry
+        return ~(residual2 <= tolerance**2 * target2) & (steps < REFINEMENTS) & improved & positive
 
     def body(carry: tuple) -> tuple:
-        z, r, residual2, steps, _ = carry
+        z, r, residual2, steps, _, positive = carry
         reached = jnp.sqrt(residual2 / target2)
-        z_new = z + direction(y, r, tolerance / (2 * reached))
+        d, along = direction(y, r, tolerance / (2 * reached))
+        z_new = z + d
         r_new = target - product(z_new)
         new2 = inner(r_new, r_new)
         improved = new2 < residual2 / 4
         keep = lambda new, old: jnp.where(improved, new, old)
-        return keep(z_new, z), keep(r_new, r), keep(new2, residual2), steps + 1, improved
+        return keep(z_new, z), keep(r_new, r), keep(new2, residual2), steps + 1, improved, positive & along
 
-    start = (jnp.zeros_like(target), target, target2, 0, jnp.asarray(True))
-    z, _, residual2, _, _ = lax.while_loop(unfinished, body, start)
-    return z, residual2
+    start = (jnp.zeros_like(target), target, target2, 0, jnp.asarray(True), jnp.asarray(True))
+    z, _, residual2, _, _, positive = lax.while_loop(unfinished, body, start)
+    return z, residual2, positive

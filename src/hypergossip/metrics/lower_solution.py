@@ -97,7 +97,7 @@ def newton(
     def body(carry: tuple) -> tuple:
         y, r, residual2, steps, _ = carry
         reached = jnp.sqrt(residual2 / jnp.where(scale > 0, scale, 1.0))
-        d = direction(y, -r, jnp.minimum(0.1, jnp.maximum(reached, enough * RESIDUAL / reached)))
+        d, _ = direction(y, -r, jnp.minimum(0.1, jnp.maximum(reached, enough * RESIDUAL / reached)))
 
         def too_long(trial: tuple) -> Any:
             step, _, _, trial2 = trial
@@ -240,8 +240,8 @@ def _solve_adjoint(product: Product, y: Any, target: Any, inner: Inner, rough: D
         solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
         z, residual = solved.z, jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
     else:
-        z, residual2 = refine(rough, y, product, target, RESIDUAL, inner)
-        residual = relative(residual2, target2)
+        z, residual2, positive = refine(rough, y, product, target, RESIDUAL, inner)
+        residual = jnp.where(positive, relative(residual2, target2), jnp.inf)
     # The compiler may compute a target that is pure round-off twice, with different values. Its solution is zero.
     zero = target2 <= ROUND_OFF**2
     return Reached(jnp.where(zero, 0.0, z), jnp.where(zero, 0.0, residual))

@@ -12,6 +12,7 @@ from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, partition, split
 from hypergossip.data.catalogue import read
 
+FEW_CLASSES, SMALL_BATCH = 3, 256
 FRACTIONS = (0.4, 0.4, 0.2)  # training, validation, test
 
 Batch = dict[str, Any]  # features (samples, p), labels (samples,)
@@ -27,7 +28,10 @@ def cross_entropy(
         features: The features, (samples, p).
         labels: The labels, from 0 to q - 1, (samples,).
     """
-    logarithms = jax.nn.log_softmax(features @ y)
+    # On a CPU, the derivatives of a product of a batch with two columns take half the time if there are two products.
+    one_by_one = y.shape[1] <= FEW_CLASSES and len(features) <= SMALL_BATCH
+    logits = jnp.stack([features @ column for column in y.T], axis=1) if one_by_one else features @ y
+    logarithms = jax.nn.log_softmax(logits)
     return -jnp.mean(jnp.sum(logarithms * jax.nn.one_hot(labels, y.shape[1], dtype=y.dtype), axis=1))
 
 
