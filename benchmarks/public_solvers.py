@@ -2,8 +2,8 @@
 
 FOLDER is a copy of that repository, of which nothing is kept here; without benchopt, the two names that its solvers
 import are replaced by empty ones. The data are as large as ijcnn1: 49,990 rows, 22 features, batches of 64, one agent
-and 32. The solvers draw blocks in a shuffled order; ours are measured with blocks and with i.i.d. samples. BSA is
-measured in the rounds in which our number of lower steps, ceil(sqrt(k + 1)), is their ten.
+and 32. The solvers draw blocks in a shuffled order; ours are measured with blocks and with i.i.d. samples. Our
+BSA takes ceil(sqrt(k + 1)) lower steps in round k, so both are measured where that is constant.
 """
 
 import contextlib
@@ -24,7 +24,8 @@ from benchmarks.problems import logistic
 from benchmarks.timing import alternate, report
 
 ROWS, FEATURES, BATCH = 49_990, 22, 64
-STEPS = (82, 100)  # the first round, and one more than the last
+STEPS = (0, 2000)  # the first round, and one more than the last
+BSA_STEPS, BSA_LOWER_STEPS = (842, 900), 30  # the rounds in which ours takes as many lower steps, ceil(sqrt(k + 1))
 REPEATS = 15
 OURS: dict[str, tuple[str, Any]] = {
     "SOBA": ("soba", hg.SOBA(0.01, 0.1, 0.1)),
@@ -46,15 +47,18 @@ def import_solvers(folder: Path) -> None:
     sys.modules |= {"benchopt": benchopt, "benchopt.stopping_criterion": criteria}
 
 
-def theirs(module: str, problem: hg.Problem) -> Callable[[], Any]:
+def theirs(module: str, problem: hg.Problem, steps: int) -> Callable[[], Any]:
     """Returns a call that runs the steps of one of the public solvers on the same losses and data.
 
     Args:
         module: The name of its module.
         problem: The problem of one agent.
+        steps: The number of steps.
     """
     solver = importlib.import_module(f"solvers.{module}").Solver()
     vars(solver).update({name: values[0] for name, values in solver.parameters.items()})
+    if module == "bsa":
+        solver.n_inner_steps = BSA_LOWER_STEPS
     solver.run_once = lambda count: None  # its own warm-up
     form = problem.oracles.form
     data = jax.tree.map(lambda leaf: jnp.asarray(leaf[0, :ROWS]), problem.oracles.upper_data)
@@ -70,7 +74,7 @@ def theirs(module: str, problem: hg.Problem) -> Callable[[], Any]:
     zero = jnp.zeros(FEATURES)
     solver.set_objective(on_block(form.lower), on_block(form.upper), ROWS, ROWS, zero, zero)
     carry = solver.init()
-    return lambda: solver.one_epoch(carry, STEPS[1] - STEPS[0])
+    return lambda: solver.one_epoch(carry, steps)
 
 
 def main() -> None:
@@ -78,17 +82,17 @@ def main() -> None:
     import_solvers(Path(sys.argv[1]).resolve())
     rows = []
     for name, (module, method) in OURS.items():
-        programs = {}
+        programs, (first, last) = {}, BSA_STEPS if name == "BSA" else STEPS
         for agents, sampling in ((1, "blocks"), (1, "iid"), (32, "blocks")):
             problem = logistic(agents, ROWS if agents == 1 else 1000, FEATURES, BATCH, sampling)
             network = hg.networks.ring(agents) if agents > 1 else hg.networks.complete(1)
-            programs[f"{agents} {sampling}"] = rounds(method, problem, network, STEPS[1], first=STEPS[0])
+            programs[f"{agents} {sampling}"] = rounds(method, problem, network, last, first=first)
             if agents == 1 and sampling == "blocks":
-                programs["theirs"] = theirs(module, problem)
+                programs["theirs"] = theirs(module, problem, last - first)
         seconds = alternate(programs, REPEATS)
         other = seconds.pop("theirs")
         ratios = {case: float(jnp.median(s / other)) / int(case.split()[0]) for case, s in seconds.items()}
-        microseconds = float(jnp.median(other)) / (STEPS[1] - STEPS[0]) * 1e6
+        microseconds = float(jnp.median(other)) / (last - first) * 1e6
         rows.append(
             (name, ", ".join(f"{case} {value:.2f}" for case, value in ratios.items()) + f" of {microseconds:.1f} us")
         )
