@@ -40,6 +40,7 @@ site: docs $(VENV)/.installed-test
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.against $(BASE)
+	$(if $(PEER),$(BIN)/python -m benchmarks.public_solvers $(PEER))
 
 bench-games: $(VENV)/.installed-bench-games
 	$(BIN)/python -m benchmarks game_navigation game_pursuit game_learning
