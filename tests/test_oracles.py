@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.core.lower_derivatives import lower_derivatives
 from hypergossip.core.oracles import draw
+from laws.problems import logistic_problem
 from small_problems import logistic, logistic_by_hand, lower, point, surprise, upper
 
 COUNTS = (5, 8, 3)
@@ -189,3 +191,18 @@ def test_second_derivatives_linearise_the_loss_once():
 
     jax.eval_shape(five_products, jnp.ones(4))
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_the_lower_derivatives_of_one_linearisation_are_the_separate_ones(batch_size):
+    problem = logistic_problem("upper", 2, batch_size=batch_size)
+    agent, key = problem.agent(1), jax.random.key(3)
+    random = np.random.default_rng(1)
+    x, y, v = (
+        jnp.asarray(random.standard_normal(size)) for size in (problem.x0.size, problem.y0.size, problem.y0.size)
+    )
+    gradient, products = lower_derivatives(agent, x, y, key)
+    mixed, second = products(v)
+    np.testing.assert_allclose(gradient, agent.lower_gradient(x, y, key), rtol=1e-12)
+    np.testing.assert_allclose(mixed, agent.jacobian_product(x, y, key)(v), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(second, agent.hessian_product(x, y, key)(v), rtol=1e-12, atol=1e-14)

@@ -28,7 +28,7 @@ LAYERS = (
     ("core.declarations", "core.two_points", "core.agent_data.leaves", "core.agent_data.masking"),
     ("core.algorithm",),
     ("core.space", "core.schedules", "core.preset", "core.requirements", "core.shapes_only", "core.agent_data.reading"),
-    ("core.messages", "core.agent_data.whole_data"),
+    ("core.lower_derivatives", "core.messages", "core.agent_data.whole_data"),
     ("core.random_keys",),
     ("core.oracles", "core.leaf_steps"),
     ("core.agent_data.packed",),

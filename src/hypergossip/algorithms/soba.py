@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, register
+from hypergossip.core.lower_derivatives import lower_derivatives
 from hypergossip.core.schedules import StepSize, at
 from hypergossip.core.step_bounds import beyond_curvature
 
@@ -51,9 +52,8 @@ class SOBA(Algorithm):
         alpha, beta = at(self.upper_step, round), at(self.lower_step, round)
         Mx = mix(upper=s.x)
         fx, fy = agent.upper_gradients(s.x, s.y, upper_key)
-        h = agent.lower_gradient(s.x, s.y, lower_key)
-        Hz = agent.hessian_product(s.x, s.y, lower_key)(s.z)
-        Jz = agent.jacobian_product(s.x, s.y, lower_key)(s.z)
+        h, products = lower_derivatives(agent, s.x, s.y, lower_key)
+        Jz, Hz = products(s.z)
         y = s.y - beta * h
         z = s.z - at(self.adjoint_step, round) * (Hz - fy)
         x = agent.project(Mx - alpha * (fx - Jz))  # eq. 4 with z for the solution

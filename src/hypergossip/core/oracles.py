@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from hypergossip.core.agent_data.whole_data import Loss, Whole, whole_loss
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
+from hypergossip.core.lower_derivatives import Products
 from hypergossip.core.random_keys import random_words
 from hypergossip.core.space import Space
 from hypergossip.support.pytree import register_pytree
@@ -119,6 +120,17 @@ class AutodiffOracles:
         upper, lower = self._trees(x, y)
         pullback = jax.vjp(lambda upper: gradient(upper, lower), upper)[1]
         return lambda v: self.form.upper_space.ravel(pullback(self.form.lower_space.unravel(v))[0])
+
+    def lower_derivatives(self, x: Upper, y: Lower, key: Sample) -> tuple[Lower, Products]:
+        """Returns dy g at (x, y; key) and v -> (d2xy g v, d2yy g v), by one linearisation."""
+        upper, lower = self.form.upper_space, self.form.lower_space
+        gy, pullback = jax.vjp(jax.grad(self._lower(key), 1), *self._trees(x, y))
+
+        def products(v: Lower) -> tuple[Upper, Lower]:
+            mixed, second = pullback(lower.unravel(v))
+            return upper.ravel(mixed), lower.ravel(second)
+
+        return lower.ravel(gy), products
 
     def project(self, x: Upper) -> Upper:
         """Returns the user's projection of x, or x itself."""
