@@ -43,6 +43,8 @@ def test_words_use_both_words_of_a_block(size):
     np.testing.assert_array_equal(random_words(run_key(5), size), theirs)
     np.testing.assert_array_equal(random_words(jax.random.key(5), size), theirs)
     assert random_words(jax.random.key(5, impl="rbg"), size).shape == (size,)
+    with jax.threefry_partitionable(False):
+        np.testing.assert_array_equal(random_words(run_key(5), size), theirs)
 
 
 def test_the_older_scheme_of_splitting_is_that_of_jax_too():

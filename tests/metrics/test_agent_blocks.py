@@ -38,8 +38,8 @@ def test_a_small_problem_is_measured_at_once_and_a_large_one_in_blocks(monkeypat
     problem = logistic_problem("upper", AGENTS)
     assert agents_at_a_time(problem.oracles) is None
     of_agent = 8 * sum(leaf.size for leaf in jax.tree.leaves(problem.oracles)) / AGENTS
-    for agents in (1, 2, 3):
-        monkeypatch.setattr(agent_blocks, "BLOCK_BYTES", (agents + 0.5) * of_agent)
+    for fit, agents in ((1, 1), (2, 2), (3, 3), (4, 3)):  # not four and then the last four of five again
+        monkeypatch.setattr(agent_blocks, "BLOCK_BYTES", (fit + 0.5) * of_agent)
         assert agents_at_a_time(problem.oracles) == agents
     monkeypatch.setattr(agent_blocks, "BLOCK_BYTES", 1.0)
     assert agents_at_a_time(problem.oracles) == 1

@@ -12,7 +12,7 @@ import hypergossip as hg
 from hypergossip.core.collective import observed
 from hypergossip.metrics import effort
 from hypergossip.metrics.effort import Effort, choose_effort
-from hypergossip.metrics.linear_systems import Reference, refine, roughly
+from hypergossip.metrics.linear_systems import Reference, in_single_precision, refine
 from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from hypergossip.running import rows as rows_of_run
@@ -74,7 +74,7 @@ def test_a_run_resumes_within_a_group_of_rows_with_the_same_bits(engine, refined
     problem = logistic_problem("upper", AGENTS)
     whole = solve(problem, engine=engine)
     part = solve(problem, rounds=6, engine=engine, checkpoint=tmp_path)  # four rows: a group, and one of the next
-    assert snapshot.read(tmp_path).near is not None
+    assert snapshot.read(tmp_path).reference_point is not None
     same_bits(part.history, whole.history[whole.history["round"] <= 6].reset_index(drop=True))
     same_bits(solve(problem, engine=engine, checkpoint=tmp_path).history, whole.history)
     part.save(tmp_path / "result")
@@ -111,7 +111,7 @@ def test_an_ill_conditioned_system_is_refined_to_the_residual_that_is_asked_for(
     H, b = jnp.asarray(q * np.geomspace(1e-6, 1.0, 40) @ q.T), jnp.asarray(random.standard_normal(40))
     single = H.astype(jnp.float32)
     for inverse in (None, jnp.asarray(np.linalg.inv(H), jnp.float32)):
-        direction = roughly(lambda y: lambda v: single @ v, Reference(b, inverse))
+        direction = in_single_precision(lambda y: lambda v: single @ v, Reference(b, inverse))
         z, residual2, positive = refine(direction, b, lambda v: H @ v, b, 1e-9, jnp.vdot)
         reached = np.linalg.norm(H @ z - b) / np.linalg.norm(b)
         np.testing.assert_allclose(np.sqrt(residual2), reached * np.linalg.norm(b), rtol=1e-3, atol=1e-12)

@@ -10,7 +10,7 @@ import pytest
 import hypergossip as hg
 from hypergossip.core.collective import RUNS_AT_ONCE, side_by_side
 from hypergossip.metrics import evaluate, lower_solution
-from hypergossip.metrics.linear_systems import exactly
+from hypergossip.metrics.linear_systems import in_double_precision
 from hypergossip.metrics.lower_solution import newton
 from hypergossip.problems.quadratic import QuadraticOracles
 from laws.problems import Coefficients
@@ -181,7 +181,7 @@ def test_newton_goes_where_full_steps_overshoot():
     """log cosh: from 3 a full Newton step jumps away; halving brings it to 0."""
     gradient = lambda y: jnp.tanh(y - 1.0) + 1e-3 * y
     product = lambda y, v: (1 / jnp.cosh(y - 1.0) ** 2 + 1e-3) * v
-    y, residual = jax.jit(lambda start: newton(gradient, exactly(lambda y: partial(product, y)), start))(
+    y, residual = jax.jit(lambda start: newton(gradient, in_double_precision(lambda y: partial(product, y)), start))(
         jnp.array([4.0, -30.0])
     )
     assert residual < 1e-9
@@ -189,7 +189,7 @@ def test_newton_goes_where_full_steps_overshoot():
 
 
 def test_newton_from_the_solution_and_with_nothing_to_do():
-    identity = exactly(lambda y: lambda v: v)
+    identity = in_double_precision(lambda y: lambda v: v)
     assert float(newton(lambda y: y, identity, jnp.zeros(2))[0].max()) == 0.0
     np.testing.assert_allclose(newton(lambda y: y - 3.0, identity, jnp.full(2, 3.0))[0], 3.0)
     np.testing.assert_allclose(newton(lambda y: y, identity, jnp.ones(2))[0], 0.0, atol=1e-12)

@@ -42,7 +42,7 @@ LAYERS = (
     ("engines",),
     ("running.argument_types",),
     (
-        "running.near",
+        "running.reference_point",
         "running.snapshot",
         "running.loop",
         "running.stopping",

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import define_prng_impl, threefry_prng_impl
+from jax.extend.random import define_prng_impl, threefry_2x32, threefry_prng_impl
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = np.uint32(0x1BD11BDA)
@@ -91,5 +91,7 @@ def random_words(key: Any, size: int) -> Any:
     name = str(jax.random.key_impl(key))
     if name not in ("threefry2x32", str(UNROLLED)):
         return jax.random.bits(key, (size,), jnp.uint32)
+    if not _unrolled():
+        return threefry_2x32(jax.random.key_data(key), jnp.arange(size, dtype=jnp.uint32))
     numbers = jnp.arange(size + size % 2, dtype=jnp.uint32).at[size:].set(0).reshape(2, -1)
     return jnp.concatenate(threefry(jax.random.key_data(key), *numbers))[:size]

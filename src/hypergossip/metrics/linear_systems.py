@@ -16,7 +16,7 @@ Linearise = Callable[[Any], Callable[[Any], Any]]  # y -> (v -> H(y) v)
 Direction = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 LINEAR_ITERATIONS = 2000
-ROUGH_ITERATIONS = 200
+SINGLE_ITERATIONS = 200
 FINEST = 1e-5  # the smallest relative residual that conjugate gradients in float32 are asked for
 REFINEMENTS = 12
 
@@ -35,7 +35,7 @@ class Reference:
     inverse: Any
 
 
-def exactly(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:
+def in_double_precision(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:
     """Returns a `Direction` by conjugate gradients in the precision of y.
 
     Args:
@@ -50,7 +50,7 @@ def exactly(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:
     return direction
 
 
-def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot) -> Direction:
+def in_single_precision(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot) -> Direction:
     """Returns a `Direction` by preconditioned conjugate gradients in float32.
 
     Args:
@@ -67,7 +67,7 @@ def roughly(linearise: Linearise, reference: Reference, inner: Inner = jnp.vdot)
         unit = to_float32(b / jnp.where(size > 0, size, 1.0))
         within = to_float32(jnp.maximum(tolerance, FINEST))
         product = linearise(to_float32(y))
-        solved = conjugate_gradients(product, unit, ROUGH_ITERATIONS, within, inner, precondition)
+        solved = conjugate_gradients(product, unit, SINGLE_ITERATIONS, within, inner, precondition)
         return size * to_float64(solved.z), solved.positive
 
     return direction

@@ -11,7 +11,14 @@ from jaxtyping import Array, Float
 from hypergossip.core.collective import Collective, every_agent
 from hypergossip.core.space import Space
 from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients
-from hypergossip.metrics.linear_systems import LINEAR_ITERATIONS, Direction, Reference, exactly, refine, roughly
+from hypergossip.metrics.linear_systems import (
+    LINEAR_ITERATIONS,
+    Direction,
+    Reference,
+    in_double_precision,
+    in_single_precision,
+    refine,
+)
 from hypergossip.support.float64 import to_float32, to_float64
 
 Cast = Callable[[Any], Any]
@@ -29,7 +36,7 @@ def any_key() -> Any:
     return jax.random.key(0)
 
 
-class InBoth(NamedTuple):
+class BothPrecisions(NamedTuple):
     """One agent's oracles without sampling in two precisions.
 
     Attributes:
@@ -41,9 +48,9 @@ class InBoth(NamedTuple):
     single: Any
 
 
-def in_both(agent: Any) -> InBoth:
+def both_precisions(agent: Any) -> BothPrecisions:
     """Returns an agent's oracles in both precisions, and does nothing if they already are."""
-    return agent if isinstance(agent, InBoth) else InBoth(to_float64(agent), to_float32(agent))
+    return agent if isinstance(agent, BothPrecisions) else BothPrecisions(to_float64(agent), to_float32(agent))
 
 
 class Reached(NamedTuple):
@@ -149,26 +156,27 @@ def solve_lower(
         network: The collective operations over all agents.
         reference: If given, linear systems are solved in float32 with its approximate inverse.
     """
-    double = lambda agent, x, y: in_both(agent).double.lower_gradient(x, y, any_key())
-    single = lambda agent, x, y: in_both(agent).single.lower_gradient(*to_float32((x, y)), any_key())
+    double = lambda agent, x, y: both_precisions(agent).double.lower_gradient(x, y, any_key())
+    single = lambda agent, x, y: both_precisions(agent).single.lower_gradient(*to_float32((x, y)), any_key())
     if not any(space.shared):
 
         def personal(agent: Any, x: Any, y: Any, reference: Reference | None) -> tuple[Any, Any]:
-            agent = in_both(agent)
+            agent = both_precisions(agent)
             of = lambda function: lambda y: function(agent, x, y)
             if reference is None:
-                return newton(of(double), exactly(lambda y: hessian(agent, x, y)), y)
-            rough = roughly(lambda y: hessian(agent, x, y, to_float32), reference)
-            return newton(of(double), rough, y, at_zero=of(single), enough=ENOUGH)
+                return newton(of(double), in_double_precision(lambda y: hessian(agent, x, y)), y)
+            direction = in_single_precision(lambda y: hessian(agent, x, y, to_float32), reference)
+            return newton(of(double), direction, y, at_zero=of(single), enough=ENOUGH)
 
         return Reached(*network.apart(personal, agent, x, y, reference))
     average = lambda vector: network.average_shared(space, vector)
     of = lambda function: lambda y: average(network.apart(function, agent, x, y))
     linearise = lambda cast: lambda y: hessian_of_network(agent, space, x, y, network, cast)
     if reference is None:
-        return Reached(*newton(of(double), exactly(linearise(to_float64), network.inner), average(y), network.inner))
-    rough = roughly(linearise(to_float32), reference, network.inner)
-    return Reached(*newton(of(double), rough, average(y), network.inner, of(single), ENOUGH))
+        direction = in_double_precision(linearise(to_float64), network.inner)
+        return Reached(*newton(of(double), direction, average(y), network.inner))
+    direction = in_single_precision(linearise(to_float32), reference, network.inner)
+    return Reached(*newton(of(double), direction, average(y), network.inner, of(single), ENOUGH))
 
 
 def hessian(agent: Any, x: Any, y: Any, cast: Cast = to_float64) -> Product:
@@ -180,7 +188,7 @@ def hessian(agent: Any, x: Any, y: Any, cast: Cast = to_float64) -> Product:
         y: The agent's y.
         cast: The precision of the product.
     """
-    agent = in_both(agent).double if cast is to_float64 else in_both(agent).single
+    agent = both_precisions(agent).double if cast is to_float64 else both_precisions(agent).single
     product = agent.hessian_product(*cast((x, y)), any_key())
     return lambda v: cast(product(v))  # an oracle may compute in a precision of its own
 
@@ -223,24 +231,25 @@ def solve_adjoint(
     if not any(space.shared):
 
         def personal(agent: Any, x: Any, y: Any, b: Any, reference: Reference | None) -> Reached:
-            agent = in_both(agent)
-            rough = None if reference is None else roughly(lambda y: hessian(agent, x, y, to_float32), reference)
-            return _solve_adjoint(hessian(agent, x, y), y, b, jnp.vdot, rough)
+            agent = both_precisions(agent)
+            single = lambda y: hessian(agent, x, y, to_float32)
+            direction = None if reference is None else in_single_precision(single, reference)
+            return _solve_adjoint(hessian(agent, x, y), y, b, jnp.vdot, direction)
 
         return network.apart(personal, agent, x, y, target, reference)
     product = hessian_of_network(agent, space, x, y, network)
     linearise = lambda y: hessian_of_network(agent, space, x, y, network, to_float32)
-    rough = None if reference is None else roughly(linearise, reference, network.inner)
-    return _solve_adjoint(product, y, network.average_shared(space, target), network.inner, rough)
+    direction = None if reference is None else in_single_precision(linearise, reference, network.inner)
+    return _solve_adjoint(product, y, network.average_shared(space, target), network.inner, direction)
 
 
-def _solve_adjoint(product: Product, y: Any, target: Any, inner: Inner, rough: Direction | None) -> Reached:
+def _solve_adjoint(product: Product, y: Any, target: Any, inner: Inner, direction: Direction | None) -> Reached:
     target2 = inner(target, target)
-    if rough is None:
+    if direction is None:
         solved = conjugate_gradients(product, target, LINEAR_ITERATIONS, RESIDUAL, inner)
         z, residual = solved.z, jnp.where(solved.positive, relative(solved.residual2, target2), jnp.inf)
     else:
-        z, residual2, positive = refine(rough, y, product, target, RESIDUAL, inner)
+        z, residual2, positive = refine(direction, y, product, target, RESIDUAL, inner)
         residual = jnp.where(positive, relative(residual2, target2), jnp.inf)
     # The compiler may compute a target that is pure round-off twice, with different values. Its solution is zero.
     zero = target2 <= ROUND_OFF**2

@@ -11,7 +11,7 @@ from hypergossip.core.collective import RUNS_AT_ONCE, Collective, observed
 from hypergossip.core.space import Space
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.metrics.linear_systems import Reference
-from hypergossip.metrics.lower_solution import REACHED, Reached, any_key, in_both, solve_adjoint, solve_lower
+from hypergossip.metrics.lower_solution import REACHED, Reached, any_key, both_precisions, solve_adjoint, solve_lower
 from hypergossip.support.pytree import register_pytree
 
 
@@ -60,7 +60,7 @@ def solve_hypergradient(
     Returns:
         The term, (p,), and the relative residual of its adjoint.
     """
-    own = lambda agent, x, y: in_both(agent).double.upper_gradients(x, y, any_key())
+    own = lambda agent, x, y: both_precisions(agent).double.upper_gradients(x, y, any_key())
     fx, fy = network.apart(own, agent, x, y)
     if any(lower.shared) and not any(upper.shared):
 
@@ -74,7 +74,7 @@ def solve_hypergradient(
         z, residual = lax.fori_loop(0, network.agents, next_agent, (jnp.zeros_like(fy), jnp.zeros((), fy.dtype)))
     else:
         z, residual = solve_adjoint(agent, lower, x, y, fy, network, reference)
-    product = lambda agent, x, y, z: in_both(agent).double.jacobian_product(x, y, any_key())(z)
+    product = lambda agent, x, y, z: both_precisions(agent).double.jacobian_product(x, y, any_key())(z)
     mixed = network.apart(product, agent, x, y, z)
     return Reached(fx - mixed, residual)
 
@@ -96,7 +96,7 @@ def metrics_of_agent(
     Returns:
         The metrics, each a scalar.
     """
-    full = agent.full if network.block is not None else in_both(agent.full)  # cast once, or a block at a time
+    full = agent.full if network.block is not None else both_precisions(agent.full)  # cast once, or a block at a time
     x_average = network.average_shared(upper, x)
     start = y if reference is None else reference.y
     if any(lower.shared):
@@ -119,7 +119,7 @@ def metrics_of_agent(
     stationarity = if_solved(mean_square(upper, gradient, network), jnp.maximum(residual, adjoint_residual))
     consensus_error = total(jnp.sum((x - x_average) ** 2))
     lower_error = if_solved(total(jnp.sum((own_solution - y) ** 2)), own_residual)
-    loss = lambda agent, x, y: in_both(agent).double.upper_loss(x, y, any_key())
+    loss = lambda agent, x, y: both_precisions(agent).double.upper_loss(x, y, any_key())
     upper_loss = network.mean(network.apart(loss, full, x, y))
     lower_consensus_error = total(jnp.sum((y - network.average_shared(lower, y)) ** 2))
     metric = stationarity + consensus_error + lower_error

@@ -12,7 +12,7 @@ from hypergossip.metrics.effort import Effort
 from hypergossip.metrics.lower_solution import REACHED
 from hypergossip.metrics.selection import MeasurementWarning, metrics_program, observations_program
 from hypergossip.metrics.together import observations_together
-from hypergossip.running.near import Near, near_point
+from hypergossip.running.reference_point import ReferencePoint, make_reference_point
 from hypergossip.running.run import Run, RunState, Unmeasured
 
 DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
@@ -47,11 +47,12 @@ def measured(run: Run, carry: RunState) -> RunState:
     waiting, size, runs = carry.unmeasured, run.effort.rows, len(run.numbers)
     place = (_rows(carry) - len(waiting)) % size
     if run.effort.reference and place == 0 and _is_new_reference(len(carry.rows) // size):
-        carry = carry._replace(near=near_point(run.session, run.problem, waiting[0].points, carry.near))
+        here = make_reference_point(run.session, run.problem, waiting[0].points, carry.reference_point)
+        carry = carry._replace(reference_point=here)
     states = [row.points for row in waiting]
     before, behind = [states[0]] * place, [states[0]] * (size - place - len(states))
     points = run.session.join([*before, *states, *behind])
-    found = _metrics(run, points, carry.near)
+    found = _metrics(run, points, carry.reference_point)
     if (program := observations_program(run.measured, run.problem)) is not None:
         found |= run.session.observe(points, program)
     for k, row in enumerate(waiting, place):
@@ -69,14 +70,14 @@ def _is_new_reference(group: int) -> bool:
     return group & (group - 1) == 0
 
 
-def _metrics(run: Run, points: Any, near: Near | None) -> dict[str, np.ndarray]:
+def _metrics(run: Run, points: Any, reference_point: ReferencePoint | None) -> dict[str, np.ndarray]:
     """Returns the metrics of points, name -> (points,)."""
     program = metrics_program(run.measured, run.problem, run.effort)
     if program is None:
         return {}
     if not run.effort.refined:
         return run.session.observe(points, program)
-    found = run.session.observe(points, program, () if near is None else near.reference)
+    found = run.session.observe(points, program, () if reference_point is None else reference_point.reference)
     inaccurate = ~(found["relative_residual"] <= ACCURATE)
     precisely = metrics_program(run.measured, run.problem, Effort())
     if inaccurate.any() and precisely is not None:

@@ -18,8 +18,8 @@ from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort, choose_effort
 from hypergossip.metrics.selection import Measured, read_measure
 from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
-from hypergossip.running.near import Near, restored_near, saved_near
 from hypergossip.running.preflight import check_sizes, sent_in_a_round
+from hypergossip.running.reference_point import ReferencePoint, restored_reference_point, saved_reference_point
 from hypergossip.running.result import Result, frame
 from hypergossip.running.snapshot import Digest, Snapshot
 
@@ -68,7 +68,7 @@ class RunState(NamedTuple):
         cost: Every agent's counts, each (runs, agents).
         rows: The rows of the history so far: column -> (runs,).
         unmeasured: The rows that follow them and are measured later, together.
-        near: A point near the last measured ones.
+        reference_point: A point near the last measured ones.
     """
 
     round: int
@@ -77,7 +77,7 @@ class RunState(NamedTuple):
     cost: Cost
     rows: tuple[dict[str, np.ndarray], ...]
     unmeasured: tuple["Unmeasured", ...] = ()
-    near: Near | None = None
+    reference_point: ReferencePoint | None = None
 
 
 class Unmeasured(NamedTuple):
@@ -177,8 +177,8 @@ def pack(run: Run, carry: RunState) -> Snapshot:
     absent = np.full(len(run.numbers), np.nan)  # for observations that differ before and after a run was resumed
     rows = {name: np.stack([row.get(name, absent) for row in carry.rows]) for name in names}
     state = run.session.save(carry.state)
-    near = saved_near(run.session, carry.near)
-    return Snapshot(carry.round, carry.seconds, state, carry.cost, rows, run.configuration, near)
+    reference_point = saved_reference_point(run.session, carry.reference_point)
+    return Snapshot(carry.round, carry.seconds, state, carry.cost, rows, run.configuration, reference_point)
 
 
 def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
@@ -216,8 +216,9 @@ def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
     state = run.session.restore(carry.state, saved.leaves)
     count = len(next(iter(saved.rows.values()))) if saved.rows else 0
     rows = tuple({name: column[i] for name, column in saved.rows.items()} for i in range(count))
-    near = restored_near(run.session, run.problem, saved.near) if run.effort.reference else None
-    return RunState(saved.round, saved.seconds, state, saved.cost, rows, near=near)
+    kept = saved.reference_point if run.effort.reference else None
+    reference_point = restored_reference_point(run.session, run.problem, kept)
+    return RunState(saved.round, saved.seconds, state, saved.cost, rows, reference_point=reference_point)
 
 
 def result(run: Run, carry: RunState) -> Result:

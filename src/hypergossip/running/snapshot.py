@@ -15,7 +15,7 @@ from hypergossip.core.algorithm import Cost
 FILE = "checkpoint.npz"
 VERSION = 1
 DIGEST_BYTES = 32
-NEAR = "near/x", "near/y"
+REFERENCE_POINT = "reference_point/x", "reference_point/y"
 
 
 class Snapshot(NamedTuple):
@@ -28,7 +28,8 @@ class Snapshot(NamedTuple):
         cost: Every agent's counts, each (runs, agents).
         rows: The history so far: column -> (rows, runs).
         configuration: The identity of the run: name -> description or digest.
-        near: A point near the last measured ones: every agent's x, (agents, p), and lower solution there, (agents, q).
+        reference_point: A point near the last measured ones: every agent's x, (agents, p), and its lower solution
+            there, (agents, q).
     """
 
     round: int
@@ -37,7 +38,7 @@ class Snapshot(NamedTuple):
     cost: Cost
     rows: dict[str, np.ndarray]
     configuration: Mapping[str, Any]
-    near: tuple[np.ndarray, np.ndarray] | None = None
+    reference_point: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class CheckpointError(RuntimeError):
@@ -93,7 +94,7 @@ def write(folder: Path | str, saved: Snapshot) -> Path:
     arrays = {f"state/{i}": leaf for i, leaf in enumerate(saved.leaves)}
     arrays |= {f"spent/{name}": count for name, count in saved.cost._asdict().items()}
     arrays |= {f"rows/{name}": column for name, column in saved.rows.items()}
-    arrays |= {} if saved.near is None else dict(zip(NEAR, saved.near, strict=True))
+    arrays |= {} if saved.reference_point is None else dict(zip(REFERENCE_POINT, saved.reference_point, strict=True))
     about = {
         "version": VERSION,
         "round": saved.round,
@@ -132,7 +133,8 @@ def read(folder: Path | str) -> Snapshot:
             leaves = [file[f"state/{i}"] for i in range(about["leaves"])]
             cost = Cost(*(file[f"spent/{name}"] for name in Cost._fields))
             rows = {name: file[f"rows/{name}"] for name in about["columns"]}
-            near = (file[NEAR[0]], file[NEAR[1]]) if NEAR[0] in file else None
+            x, y = REFERENCE_POINT
+            reference_point = (file[x], file[y]) if x in file else None
     except PermissionError:
         raise
     except Exception as error:  # a wrong byte can break any step of reading: zip, header, shape, checksum
@@ -144,7 +146,7 @@ def read(folder: Path | str) -> Snapshot:
             f"{path} was written in format {about['version']}, but this version of hypergossip reads format {VERSION}; "
             "finish that run with the version that started it."
         )
-    return Snapshot(about["round"], about["seconds"], leaves, cost, rows, about["configuration"], near)
+    return Snapshot(about["round"], about["seconds"], leaves, cost, rows, about["configuration"], reference_point)
 
 
 def check_same(configuration: Mapping[str, Any], saved: Snapshot, folder: Path | str) -> None:

@@ -11,7 +11,7 @@ from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
 from hypergossip.support.float64 import in_float64
 
 
-class Near(NamedTuple):
+class ReferencePoint(NamedTuple):
     """A point of one run, near those that are measured, where the lower level is solved.
 
     Attributes:
@@ -23,7 +23,9 @@ class Near(NamedTuple):
     reference: Reference
 
 
-def near_point(session: Session, problem: Problem, points: Any, earlier: Near | None) -> Near:
+def make_reference_point(
+    session: Session, problem: Problem, points: Any, earlier: ReferencePoint | None
+) -> ReferencePoint:
     """Solves the lower level at the first run's point.
 
     Args:
@@ -38,12 +40,16 @@ def near_point(session: Session, problem: Problem, points: Any, earlier: Near | 
     return _with_inverse(session, problem, x, solution)
 
 
-def saved_near(session: Session, near: Near | None) -> tuple[np.ndarray, np.ndarray] | None:
+def saved_reference_point(
+    session: Session, reference_point: ReferencePoint | None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the point and its lower solution as host arrays; the inverse is computed anew from them."""
-    return None if near is None else session.to_host((near.x, near.reference.y))
+    return None if reference_point is None else session.to_host((reference_point.x, reference_point.reference.y))
 
 
-def restored_near(session: Session, problem: Problem, saved: tuple[np.ndarray, np.ndarray] | None) -> Near | None:
+def restored_reference_point(
+    session: Session, problem: Problem, saved: tuple[np.ndarray, np.ndarray] | None
+) -> ReferencePoint | None:
     """Returns a saved point on the devices of the session, with the same bits as before."""
     if saved is None:
         return None
@@ -52,6 +58,6 @@ def restored_near(session: Session, problem: Problem, saved: tuple[np.ndarray, n
     return _with_inverse(session, problem, x, y)
 
 
-def _with_inverse(session: Session, problem: Problem, x: Any, y: Any) -> Near:
+def _with_inverse(session: Session, problem: Problem, x: Any, y: Any) -> ReferencePoint:
     inverse = ReferenceInverse(problem.upper, problem.lower)
-    return Near(x, Reference(y, session.compute(inverse, x, y) if inverse.possible else None))
+    return ReferencePoint(x, Reference(y, session.compute(inverse, x, y) if inverse.possible else None))
