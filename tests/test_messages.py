@@ -12,6 +12,8 @@ import hypergossip as hg
 from engines.running import Pair
 from hypergossip.core.algorithm import Algorithm, Cost, register, static
 from hypergossip.core.messages import Message, first_message, messages
+from hypergossip.core.oracles import AutodiffOracles
+from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.problems.actor_critic import cooperative_navigation
 from hypergossip.running.preflight import sent_in_a_round
 from small_problems import logistic
@@ -195,3 +197,9 @@ def test_a_step_that_knows_its_oracles_or_looks_at_values_is_told_too(look):
     assert sent_in_a_round(Asks(look), PROBLEM) == (Message(P, 0, F64),)
     result = hg.solve(Asks(look), PROBLEM, hg.networks.ring(3), rounds=2, engine=hg.Debug(), check=False, measure=False)
     assert result.history["bytes_sent"].iloc[-1] == 2 * 2 * P * 8
+
+
+def test_every_derivative_of_the_losses_is_replaced_by_zeros():
+    """One that is not replaced is traced, which takes time, and may not exist."""
+    own = {name for name, value in vars(AutodiffOracles).items() if callable(value) and not name.startswith("_")}
+    assert own - set(vars(ShapesOnly)) == {"lower_loss", "lower_gradients"}  # not part of the contract of oracles

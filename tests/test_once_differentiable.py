@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.core.algorithm import register
 
 RING, CG = hg.networks.ring(3), hg.ConjugateGradient(10)
 FREE = hg.HessianFree(CG)
@@ -61,8 +62,20 @@ def test_unchecked_it_runs_without_a_word():
     hg.solve(hg.DSGD(0.1, 0.1, FREE), made(outside), RING, rounds=1, check=False, measure=False)
 
 
+@register
+class OwnHessian(hg.SOBA):
+    """A method that differentiates the loss itself, outside the contract of oracles."""
+
+    def step(self, agent, mix, k, s, key):
+        H = jax.hessian(agent.lower_loss, 1)(s.x, s.y, key)
+        return super().step(agent, mix, k, s._replace(z=H @ s.z), key)
+
+
+STEPS = (0.1, 0.1, 0.1)
+
+
 @pytest.mark.parametrize("check", [True, False])
-@pytest.mark.parametrize("method", [hg.DSGD(0.1, 0.1, CG), hg.SOBA(0.1, 0.1, 0.1)], ids=["DSGD", "SOBA"])
+@pytest.mark.parametrize("method", [hg.DSGD(0.1, 0.1, CG), hg.SOBA(*STEPS), OwnHessian(*STEPS)])
 @pytest.mark.filterwarnings("ignore:the lower loss cannot")
 def test_products_that_do_not_exist_are_refused_with_the_remedy(method, check):
     name = type(method).__name__

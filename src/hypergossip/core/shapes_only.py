@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypergossip.core.algorithm import Count, Lower, Oracles, Sample, Upper
+from hypergossip.core.lower_derivatives import Products
 
 
 class ShapesOnly:
@@ -53,6 +54,10 @@ class ShapesOnly:
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
         """Returns the map to zeros, (q,) to (p,)."""
         return lambda v: jnp.zeros_like(x)
+
+    def lower_derivatives(self, x: Upper, y: Lower, key: Sample) -> tuple[Lower, Products]:
+        """Returns zeros, (q,), and the map to zeros, (q,) to (p,) and (q,)."""
+        return jnp.zeros_like(y), lambda v: (jnp.zeros_like(x), jnp.zeros_like(v))
 
     def project(self, x: Upper) -> Upper:
         """Returns x."""

@@ -104,6 +104,9 @@ def sent_in_a_round(algorithm: Algorithm, problem: Problem) -> tuple[Message, ..
         return messages(algorithm, spaces, problem.agent_shapes(), *start)
     except jax.errors.ConcretizationTypeError:  # the step reads the values of its arrays, as is possible under Debug
         return messages_by_running(algorithm, spaces, problem.agent(0), *start)
+    except Exception:
+        check_products(algorithm, problem, type(algorithm).__name__)  # raises if this is the cause
+        raise
 
 
 def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
