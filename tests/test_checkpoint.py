@@ -210,6 +210,14 @@ def test_another_configuration_is_refused_and_the_file_left_alone(written, tmp_p
     assert (tmp_path / FILE).read_bytes() == written
 
 
+def test_a_run_with_other_random_streams_is_refused(written, tmp_path, monkeypatch):
+    """It would go on with other samples than those of the run that was interrupted."""
+    (tmp_path / FILE).write_bytes(written)
+    monkeypatch.setattr("hypergossip.running.run.STREAMS", "threefry2x32")
+    with pytest.raises(hg.CheckpointError, match="random streams differ"):
+        solve(tmp_path, algorithm=SLAM, of=logistic_like(), rounds=2)
+
+
 def test_functions_made_anew_in_every_process_are_the_same_configuration():
     """What counts is what they compute, and not where they lie in memory."""
     made = [begin(hg.Simulated(), SLAM, False, logistic_like(), NETWORK, np.array([0]), None)[0] for _ in range(2)]

@@ -8,6 +8,7 @@ import pytest
 
 import hypergossip as hg
 from engines.running import ALGORITHMS, GRAPHS, TwoMixes, distance, problem_for, rounds_on, two_mixes_by_hand
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines import Job, sharded
 
 # Every network, and unlike kinds of message; their product would mostly wait for the compiler, and every method is held
@@ -74,7 +75,7 @@ def test_a_second_run_and_a_sweep_are_not_traced_again() -> None:
 
 
 def job(problem: hg.Problem, network: Any) -> Job:
-    return Job(ALGORITHMS["DSGD"], problem, network, jax.random.key(0)[None])
+    return Job(ALGORITHMS["DSGD"], problem, network, run_key(0)[None])
 
 
 def test_a_round_on_a_ring_is_two_permutations_and_nothing_else() -> None:

@@ -11,7 +11,9 @@ import numpy as np
 from hypergossip.core.algorithm import Cost
 from hypergossip.core.messages import Message, messages, mix_through
 from hypergossip.core.preset import generalised
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines.engine import Job
+from hypergossip.engines.keys import agent_key
 
 
 def trajectory(
@@ -40,7 +42,7 @@ def trajectory(
     x = np.broadcast_to(problem.x0, (problem.agents, problem.upper.size)) if x is None else x
     y = np.broadcast_to(problem.y0, (problem.agents, problem.lower.size)) if y is None else y
     # The program that `solve` runs.
-    session = engine.open(Job(generalised(algorithm), problem, network, jax.random.key(seed)[None]))
+    session = engine.open(Job(generalised(algorithm), problem, network, run_key(seed)[None]))
     state = session.start(jnp.asarray(x)[None], jnp.asarray(y)[None])
     done, states = 0, []
     for round in rounds:
@@ -144,7 +146,7 @@ def by_hand(
     average = lambda vectors: jnp.asarray(W @ np.stack(vectors))
 
     def run(one: Any, t: int, i: int, state: Any, averages: list[Any]) -> Any:
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i)
+        key = agent_key(run_key(seed), t, i)
         return jax.block_until_ready(one(agents[i], t, state, key, [known[i] for known in averages]))
 
     states = [algorithm.init(agent, problem.x0, problem.y0, jax.random.key(0)) for agent in agents]

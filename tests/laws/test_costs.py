@@ -11,7 +11,9 @@ import pytest
 import hypergossip as hg
 from hypergossip.core.algorithm import Cost
 from hypergossip.core.messages import first_message
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines import Job
+from hypergossip.engines.keys import agent_key
 from laws.counting import Counting, Tally
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_data, logistic_problem, quadratic_problem
 from laws.running import by_hand, messages_on
@@ -39,7 +41,7 @@ def counted_rounds(algorithm, problem, network=NETWORK, rows=lambda agent: ONE_E
 
 def costs_on_engine(algorithm, problem, network):
     """The state that the engine ends in, and what it counts."""
-    keys = jax.random.key(SEED)[None]
+    keys = run_key(SEED)[None]
     session = REFERENCE.open(Job(algorithm, problem, network, keys))
     everywhere = lambda v: jnp.broadcast_to(v, (1, problem.agents, v.size))
     return session.to_host(session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, ROUNDS))
@@ -74,7 +76,7 @@ def test_costs_and_messages_are_what_is_stated(method):
     for step in (step for steps in rounds for step in steps):
         assert [buffer.nbytes for buffer in step.sent] == stated
     last, i = ROUNDS - 1, 3
-    step, key = rounds[last][i], jax.random.fold_in(jax.random.fold_in(jax.random.key(SEED), last), i)
+    step, key = rounds[last][i], agent_key(run_key(SEED), last, i)
     first = first_message(algorithm, spaces, problem.agent(i), last, step.before, key)
     np.testing.assert_allclose(first, step.sent[0], rtol=0, atol=1e-14)
 

@@ -9,6 +9,7 @@ import hypergossip as hg
 from hypergossip.core.agent_data import blocks as agent_blocks
 from hypergossip.core.agent_data.blocks import agents_at_a_time, in_blocks
 from hypergossip.core.collective import observed
+from hypergossip.core.random_keys import run_key
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
 from laws.problems import logistic_problem
 
@@ -44,7 +45,7 @@ def test_a_small_problem_is_measured_at_once_and_a_large_one_in_blocks(monkeypat
     monkeypatch.setattr(agent_blocks, "BLOCK_BYTES", 1.0)
     assert agents_at_a_time(problem.oracles) == 1
     session = hg.Sharded(devices=AGENTS).open(
-        hg.engines.Job(hg.Interact(0.1, 0.1), problem, hg.networks.ring(AGENTS), jax.random.key(0)[None])
+        hg.engines.Job(hg.Interact(0.1, 0.1), problem, hg.networks.ring(AGENTS), run_key(0)[None])
     )
     assert agents_at_a_time(session.placed.oracles) is None  # every device measures its own, here one
 

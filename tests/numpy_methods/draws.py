@@ -1,8 +1,8 @@
 """Every random number of a run drawn outside it, from the key law and the estimators' splits, all restated here.
 
-Agent i in round t has the key fold_in(fold_in(key, t), i). A method splits it into one key for its hypergradient and
-one for its lower gradient; eq. 4 splits the first into an upper and a lower sample, eq. 5 into an upper sample, the
-root of its lower samples (fold_in j for factor j, fold_in 0 for the Jacobian) and a depth.
+The words of the key of agent i in round t are Threefry's of (t, i) under the run's key. A method splits it into one key
+for its hypergradient and one for its lower gradient; eq. 4 splits the first into an upper and a lower sample, eq. 5
+into an upper sample, the root of its lower samples (fold_in j for factor j, fold_in 0 for the Jacobian) and a depth.
 """
 
 from collections.abc import Callable
@@ -11,15 +11,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.random import threefry_2x32
 
 from hypergossip.core import oracles
+from hypergossip.core.random_keys import KEYS
 from numpy_methods.logistic import Rows
 from numpy_methods.quadratic import Draws
 
 
 def agent_keys(seed: int, t: int, i: int) -> tuple[Any, Any]:
     """Returns the hypergradient's and the lower gradient's key of agent i in round t."""
-    upper, lower = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), i))
+    words = threefry_2x32(jax.random.key_data(jax.random.key(seed)), jnp.stack([t, i]).astype(jnp.uint32))
+    upper, lower = jax.random.split(jax.random.wrap_key_data(words, impl=KEYS))
     return upper, lower
 
 

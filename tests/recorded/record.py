@@ -3,7 +3,7 @@
     PYTHONPATH=<a checkout>/src:tests python -m recorded.record tests/recorded/runs.npz [--only-draws]
 
 runs `recorded.cases` on the library of that checkout and writes the file that `test_recorded_runs.py` compares with.
-The file in the repository is of version 0.1.0.
+In the repository's file, the runs that draw nothing are of version 0.1.0.
 
 It may be recorded anew for one reason only: a change to the random streams (which key draws what) that is meant. Then,
 in one commit, the runs that draw nothing are first shown to be what they were, and those that draw are replaced:
@@ -23,7 +23,8 @@ import jax
 import hypergossip as hg
 from fast_compile import compile_fast
 from recorded.cases import CASES, ENGINES, REFERENCE, SEED, Case
-from recorded.table import TOLERANCE, Runs, difference, read, write
+from recorded.comparison import expected, far, lateness
+from recorded.table import Runs, difference, read, write
 
 SAME = 1e-13
 
@@ -64,7 +65,7 @@ def main() -> None:
         new = record(name, case)
         old = {key: numbers for key, numbers in before.items() if key == name or key.startswith(f"{name} on ")}
         if asked.only_draws and not case.draws:
-            if new.keys() != old.keys() or any(apart(new[key], old[key]) > TOLERANCE for key in old):
+            if new.keys() != old.keys() or any(far(new[key], expected(old[key], lateness(name))) for key in old):
                 raise SystemExit(f"{name} draws nothing, and has changed; nothing was written.")
             new = old
         runs |= new

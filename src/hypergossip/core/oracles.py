@@ -75,6 +75,12 @@ class AutodiffOracles:
         """The same agent without sampling: every key stands for its full data."""
         return dataclasses.replace(self, form=dataclasses.replace(self.form, batch_size=None))
 
+    @property
+    def batch_entries(self) -> int:
+        """The number of entries of one batch of every agent at both levels; the leaves are (agents, rows, ...)."""
+        size, leaves = self.form.batch_size, jax.tree.leaves((self.upper_data, self.lower_data))
+        return sum(leaf.size if size is None else leaf.size // leaf.shape[1] * size for leaf in leaves)
+
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
         """Returns the number of samples that these numbers of upper and lower keys draw."""
         if self.form.batch_size is None:
@@ -196,13 +202,35 @@ def draw(data: Any, key: Sample, count: Any, size: int, sampling: str) -> Any:
         start = below(count, jax.random.bits(key, (), jnp.uint32))
         return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, size), data)
     rows = below(count, random_words(key, size))
-    return jax.tree.map(lambda leaf: leaf[rows], data)
+    return at_rows(data, rows)
+
+
+def at_rows(data: Any, rows: Any) -> Any:
+    """Returns rows of every leaf, without the comparisons by which JAX handles indices outside the array.
+
+    Args:
+        data: A pytree, leaves (rows, ...).
+        rows: The indices, all of which are rows of the data.
+    """
+    return jax.tree.map(lambda leaf: leaf.at[rows].get(mode="promise_in_bounds", wrap_negative_indices=False), data)
 
 
 def below(count: Any, bits: Any) -> Any:
-    """Maps random words of 32 bits to whole numbers below `count`.
+    """Maps random words of 32 bits to whole numbers below `count`: floor(count * bits / 2^32) (Lemire 2019).
 
     The probabilities of two rows differ by a relative amount of at most count / 2^32, too little to affect any run.
-    `jax.random.randint` uses two words for each number to avoid this difference.
+    `jax.random.randint` uses two words for each number to avoid this difference. A remainder would take longer than
+    the hash: the compiler computes it again for every entry of a row.
+
+    Args:
+        count: At most 2^32 - 1, a scalar.
+        bits: In uint32.
+
+    Returns:
+        In int32, of the same shape.
     """
-    return (bits % jnp.asarray(count).astype(jnp.uint32)).astype(jnp.int32)
+    half, low = np.uint32(16), np.uint32(0xFFFF)
+    count = jnp.asarray(count).astype(jnp.uint32)
+    c1, c0, b1, b0 = count >> half, count & low, bits >> half, bits & low
+    middle = c1 * b0 + (c0 * b0 >> half)
+    return (c1 * b1 + (middle >> half) + (c0 * b1 + (middle & low) >> half)).astype(jnp.int32)

@@ -1,9 +1,10 @@
-"""The rule for random keys: agent i in round t uses ``fold_in(fold_in(key, t), i)``, in every engine."""
+"""The rule for random keys: agent i in round t uses Threefry's words of (t, i) under the run's key, in every engine."""
 
 from typing import Any
 
-import jax
 import numpy as np
+
+from hypergossip.core.random_keys import hashed
 
 INIT_ROUND = np.uint32(2**32 - 1)  # no round has this number
 
@@ -16,4 +17,4 @@ def agent_key(key: Any, round: Any, identity: Any) -> Any:
         round: The number of the round, or `INIT_ROUND` for the agent's initial state.
         identity: The agent's permanent identity, which is not its position.
     """
-    return jax.random.fold_in(jax.random.fold_in(key, round), identity)
+    return hashed(key, round, identity)

@@ -9,9 +9,9 @@ import numpy as np
 from hypergossip.core.algorithm import Cost
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
-from hypergossip.engines.lifting import Placed, initial_states, one_after_another, run_rounds
+from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import choose
-from hypergossip.engines.teams import cores, divide
+from hypergossip.engines.teams import divide, divided
 from hypergossip.support.compilation import compiled
 from hypergossip.support.devices import refuse_several_processes
 
@@ -44,17 +44,18 @@ class SimulatedSession(ArraySession):
         return _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
-        """Runs the rounds first..last-1; on a CPU, large runs are distributed over the cores."""
+        """Runs the rounds first..last-1; on a CPU, the runs are distributed over the cores."""
         algorithm, keys, swept = self.job.algorithm, self.job.keys, self.job.swept
         rounds = np.int32(first), np.int32(last)
-        teams = min(keys.size, cores()) if one_after_another(state, keys.size) else 1
+        teams, one_core = divided(self.placed.oracles, state, keys.size)
+        program = _advance_on_one_core if one_core else _advance
         if teams == 1:
-            done = _advance(algorithm, swept, self.placed, self.spaces, state, keys, *rounds)
+            done = program(algorithm, swept, self.placed, self.spaces, state, keys, *rounds)
             return jax.block_until_ready(done)
 
         def prepare(own: Any, state: Any, keys: Any) -> Any:
             numbers = own if swept else algorithm
-            executable = _advance.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds).compile()
+            executable = program.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds).compile()
             return lambda: executable(numbers, self.placed, state, keys, *rounds)
 
         return jax.block_until_ready(divide((algorithm if swept else (), state, keys), teams, prepare))
@@ -62,3 +63,4 @@ class SimulatedSession(ArraySession):
 
 _start = compiled("swept")(initial_states)
 _advance = compiled("swept", "spaces")(run_rounds)
+_advance_on_one_core = compiled("swept", "spaces", one_core=True)(run_rounds)

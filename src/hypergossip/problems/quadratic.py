@@ -15,6 +15,8 @@ from hypergossip.data.seeding import generator
 from hypergossip.support.pytree import register_pytree
 from hypergossip.support.renamed import renamed_arguments
 
+SMALL_MATRIX = 512  # entries
+
 
 @register_pytree("exact")
 @dataclass(frozen=True)
@@ -60,28 +62,28 @@ class QuadraticOracles:
         """Returns f(x, y; key)."""
         noise_x, noise_y = self._upper_noise(x, y, key)
         rest_y, rest_x = y - self.d, x - self.e
-        return rest_y @ self.F @ rest_y / 2 + rest_x @ (self.a * rest_x) / 2 + noise_x @ x + noise_y @ y
+        return rest_y @ _product(self.F, rest_y) / 2 + rest_x @ (self.a * rest_x) / 2 + noise_x @ x + noise_y @ y
 
     def upper_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx f, dy f) at (x, y; key)."""
         noise_x, noise_y = self._upper_noise(x, y, key)
-        return self.a * (x - self.e) + noise_x, self.F @ (y - self.d) + noise_y
+        return self.a * (x - self.e) + noise_x, _product(self.F, y - self.d) + noise_y
 
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns dy g at (x, y; key)."""
-        return self.H @ y - self.B @ x - self.c + self._noise(key, y)
+        return _product(self.H, y) - _product(self.B, x) - self.c + self._noise(key, y)
 
     def lower_gradients(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
         """Returns (dx g, dy g) at (x, y; key); dx g = -B'y is exact."""
-        return -(y @ self.B), self.lower_gradient(x, y, key)
+        return -_product(self.B.T, y), self.lower_gradient(x, y, key)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
         """Returns v -> H v."""
-        return lambda v: self.H @ v
+        return lambda v: _product(self.H, v)
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
         """Returns v -> d2xy g v = -B' v."""
-        return lambda v: -(v @ self.B)
+        return lambda v: -_product(self.B.T, v)
 
     def project(self, x: Upper) -> Upper:
         """Returns x, because there is no constraint."""
@@ -95,6 +97,17 @@ class QuadraticOracles:
         if self.noise is None or self.exact:
             return jnp.zeros_like(like)
         return self.noise * jax.random.normal(key, like.shape, like.dtype)
+
+
+def _product(matrix: Float[Array, "rows columns"], vector: Float[Array, "columns"]) -> Float[Array, "rows"]:
+    """Returns the product of a matrix and a vector, without a matrix product if the matrix is small.
+
+    For several seeds, or two points, XLA on a CPU calls a general matrix product for each agent, which takes 550 ns
+    for a 4 x 4 matrix and two vectors. Products and sums take 15 ns.
+    """
+    if matrix.size > SMALL_MATRIX:
+        return matrix @ vector
+    return (matrix * vector).sum(axis=-1)
 
 
 class Solution(NamedTuple):

@@ -12,7 +12,7 @@ from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
-from hypergossip.core.random_keys import run_key
+from hypergossip.core.random_keys import STREAMS, run_key
 from hypergossip.engines.engine import Engine, Job, Session, State
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort, choose_effort
@@ -137,6 +137,7 @@ def begin(
             "seed": int(numbers[0]),
             "seeds": seeds,
             "precision": str(problem.x0.dtype),
+            "random streams": STREAMS,
         },
         {
             "data": lambda: data_digest(problem),

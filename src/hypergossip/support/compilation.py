@@ -16,9 +16,11 @@ UNFUSED = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDU
 OPTIONS = UNFUSED if jaxlib.version.__version__ in AFFECTED else None
 # Halves the compilation time on a CPU. Matrix products stay as fast, but elementwise operations become slower.
 QUICK = {"xla_backend_optimization_level": 0}
+# Does not distribute single operations over the cores of a CPU.
+ONE_CORE = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 
 
-def compiled(*static: str, quickly: bool = False) -> Callable[[Callable], Any]:
+def compiled(*static: str, quickly: bool = False, one_core: bool = False) -> Callable[[Callable], Any]:
     """Compiles a pure function of arrays by `jax.jit`, with options that avoid a known bug of the installed version.
 
     All programs that contain a user's function are compiled by this function, even if they are called only once.
@@ -30,9 +32,10 @@ def compiled(*static: str, quickly: bool = False) -> Callable[[Callable], Any]:
     Args:
         static: Names of arguments that shape the program.
         quickly: Whether to halve the compilation time on a CPU, for programs that are called once on little data.
+        one_core: Whether the program should not distribute single operations over the cores of a CPU.
 
     Returns:
         The decorator.
     """
-    options: Any = (OPTIONS or {}) | QUICK if quickly else OPTIONS
+    options: Any = (OPTIONS or {}) | (QUICK if quickly else {}) | (ONE_CORE if one_core else {}) or None
     return lambda function: jax.jit(function, static_argnames=static, compiler_options=options)

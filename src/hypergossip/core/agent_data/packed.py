@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
-from hypergossip.core.oracles import AutodiffOracles, Form, below
+from hypergossip.core.oracles import AutodiffOracles, Form, at_rows, below
 from hypergossip.core.random_keys import random_words
 from hypergossip.support.float64 import in_precision
 from hypergossip.support.pytree import register_pytree
@@ -79,8 +79,7 @@ class Packed:
 
     def rows(self, places: Any) -> Tree:
         """Returns the agent's rows at these positions, relative to its first row."""
-        at = self._from_start(places)
-        return self._cast(jax.tree.map(lambda leaf: leaf[at], self.values))
+        return self._cast(at_rows(self.values, self._from_start(places)))
 
     def block(self, first: Any, size: int) -> Tree:
         """Returns `size` of the agent's rows, beginning at its row `first`."""
@@ -145,6 +144,14 @@ class PackedOracles:
     def lower_count(self) -> Any:
         """The agent's number of lower samples."""
         return self.lower.count
+
+    @property
+    def batch_entries(self) -> int:
+        """The number of entries of one batch of every agent at both levels."""
+        size = self.form.batch_size
+        rows = lambda packed, leaf: leaf.shape[0] if size is None else packed.count.size * size
+        levels = self.upper, self.lower
+        return sum(leaf.size // leaf.shape[0] * rows(of, leaf) for of in levels for leaf in jax.tree.leaves(of.values))
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
         """Returns the number of samples that these numbers of upper and lower keys draw."""
