@@ -216,11 +216,10 @@ def at_rows(data: Any, rows: Any) -> Any:
 
 
 def below(count: Any, bits: Any) -> Any:
-    """Maps random words of 32 bits to whole numbers below `count`: floor(count * bits / 2^32) (Lemire 2019).
+    """Maps random words of 32 bits to whole numbers below `count`.
 
     The probabilities of two rows differ by a relative amount of at most count / 2^32, too little to affect any run.
-    `jax.random.randint` uses two words for each number to avoid this difference. A remainder would take longer than
-    the hash: the compiler computes it again for every entry of a row.
+    `jax.random.randint` uses two words for each number to avoid this difference.
 
     Args:
         count: At most 2^32 - 1, a scalar.
@@ -229,8 +228,12 @@ def below(count: Any, bits: Any) -> Any:
     Returns:
         In int32, of the same shape.
     """
-    half, low = np.uint32(16), np.uint32(0xFFFF)
     count = jnp.asarray(count).astype(jnp.uint32)
+    if bits.ndim == 0:
+        return (bits % count).astype(jnp.int32)
+    # floor(count * bits / 2^32) (Lemire 2019), from halves of the words. The compiler computes these few operations
+    # again for every entry of a row that it copies, and a division would take longer than all the rest.
+    half, low = np.uint32(16), np.uint32(0xFFFF)
     c1, c0, b1, b0 = count >> half, count & low, bits >> half, bits & low
     middle = c1 * b0 + (c0 * b0 >> half)
     return (c1 * b1 + (middle >> half) + (c0 * b1 + (middle & low) >> half)).astype(jnp.int32)

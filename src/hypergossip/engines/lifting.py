@@ -105,17 +105,18 @@ def run_rounds(
         def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Cost]:
             agents_key = agent_key(key, round, identity)
             after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
-            return after, cost.as_arrays()
+            return after, jnp.stack(cost.as_arrays())  # one array, so that the loop adds once
 
         network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None))
 
-        def body(round: Any, carry: tuple[Any, Cost]) -> tuple[Any, Cost]:
+        def body(round: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             state, total = carry
             after, cost = network(placed.oracles, placed.identities, state, round)
             return after, total + cost
 
-        nothing = Cost(*(jnp.zeros(agents, jnp.int32) for _ in Cost._fields))
-        return lax.fori_loop(first, last, body, (state, nothing))
+        nothing = jnp.zeros((agents, len(Cost._fields)), jnp.int32)
+        after, total = lax.fori_loop(first, last, body, (state, nothing))
+        return after, Cost(*jnp.moveaxis(total, -1, 0))
 
     if one_after_another(state, keys.size):
         if swept:
