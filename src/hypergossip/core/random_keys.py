@@ -26,6 +26,7 @@ MULTIPLIERS = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)  # odd; Wellons' two-
 STREAMS = "threefry2x32_with_derived_keys"  # a run with other streams cannot be resumed
 
 
+@jax.jit  # traced once for each shape, because the steps of the hash take longer to trace than most methods
 def threefry(key: Any, first: Any, second: Any) -> tuple[Any, Any]:
     """Returns the two words of Threefry-2x32 with 20 rounds (Salmon et al. 2011), unrolled.
 
@@ -45,6 +46,7 @@ def threefry(key: Any, first: Any, second: Any) -> tuple[Any, Any]:
     return a, b
 
 
+@jax.jit
 def _derived(key: Any, index: Any) -> Any:
     """Returns the keys of these indices, (..., 2); a bijection in the key and in the index."""
     a = key[0] + index * STEP

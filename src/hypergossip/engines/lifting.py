@@ -102,7 +102,7 @@ def run_rounds(
     mix = mix_through(spaces, send)
 
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
-        def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Cost]:
+        def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Any]:
             agents_key = agent_key(key, round, identity)
             after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
             return after, jnp.stack(cost.as_arrays())  # one array, so that the loop adds once

@@ -39,6 +39,8 @@ class Simulated:
 class SimulatedSession(ArraySession):
     """A job on one device."""
 
+    _of_share: Any = None  # the program that runs a share of the runs; shares have one size
+
     def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
         return _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
@@ -55,8 +57,10 @@ class SimulatedSession(ArraySession):
 
         def prepare(own: Any, state: Any, keys: Any) -> Any:
             numbers = own if swept else algorithm
-            executable = program.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds).compile()
-            return lambda: executable(numbers, self.placed, state, keys, *rounds)
+            if self._of_share is None:
+                lowered = program.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds)
+                self._of_share = lowered.compile()
+            return lambda: self._of_share(numbers, self.placed, state, keys, *rounds)
 
         return jax.block_until_ready(divide((algorithm if swept else (), state, keys), teams, prepare))
 
