@@ -17,6 +17,7 @@ MUCH_DATA = 3_000_000  # entries of all agents' data, times the runs; with less,
 MUCH_OF_AGENT = 20_000  # entries of an agent's data on average; with less, a product costs no more than its overhead
 POINTS_AT_ONCE = 20  # a product with a matrix of data takes much less time for each of so many points than for one
 ROWS_AT_ONCE = 8
+MANY_AGENTS, FEW_UNKNOWNS = 10_000, 8  # from so many agents (times runs), with at most so many unknowns of each
 POINTS_BYTES = 512e6  # for the intermediate results of these points
 
 
@@ -28,12 +29,14 @@ class Effort(NamedTuple):
         reference: Whether these systems are solved from a `Reference` and with its inverse.
         rows: The number of rows of the history that are measured together.
         at_once: The largest number of points (rows times runs) that are computed side by side.
+        eliminate: Whether every agent's linear systems are solved by elimination.
     """
 
     refined: bool = False
     reference: bool = False
     rows: int = 1
     at_once: int = RUNS_AT_ONCE
+    eliminate: bool = False
 
 
 def choose_effort(problem: Problem, metrics: Iterable[str], runs: int, swept: bool, at_once: bool) -> Effort:
@@ -51,7 +54,8 @@ def choose_effort(problem: Problem, metrics: Iterable[str], runs: int, swept: bo
     entries = sum(np.size(leaf) for leaf in jax.tree.leaves(problem.oracles))
     smooth = problem.losses and problem.twice_differentiable and not calls_python(problem.oracles)
     if not smooth or entries * runs < MUCH_DATA or entries < MUCH_OF_AGENT * problem.agents:
-        return Effort()
+        many = problem.agents * runs >= MANY_AGENTS and problem.y0.size <= FEW_UNKNOWNS
+        return Effort(eliminate=smooth and many and not any(problem.lower.shared) and not is_packed(problem.oracles))
     try:
         point = bytes_of_point(problem)
     except Exception:  # a loss that refuses float32, for example because it contains numbers in float64

@@ -1,9 +1,14 @@
-"""The linear systems of a measurement: conjugate gradients in float64, or in float32 with iterative refinement."""
+"""The linear systems of a measurement: conjugate gradients in float64, or in float32 with iterative refinement.
+
+Very many agents with few unknowns each use elimination instead. Agents that are computed side by side wait for the
+slowest: with a million agents, conjugate gradients take 170 products for systems of four unknowns.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -33,6 +38,39 @@ class Reference:
 
     y: Any
     inverse: Any
+
+
+@register_pytree()
+@dataclass(frozen=True)
+class Elimination:
+    """In the place of a `Reference`: every agent's systems are solved by elimination, in float64."""
+
+
+def by_elimination(linearise: Linearise) -> Direction:
+    """Returns a `Direction` by elimination without pivots, which a positive definite matrix does not need.
+
+    The operations are written entry by entry, so that they are elementwise over the agents.
+
+    Args:
+        linearise: A function of y that returns v -> H(y) v, for the few unknowns of one agent.
+    """
+
+    def direction(y: Any, b: Any, tolerance: Any) -> tuple[Any, Any]:
+        count = len(b)
+        H = jax.vmap(linearise(y))(jnp.eye(count, dtype=b.dtype))
+        rows = [[*(H[i, j] for j in range(count)), b[i]] for i in range(count)]
+        positive = jnp.asarray(True)
+        for k in range(count):
+            positive = positive & (rows[k][k] > 0)
+            for i in range(k + 1, count):
+                factor = rows[i][k] / rows[k][k]
+                rows[i] = [u - factor * v for u, v in zip(rows[i], rows[k], strict=True)]
+        d: list[Any] = [None] * count
+        for k in reversed(range(count)):
+            d[k] = (rows[k][count] - sum(rows[k][j] * d[j] for j in range(k + 1, count))) / rows[k][k]
+        return jnp.stack(d), positive
+
+    return direction
 
 
 def in_double_precision(linearise: Linearise, inner: Inner = jnp.vdot) -> Direction:

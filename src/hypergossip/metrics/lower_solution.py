@@ -14,7 +14,9 @@ from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradi
 from hypergossip.metrics.linear_systems import (
     LINEAR_ITERATIONS,
     Direction,
+    Elimination,
     Reference,
+    by_elimination,
     in_double_precision,
     in_single_precision,
     refine,
@@ -23,6 +25,7 @@ from hypergossip.support.float64 import to_float32, to_float64
 
 Cast = Callable[[Any], Any]
 Product = Callable[[Any], Any]
+System = Reference | Elimination | None  # how linear systems are solved; None: conjugate gradients in float64
 
 RESIDUAL = 1e-9  # relative; equations.md asks for 1e-6 or better
 REACHED = 1e-6  # relative: quantities whose residual is larger are not measured
@@ -141,7 +144,7 @@ def solve_lower(
     x: Float[Array, "p"],
     y: Float[Array, "q"],
     network: Collective,
-    reference: Reference | None = None,
+    reference: System = None,
 ) -> Reached:
     """Solves the lower level of one agent on all its data.
 
@@ -154,17 +157,19 @@ def solve_lower(
         x: The agent's x.
         y: The starting point.
         network: The collective operations over all agents.
-        reference: If given, linear systems are solved in float32 with its approximate inverse.
+        reference: If given, linear systems are solved in float32 with its approximate inverse, or by elimination,
+            which is for personal lower levels.
     """
     double = lambda agent, x, y: both_precisions(agent).double.lower_gradient(x, y, any_key())
     single = lambda agent, x, y: both_precisions(agent).single.lower_gradient(*to_float32((x, y)), any_key())
     if not any(space.shared):
 
-        def personal(agent: Any, x: Any, y: Any, reference: Reference | None) -> tuple[Any, Any]:
+        def personal(agent: Any, x: Any, y: Any, reference: System) -> tuple[Any, Any]:
             agent = both_precisions(agent)
             of = lambda function: lambda y: function(agent, x, y)
-            if reference is None:
-                return newton(of(double), in_double_precision(lambda y: hessian(agent, x, y)), y)
+            if not isinstance(reference, Reference):
+                solver = in_double_precision if reference is None else by_elimination
+                return newton(of(double), solver(lambda y: hessian(agent, x, y)), y)
             direction = in_single_precision(lambda y: hessian(agent, x, y, to_float32), reference)
             return newton(of(double), direction, y, at_zero=of(single), enough=ENOUGH)
 
@@ -172,7 +177,7 @@ def solve_lower(
     average = lambda vector: network.average_shared(space, vector)
     of = lambda function: lambda y: average(network.apart(function, agent, x, y))
     linearise = lambda cast: lambda y: hessian_of_network(agent, space, x, y, network, cast)
-    if reference is None:
+    if not isinstance(reference, Reference):
         direction = in_double_precision(linearise(to_float64), network.inner)
         return Reached(*newton(of(double), direction, average(y), network.inner))
     direction = in_single_precision(linearise(to_float32), reference, network.inner)
@@ -215,7 +220,7 @@ def hessian_of_network(
 
 
 def solve_adjoint(
-    agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective, reference: Reference | None = None
+    agent: Any, space: Space, x: Any, y: Any, target: Any, network: Collective, reference: System = None
 ) -> Reached:
     """Solves d2yy g z = target for one agent, with the network's mean Hessian if y is shared.
 
@@ -230,16 +235,20 @@ def solve_adjoint(
     """
     if not any(space.shared):
 
-        def personal(agent: Any, x: Any, y: Any, b: Any, reference: Reference | None) -> Reached:
+        def personal(agent: Any, x: Any, y: Any, b: Any, reference: System) -> Reached:
             agent = both_precisions(agent)
-            single = lambda y: hessian(agent, x, y, to_float32)
-            direction = None if reference is None else in_single_precision(single, reference)
+            direction = None
+            if isinstance(reference, Reference):
+                direction = in_single_precision(lambda y: hessian(agent, x, y, to_float32), reference)
+            elif reference is not None:
+                direction = by_elimination(lambda y: hessian(agent, x, y))
             return _solve_adjoint(hessian(agent, x, y), y, b, jnp.vdot, direction)
 
         return network.apart(personal, agent, x, y, target, reference)
     product = hessian_of_network(agent, space, x, y, network)
     linearise = lambda y: hessian_of_network(agent, space, x, y, network, to_float32)
-    direction = None if reference is None else in_single_precision(linearise, reference, network.inner)
+    single = isinstance(reference, Reference)
+    direction = in_single_precision(linearise, reference, network.inner) if single else None
     return _solve_adjoint(product, y, network.average_shared(space, target), network.inner, direction)
 
 

@@ -49,7 +49,8 @@ def metrics_program(measured: Measured, problem: Problem, effort: Effort) -> Pro
         return None
     if not problem.losses:
         return DisagreementProgram(measured.metrics, *spaces)
-    return MetricsProgram(measured.metrics, *spaces, problem.twice_differentiable, effort.refined, effort.at_once)
+    twice, at_once = problem.twice_differentiable, effort.at_once
+    return MetricsProgram(measured.metrics, *spaces, twice, effort.refined, at_once, effort.eliminate)
 
 
 def observations_program(measured: Measured, problem: Problem) -> Program | None:

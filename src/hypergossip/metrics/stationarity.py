@@ -10,8 +10,16 @@ from jax import lax
 from hypergossip.core.collective import RUNS_AT_ONCE, Collective, observed
 from hypergossip.core.space import Space
 from hypergossip.hypergradients.hessian_free import measured_oracles
-from hypergossip.metrics.linear_systems import Reference
-from hypergossip.metrics.lower_solution import REACHED, Reached, any_key, both_precisions, solve_adjoint, solve_lower
+from hypergossip.metrics.linear_systems import Elimination, Reference
+from hypergossip.metrics.lower_solution import (
+    REACHED,
+    Reached,
+    System,
+    any_key,
+    both_precisions,
+    solve_adjoint,
+    solve_lower,
+)
 from hypergossip.support.pytree import register_pytree
 
 
@@ -39,7 +47,7 @@ class Metrics(NamedTuple):
 
 
 def solve_hypergradient(
-    agent: Any, upper: Space, lower: Space, x: Any, y: Any, network: Collective, reference: Reference | None = None
+    agent: Any, upper: Space, lower: Space, x: Any, y: Any, network: Collective, reference: System = None
 ) -> Reached:
     """Returns one agent's term of the true hypergradient at (x, y), whose mean over the agents is grad l.
 
@@ -80,7 +88,7 @@ def solve_hypergradient(
 
 
 def metrics_of_agent(
-    agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space, reference: Reference | None = None
+    agent: Any, x: Any, y: Any, network: Collective, upper: Space, lower: Space, reference: System = None
 ) -> Metrics:
     """Measures one run's point. This is one agent's program, and its result is the same for all agents.
 
@@ -98,7 +106,7 @@ def metrics_of_agent(
     """
     full = agent.full if network.block is not None else both_precisions(agent.full)  # cast once, or a block at a time
     x_average = network.average_shared(upper, x)
-    start = y if reference is None else reference.y
+    start = reference.y if isinstance(reference, Reference) else y
     if any(lower.shared):
         own_solution, own_residual = solution, residual = solve_lower(full, lower, x, start, network, reference)
     else:
@@ -132,7 +140,7 @@ def mean_square(space: Space, gradient: Any, network: Collective) -> Any:
     return network.mean(jnp.sum(network.average_shared(space, gradient) ** 2))
 
 
-@register_pytree("names", "upper", "lower", "twice_differentiable", "refined", "at_once")
+@register_pytree("names", "upper", "lower", "twice_differentiable", "refined", "at_once", "eliminate")
 @dataclass(frozen=True)
 class MetricsProgram:
     """Measures some of the `Metrics`, in float64.
@@ -146,6 +154,7 @@ class MetricsProgram:
         refined: Whether linear systems are solved in float32 and refined in float64. Then the agent is a pair of the
             oracles and a `Reference`, or of the oracles and ().
         at_once: The largest number of points to measure at a time.
+        eliminate: Whether linear systems are solved by elimination.
     """
 
     names: tuple[str, ...]
@@ -154,11 +163,12 @@ class MetricsProgram:
     twice_differentiable: bool = True
     refined: bool = False
     at_once: int = RUNS_AT_ONCE
+    eliminate: bool = False
     precise: ClassVar[bool] = True
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> dict[str, Any]:
         """Returns name -> scalar; this is one agent's program."""
-        reference = None
+        reference = Elimination() if self.eliminate else None
         if self.refined:
             agent, reference = agent
             reference = reference if isinstance(reference, Reference) else Reference(y, None)

@@ -16,6 +16,7 @@ from hypergossip.support.pytree import register_pytree
 from hypergossip.support.renamed import renamed_arguments
 
 SMALL_MATRIX = 512  # entries
+SHORT_ROW = 16  # XLA adds longer rows in two passes, the first of which holds all products in memory
 
 
 @register_pytree("exact")
@@ -105,7 +106,7 @@ def _product(matrix: Float[Array, "rows columns"], vector: Float[Array, "columns
     For several seeds, or two points, XLA on a CPU calls a general matrix product for each agent, which takes 550 ns
     for a 4 x 4 matrix and two vectors. Products and sums take 15 ns.
     """
-    if matrix.size > SMALL_MATRIX:
+    if matrix.size > SMALL_MATRIX or matrix.shape[1] > SHORT_ROW:
         return matrix @ vector
     return (matrix * vector).sum(axis=-1)
 
