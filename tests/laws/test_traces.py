@@ -9,6 +9,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.preset import generalised
+from hypergossip.core.random_keys import run_key
 from hypergossip.engines import Job
 from hypergossip.problems.quadratic import quadratic
 from laws.problems import AGENTS, NETWORK, quadratic_problem
@@ -63,7 +64,7 @@ def sweep(engine, algorithm, factors, problem):
     """Runs one round of the algorithm with its numbers times each factor, side by side."""
     runs = len(factors)
     swept = generalised(jax.tree.map(lambda number: jnp.asarray(number * np.asarray(factors)), algorithm), swept=True)
-    keys = jax.vmap(jax.random.key)(jnp.arange(runs))
+    keys = jax.vmap(run_key)(jnp.arange(runs))
     session = engine.open(Job(swept, problem, NETWORK, keys, swept=True))
     everywhere = lambda v: jnp.broadcast_to(v, (runs, AGENTS, v.size))
     state, _ = session.advance(session.start(everywhere(problem.x0), everywhere(problem.y0)), 0, 20)
