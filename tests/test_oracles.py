@@ -9,7 +9,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.lower_derivatives import lower_derivatives
-from hypergossip.core.oracles import draw
+from hypergossip.core.oracles import below, draw
 from laws.problems import logistic_problem
 from small_problems import logistic, logistic_by_hand, lower, point, surprise, upper
 
@@ -206,3 +206,11 @@ def test_the_lower_derivatives_of_one_linearisation_are_the_separate_ones(batch_
     np.testing.assert_allclose(gradient, agent.lower_gradient(x, y, key), rtol=1e-12)
     np.testing.assert_allclose(mixed, agent.jacobian_product(x, y, key)(v), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(second, agent.hessian_product(x, y, key)(v), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("count", [1, 2, 49_990, 2**16, 2**31 - 1])
+def test_rows_are_the_words_scaled_to_the_number_of_rows(count):
+    bits = np.concatenate([[0, 1, 2**16, 2**32 - 1], np.random.default_rng(0).integers(0, 2**32, 1000)])
+    rows = np.asarray(below(count, jnp.asarray(bits, jnp.uint32)))
+    np.testing.assert_array_equal(rows, bits.astype(object) * count // 2**32)
+    assert int(below(count, jnp.uint32(2**32 - 1))) == (2**32 - 1) % count

@@ -222,7 +222,7 @@ def below(count: Any, bits: Any) -> Any:
     `jax.random.randint` uses two words for each number to avoid this difference.
 
     Args:
-        count: At most 2^32 - 1, a scalar.
+        count: At most 2^31 - 1, a scalar.
         bits: In uint32.
 
     Returns:

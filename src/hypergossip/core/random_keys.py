@@ -3,8 +3,8 @@
 A round derives more keys than it draws numbers, and for the few numbers that one agent draws, the hash of Threefry
 (Salmon et al. 2011) takes longer than a gradient. Only two things are hashed here: (run, round, agent), once a round,
 and what is drawn. In between, `jax.random.split` and `jax.random.fold_in` apply a map that is a bijection in the key
-and in the index, so that different paths lead to different keys. This suffices, because Threefry's numbers for related
-keys are independent.
+and in the index: keys derived from one key in one step or in two all differ, and others coincide only as rarely as
+random words of 64 bits. This suffices, because Threefry's numbers for related keys are independent.
 
 On a CPU, hashes are unrolled: JAX lowers them to a loop of five iterations, each of several small operations, which
 take longer to start than to compute.
