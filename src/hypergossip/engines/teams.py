@@ -54,12 +54,12 @@ def divided(oracles: Any, state: Any, runs: int) -> Division:
     if jax.default_backend() != "cpu":
         return Division(1, False)
     entries = sum(leaf.size for leaf in jax.tree.leaves(state)) // runs
-    drawn = 0 if calls_python(oracles) else getattr(oracles, "batch_entries", None)
+    drawn = None if calls_python(oracles) else getattr(oracles, "batch_entries", None)
     teams = min(runs, cores()) if entries + (drawn or 0) > OWN_CORE_ENTRIES else 1
-    if drawn is None or (teams == 1 and calls_python(oracles)):
-        return Division(teams, 1 < teams == cores())
-    small = entries * runs <= ONE_CORE_STATE_ENTRIES and drawn * runs <= ONE_CORE_BATCH_ENTRIES
-    return Division(teams, teams == cores() or (teams == 1 and small))
+    if teams > 1:
+        return Division(teams, teams == cores())
+    few = entries * runs <= ONE_CORE_STATE_ENTRIES
+    return Division(1, drawn is not None and few and drawn * runs <= ONE_CORE_BATCH_ENTRIES)
 
 
 def divide(runs: Any, teams: int, prepare: Callable[..., Callable[[], Any]]) -> Any:
