@@ -1,3 +1,4 @@
+from . import channels as channels
 from . import data as data
 from . import metrics as metrics
 from . import networks as networks

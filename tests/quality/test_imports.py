@@ -37,6 +37,7 @@ LAYERS = (
     ("core.agent_data.blocks", "core.agent_data.loading"),
     ("core.collective",),
     ("core.problem", "core.step_bounds"),
+    ("channels",),
     ("hypergradients",),
     ("algorithms",),
     ("metrics", "problems", "running.starting_point"),

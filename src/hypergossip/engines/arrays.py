@@ -13,6 +13,8 @@ from hypergossip.core.collective import Program, computed, observed
 from hypergossip.core.messages import Spaces
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed
+from hypergossip.engines.links import Linked, conserved, initial_links
+from hypergossip.engines.mixing import neighbour_lists
 
 
 class Points(NamedTuple):
@@ -36,6 +38,8 @@ class ArraySession(ABC):
         spaces: The spaces of x and y.
     """
 
+    _conserved: Any = None  # the compiled program of `conserved`, made at its first use
+
     def __init__(self, job: Job, placed: Placed) -> None:
         """Takes the job and its placed problem."""
         self.job, self.placed = job, placed
@@ -57,6 +61,35 @@ class ArraySession(ABC):
     @abstractmethod
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1 and waits for them."""
+
+    def linked(self, state: Any) -> Any:
+        """Returns the agents' state before round 0 together with that of their links, if there is a channel.
+
+        Args:
+            state: The agents' state, leaves (runs, agents, ...).
+        """
+        job = self.job
+        if job.channel is None:
+            return state
+        axes = jax.tree.leaves(state)[0].shape[:2]
+        degree = int(job.network.degrees.max(initial=0))
+        return Linked(state, self.put(initial_links(job.channel, job.messages, self.spaces, axes, degree)))
+
+    def conserved(self, state: Any) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns the size of the sum that the method keeps at zero, and that of its terms, each (runs,), or None."""
+        job, channel = self.job, self.job.channel
+        if channel is None:
+            return None
+        if self._conserved is None:
+            kept = jax.eval_shape(job.algorithm.conserved, state.agents)
+            if not jax.tree.leaves(kept):
+                return None
+            shapes = job.problem.agent_shapes()
+            weights = neighbour_lists(job.network.mixing).weights.T
+            self._conserved = jax.jit(
+                lambda algorithm, state: conserved(algorithm, job.swept, self.spaces, channel, shapes, state, weights)
+            )
+        return self.to_host(self._conserved(job.algorithm, state))
 
     def put(self, tree: Any) -> Any:
         """Puts a tree of host arrays, with leaves (runs, agents, ...), on the devices of the states."""
@@ -110,7 +143,8 @@ class ArraySession(ABC):
         if bool(self.to_host(_all_finite(state))):
             return None
         flags = jax.tree_util.tree_leaves_with_path(self.to_host(_finite_by_agent(state)))
-        return [(jax.tree_util.keystr(path).lstrip("."), flag) for path, flag in flags if not flag.all()]
+        named = [(jax.tree_util.keystr(path).removeprefix(".agents").lstrip("."), flag) for path, flag in flags]
+        return [(name, flag) for name, flag in named if not flag.all()]
 
     def points(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns every agent's x, (runs, agents, p), and y, (runs, agents, q), on the host."""

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.agent_data.axis import take_agents
 from hypergossip.core.algorithm import Algorithm, Cost, WorldOracles
 from hypergossip.core.messages import Spaces, mix_through
+from hypergossip.core.random_keys import hashed
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed
+from hypergossip.engines.links import Linked, Sender, channel_key, mix_by, neighbourhoods
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
+from hypergossip.engines.mixing import neighbour_lists
 from hypergossip.support.devices import refuse_several_processes
 
 MIX, WORLD = "mix", "its world"  # the calls in which a program waits for the others
@@ -23,6 +27,20 @@ MIX, WORLD = "mix", "its world"  # the calls in which a program waits for the ot
 
 class DebugError(RuntimeError):
     """A program failed. The message names round, run, agent and quantity; the cause is the original exception."""
+
+
+class Links(NamedTuple):
+    """A channel and all agents' links.
+
+    Attributes:
+        channel: The channel.
+        here: Every agent's links, leaves (agents, ...).
+        senders: The positions of every agent's neighbours, (agents, degree).
+    """
+
+    channel: Stack
+    here: Neighbourhood
+    senders: Any
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,7 @@ class DebugSession(ArraySession):
             where = f"the start{_of_run(run, runs)}, {name(agent)}: init"
             return lockstep([_located(program, where)], lambda requests: requests)[0]
 
-        return _stacked([[begin(run, agent) for agent in range(agents)] for run in range(runs)])
+        return self.linked(_stacked([[begin(run, agent) for agent in range(agents)] for run in range(runs)]))
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1.
@@ -91,7 +109,16 @@ class DebugSession(ArraySession):
             round,
             where,
             self.job.problem.agent_label,
+            self._links(),
         )
+
+    def _links(self) -> Links | None:
+        """Returns the channel and every agent's links, or None without a channel."""
+        job = self.job
+        if job.channel is None:
+            return None
+        lists = neighbour_lists(job.network.mixing)
+        return Links(job.channel, neighbourhoods(lists, self.placed.identities), np.asarray(lists.indices.T))
 
 
 def _round(
@@ -103,6 +130,7 @@ def _round(
     round: int,
     where: str,
     name: Callable[[int], str],
+    links: Links | None,
 ) -> tuple[list[Any], list[Cost]]:
     """Runs one round of one run; returns every agent's state and cost."""
 
@@ -113,8 +141,15 @@ def _round(
             if isinstance(oracles, WorldOracles):
                 oracles = oracles.within(lambda vector: send((WORLD, vector)))
             number = jnp.asarray(round, jnp.int32)
-            mix = mix_through(spaces, lambda vector, call: send((MIX, vector)))
-            after, cost = algorithm.step(oracles, mix, number, before, agents_key)
+            if links is None:
+                mix = mix_through(spaces, lambda vector, call: send((MIX, vector)))
+                after, cost = algorithm.step(oracles, mix, number, before, agents_key)
+            else:
+                of_round = hashed(channel_key(key), round, np.uint32(0))
+                exchange = lambda vector: send((MIX, vector))
+                sender = Sender(links.channel, before.links, of_round, _entry(links.here, i), exchange)
+                after, cost = algorithm.step(oracles, mix_by(spaces, sender.send), number, before.agents, agents_key)
+                after = Linked(after, tuple(sender.links))
             _checked_finite(after, f"{where}, {name(i)}")
             return after, cost
 
@@ -139,6 +174,8 @@ def _round(
                 "mix. Every agent must send vectors of the same sizes in the same order."
             )
         table = np.stack([np.asarray(vector) for vector in vectors])
+        if links is not None:
+            return [jnp.asarray(table[rows]) for rows in links.senders]
         W = placed.mixing.tocoo()  # averages by differences, as `hypergossip.engines.mixing` does
         received = W.data.astype(table.dtype)[:, None] * (table[W.col] - table[W.row])
         averages = table.copy()

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.collective import Program
+from hypergossip.core.messages import Message
 
 State = Any  # a session's own form of every agent's state, which only the session reads
 
@@ -20,6 +22,8 @@ class Job(NamedTuple):
         network: The network.
         keys: The random key of each run, (runs,).
         swept: Whether the algorithm's numbers differ between the runs.
+        channel: What the messages pass, or None for the ideal channel.
+        messages: The messages of a round, if there is a channel.
     """
 
     algorithm: Algorithm
@@ -27,6 +31,8 @@ class Job(NamedTuple):
     network: Any
     keys: Any
     swept: bool = False
+    channel: Stack | None = None
+    messages: tuple[Message, ...] = ()
 
 
 @runtime_checkable
@@ -113,6 +119,13 @@ class Session(Protocol):
         """Returns None if every number of the state is finite, and otherwise the names of the quantities that are not.
 
         Each name comes with an array (runs, agents) that is true where the quantity is finite.
+        """
+        ...
+
+    def conserved(self, state: State) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns the size of the sum that a method keeps at zero, and that of its terms, each (runs,).
+
+        What is under way on the edges of the channel is included. None: there is no channel, or no such sum.
         """
         ...
 

@@ -34,8 +34,18 @@ class Halo:
 
     def apply(self, table: Float[Array, "block entries"]) -> Float[Array, "block entries"]:
         """Returns this device's block of W times every device's rows; inside `jax.shard_map` over the devices."""
-        received = [lax.ppermute(table[rows], AXIS, pairs) for rows, pairs in zip(self.sends, self.pairs, strict=True)]
-        return self.local.apply(jnp.concatenate([table, *received]))
+        return self.local.apply(self.table(table))
+
+    @property
+    def lists(self) -> Neighbours:
+        """The lists of this device's agents' neighbours in the table, if that is the form of its rows."""
+        return self.local
+
+    def table(self, vectors: Array) -> Array:
+        """Returns this device's own rows, followed by those received; inside `jax.shard_map` over the devices."""
+        exchanges = zip(self.sends, self.pairs, strict=True)
+        received = [lax.ppermute(vectors[rows], AXIS, pairs) for rows, pairs in exchanges]
+        return jnp.concatenate([vectors, *received])
 
     def gather(self, vectors: Array, agents: int) -> Array:
         """Returns every device's agents' vectors, (agents, ...); inside `jax.shard_map` over the devices."""

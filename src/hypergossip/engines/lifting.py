@@ -4,12 +4,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from hypergossip.channels.stack import Stack
 from hypergossip.core.agent_data.axis import axes_of_agents
-from hypergossip.core.algorithm import Algorithm, Cost
+from hypergossip.core.algorithm import Algorithm, Cost, Mix
 from hypergossip.core.messages import Spaces, mix_through
+from hypergossip.core.random_keys import hashed
 from hypergossip.engines.keys import INIT_ROUND, agent_key
+from hypergossip.engines.links import Linked, Sender, channel_key, exchanged, mix_by, neighbourhoods
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
 
 TOGETHER_ENTRIES = 50_000  # entries of a run's state; runs with fewer advance through a round together on a CPU
@@ -76,7 +80,15 @@ def initial_states(algorithm: Algorithm, swept: bool, placed: Placed, x: Any, y:
 
 
 def run_rounds(
-    algorithm: Algorithm, swept: bool, placed: Placed, spaces: Spaces, state: Any, keys: Any, first: Any, last: Any
+    algorithm: Algorithm,
+    swept: bool,
+    placed: Placed,
+    spaces: Spaces,
+    state: Any,
+    keys: Any,
+    first: Any,
+    last: Any,
+    channel: Stack | None = None,
 ) -> tuple[Any, Cost]:
     """Runs the rounds first..last-1 of every run.
 
@@ -91,6 +103,8 @@ def run_rounds(
         keys: The runs' keys, (runs,).
         first: The first round, a scalar.
         last: One more than the last round, a scalar.
+        channel: What the messages pass; the state is then `Linked`, and the mixing has lists of neighbours. None for
+            the ideal channel, which needs one operation for all agents.
 
     Returns:
         The state after the rounds, and each agent's costs in these rounds, with leaves (runs, agents).
@@ -100,18 +114,27 @@ def run_rounds(
     # `average` uses the innermost `vmap` as that over the agents. One agent has none, so it would use that over runs.
     send = (lambda vector, call: vector) if no_neighbours else lambda vector, call: average(placed.mixing, vector)
     mix = mix_through(spaces, send)
+    here = None if channel is None else neighbourhoods(placed.mixing, placed.identities)
 
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
-        def agent(oracles: Any, identity: Any, state: Any, round: Any) -> tuple[Any, Any]:
+        def program(oracles: Any, mix: Mix, identity: Any, state: Any, round: Any) -> tuple[Any, Any]:
             agents_key = agent_key(key, round, identity)
             after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
             return after, jnp.stack(cost.as_arrays())  # one array, so that the loop adds once
 
-        network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None))
+        def agent(oracles: Any, identity: Any, state: Any, round: Any, here: Any) -> tuple[Any, Any]:
+            if channel is None:
+                return program(oracles, mix, identity, state, round)
+            of_round = hashed(channel_key(key), round, np.uint32(0))
+            sender = Sender(channel, state.links, of_round, here, lambda vector: exchanged(placed.mixing, vector))
+            after, cost = program(oracles, mix_by(spaces, sender.send), identity, state.agents, round)
+            return Linked(after, tuple(sender.links)), cost
+
+        network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None, 0))
 
         def body(round: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             state, total = carry
-            after, cost = network(placed.oracles, placed.identities, state, round)
+            after, cost = network(placed.oracles, placed.identities, state, round, here)
             return after, total + cost
 
         nothing = jnp.zeros((agents, len(Cost._fields)), jnp.int32)

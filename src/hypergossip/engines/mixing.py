@@ -76,6 +76,15 @@ class Neighbours:
             total = total + weights[k][:, None] * (table[self.indices[k]] - own)
         return total
 
+    @property
+    def lists(self) -> "Neighbours":
+        """The lists of the agents' neighbours in the table."""
+        return self
+
+    def table(self, vectors: Array) -> Array:
+        """Returns the table whose rows the lists name: every agent's vectors, which are all on this device."""
+        return vectors
+
     def gather(self, vectors: Array, agents: int) -> Array:
         """Returns every agent's vectors, (agents, ...), which are all on this device."""
         return vectors
@@ -144,6 +153,17 @@ def choose(mixing: scipy.sparse.csr_array, form: str = "auto") -> Dense | Neighb
     indices, weights = np.tile(np.arange(agents, dtype=np.int32), (degree, 1)), np.zeros((degree, agents))
     indices[place, rows], weights[place, rows] = others.indices, others.data
     return Neighbours(jnp.asarray(indices), jnp.asarray(weights, dtype))
+
+
+def neighbour_lists(mixing: scipy.sparse.csr_array) -> Neighbours:
+    """Converts a sparse mixing matrix of several agents into lists of neighbours.
+
+    Args:
+        mixing: W, (agents, agents).
+    """
+    lists = choose(mixing, "neighbours")
+    assert isinstance(lists, Neighbours)
+    return lists
 
 
 def _fastest_form(agents: int, columns: int, degree: int, edges: int) -> str:

@@ -10,6 +10,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from hypergossip.channels.stack import Stack
 from hypergossip.core.agent_data.axis import dealt, take_agents
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.messages import Spaces
@@ -61,7 +62,8 @@ class Sharded:
         if mesh_of(oracles) is None:
             oracles = _put(dealt(oracles, rows) if even else oracles, sharding)
         identities = _put(problem.identities, sharding)
-        halo = _put(make_halo(job.network.mixing, rows, self.mixing), NamedSharding(mesh, P(AXIS)))
+        form = self.mixing if job.channel is None else "neighbours"
+        halo = _put(make_halo(job.network.mixing, rows, form), NamedSharding(mesh, P(AXIS)))
         return ShardedSession(job, Placed(oracles, identities, halo))
 
     def _mesh(self, problem: Any) -> Mesh:
@@ -91,16 +93,13 @@ class ShardedSession(ArraySession):
     def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
         job, sharding = self.job, _of_states(self.placed)
-        return _start(job.algorithm, job.swept, self.placed, *self.put((x, y)), job.keys, sharding)
+        return self.linked(_start(job.algorithm, job.swept, self.placed, *self.put((x, y)), job.keys, sharding))
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1 and waits for them."""
         job, bounds = self.job, (np.int32(first), np.int32(last))
-        return jax.block_until_ready(
-            _advance(
-                job.algorithm, job.swept, self.placed, self.spaces, state, job.keys, *bounds, _of_states(self.placed)
-            )
-        )
+        setting = job.algorithm, job.swept, self.placed, self.spaces, state, job.keys
+        return jax.block_until_ready(_advance(*setting, *bounds, _of_states(self.placed), job.channel))
 
     def put(self, tree: Any) -> Any:
         """Puts a tree of host arrays, with leaves (runs, agents, ...), on the devices."""
@@ -155,7 +154,7 @@ def _start(
     return start(algorithm, placed.oracles, placed.identities, x, y, keys)
 
 
-@compiled("swept", "spaces", "sharding")
+@compiled("swept", "spaces", "sharding", "channel")
 def _advance(
     algorithm: Algorithm,
     swept: bool,
@@ -166,6 +165,7 @@ def _advance(
     first: Any,
     last: Any,
     sharding: NamedSharding,
+    channel: Stack | None = None,
 ) -> tuple[Any, Cost]:
     """`run_rounds` on every device for its own agents; `sharding` is that of states between chunks."""
     mesh, agents = sharding.mesh, placed.identities.size
@@ -180,7 +180,8 @@ def _advance(
         if not even:
             oracles, identities = take_agents(oracles, own[0]), identities[own[0]]
             state = jax.tree.map(lambda leaf: leaf[:, own[0]], state)
-        return run_rounds(algorithm, swept, Placed(oracles, identities, mixing), spaces, state, keys, first, last)
+        placed = Placed(oracles, identities, mixing)
+        return run_rounds(algorithm, swept, placed, spaces, state, keys, first, last, channel)
 
     # The axis of runs is mapped inside, because JAX refuses collectives over a mesh axis and a `vmap` axis at once.
     of_agents, of_states = sharding.spec[1:], sharding.spec

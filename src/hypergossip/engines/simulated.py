@@ -31,9 +31,8 @@ class Simulated:
         """Puts a problem and its network on JAX's default device and returns the session."""
         problem = job.problem
         refuse_several_processes(problem.oracles, "Simulated", "use engine=Sharded()")
-        return SimulatedSession(
-            job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, self.mixing))
-        )
+        form = self.mixing if job.channel is None else "neighbours"
+        return SimulatedSession(job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, form)))
 
 
 class SimulatedSession(ArraySession):
@@ -43,22 +42,23 @@ class SimulatedSession(ArraySession):
 
     def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
-        return _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
+        state = _start(self.job.algorithm, self.job.swept, self.placed, x, y, self.job.keys)
+        return self.linked(state)
 
     def advance(self, state: Any, first: int, last: int) -> tuple[Any, Cost]:
         """Runs the rounds first..last-1; on a CPU, the runs are distributed over the cores."""
-        algorithm, keys, swept = self.job.algorithm, self.job.keys, self.job.swept
+        algorithm, keys, swept, channel = self.job.algorithm, self.job.keys, self.job.swept, self.job.channel
         rounds = np.int32(first), np.int32(last)
         teams, one_core = divided(self.placed.oracles, state, keys.size)
         program = _advance_on_one_core if one_core else _advance
         if teams == 1:
-            done = program(algorithm, swept, self.placed, self.spaces, state, keys, *rounds)
+            done = program(algorithm, swept, self.placed, self.spaces, state, keys, *rounds, channel)
             return jax.block_until_ready(done)
 
         def prepare(own: Any, state: Any, keys: Any) -> Any:
             numbers = own if swept else algorithm
             if self._of_share is None:
-                lowered = program.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds)
+                lowered = program.lower(numbers, swept, self.placed, self.spaces, state, keys, *rounds, channel)
                 self._of_share = lowered.compile()
             return lambda: self._of_share(numbers, self.placed, state, keys, *rounds)
 
@@ -66,5 +66,5 @@ class SimulatedSession(ArraySession):
 
 
 _start = compiled("swept")(initial_states)
-_advance = compiled("swept", "spaces")(run_rounds)
-_advance_on_one_core = compiled("swept", "spaces", one_core=True)(run_rounds)
+_advance = compiled("swept", "spaces", "channel")(run_rounds)
+_advance_on_one_core = compiled("swept", "spaces", "channel", one_core=True)(run_rounds)

@@ -1,22 +1,35 @@
 """The cost of a run: bytes from the shapes of the messages and the graph, oracle calls as counted by the algorithm."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from hypergossip.channels.layout import layouts
+from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.messages import Message
+from hypergossip.core.messages import Message, Spaces
 
 
-def bytes_per_round(messages: Iterable[Message], degrees: Any) -> np.ndarray:
+def bytes_per_round(
+    messages: Sequence[Message], degrees: Any, spaces: Spaces, channel: Stack | None = None
+) -> np.ndarray:
     """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads times its neighbours.
+
+    What a channel encodes is counted, and a lost message counts as sent.
 
     Args:
         messages: The messages of a round, which `hypergossip.core.messages` finds by tracing the step.
         degrees: Each agent's number of neighbours, (agents,).
+        spaces: The spaces of x and y.
+        channel: What the messages pass, or None.
     """
-    return sum(message.times * message.bytes for message in messages) * np.asarray(degrees, np.int64)
+    if channel is None:
+        sizes = [message.bytes for message in messages]
+    else:
+        sizes = [channel.message_bytes(layout) for layout in layouts(messages, spaces)]
+    total = sum(message.times * size for message, size in zip(messages, sizes, strict=True))
+    return total * np.asarray(degrees, np.int64)
 
 
 def nothing(runs: int, agents: int) -> Cost:

@@ -13,6 +13,8 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from hypergossip.channels.requirements import ChannelWarning, check_channel
+from hypergossip.channels.stack import Stack
 from hypergossip.core.agent_data.axis import number_of_agents
 from hypergossip.core.agent_data.blocks import agents_at_a_time
 from hypergossip.core.algorithm import Algorithm, Facts
@@ -39,7 +41,9 @@ class PreflightWarning(UserWarning):
     """A run that may work, but has a setting that is likely to impair it."""
 
 
-def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any = None) -> None:
+def preflight(
+    algorithm: Algorithm, problem: Problem, network: Any, start: Any = None, channel: Stack | None = None
+) -> None:
     """Refuses a run that cannot work, and issues a `PreflightWarning` for a run that is likely to fail.
 
     Args:
@@ -47,6 +51,7 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any =
         problem: The problem.
         network: The network.
         start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
+        channel: What the messages pass, or None.
 
     Raises:
         ValueError: If the sizes do not match, the lower level is not strongly convex, or the algorithm cannot work.
@@ -56,6 +61,8 @@ def preflight(algorithm: Algorithm, problem: Problem, network: Any, start: Any =
     check_products(fit, problem, type(algorithm).__name__)
     for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
+    for text in check_channel(type(algorithm).__name__, generalised(fit), channel, network):
+        warnings.warn(text, ChannelWarning, stacklevel=3)
 
 
 def concerns(algorithm: Algorithm, known: Facts) -> list[str]:

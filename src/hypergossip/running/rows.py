@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hypergossip.channels.requirements import ChannelWarning
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort
 from hypergossip.metrics.lower_solution import REACHED
@@ -16,6 +17,8 @@ from hypergossip.running.reference_point import ReferencePoint, make_reference_p
 from hypergossip.running.run import Run, RunState, Unmeasured
 
 DIVERGED = 1e30  # entries of x or y beyond this are on their way to infinity
+CONSERVED = "conserved"  # a column of the history under a channel
+GROWN = 1e-2  # the size of a conserved sum, relative to that of its terms, above which there is a warning
 ACCURATE = 1e-8  # the relative residual above which a refined solution is replaced by one in float64 throughout
 
 
@@ -25,12 +28,32 @@ def add_row(run: Run, carry: RunState) -> RunState:
     The groups consist of the rows 0 to k-1, k to 2k-1, and so on, so that an interruption within a group does not
     affect which rows are measured with which reference, and every row is computed in its own place of the group.
     """
-    points, together = run.session.join([carry.state]), {}
+    points, together = run.session.join([carry.state]), _conserved(run, carry)
     if run.measured.together:
-        together = run.session.observe_together(points, partial(observations_together, run.measured.together))
+        together |= run.session.observe_together(points, partial(observations_together, run.measured.together))
     row = Unmeasured(carry.round, carry.seconds, carry.cost, points, together)
     carry = carry._replace(unmeasured=(*carry.unmeasured, row))
     return measured(run, carry) if _rows(carry) % run.effort.rows == 0 else carry
+
+
+def _conserved(run: Run, carry: RunState) -> dict[str, np.ndarray]:
+    """Returns the size of the sum that the method keeps at zero, under a channel, and warns when it grows."""
+    found = run.session.conserved(carry.state)
+    if found is None:
+        return {}
+    sizes, scale = found
+    earlier = [row[CONSERVED] for row in carry.rows] + [row.together[CONSERVED] for row in carry.unmeasured]
+    grown = sizes > GROWN * scale
+    if grown.any() and not any((one > GROWN * scale).any() for one in earlier):
+        warnings.warn(
+            f"round {carry.round}: the sum over the network that {run.name} keeps at zero has grown to "
+            f"{float(sizes.max()):.2g} (its terms to {float(scale.max()):.2g}). The channel changes it, and the agents "
+            "are going to a wrong point; see the column conserved, and put hg.channels.EdgeSums() before the channel "
+            "(docs/channels.md).",
+            ChannelWarning,
+            stacklevel=4,
+        )
+    return {CONSERVED: sizes}
 
 
 def last_round(carry: RunState) -> int | None:
@@ -100,7 +123,7 @@ def _row(run: Run, carry: RunState, at: Unmeasured, found: dict[str, Any]) -> di
             f"observe: {', '.join(sorted(taken))} is already a column of the history; choose another name."
         )
     _warn_of_residuals(run, carry.rows, at, found)
-    shown = {name: found[name] for name in metrics}
+    shown = {name: found[name] for name in (*metrics, *({CONSERVED} & found.keys()))}
     row |= shown | costs | {name: found[name] for name in names}  # existing columns keep their positions
     return {name: np.broadcast_to(np.asarray(value), len(run.numbers)) for name, value in row.items()}
 

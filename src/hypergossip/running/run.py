@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.channels.requirements import check_stateful
+from hypergossip.channels.stack import read_channel
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.preset import generalised
@@ -109,6 +111,7 @@ def begin(
     start: tuple[np.ndarray, np.ndarray] | None = None,
     measure: Any = True,
     at_once: bool = True,
+    channel: Any = None,
 ) -> tuple[Run, RunState]:
     """Opens a session for a problem on its network and initialises every agent.
 
@@ -123,12 +126,16 @@ def begin(
         start: The starting points, (agents, p) and (agents, q); None uses those of the problem.
         measure: As for `read_measure`.
         at_once: Whether each row is needed before the next rounds.
+        channel: What the messages pass, as for `read_channel`.
     """
     check_sizes(problem, network)
     algorithm = fitted(algorithm, problem.upper, problem.lower, swept)
     method = generalised(algorithm, swept)
     one = jax.tree.map(lambda numbers: numbers[0], method) if swept else method
-    sent = ledger.bytes_per_round(sent_in_a_round(one, problem), network.degrees)
+    messages = sent_in_a_round(one, problem)
+    links = read_channel(channel) if problem.agents > 1 else None  # a single agent sends nothing
+    check_stateful(links, messages)
+    sent = ledger.bytes_per_round(messages, network.degrees, (problem.upper, problem.lower), links)
     runs, agents = len(numbers), problem.agents
     configuration = Fingerprint(
         {
@@ -138,6 +145,7 @@ def begin(
             "seeds": seeds,
             "precision": str(problem.x0.dtype),
             "random streams": STREAMS,
+            "channel": links and str(links),
         },
         {
             "data": lambda: data_digest(problem),
@@ -148,7 +156,7 @@ def begin(
         },
     )
     keys = jax.vmap(run_key)(jnp.asarray(numbers, jnp.uint32))
-    session = engine.open(Job(method, problem, network, keys, swept))
+    session = engine.open(Job(method, problem, network, keys, swept, links, messages))
     _check_processes_agree(session, configuration)
     everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
     x, y = (problem.x0, problem.y0) if start is None else start

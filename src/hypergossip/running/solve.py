@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hypergossip.channels.requirements import check_calls
+from hypergossip.channels.stack import read_channel
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.problem import Problem
 from hypergossip.engines import Simulated
@@ -56,6 +58,7 @@ def solve(
     progress: bool | None = None,
     check: bool = True,
     measure: Any = True,
+    channel: Any = None,
 ) -> Result:
     """Runs an algorithm on a problem over a network.
 
@@ -86,6 +89,8 @@ def solve(
         check: Whether to check before the run that it can work (`hypergossip.running.preflight`).
         measure: True measures all columns, False omits M_t and its parts from the rows, and names of columns, such as
             ``("upper_loss",)``, measure only those.
+        channel: What the messages pass between the agents: a stage of `hypergossip.channels`, or a list of stages from
+            the sender outward; None for the ideal channel.
 
     Returns:
         The result.
@@ -112,13 +117,13 @@ def solve(
         )
     if rules.metric is not None and "metric" not in read_measure(measure, problem).metrics:
         raise ValueError('stop: the tolerance is on the metric, which measure omits; add "metric" to measure.')
-    network = paired(problem, network)
+    network, links = paired(problem, network), read_channel(channel)
     if check:
-        preflight(algorithm, problem, network, own)
+        preflight(algorithm, problem, network, own, links)
     numbers = seed + np.arange(seeds or 1)
     with own_errors(problem.oracles):
         setting = algorithm, False, problem, network, numbers, seeds, own, measure
-        run, carry = begin(engine or Simulated(), *setting, at_once=on_row is not None or rules.read_rows)
+        run, carry = begin(engine or Simulated(), *setting, on_row is not None or rules.read_rows, links)
     with closing(run.session):
         if start is not None:
             carry = unpack(run, carry, start.saved)
@@ -163,7 +168,8 @@ def drive(
     # This runs no round. The bounds are traced, so it compiles the executable of all chunks.
     try:
         run.session.advance(carry.state, carry.round, carry.round)
-    except Exception:
+    except Exception as error:
+        check_calls(error, run.name)
         check_products(run.algorithm, run.problem, run.name)  # raises if this is the cause
         raise
     pace, over = FIRST_CHUNK, False

@@ -1,0 +1,155 @@
+"""Which channels a method can work with: combinations that are refused, and those that are wrong in the long run.
+
+The reasons are measured in docs/channels.md. Averages forget an error; trackers and dual variables are running sums and
+keep it, so a channel must leave what an edge does to its two ends equal and opposite in the long run.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from hypergossip.channels.channel import Channel
+from hypergossip.channels.coding import Coding, Quantize, RandomK, TopK
+from hypergossip.channels.common_copy import CommonCopy
+from hypergossip.channels.delay import Delay
+from hypergossip.channels.edge_sums import EdgeSums
+from hypergossip.channels.fading import Fading
+from hypergossip.channels.loss import Lossy
+from hypergossip.channels.noise import Noise
+from hypergossip.channels.stack import Stack
+from hypergossip.core.algorithm import Algorithm
+from hypergossip.core.messages import Message
+
+INSIDE = (
+    "mix is called inside a loop, a branch or a compiled function, where a channel with a state cannot keep it from "
+    "one message to the next; call mix in the step itself, or use a channel without a state, such as Loss or Noise"
+)
+
+
+class ChannelWarning(UserWarning):
+    """A channel under which a run goes to a wrong point in the long run, or has gone to one."""
+
+
+def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
+    """Raises ValueError if a channel with a state meets a method that sends messages in a loop.
+
+    Args:
+        channel: The channel, or None.
+        messages: The messages of a round.
+    """
+    if channel is not None and not channel.stateless and any(message.times > 1 for message in messages):
+        raise ValueError(f"the channel {channel}: {INSIDE}.")
+
+
+def check_calls(error: Exception, name: str) -> None:
+    """Raises ValueError if an error came from a method that calls `mix` where a channel cannot keep its state.
+
+    Args:
+        error: The error.
+        name: The method's name.
+    """
+    if isinstance(error, jax.errors.UnexpectedTracerError):
+        raise ValueError(f"{name}: {INSIDE}.") from error
+
+
+def check_channel(name: str, method: Algorithm, channel: Stack | None, network: Any) -> list[str]:
+    """Returns warnings about a method under a channel, or refuses the combination.
+
+    Args:
+        name: The method's name.
+        method: The method.
+        channel: The channel, or None.
+        network: The network.
+
+    Raises:
+        ValueError: If the combination cannot work.
+    """
+    if channel is None:
+        return []
+    _check_order(channel.stages)
+    vectors = method.vectors
+    sums = "trackers" if vectors.masses else "dual variables" if vectors.differences else ""
+    refusal = next(_refusals(name, sums, vectors, channel, network), None)
+    if refusal is not None:
+        raise ValueError(f"{refusal} Run without this check (check=False) to see it.")
+    return _warnings(name, sums, channel) if sums else []
+
+
+def _check_order(stages: Sequence[Channel]) -> None:
+    """Raises ValueError if stages stand in an order in which they cannot work."""
+    for kind in (EdgeSums, CommonCopy):
+        if sum(isinstance(part, kind) for part in stages) > 1:
+            raise ValueError(f"channel: there are several {kind.__name__}; give one.")
+    if any(isinstance(part, EdgeSums) for part in stages[1:]):
+        raise ValueError("channel: EdgeSums sums the agent's own vectors, so it must be the first stage.")
+    if alone := [part for part in stages if isinstance(part, TopK | RandomK)]:
+        raise ValueError(
+            f"channel: {alone[0]!r} sends a few entries, and a receiver would use zero for the others; put "
+            "CommonCopy() before it, so that it sends a few entries of the difference from a common copy."
+        )
+    if _has_sums(stages) and any(isinstance(part, Lossy) and part.replace != "own" for part in stages):
+        raise ValueError(
+            "channel: EdgeSums makes up for a lost message with the next one, so nothing else may replace it; give "
+            'Loss and GilbertElliott replace="own".'
+        )
+
+
+def _has_sums(stages: Sequence[Channel]) -> bool:
+    return any(isinstance(part, EdgeSums) for part in stages)
+
+
+def _refusals(name: str, sums: str, vectors: Any, channel: Stack, network: Any) -> Any:
+    """Yields why a combination cannot work."""
+    stages, edge_sums = channel.stages, _has_sums(channel.stages)
+    copies = [k for k, part in enumerate(stages) if isinstance(part, CommonCopy)]
+    for part in stages[copies[0] + 1 :] if copies else ():
+        yield (
+            f"channel: CommonCopy needs a reliable link, but {part!r} stands behind it. After one message that does "
+            "not arrive as it was sent, sender and receiver hold different copies, and the agents never agree."
+        )
+    for part in stages:
+        if isinstance(part, Fading) and not part.pilot and sums:
+            yield (
+                f"{name} keeps running sums ({sums}), and gains without a pilot pull them to zero or let them wander, "
+                "whatever the problem; use Fading(..., pilot=True)."
+            )
+        if isinstance(part, Delay) and part.rounds and not edge_sums:
+            if vectors.differences and part.own == "fresh":
+                yield (
+                    f"{name} integrates the difference between an agent and its neighbours. If they are of different "
+                    "ages, it converges to a wrong point, near the starting point, without any sign of an error; "
+                    'use Delay(..., own="same"), or put EdgeSums() before it.'
+                )
+            if network.mixing.data.min() < 0:
+                yield (
+                    f"the weights of this network ({network.weights}) are partly negative, and averages of delayed "
+                    'messages with such weights need not converge; use weights="metropolis".'
+                )
+
+
+def _warnings(name: str, sums: str, channel: Stack) -> list[str]:
+    """Returns one warning for each stage under which running sums are wrong in the long run."""
+    stages, found = channel.stages, []
+    edge_sums = _has_sums(stages)
+    for part in stages:
+        reason = None
+        if isinstance(part, Lossy) and part.loss_rate > 0 and not edge_sums:
+            if not part.symmetric:
+                reason = "a loss in one direction alone"
+            elif part.replace == "renormalise" or part.replace == "last":
+                reason = f'replace="{part.replace}"'
+        if isinstance(part, Noise) and part.std > 0 and not edge_sums:
+            reason = "noise"
+        if isinstance(part, Fading) and part.pilot and not part.reciprocal and not edge_sums:
+            reason = "a gain that differs between the two directions"
+        if isinstance(part, Quantize) and not edge_sums:
+            reason = "rounding of the message itself"
+        if reason:
+            remedy = "CommonCopy()" if isinstance(part, Coding) else "EdgeSums()"
+            found.append(
+                f"{name}: {reason} changes the sum over the network of its {sums}, and nothing ever takes that out "
+                f"again, so the agents go to a wrong point in the long run ({part!r}); put hg.channels.{remedy} before "
+                "it."
+            )
+    return found

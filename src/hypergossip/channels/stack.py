@@ -1,0 +1,189 @@
+"""The stages of a channel as one program of an agent and its links."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, UInt
+
+from hypergossip.channels.channel import Channel, LinkKeys, Message, Signal, State, Vector
+from hypergossip.channels.coding import Coding
+from hypergossip.channels.common_copy import CommonCopy
+from hypergossip.channels.delay import Delay
+from hypergossip.channels.edge_sums import EdgeSums
+from hypergossip.channels.layout import Layout
+from hypergossip.channels.loss import Lossy
+from hypergossip.core.random_keys import hashed
+
+
+class LinkState(NamedTuple):
+    """The state of the channel at one agent, for one of the messages of a round.
+
+    Attributes:
+        sender: The state of each stage at the sender.
+        links: The state of each stage at the links from the neighbours, leaves (degree, ...).
+    """
+
+    sender: tuple[State, ...]
+    links: tuple[State, ...]
+
+
+class Neighbourhood(NamedTuple):
+    """An agent and its links.
+
+    Attributes:
+        identity: The agent's identity.
+        senders: The neighbours' identities, (degree,).
+        weights: W_ij of the neighbours, (degree,); zero where there is no neighbour.
+    """
+
+    identity: UInt[Array, ""]
+    senders: UInt[Array, "degree"]
+    weights: Float[Array, "degree"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stages of a channel from the sender outward.
+
+    Attributes:
+        stages: The stages; the codings behind a `CommonCopy` are a part of it.
+    """
+
+    stages: tuple[Channel, ...]
+
+    @property
+    def listed(self) -> tuple[Channel, ...]:
+        """The stages as the user gave them."""
+        parts: list[Channel] = []
+        for part in self.stages:
+            parts += [replace(part, codings=()), *part.codings] if isinstance(part, CommonCopy) else [part]
+        return tuple(parts)
+
+    def __str__(self) -> str:
+        return ", ".join(map(repr, self.listed))
+
+    def initial(self, entries: int, dtype: Any, layout: Layout, degree: int) -> LinkState:
+        """Returns the state of an agent's links before the first message: zeros.
+
+        Args:
+            entries: The number of entries of the message.
+            dtype: Their type.
+            layout: The vectors of the message.
+            degree: The number of links.
+        """
+        vector = jnp.zeros(entries, dtype)
+        links = [part.link_state(vector) for part in self.stages]
+        repeated = jax.tree.map(lambda leaf: jnp.zeros((degree, *leaf.shape), leaf.dtype), links)
+        return LinkState(tuple(part.sender_state(vector, layout) for part in self.stages), tuple(repeated))
+
+    @property
+    def stateless(self) -> bool:
+        """Whether no stage has a state."""
+        state = self.initial(1, jnp.float32, Layout((1,), (), 32), 1)
+        return not jax.tree.leaves(state)
+
+    def message_bytes(self, layout: Layout) -> int:
+        """Returns the bytes of one message, each of its parts in whole bytes.
+
+        Args:
+            layout: The vectors of the message.
+        """
+        bits = tuple(size * layout.number_bits for size in layout.sizes)
+        for part in self.stages:
+            bits = part.message_bits(bits, layout)
+        return sum(-(-count // 8) for count in bits)
+
+    def average(
+        self,
+        vector: Vector,
+        layout: Layout,
+        state: LinkState,
+        key: Any,
+        here: Neighbourhood,
+        exchange: Callable[[Vector], Float[Array, "degree entries"]],
+    ) -> tuple[Vector, LinkState]:
+        """Sends one agent's message through the channel and averages it with what it receives.
+
+        Args:
+            vector: The agent's message, (entries,).
+            layout: The vectors of the message.
+            state: The state of its links for this message.
+            key: The random key of the message, the same for all agents.
+            here: The agent and its links.
+            exchange: Sends a vector to the neighbours and returns theirs, (degree, entries).
+
+        Returns:
+            The average, (entries,), and the state after the message.
+        """
+        message, sender = Message(vector, vector), []
+        own_key = hashed(key, here.identity, here.identity)
+        for index, (part, kept) in enumerate(zip(self.stages, state.sender, strict=True)):
+            message, kept = part.encode(kept, message, layout, jax.random.fold_in(own_key, index))
+            sender.append(kept)
+
+        def receive(theirs: Vector, neighbour: Any, links: tuple[State, ...]) -> tuple[Signal, tuple[State, ...]]:
+            directed = hashed(key, here.identity, neighbour)
+            first, second = jnp.minimum(here.identity, neighbour), jnp.maximum(here.identity, neighbour)
+            both, after = hashed(key, first, second), list(links)
+            signal = Signal(theirs, message.own, jnp.ones((), bool))
+            for index, part in enumerate(self.stages):
+                keys = LinkKeys(*(jax.random.fold_in(one, index) for one in (directed, both)))
+                signal, after[index] = part.deliver(after[index], signal, keys)
+            for index, part in reversed(list(enumerate(self.stages))):
+                signal, after[index] = part.receive(after[index], signal, layout)
+            return signal, tuple(after)
+
+        signals, links = jax.vmap(receive)(exchange(message.vector), here.senders, state.links)
+        weights = jnp.where(signals.arrived, here.weights.astype(vector.dtype), 0)
+        if any(isinstance(part, Lossy) and part.replace == "renormalise" for part in self.stages):
+            weights = weights / (1 - here.weights.sum().astype(vector.dtype) + weights.sum())
+        # What has not arrived may be anything, even NaN, so it is left out and not only weighted by zero.
+        differences = jnp.where(signals.arrived[:, None], signals.theirs - signals.own, 0)
+        return vector + jnp.sum(weights[:, None] * differences, axis=0), LinkState(tuple(sender), links)
+
+    def added(self, state: LinkState, weights: Float[Array, "degree"]) -> Vector | None:
+        """Returns the weighted sum of what an agent's links have added so far, (entries,), or None.
+
+        It is known only where a stage keeps running sums; the difference between what the links have added at their two
+        ends is then under way.
+
+        Args:
+            state: The state of the links for one of the messages of a round.
+            weights: W_ij of the neighbours, (degree,).
+        """
+        for part, links in zip(self.stages, state.links, strict=True):
+            if (sums := part.added(links)) is not None:
+                return jnp.sum(weights.astype(sums.dtype)[:, None] * sums, axis=0)
+        return None
+
+
+def read_channel(channel: Any) -> Stack | None:
+    """Returns the stack of a user's channel, or None for the ideal one.
+
+    Args:
+        channel: None, a stage, or stages from the sender outward.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if channel is None or isinstance(channel, Stack):
+        return channel
+    parts: list[Any] = list(channel) if isinstance(channel, Sequence) and not isinstance(channel, str) else [channel]
+    if wrong := [part for part in parts if not isinstance(part, Channel)]:
+        raise ValueError(
+            f"channel holds {wrong[0]!r}, which is not a stage of a channel; give stages from the sender outward, such "
+            "as channel=[hg.channels.EdgeSums(), hg.channels.Loss(0.2)]."
+        )
+    stages: list[Channel] = []
+    for part in parts:
+        last = stages[-1] if stages else None
+        if isinstance(part, Coding) and isinstance(last, CommonCopy):
+            stages[-1] = replace(last, codings=(*last.codings, part))
+        elif isinstance(part, Delay) and isinstance(stages[0] if stages else None, EdgeSums):
+            stages.append(replace(part, own="same"))  # a sum is compared with the own sum of the same round
+        else:
+            stages.append(part)
+    return Stack(tuple(stages)) if stages else None

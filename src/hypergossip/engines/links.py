@@ -1,0 +1,194 @@
+"""Agents whose messages pass a channel: what the engines share (`hypergossip.channels`)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.channels.layout import Layout, layout_of, layouts
+from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
+from hypergossip.core.algorithm import Algorithm, Mix
+from hypergossip.core.messages import Message, Spaces, mix_through
+from hypergossip.core.random_keys import hashed
+from hypergossip.core.shapes_only import ShapesOnly
+from hypergossip.engines.mixing import Mixing
+
+CHANNEL = np.uint32(2**32 - 2)  # separates the channel's random numbers from the agents'; no round has this number
+Exchange = Callable[[Any], Any]  # sends a vector to the neighbours and returns theirs, (degree, entries)
+
+
+class Linked(NamedTuple):
+    """The state of a session with a channel.
+
+    Attributes:
+        agents: Every agent's state.
+        links: For each message of a round, the state of the channel; leaves have the axes of the agents' state.
+    """
+
+    agents: Any
+    links: tuple[LinkState, ...]
+
+    @property
+    def x(self) -> Any:
+        """Every agent's x."""
+        return self.agents.x
+
+    @property
+    def y(self) -> Any:
+        """Every agent's y."""
+        return self.agents.y
+
+
+def channel_key(key: Any) -> Any:
+    """Returns the key of the channel in a run, from the run's key."""
+    return hashed(key, CHANNEL, np.uint32(0))
+
+
+def neighbourhoods(mixing: Mixing, identities: Any) -> Neighbourhood:
+    """Returns every agent's links, leaves (agents, ...).
+
+    Args:
+        mixing: The neighbours of the agents of this device, as lists.
+        identities: The agents' identities, (agents,).
+    """
+    lists = mixing.lists
+    table = mixing.table(identities[:, None])[:, 0]
+    return Neighbourhood(identities, table[lists.indices.T], lists.weights.T)
+
+
+@jax.custom_batching.custom_vmap
+def exchanged(mixing: Mixing, vector: Any) -> Any:
+    """Returns the neighbours' vectors, (degree, entries); `vmap` over the agents turns it into a gather."""
+    return jnp.broadcast_to(vector, (mixing.lists.indices.shape[0], *vector.shape))
+
+
+@exchanged.def_vmap
+def _exchanged_between_agents(axis_size: int, in_batched: list, mixing: Mixing, vectors: Any) -> tuple[Any, bool]:
+    indices = mixing.lists.indices.T
+    if not in_batched[1]:  # all agents have the same vector
+        return jnp.broadcast_to(vectors, (*indices.shape, *vectors.shape)), True
+    return mixing.table(vectors)[indices], True
+
+
+class Sender:
+    """One agent's messages of one round, in order; it keeps the state of the links that they pass."""
+
+    def __init__(
+        self, channel: Stack, links: Sequence[LinkState], key: Any, here: Neighbourhood, exchange: Exchange
+    ) -> None:
+        """Begins a round.
+
+        Args:
+            channel: The channel.
+            links: The state of the agent's links, one for each message.
+            key: The random key of the round.
+            here: The agent and its links.
+            exchange: Sends a vector to the neighbours and returns theirs.
+        """
+        self.links, self._sent = list(links), 0
+        self._channel, self._key, self._here, self._exchange = channel, key, here, exchange
+
+    def send(self, vector: Any, call: Any, layout: Layout) -> Any:
+        """Returns the average of the next message.
+
+        Args:
+            vector: The message.
+            call: The number of the call that the algorithm gives.
+            layout: The vectors of the message.
+        """
+        place, self._sent = self._sent, self._sent + 1
+        key = jax.random.fold_in(jax.random.fold_in(self._key, place), call)
+        mixed, self.links[place] = self._channel.average(
+            vector, layout, self.links[place], key, self._here, self._exchange
+        )
+        return mixed
+
+
+def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:
+    """Makes an agent's `mix` from a function that averages a flat vector with a given layout.
+
+    Args:
+        spaces: The spaces of x and y.
+        send: (flat vector, number of the call, layout) -> its average.
+    """
+
+    def mix(*, upper: Any = (), lower: Any = (), call: Any = 0) -> Any:
+        counts = [len(jax.tree.leaves(tree)) for tree in (upper, lower)]
+        through = mix_through(spaces, lambda buffer, call: send(buffer, call, layout_of(spaces, counts, buffer.dtype)))
+        return through(upper=upper, lower=lower, call=call)
+
+    return mix
+
+
+def initial_links(
+    channel: Stack, messages: Sequence[Message], spaces: Spaces, axes: tuple[int, int], degree: int
+) -> tuple[LinkState, ...]:
+    """Returns the state of every agent's links before round 0, leaves (runs, agents, ...), host arrays.
+
+    Args:
+        channel: The channel.
+        messages: The messages of a round.
+        spaces: The spaces of x and y.
+        axes: The numbers of runs and agents.
+        degree: The number of links of an agent.
+    """
+    sent = [message for message in messages if message.upper + message.lower]
+    found = [
+        channel.initial(message.upper + message.lower, message.dtype, layout, degree)
+        for message, layout in zip(sent, layouts(sent, spaces), strict=True)
+    ]
+    return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tuple(found))
+
+
+def conserved(
+    algorithm: Algorithm, swept: bool, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any
+) -> tuple[Any, Any]:
+    """Returns the size of the sum over the network that a method keeps at zero, and that of its terms, each (runs,).
+
+    What the links have added differs at the two ends of an edge while something is under way; its effect on the sum is
+    subtracted.
+
+    Args:
+        algorithm: The agent's program.
+        swept: Whether its numbers have a leading axis (runs,).
+        spaces: The spaces of x and y.
+        channel: The channel.
+        shapes: The shapes of an agent's oracles.
+        state: The agents' states and links, leaves (runs, agents, ...).
+        weights: W_ij of the agents' neighbours, (agents, degree).
+    """
+
+    def run(algorithm: Algorithm, state: Linked) -> tuple[Any, Any]:
+        terms = jax.vmap(lambda state, weights: _term(algorithm, spaces, channel, shapes, state, weights))
+        found = terms(state, weights)
+        return jnp.linalg.norm(found.sum(axis=0)), jnp.linalg.norm(found)
+
+    return jax.vmap(run, (0 if swept else None, 0))(algorithm, state)
+
+
+def _term(algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any) -> Any:
+    """Returns an agent's term of the sum, a flat vector, without what its links have added and a neighbour has not.
+
+    That effect is the derivative of a round in the direction of what the links have added.
+    """
+    own = _flat(algorithm.conserved(state.agents))
+    added = [channel.added(links, weights) for links in state.links]
+    if any(sums is None for sums in added):
+        return own
+    oracles = ShapesOnly(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
+
+    def after_a_round(scale: Any) -> Any:
+        directions: Iterator[Any] = iter(added)
+        mix = mix_through(spaces, lambda buffer, call: buffer + scale * next(directions))
+        key, round = jax.random.key(0), jnp.ones((), jnp.int32)
+        return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, state.agents, key)[0]))
+
+    zero = jnp.zeros((), own.dtype)
+    return own - jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
+
+
+def _flat(tree: Any) -> Any:
+    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)]
+    return jnp.concatenate(leaves) if leaves else jnp.zeros(0)
