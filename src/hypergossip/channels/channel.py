@@ -104,8 +104,8 @@ class Channel:
         """
         return signal, state
 
-    def added(self, state: State) -> Vector | None:
-        """Returns the sum of what a link has added so far, before weighting, or None if it does not depend on it."""
+    def added(self, state: State) -> Any:
+        """Returns the sum of what links have added so far, before weighting, or None if the stage does not keep it."""
         return None
 
     def message_bits(self, bits: tuple[int, ...], layout: Layout) -> tuple[int, ...]:

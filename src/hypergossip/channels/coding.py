@@ -65,7 +65,7 @@ class Quantize(Coding):
 
     bits: int
     rounding: str = "nearest"
-    width: float | None = None
+    width: float | int | None = None
 
     def __post_init__(self) -> None:
         whole(self, "bits", 1, 32)
@@ -87,7 +87,7 @@ class Quantize(Coding):
     def _rounded(self, place: Vector, key: Any) -> Vector:
         if self.rounding == "nearest":
             return jnp.round(place)
-        return jnp.floor(place + jax.random.uniform(key, place.shape, place.dtype))
+        return jnp.floor(place + jax.random.uniform(key, place.shape, jnp.float32).astype(place.dtype))
 
     def size(self, entries: int, bits: int) -> int:
         """Returns the bits of the entries, and those of the range unless the lattice is fixed."""

@@ -29,7 +29,7 @@ class CommonCopy(Channel):
         ValueError: If gamma is not above 0 and at most 1, or the level is unknown.
     """
 
-    gamma: float = 1.0
+    gamma: float | int = 1.0
     level: str | None = None
     codings: tuple[Coding, ...] = field(default=(), repr=False)
 

@@ -39,7 +39,7 @@ class EdgeSums(Channel):
         difference = jnp.where(signal.arrived, signal.theirs - signal.own, state)
         return Signal(difference - state, jnp.zeros_like(state), signal.arrived), difference
 
-    def added(self, state: State) -> Vector | None:
+    def added(self, state: State) -> Any:
         """Returns the difference of the two sums at the last arrival: all that the link has added."""
         return state
 

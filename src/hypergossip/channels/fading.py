@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 
 from hypergossip.channels.arguments import flag, number
 from hypergossip.channels.channel import Channel, LinkKeys, Signal, State
@@ -26,8 +27,8 @@ class Fading(Channel):
         ValueError: If the standard deviation is negative, or the mean is not positive.
     """
 
-    std: float
-    mean: float = 1.0
+    std: float | int
+    mean: float | int = 1.0
     pilot: bool = False
     reciprocal: bool = False
 
@@ -39,7 +40,7 @@ class Fading(Channel):
 
     def deliver(self, state: State, signal: Signal, keys: LinkKeys) -> tuple[Signal, State]:
         """Returns the signal multiplied by its gain."""
-        draw = jax.random.normal(keys.key(self.reciprocal), (), signal.theirs.dtype)
+        draw = jax.random.normal(keys.key(self.reciprocal), (), jnp.float32).astype(signal.theirs.dtype)
         gain = self.mean + self.std * draw
         own = gain * signal.own if self.pilot else signal.own
         return Signal(gain * signal.theirs, own, signal.arrived), state

@@ -57,7 +57,7 @@ class Loss(Lossy):
         ValueError: If the probability is not from 0 to 1, or the replacement is unknown.
     """
 
-    probability: float
+    probability: float | int
     symmetric: bool = True
     replace: str = "own"
 
@@ -94,10 +94,10 @@ class GilbertElliott(Lossy):
         ValueError: If a probability is not from 0 to 1, both changes have probability 0, or the replacement is unknown.
     """
 
-    to_bad: float
-    to_good: float
-    loss_good: float = 0.0
-    loss_bad: float = 1.0
+    to_bad: float | int
+    to_good: float | int
+    loss_good: float | int = 0.0
+    loss_bad: float | int = 1.0
     symmetric: bool = True
     replace: str = "own"
 

@@ -1,6 +1,6 @@
 """The stages of a channel as one program of an agent and its links."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -96,16 +96,10 @@ class Stack:
             bits = part.message_bits(bits, layout)
         return sum(-(-count // 8) for count in bits)
 
-    def average(
-        self,
-        vector: Vector,
-        layout: Layout,
-        state: LinkState,
-        key: Any,
-        here: Neighbourhood,
-        exchange: Callable[[Vector], Float[Array, "degree entries"]],
-    ) -> tuple[Vector, LinkState]:
-        """Sends one agent's message through the channel and averages it with what it receives.
+    def encode(
+        self, vector: Vector, layout: Layout, state: LinkState, key: Any, here: Neighbourhood
+    ) -> tuple[Message, LinkState]:
+        """Returns what one agent sends, and its state after it.
 
         Args:
             vector: The agent's message, (entries,).
@@ -113,22 +107,41 @@ class Stack:
             state: The state of its links for this message.
             key: The random key of the message, the same for all agents.
             here: The agent and its links.
-            exchange: Sends a vector to the neighbours and returns theirs, (degree, entries).
-
-        Returns:
-            The average, (entries,), and the state after the message.
         """
         message, sender = Message(vector, vector), []
         own_key = hashed(key, here.identity, here.identity)
         for index, (part, kept) in enumerate(zip(self.stages, state.sender, strict=True)):
             message, kept = part.encode(kept, message, layout, jax.random.fold_in(own_key, index))
             sender.append(kept)
+        return message, state._replace(sender=tuple(sender))
+
+    def combine(
+        self,
+        vector: Vector,
+        own: Vector,
+        theirs: Float[Array, "degree entries"],
+        layout: Layout,
+        state: LinkState,
+        key: Any,
+        here: Neighbourhood,
+    ) -> tuple[Vector, LinkState]:
+        """Returns one agent's average of its own vector and of what its links deliver, and its state after it.
+
+        Args:
+            vector: The agent's message, (entries,).
+            own: What it compares its neighbours' messages with, (entries,).
+            theirs: What its neighbours have sent.
+            layout: The vectors of the message.
+            state: The state of its links for this message.
+            key: The random key of the message, the same for all agents.
+            here: The agent and its links.
+        """
 
         def receive(theirs: Vector, neighbour: Any, links: tuple[State, ...]) -> tuple[Signal, tuple[State, ...]]:
             directed = hashed(key, here.identity, neighbour)
             first, second = jnp.minimum(here.identity, neighbour), jnp.maximum(here.identity, neighbour)
             both, after = hashed(key, first, second), list(links)
-            signal = Signal(theirs, message.own, jnp.ones((), bool))
+            signal = Signal(theirs, own, jnp.ones((), bool))
             for index, part in enumerate(self.stages):
                 keys = LinkKeys(*(jax.random.fold_in(one, index) for one in (directed, both)))
                 signal, after[index] = part.deliver(after[index], signal, keys)
@@ -136,13 +149,13 @@ class Stack:
                 signal, after[index] = part.receive(after[index], signal, layout)
             return signal, tuple(after)
 
-        signals, links = jax.vmap(receive)(exchange(message.vector), here.senders, state.links)
+        signals, links = jax.vmap(receive)(theirs, here.senders, state.links)
         weights = jnp.where(signals.arrived, here.weights.astype(vector.dtype), 0)
         if any(isinstance(part, Lossy) and part.replace == "renormalise" for part in self.stages):
             weights = weights / (1 - here.weights.sum().astype(vector.dtype) + weights.sum())
         # What has not arrived may be anything, even NaN, so it is left out and not only weighted by zero.
         differences = jnp.where(signals.arrived[:, None], signals.theirs - signals.own, 0)
-        return vector + jnp.sum(weights[:, None] * differences, axis=0), LinkState(tuple(sender), links)
+        return vector + jnp.sum(weights[:, None] * differences, axis=0), state._replace(links=links)
 
     def added(self, state: LinkState, weights: Float[Array, "degree"]) -> Vector | None:
         """Returns the weighted sum of what an agent's links have added so far, (entries,), or None.

@@ -114,11 +114,34 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
         pairs.append(tuple((int(s), d) for d, (s, need) in enumerate(zip(sources, needs, strict=True)) if len(need)))
         width += size
 
+    tables = np.zeros((devices, width), int)  # the agent of each row of each device's table
+    tables[:, :block] = rows
+    for table, place, want in zip(tables, places, wanted, strict=True):
+        table[place[want]] = want
+
     parts = []
     for own, entry, place in zip(rows, entries, places, strict=True):
         columns = np.where(entry.col == own[entry.row], entry.row, place[entry.col])  # a copy weights its own row
         parts.append(scipy.sparse.csr_array((entry.data, (entry.row, columns)), shape=(block, width)))
-    return Halo(_stack(parts, form), tuple(sends), tuple(pairs))
+    local = _stack(parts, form)
+    return Halo(_in_order(local, tables) if isinstance(local, Neighbours) else local, tuple(sends), tuple(pairs))
+
+
+def _in_order(lists: Neighbours, tables: Int[np.ndarray, "devices width"]) -> Neighbours:
+    """Sorts every agent's list by the neighbours' numbers; the padding behind them names the agent itself.
+
+    What a channel keeps for each link then has its place whatever the number of devices.
+
+    Args:
+        lists: The lists of every device, on its table, with a leading axis (devices,).
+        tables: The agent of each row of each device's table.
+    """
+    indices, weights = np.asarray(lists.indices), np.asarray(lists.weights)  # (devices, degree, block)
+    agents = np.stack([table[index] for table, index in zip(tables, indices, strict=True)])
+    order = np.argsort(np.where(weights != 0, agents, agents.max() + 1), axis=1, kind="stable")
+    indices, weights = (np.take_along_axis(values, order, axis=1) for values in (indices, weights))
+    own = np.arange(indices.shape[2], dtype=indices.dtype)
+    return Neighbours(jnp.asarray(np.where(weights != 0, indices, own)), jnp.asarray(weights))
 
 
 def _stack(parts: list[scipy.sparse.csr_array], form: str) -> Mixing:

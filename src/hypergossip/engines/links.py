@@ -1,6 +1,7 @@
 """Agents whose messages pass a channel: what the engines share (`hypergossip.channels`)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -100,10 +101,24 @@ class Sender:
         """
         place, self._sent = self._sent, self._sent + 1
         key = jax.random.fold_in(jax.random.fold_in(self._key, place), call)
-        mixed, self.links[place] = self._channel.average(
-            vector, layout, self.links[place], key, self._here, self._exchange
-        )
+        channel, here, links = self._channel, self._here, self.links[place]
+        # Compiled under `Debug`, too: these are not the user's functions, and take much longer without compilation.
+        with jax.disable_jit(False):
+            message, links = _encode(channel, vector, layout, links, key, here)
+        theirs = self._exchange(message.vector)
+        with jax.disable_jit(False):
+            mixed, self.links[place] = _combine(channel, vector, message.own, theirs, layout, links, key, here)
         return mixed
+
+
+@partial(jax.jit, static_argnums=(0, 2))
+def _encode(channel: Stack, vector: Any, layout: Layout, *more: Any) -> Any:
+    return channel.encode(vector, layout, *more)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _combine(channel: Stack, vector: Any, own: Any, theirs: Any, layout: Layout, *more: Any) -> Any:
+    return channel.combine(vector, own, theirs, layout, *more)
 
 
 def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:

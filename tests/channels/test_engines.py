@@ -1,0 +1,140 @@
+"""Engines agree under every channel, stopped runs resume bit for bit, and bytes are those that a round encodes."""
+
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from channels.setting import AGENTS, DIAMOND, NETWORK, SLAM, TRACKED, problem, run
+from hypergossip import channels
+from hypergossip.engines.links import Sender
+
+CHANNELS = {
+    "loss": channels.Loss(0.3),
+    "one-sided loss": channels.Loss(0.3, symmetric=False, replace="own"),
+    "last value": channels.Loss(0.3, symmetric=False, replace="last"),
+    "renormalised": channels.Loss(0.3, symmetric=False, replace="renormalise"),
+    "bursts": channels.GilbertElliott(0.1, 0.4),
+    "one-sided bursts": channels.GilbertElliott(0.2, 0.4, 0.1, 0.9, symmetric=False, replace="last"),
+    "noise": channels.Noise(0.01),
+    "fading": channels.Fading(0.1, mean=0.9),
+    "pilot": channels.Fading(0.3, pilot=True),
+    "reciprocal": channels.Fading(0.3, pilot=True, reciprocal=True),
+    "delay": channels.Delay(2),
+    "same age": channels.Delay(1, own="same"),
+    "rounding": channels.Quantize(8),
+    "random rounding": channels.Quantize(6, rounding="stochastic"),
+    "lattice": channels.Quantize(16, width=0.01),
+    "copy": [channels.CommonCopy(), channels.Quantize(4)],
+    "largest": [channels.CommonCopy(0.3), channels.TopK(2)],
+    "random entries": [channels.CommonCopy(0.3), channels.RandomK(2)],
+    "lower level": [channels.CommonCopy(level="lower"), channels.Quantize(4)],
+    "edge sums": [channels.EdgeSums(), channels.Loss(0.3, symmetric=False)],
+    "edge sums, noise and delay": [channels.EdgeSums(), channels.Noise(0.01), channels.Delay(2)],
+}
+ENGINES = {"Debug": hg.Debug(), "Sharded": hg.Sharded(devices=3), "unequal blocks": hg.Sharded(devices=4)}
+PAIRS = [("Debug", name) for name in CHANNELS] + [
+    (engine, name)
+    for engine in ("Sharded", "unequal blocks")
+    for name in ("one-sided loss", "bursts", "reciprocal", "lower level", "edge sums, noise and delay")
+]
+
+
+@pytest.mark.parametrize(("engine", "name"), PAIRS)
+def test_engines_agree(engine, name):
+    """After 50 rounds with gradient noise, to round-off; `Debug` runs fewer rounds of all but two channels."""
+    rounds = 50 if engine != "Debug" or name in ("edge sums", "copy") else 6
+    whole = problem(noise=0.1, share="both")
+    here, there = (run(TRACKED, whole, CHANNELS[name], rounds, engine=one) for one in (None, ENGINES[engine]))
+    np.testing.assert_allclose(here.x, there.x, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(here.y, there.y, rtol=0, atol=1e-10)
+    for one, other in zip(here.saved.leaves, there.saved.leaves, strict=True):
+        np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=1e-9)
+    ideal = run(TRACKED, whole, None, rounds)
+    assert np.abs(ideal.x - here.x).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_stopped_and_resumed_is_never_stopped(name, tmp_path):
+    """The state of senders and links is in the checkpoint and in the result."""
+
+    def made(rounds, **more):
+        return run(SLAM, problem(noise=0.1), CHANNELS[name], rounds, observe_every=4, seed=5, **more)
+
+    whole = made(17)
+    made(6, checkpoint=tmp_path)
+    resumed = made(17, checkpoint=tmp_path)
+    again = made(11, start=made(6))
+    for one in (resumed, again):
+        for leaf, other in zip(whole.saved.leaves, one.saved.leaves, strict=True):
+            np.testing.assert_array_equal(leaf, other)
+    rows = whole.history.merge(resumed.history, on="round", suffixes=("", " too"))
+    assert len(rows) == len(whole.history)
+    for column in ("bytes_sent", "conserved"):
+        np.testing.assert_array_equal(rows[column], rows[f"{column} too"])
+
+
+def test_a_checkpoint_of_another_channel_is_refused(tmp_path):
+    run(SLAM, problem(), channels.Loss(0.1), 3, checkpoint=tmp_path)
+    with pytest.raises(hg.CheckpointError, match="channel"):
+        run(SLAM, problem(), channels.Loss(0.2), 3, checkpoint=tmp_path)
+    with pytest.raises(hg.CheckpointError, match="channel"):
+        run(SLAM, problem(), None, 3, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_bytes_are_those_of_the_messages_that_a_round_encodes(name, monkeypatch):
+    """Counted while the agents run one at a time without compilation: each message, for each of its links."""
+    sent, send = [], Sender.send
+
+    def counted(self, vector, call, layout):
+        assert sum(layout.sizes) == vector.size
+        links = int((np.asarray(self._here.weights) != 0).sum())
+        sent.append(self._channel.message_bytes(layout) * links)
+        return send(self, vector, call, layout)
+
+    monkeypatch.setattr(Sender, "send", counted)
+    found = run(DIAMOND, problem(), CHANNELS[name], 2, engine=hg.Debug())
+    assert len(sent) == 2 * AGENTS
+    assert found.history["bytes_sent"].iloc[-1] == sum(sent) / AGENTS
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("loss", 80),  # u and x, five numbers of eight bytes each
+        ("pilot", 88),
+        ("edge sums", 84),
+        ("rounding", 2 * (5 + 8)),
+        ("random rounding", 2 * (4 + 8)),  # 30 bits are four bytes
+        ("lattice", 2 * 10),
+        ("copy", 2 * (3 + 8)),
+        ("largest", 2 * (2 * 8 + 2 * 4)),
+        ("random entries", 2 * 2 * 8),
+    ],
+)
+def test_bytes_of_one_message(name, size):
+    found = run(DIAMOND, problem(), CHANNELS[name], 1)
+    assert found.history["bytes_sent"].iloc[-1] == pytest.approx(size * NETWORK.degrees.mean())
+
+
+def test_relabelled_agents_have_relabelled_links():
+    order = np.random.default_rng(0).permutation(AGENTS).tolist()
+    whole = problem(noise=0.1)
+    for name in ("one-sided loss", "bursts", "edge sums, noise and delay", "copy"):
+        one = run(DIAMOND, whole, CHANNELS[name], 30)
+        other = run(DIAMOND, whole.relabelled(order), CHANNELS[name], 30, NETWORK.relabelled(order))
+        np.testing.assert_allclose(one.x[order], other.x, rtol=0, atol=1e-12)
+
+
+def test_a_sweep_and_several_seeds_are_the_single_runs():
+    whole, channel = problem(noise=0.1), CHANNELS["edge sums"]
+    together = run(DIAMOND, whole, channel, 20, seeds=3)
+    for seed in range(3):
+        alone = run(DIAMOND, whole, channel, 20, seed=seed)
+        np.testing.assert_allclose(together.x[seed], alone.x, rtol=0, atol=1e-12)
+
+
+def test_a_single_agent_sends_nothing():
+    whole = hg.problems.quadratic(1, 3, 2)
+    one, other = (run(DIAMOND, whole, channel, 20, hg.networks.single()) for channel in (None, channels.Loss(0.5)))
+    np.testing.assert_array_equal(one.x, other.x)
