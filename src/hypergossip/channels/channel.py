@@ -10,7 +10,7 @@ where theirs is what has arrived from j and own is what i compares it with: with
 not arrived adds nothing, so i keeps its own value instead.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Array, Bool, Float
 
@@ -64,6 +64,8 @@ class LinkKeys(NamedTuple):
 
 class Channel:
     """One stage of a channel: a frozen dataclass of numbers. Its methods do nothing unless a stage overrides them."""
+
+    internal: ClassVar[tuple[str, ...]] = ()  # fields that the library sets, which are no options of a file
 
     def sender_state(self, vector: Vector, layout: Layout) -> State:
         """Returns the state of a sender before its first message, from a vector of the message's shape and type."""
