@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import hypergossip as hg
+from hypergossip.channels.requirements import ChannelWarning
 from hypergossip.running.tune import beyond
 from refusals import refused
 
@@ -52,6 +53,37 @@ def test_a_score_is_the_median_over_seeds_of_what_solve_shows(tuning, problem):
         assert point["score"] == pytest.approx(late.median(), rel=1e-6)
         assert point["best_seed"] == pytest.approx(late.min(), rel=1e-6)
         assert point["worst_seed"] == pytest.approx(late.max(), rel=1e-6)
+
+
+CHANNEL = [hg.channels.EdgeSums(), hg.channels.Loss(0.3, symmetric=False)]
+TRACKING = hg.GTSGD(0.1, 0.2, hg.Exact())
+
+
+def test_a_score_under_a_channel_is_what_solve_shows_under_it(problem):
+    options = {"grid": {"lower_step": [0.1, 0.2]}, "rounds": 20, "seeds": 2, "seed": 50}
+    lossy = hg.tune(TRACKING, problem, NETWORK, channel=CHANNEL, **options).table
+    ideal = hg.tune(TRACKING, problem, NETWORK, **options).table
+    assert set(lossy["score"]).isdisjoint(ideal["score"])
+    for _, point in lossy.iterrows():
+        method = dataclasses.replace(TRACKING, lower_step=point["lower_step"])
+        runs = {"rounds": 20, "observe_every": 2, "seed": 50, "seeds": 2, "check": False}
+        history = hg.solve(method, problem, NETWORK, channel=CHANNEL, **runs).history
+        late = history[history["round"].isin([16, 18, 20])].groupby("seed")["metric"].mean()
+        assert point["score"] == pytest.approx(late.median(), rel=1e-6)
+
+
+def test_a_channel_that_the_method_cannot_work_with_is_refused_and_others_are_warned_of_once(problem):
+    tune = lambda channel, **more: hg.tune(
+        TRACKING, problem, NETWORK, grid={"lower_step": [0.1, 0.2]}, rounds=1, seeds=1, channel=channel, **more
+    )
+    with pytest.raises(ValueError, match="CommonCopy needs a reliable link"):
+        tune([hg.channels.CommonCopy(), hg.channels.Loss(0.1)])
+    with pytest.raises(ValueError, match="not a stage of a channel"):
+        tune("loss")
+    with pytest.warns(ChannelWarning) as caught:
+        tune(hg.channels.Loss(0.3, symmetric=False), extend=1)
+    (before,) = [str(one.message) for one in caught if "a loss in one direction" in str(one.message)]
+    assert before.startswith("GTSGD: ")
 
 
 def test_what_diverges_comes_last_and_is_counted(problem):

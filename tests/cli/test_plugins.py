@@ -28,6 +28,11 @@ def triangle(weights: str = "metropolis"):
 def small(agents: int, slope: float = 1.0):
     """A quadratic of another package."""
     return hg.problems.quadratic(agents, 2, 2, heterogeneity=slope)
+
+
+def jamming(probability: float = 0.5):
+    """Losses of another package."""
+    return hg.channels.Loss(probability)
 '''
 ENTRY_POINTS = """
 [hypergossip.algorithms]
@@ -38,6 +43,9 @@ triangle = other_package:triangle
 ring = other_package:triangle
 [hypergossip.problems]
 small = other_package:small
+[hypergossip.channels]
+jamming = other_package:jamming
+triangle = other_package:triangle
 """
 
 
@@ -63,6 +71,9 @@ def test_an_added_method_is_listed_and_runs_by_name(tmp_path):
     run = ("run", "--problem", "small", "--network", "triangle", "--method", "lazy-sgd", "--rounds", 3, *sets)
     done(*run, "--set", "problem.slope=0.5", "--out", tmp_path / "out")
     assert pd.read_parquet(tmp_path / "out" / "history.parquet")["round"].max() == 3
+    channel = ("--set", 'channel=[{name = "jamming"}]', "--out", tmp_path / "jammed")
+    assert done(*run, *channel).stdout.startswith("channel: jamming\n")
+    assert "which is not a stage of a channel" in refused(call(*run, "--set", 'channel=[{name = "triangle"}]'))
     assert "'slope'" in refused(call(*run, "--set", "problem.slop=0.5", "--out", tmp_path / "other"))
 
 

@@ -201,6 +201,42 @@ def test_a_summary_counts_claims_without_a_verdict_separately(finished):
     assert "1 of 2 of the paper's claims is met (1 not judged): the measured value is not a number" in summary
 
 
+STAGES = ({"name": "edge_sums"}, {"name": "loss", "probability": 0.2, "symmetric": False})
+
+
+def test_a_case_has_a_channel_which_the_report_names(tmp_path):
+    """Tuning and runs pass it; the other case, without one, is what it was."""
+    lossy, ideal = SMALL.cases[0]._replace(channel=STAGES), SMALL.cases[0]._replace(name="ideal", title="ideal")
+    grid, short = {"lower_step": [0.06, 0.12]}, {"rounds": 10, "seeds": 1, "observe_every": 5, "precision": "float64"}
+    methods = {"tracking": section("gtsgd")}
+    common = replace(SMALL, stated={}, methods=methods, grid=grid, run=short, claims=(), cases=(lossy, ideal))
+    mixed = run(common, tmp_path / "mixed")
+    problem = hg.problems.quadratic(4, noise=0.01, heterogeneity=1.0)
+    method, options = hg.GTSGD(0.06, 0.12, hg.Exact()), {"rounds": 10, "observe_every": 5, "check": False}
+    channel = [hg.channels.EdgeSums(), hg.channels.Loss(0.2, symmetric=False)]
+    for record, passed in zip(mixed.records, (channel, None), strict=True):
+        options["channel"] = passed
+        best = replace(method, lower_step=record.tunings["tracking"].steps["lower_step"])
+        alone = hg.solve(best, problem, hg.networks.ring(4), **options)
+        np.testing.assert_allclose(record.outcome.histories["tracking"]["metric"], alone.history["metric"], rtol=1e-12)
+        scores = hg.tune(method, problem, hg.networks.ring(4), grid=grid, rounds=10, seeds=1, channel=passed).table
+        np.testing.assert_array_equal(record.tunings["tracking"].table["score"], scores["score"])
+    named = "these stages, from the sender outward: `edge_sums`, then `loss (probability = 0.2, symmetric = false)`."
+    report = build_report(common, mixed.records, False)
+    page = markdown_page.write(report, mixed.folder).read_text()
+    assert f"In 4 agents, noise 0.01, every message passed a channel with {named}" in page
+    assert "In ideal, the channel was ideal." in page
+    assert f"The communication graph and its weights. Every message passed a channel with {named} 4 agents" in page
+    assert page.count("`edge_sums`") == 2
+    web = html_page.write(report, mixed.folder).read_text()
+    assert "<code>edge_sums</code>, then <code>loss (probability = 0.2, symmetric = false)</code>" in web
+    one = build_report(common, mixed.records[:1], False)
+    text = "".join(block.markdown for block in one.blocks if isinstance(block, Text))
+    assert f"with seed 0. Every message passed a channel with {named}" in text
+    none = build_report(common, mixed.records[1:], False)
+    assert "channel" not in markdown_page.write(none, tmp_path / "mixed").read_text()
+
+
 def test_settings_override_quick_options_and_those_override_the_experiment():
     quick = replace(SMALL, quick={"run.rounds": 20, "run.seeds": 2})
     raw = quick.configuration(SMALL.cases[0], SMALL.methods, True, {"run.seeds": 5, "run.rounds": None})

@@ -50,6 +50,7 @@ LAYERS = (
         "running.stopping",
         "running.progress",
         "running.compilation_cache",
+        "running.grid",
     ),
     ("running.preflight", "running.hypergradient_check"),
     ("running.fingerprint",),

@@ -76,6 +76,9 @@ def test_panels_of_a_document_have_the_same_labels():
 def test_the_main_column_and_the_errors(make):
     assert leading([game()]) == "return"
     assert leading([game(), make()]) == "metric"
+    before = game()
+    before.insert(3, "conserved", 0.0)  # under a channel; it is no observation of the problem
+    assert leading([before]) == "return"
     assert errors([game()]) == ["consensus_error", "lower_consensus_error"]
     assert errors([game()], seen=True) == ["lower_consensus_error"]
     assert axes_drawing.x_label({"A": make()}, "samples") == "samples per agent"

@@ -31,6 +31,16 @@ def test_a_summary_is_the_median_of_the_last_rounds():
     assert (row["metric"], row["metric_low"], row["metric_high"]) == (2.0, 1.0, 7.0)
 
 
+def test_a_conserved_sum_is_shown_for_the_methods_that_have_one():
+    """A method without the column, and one whose column is empty in a joined table, have no number."""
+    histories = {"A": small(), "B": small(conserved=[3.0, 1.0, 2.0, 0, 0, 0]), "C": small(conserved=np.nan)}
+    frame = tables.summary(histories)
+    assert frame["conserved"].fillna(-1).tolist() == [-1.0, 2.0, -1.0]
+    assert "conserved_tail" not in frame
+    assert "| conserved | – | 2 | – |" in tables.markdown(frame[["conserved", "metric", "seeds", "rounds"]])
+    assert "conserved" not in tables.summary({"A": histories["A"], "C": histories["C"]})
+
+
 def test_the_spread_of_many_seeds_is_in_percentiles(make):
     row = tables.summary({"A": make(seeds=11, scale=1.0)}).loc["A"]  # at the end seed s has (s + 1) / 1024
     np.testing.assert_allclose(row[["metric_low", "metric", "metric_high"]].astype(float), np.array([2, 6, 10]) / 1024)

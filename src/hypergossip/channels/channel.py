@@ -10,7 +10,7 @@ where theirs is what has arrived from j and own is what i compares it with: with
 not arrived adds nothing, so i keeps its own value instead.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Array, Bool, Float
 
@@ -65,6 +65,8 @@ class LinkKeys(NamedTuple):
 class Channel:
     """One stage of a channel: a frozen dataclass of numbers. Its methods do nothing unless a stage overrides them."""
 
+    internal: ClassVar[tuple[str, ...]] = ()  # fields that the library sets, which are no options of a file
+
     def sender_state(self, vector: Vector, layout: Layout) -> State:
         """Returns the state of a sender before its first message, from a vector of the message's shape and type."""
         return ()
@@ -104,8 +106,12 @@ class Channel:
         """
         return signal, state
 
-    def added(self, state: State) -> Any:
-        """Returns the sum of what links have added so far, before weighting, or None if the stage does not keep it."""
+    def added(self, state: State) -> Float[Array, "degree entries"] | None:
+        """Returns the sum of what each of an agent's links has added so far, before weighting, or None if unknown.
+
+        Args:
+            state: The state of the links, leaves (degree, ...).
+        """
         return None
 
     def message_bits(self, bits: tuple[int, ...], layout: Layout) -> tuple[int, ...]:

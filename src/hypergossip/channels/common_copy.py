@@ -1,7 +1,7 @@
 """Differences against a common copy: coded messages without an error that stays (Koloskova et al. 2019, CHOCO)."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +32,8 @@ class CommonCopy(Channel):
     gamma: float | int = 1.0
     level: str | None = None
     codings: tuple[Coding, ...] = field(default=(), repr=False)
+
+    internal: ClassVar[tuple[str, ...]] = ("codings",)
 
     def __post_init__(self) -> None:
         if number(self, "gamma", above=0) > 1:

@@ -67,7 +67,7 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
     """
     if channel is None:
         return []
-    _check_order(channel.stages)
+    check_order(channel)
     vectors = method.vectors
     sums = "trackers" if vectors.masses else "dual variables" if vectors.differences else ""
     refusal = next(_refusals(name, sums, vectors, channel, network), None)
@@ -76,8 +76,13 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
     return _warnings(name, sums, channel) if sums else []
 
 
-def _check_order(stages: Sequence[Channel]) -> None:
-    """Raises ValueError if stages stand in an order in which they cannot work."""
+def check_order(channel: Stack) -> None:
+    """Raises ValueError if the stages of a channel stand in an order in which they cannot work.
+
+    Args:
+        channel: The channel.
+    """
+    stages = channel.stages
     for kind in (EdgeSums, CommonCopy):
         if sum(isinstance(part, kind) for part in stages) > 1:
             raise ValueError(f"channel: there are several {kind.__name__}; give one.")

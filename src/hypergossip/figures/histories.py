@@ -18,7 +18,10 @@ COSTS = (
     "hessian_products",
     "jacobian_products",
 )
-KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, "upper_loss", "relative_residual", *COSTS)
+CONSERVED = "conserved"
+"""The size of a sum that a method keeps at zero; a column of the methods with such a sum, under a channel."""
+
+KNOWN_COLUMNS = ("seed", "round", "seconds", *ERRORS, CONSERVED, "upper_loss", "relative_residual", *COSTS)
 """The columns that every history may have; any other numeric column is an observation of the problem."""
 
 RETURN = "return"

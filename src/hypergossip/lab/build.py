@@ -7,6 +7,9 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
+from hypergossip.channels.channel import Channel
+from hypergossip.channels.requirements import check_order
+from hypergossip.channels.stack import Stack, read_channel
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.problem import Problem
@@ -30,6 +33,7 @@ class Experiment(NamedTuple):
         network: The network, with its agents in the order of the problem.
         engine: The engine.
         stop: When to stop before the last round, or None.
+        channel: What the messages pass, or None for the ideal channel.
     """
 
     algorithms: dict[str, Algorithm]
@@ -37,6 +41,7 @@ class Experiment(NamedTuple):
     network: Network
     engine: Any
     stop: Stop | None
+    channel: Stack | None = None
 
 
 def build(configuration: Configuration, source: Source) -> Experiment:
@@ -50,6 +55,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
     engine = configuration.run.engine
     engine = engine if isinstance(engine, Part) else Part(name=engine)
     engine = _construct("engines", engine.name, engine.options, ("run", "engine"), source)
+    channel = build_channel(configuration, source)
     network = build_network(configuration, source)
     wanted = {"agents": network.agents, **configuration.problem.options}
     problem = _construct("problems", configuration.problem.name, wanted, ("problem",), source)
@@ -64,7 +70,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
             raise ValueError(f"[methods.{label}] {error}{source.at('methods', label)}") from error
     rules = configuration.run.stop
     stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
-    return Experiment(algorithms, problem, paired(problem, network), engine, stop)
+    return Experiment(algorithms, problem, paired(problem, network), engine, stop, channel)
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:
@@ -92,6 +98,28 @@ def build_network(configuration: Configuration, source: Source) -> Network:
     return network
 
 
+def build_channel(configuration: Configuration, source: Source) -> Stack | None:
+    """Builds only the channel.
+
+    Raises:
+        ValueError: As for `build`, or if the stages stand in an order in which they cannot work.
+    """
+    stages = []
+    for number, part in enumerate(configuration.channel):
+        path = ("channel", str(number))
+        stages.append(_construct("channels", part.name, part.options, path, source))
+        if not isinstance(stages[-1], Channel):
+            built = type(stages[-1]).__name__
+            raise ValueError(f"[channel.{number}] {part.name} built a {built}, which is not a stage of a channel.")
+    if (channel := read_channel(stages)) is not None:
+        try:
+            check_order(channel)
+        except ValueError as error:
+            place = source.at("channel", "0") or source.at("channel")
+            raise ValueError(f"[channel] {str(error).removeprefix('channel: ')}{place}") from error
+    return channel
+
+
 def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source: Source) -> Any:
     """Calls a constructor of the registry after checking the options against its signature."""
     where = f"[{'.'.join(path)}]"
@@ -99,7 +127,8 @@ def _construct(kind: str, name: str, options: Raw, path: tuple[str, ...], source
         constructor = find(kind, name)
     except ValueError as error:
         raise ValueError(f"{where} {error}{source.at(*path)}") from error.__cause__
-    parameters = inspect.signature(constructor).parameters
+    internal = getattr(constructor, "internal", ())
+    parameters = {key: one for key, one in inspect.signature(constructor).parameters.items() if key not in internal}
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     earlier = getattr(constructor, "renamed", {})
     options = {earlier.get(option, option): value for option, value in options.items()}
@@ -135,7 +164,9 @@ def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source
         try:
             return TypeAdapter(annotation).validate_python(value, strict=True)
         except ValidationError as error:
-            advice = error.errors()[-1]["msg"].replace("Input should", "it should")
+            found = error.errors()  # one for each type of a union; a number may be an integer as well
+            shown = next((one for one in found if one["type"] == "float_type"), found[-1])
+            advice = shown["msg"].replace("Input should", "it should")
             raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: {advice}{source.at(*path)}.") from None
     if kind in ("algorithms", "estimators"):
         return _hyperparameter(value, path, source)

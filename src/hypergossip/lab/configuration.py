@@ -153,6 +153,7 @@ class Configuration(Section):
     Attributes:
         problem: ``[problem]``, a name and options; the number of agents is that of the network.
         network: ``[network]``, a name and options, including the weights.
+        channel: ``[[channel]]``, a name and options for each stage, from the sender outward.
         run: ``[run]``.
         methods: ``[methods.<label>]``, each with an algorithm and its options.
         tune: ``[tune]``.
@@ -160,6 +161,7 @@ class Configuration(Section):
 
     problem: Part
     network: Part
+    channel: list[Part] = Field(default_factory=list)
     run: RunSection
     methods: dict[str, Method] = Field(min_length=1)
     tune: TuneSection = Field(default_factory=TuneSection)
@@ -269,6 +271,8 @@ def _message(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:
         what = f"--{option}" if section == ("run",) else f"--set {'.'.join(path)}=..."
         thing = f"the section [{option}]" if not section else f"the option {option!r}"
         return f"{where} lacks {thing}; add it there, or give {what}{source.at(*section)}."
+    if path == ("channel",):
+        return f"the channel is not a list of stages; write a section [[channel]] for each stage{source.at(*path)}."
     if path == ("methods",):
         return "[methods] is empty; give at least one method, such as [methods.dsgd] with its step sizes."
     advice = problem["msg"].replace("Input should", "it should")
@@ -281,6 +285,8 @@ def _path(location: Iterable[Any], raw: Raw) -> tuple[str, ...]:
     inner: Any = raw
     steps = list(location)
     for i, step in enumerate(steps):
+        if isinstance(inner, list) and isinstance(step, int) and isinstance(inner[step], dict):
+            inner = dict(enumerate(inner))
         known = isinstance(inner, dict) and step in inner
         if known or (i == len(steps) - 1 and isinstance(inner, dict)):
             path = (*path, str(step))

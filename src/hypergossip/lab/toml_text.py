@@ -1,9 +1,9 @@
-"""TOML as text: decoding, writing, and finding the line of an option; parsing is left to the standard library."""
+"""TOML as text: decoding, writing, one line for a list of sections, and the line of an option in a file."""
 
 import codecs
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,24 @@ def write_toml(tables: Mapping[str, Any]) -> str:
     return tomli_w.dumps(_without_none(tables))
 
 
+def one_line(sections: Iterable[Mapping[str, Any]], mark: str = "") -> str:
+    """Returns sections that name something as one line: "edge_sums, then loss (probability = 0.2)".
+
+    Args:
+        sections: The sections, each with a name and options.
+        mark: A character before and after every section, such as a backtick in Markdown.
+    """
+    texts = []
+    for section in sections:
+        options = [
+            " ".join(write_toml({key: value}).split())
+            for key, value in section.items()
+            if key != "name" and value is not None
+        ]
+        texts.append(f"{mark}{section['name']}{' (' + ', '.join(options) + ')' if options else ''}{mark}")
+    return ", then ".join(texts)
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
@@ -47,18 +65,24 @@ def line_of(text: str, path: tuple[str, ...]) -> int | None:
 
     Args:
         text: The document.
-        path: The keys from the outermost section to the option.
+        path: The keys from the outermost section to the option; an entry of an array of tables has its number as key.
     """
     section: tuple[str, ...] = ()
+    numbers: dict[tuple[str, ...], int] = {}  # how many sections an array of tables has so far
     best: tuple[int, int] | None = None  # how much of the path the line has, and minus its number
     for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line)
+        entry = re.match(r"\s*\[\[([^\[\]]+)\]\]\s*(#.*)?$", line)
         if header:
             section, keys = _split(header[1]), ()
+        elif entry:
+            array, keys = _split(entry[1]), ()
+            numbers[array] = numbers.get(array, -1) + 1
+            section = (*array, str(numbers[array]))
         else:
             keys = _split(line.partition("=")[0]) if "=" in line else ()
         here = (*section, *keys)
-        depth = len(here) if path[: len(here)] == here and (header or keys) else 0
+        depth = len(here) if path[: len(here)] == here and (header or entry or keys) else 0
         # An option in an inline table is on the line of the option that has the table.
         if depth and (depth == len(path) or (keys and path[-1] in line)):
             best = max(best or (0, 0), (depth, -number))

@@ -2,9 +2,8 @@
 
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -12,15 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from hypergossip.channels.requirements import ChannelWarning, check_channel
+from hypergossip.channels.stack import Stack, read_channel
 from hypergossip.core.algorithm import Algorithm
-from hypergossip.core.declarations import is_static
 from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
 from hypergossip.engines import Simulated
 from hypergossip.engines.engine import Engine
 from hypergossip.metrics.selection import MeasurementWarning, read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.running.argument_types import check_kinds
+from hypergossip.running.grid import axes_of, beyond, with_values
 from hypergossip.running.preflight import PreflightWarning, concerns, facts
 from hypergossip.running.rows import add_row, measured
 from hypergossip.running.run import begin
@@ -58,6 +60,7 @@ def tune(
     extend: int = 0,
     known: pd.DataFrame | None = None,
     engine: Engine | None = None,
+    channel: Any = None,
 ) -> Tuning:
     """Runs every point of a grid with separate seeds, all at once, and returns the best point and the whole table.
 
@@ -80,20 +83,24 @@ def tune(
             gets another value there, by the ratio of its last two, with every value of the other axes.
         known: The table of an earlier call for the same runs over another grid; its points are not run again.
         engine: The engine; None uses `Simulated()`.
+        channel: What the messages pass between the agents: a stage of `hypergossip.channels`, or a list of stages from
+            the sender outward; None for the ideal channel.
 
     Returns:
         The best algorithm and the table.
 
     Raises:
         ValueError: If an argument has the wrong type, the grid names something that does not exist or cannot be swept,
-            or every point diverged.
+            the algorithm cannot work with the channel, or every point diverged.
     """
     check_kinds(algorithm, problem, network, engine)
     rounds, seeds = whole_number("rounds", rounds, 1), whole_number("seeds", seeds, 1)
     seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
-    axes = _axes(grid)
-    network = paired(problem, network)
-    plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated())
+    axes = axes_of(grid)
+    network, links = paired(problem, network), read_channel(channel)
+    for text in check_channel(type(algorithm).__name__, generalised(algorithm), links, network):
+        warnings.warn(text, ChannelWarning, stacklevel=2)
+    plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated(), links)
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):
         raise ValueError(f"known has no column {', '.join(sorted(absent))}; give the table of an earlier call of tune.")
     table = _scored(plan, axes, known)
@@ -104,48 +111,6 @@ def tune(
     winner = table.iloc[0]
     _warn_of_edges(axes, winner)
     return Tuning(with_values(algorithm, {name: winner[name] for name in axes}), table)
-
-
-def _axes(grid: Any) -> dict[str, list[float]]:
-    """Returns the grid, hyperparameter -> values, with all values as numbers."""
-    example = 'grid={"upper_step": [0.03, 0.1, 0.3]}'
-    if not isinstance(grid, Mapping):
-        raise ValueError(
-            f"the grid is of type {type(grid).__name__}; give a dict with a list of values, as in {example}."
-        )
-    axes = {}
-    for name, values in grid.items():
-        if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-            raise ValueError(f"the grid has {values!r} for {name!r}; give a list of values, as in {example}.")
-        axes[name] = []
-        for value in values:
-            try:
-                axes[name].append(float(value))
-            except (TypeError, ValueError):
-                raise ValueError(
-                    f"the grid has the value {value!r} for {name!r}; give numbers, as in {example}, and use a dot for "
-                    'a part or a leaf, as in "upper_step.scale".'
-                ) from None
-    if not axes or not all(axes.values()):
-        raise ValueError(f"the grid is empty; give values, as in {example}.")
-    return axes
-
-
-def beyond(grid: Mapping[str, Sequence[float]], best: Any) -> dict[str, list[float]] | None:
-    """Returns the grid with another value beyond an end at which the best point lies, or None if there is no such end.
-
-    Args:
-        grid: Hyperparameter -> values.
-        best: Hyperparameter -> its best value.
-    """
-    for name, values in grid.items():
-        ordered = sorted(set(values))
-        if len(ordered) < 2 or ordered[0] <= 0 or best[name] not in (ordered[0], ordered[-1]):
-            continue
-        end, beside = ordered[:2] if best[name] == ordered[0] else ordered[:-3:-1]
-        grown = {axis: list(tried) for axis, tried in grid.items()}
-        return grown | {name: [*grown[name], end * (end / beside)]}
-    return None
 
 
 class _Plan(NamedTuple):
@@ -160,6 +125,7 @@ class _Plan(NamedTuple):
     score: str
     largest: bool
     engine: Engine
+    channel: Stack | None
 
 
 def _scored(plan: _Plan, grid: Mapping[str, list[float]], known: pd.DataFrame | None) -> pd.DataFrame:
@@ -198,74 +164,20 @@ def _score(plan: _Plan, candidates: list[Algorithm], numbers: list[int]) -> np.n
     columns = read_measure(True, plan.problem).names
     names = (plan.score,) if plan.score in columns else ()  # the other columns are not needed
     arguments = plan.engine, swept, True, plan.problem, plan.network, np.array(numbers), plan.seeds
-    (run, carry), scores = begin(*arguments, measure=names), []
+    (run, carry), scores = begin(*arguments, measure=names, channel=plan.channel), []
     with closing(run.session):
         for look in LOOKS:
             last = max(carry.round, round(look * plan.rounds))
             carry = carry._replace(state=run.session.advance(carry.state, carry.round, last)[0], round=last)
             with warnings.catch_warnings(action="ignore", category=MeasurementWarning):  # some points diverge
+                if look < LOOKS[-1]:  # the last look warns if a conserved sum has grown
+                    warnings.simplefilter("ignore", ChannelWarning)
                 row = measured(run, add_row(run, carry)).rows[-1]
             if plan.score not in row:
                 there = ", ".join(dict.fromkeys([*columns, *row]))
                 raise ValueError(f"score is {plan.score!r}, not a column of the history; choose one of {there}.")
             scores.append(row[plan.score])
     return np.mean(scores, axis=0)
-
-
-def with_values(part: Any, values: Mapping[str, Any]) -> Any:
-    """Returns an algorithm (or a part of one) with other hyperparameters.
-
-    Args:
-        part: The algorithm.
-        values: Hyperparameter -> number; a dot leads to a part, as in a grid of `tune`.
-
-    Raises:
-        ValueError: If a name does not exist or cannot be swept.
-    """
-    for path, value in values.items():
-        part = _with_value(part, path.split("."), value, path)
-    return part
-
-
-def _with_value(part: Any, path: list[str], value: Any, whole: str) -> Any:
-    name, rest = path[0], path[1:]
-    there = _parts(part)
-    if name not in there:
-        raise ValueError(
-            f"the grid names {whole!r}, but {type(part).__name__} has no {name!r}; "
-            f"it has {', '.join(there) or 'no parts'}."
-        )
-    old = there[name]
-    if rest:
-        return _replaced(part, name, _with_value(old, rest, value, whole))
-    if is_dataclass(part) and is_static(part, name):
-        raise ValueError(f"{whole!r} shapes the compiled program and cannot be swept; call tune once for each value.")
-    if not isinstance(old, int | float | np.number):
-        inside = ", ".join(f"{whole}.{inner}" for inner in _parts(old)) or "nothing"
-        raise ValueError(f"{whole!r} is {type(old).__name__} and not a number; sweep {inside} instead.")
-    return _replaced(part, name, float(value))
-
-
-def _parts(part: Any) -> dict[str, Any]:
-    """Returns the names that a grid may use inside a part: fields, or the leaves of a step with a value for each."""
-    if is_dataclass(part) and not isinstance(part, type):
-        return {field.name: getattr(part, field.name) for field in fields(part)}
-    if isinstance(part, Mapping):
-        return {str(key): inner for key, inner in part.items()}
-    if isinstance(part, list | tuple):
-        return dict(zip(getattr(part, "_fields", map(str, range(len(part)))), part, strict=True))
-    return {}
-
-
-def _replaced(part: Any, name: str, value: Any) -> Any:
-    """Returns a part with one of its own parts replaced."""
-    if is_dataclass(part) and not isinstance(part, type):
-        return replace(part, **{name: value})
-    if isinstance(part, Mapping):
-        return {key: value if str(key) == name else inner for key, inner in part.items()}
-    new = [value if other == name else inner for other, inner in _parts(part).items()]
-    make: Any = type(part)
-    return make(*new) if hasattr(part, "_fields") else make(new)
 
 
 def _refusal(algorithm: Algorithm, problem: Problem, known: Any) -> str:

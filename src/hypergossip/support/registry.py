@@ -7,8 +7,8 @@ Another package adds an algorithm, a network or a problem by an entry point, wit
 
 An algorithm is a class made by `hypergossip.core.algorithm.register`. A network's constructor returns a
 `hypergossip.networks.Network`. A problem's constructor takes ``agents`` (filled in from the network if the
-configuration does not give it) and returns a `hypergossip.Problem`. The first line of the docstring is shown by
-``hypergossip list``.
+configuration does not give it) and returns a `hypergossip.Problem`. A channel's constructor returns one stage of a
+channel. The first line of the docstring is shown by ``hypergossip list``.
 """
 
 import importlib
@@ -54,6 +54,18 @@ _BUILT_IN = {
         "simulated": "hypergossip.engines:Simulated",
         "sharded": "hypergossip.engines:Sharded",
         "debug": "hypergossip.engines:Debug",
+    },
+    "channels": {
+        "loss": "hypergossip.channels:Loss",
+        "gilbert_elliott": "hypergossip.channels:GilbertElliott",
+        "noise": "hypergossip.channels:Noise",
+        "fading": "hypergossip.channels:Fading",
+        "delay": "hypergossip.channels:Delay",
+        "quantize": "hypergossip.channels:Quantize",
+        "top_k": "hypergossip.channels:TopK",
+        "random_k": "hypergossip.channels:RandomK",
+        "common_copy": "hypergossip.channels:CommonCopy",
+        "edge_sums": "hypergossip.channels:EdgeSums",
     },
 }
 KINDS = (*_FOLDERS, *_BUILT_IN)

@@ -197,7 +197,9 @@ def play(
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(help="algorithms, networks, problems, data, estimators or engines. Default: all of them."),
+        typer.Argument(
+            help="algorithms, networks, problems, data, estimators, engines or channels. Default: all of them."
+        ),
     ] = None,
     debug: options.Debug = False,
 ) -> None:

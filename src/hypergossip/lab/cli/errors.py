@@ -57,6 +57,7 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _print_warnings() -> None:
+    from hypergossip.channels.requirements import ChannelWarning
     from hypergossip.running.preflight import PreflightWarning
 
     plain = warnings.showwarning
@@ -67,7 +68,8 @@ def _print_warnings() -> None:
         else:
             plain(message, category, *rest, **named)
 
-    warnings.simplefilter("always", PreflightWarning)
+    for always in (PreflightWarning, ChannelWarning):
+        warnings.simplefilter("always", always)
     warnings.showwarning = show
 
 

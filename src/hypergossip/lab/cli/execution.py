@@ -14,8 +14,9 @@ from hypergossip.lab.build import Experiment, build, build_network
 from hypergossip.lab.cli.errors import say
 from hypergossip.lab.configuration import Configuration, Raw, Source, assign, read, validate
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.experiments.comparison import check, execute
+from hypergossip.lab.experiments.comparison import channel_of, check, execute
 from hypergossip.lab.report.tables import console, summary
+from hypergossip.lab.toml_text import one_line
 from hypergossip.running.snapshot import FILE
 from hypergossip.running.snapshot import read as read_checkpoint
 
@@ -105,6 +106,12 @@ def warn(texts: list[str]) -> None:
         say(f"warning: {text}")
 
 
+def echo_channel(configuration: Configuration) -> None:
+    """Prints the stages of the channel above a table, unless the channel is ideal."""
+    if stages := channel_of(configuration).get("channel"):
+        typer.echo(f"channel: {one_line(stages)}")
+
+
 def _kept(raw: Raw, resolved: Raw) -> Raw:
     """Returns the configuration for the folder: with resolved values, and without options of this call alone."""
     run = {key: value for key, value in raw["run"].items() if key not in _NOT_KEPT}
@@ -131,6 +138,7 @@ def _execute(folder: Path, configuration: Configuration, experiment: Experiment)
     outcome = execute(folder, configuration, experiment, say)
     if outcome.histories:
         table = console(summary(outcome.histories))
+        echo_channel(configuration)
         # A pipe has no width, so nothing is wrapped or cut.
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)
         title = configuration.run.title

@@ -16,6 +16,7 @@ from hypergossip.lab.experiments.episodes import pictures
 from hypergossip.lab.experiments.report_building import build_report
 from hypergossip.lab.report import html_page, markdown_page
 from hypergossip.lab.report.tables import console, summary
+from hypergossip.lab.toml_text import one_line
 
 _OF_THIS_CALL = ("run.progress", "problem.data_dir")  # these options do not change the numbers
 
@@ -61,7 +62,8 @@ def reproduce_into(
     page = markdown_page.write(document, folder)
     for record in records:
         if record.outcome.histories:
-            say(f"{experiment.name}, {record.case.full_title}")
+            stages = one_line(record.raw.get("channel", []))
+            say(f"{experiment.name}, {record.case.full_title}{f'; channel: {stages}' if stages else ''}")
             table = console(summary(record.outcome.histories))
             Console(width=None if sys.stdout.isatty() else 10_000).print(table)
     return page

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from hypergossip.core.problem import Problem
 from hypergossip.lab.build import build
-from hypergossip.lab.cli.execution import precision
+from hypergossip.lab.cli.execution import echo_channel, precision
 from hypergossip.lab.configuration import Raw, Source, assign, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.report.tables import console
@@ -62,6 +62,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
             rounds=rounds,
             **plan.model_dump(exclude={"rounds"}),
             engine=experiment.engine,
+            channel=experiment.channel,
         )
         best = raw
         for key in plan.grid:
@@ -73,6 +74,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
         about = {"method": label, "best": str(tuning.best), "score": plan.score, "rounds": rounds}
         table = tuning.table.to_dict("records")
         disk.write_summary(folder, {"status": "finished", "versions": disk.versions(), **about, "table": table})
+    echo_channel(configuration)
     Console(width=10_000, soft_wrap=True).print(console(tuning.table.head(SHOWN)))
     typer.echo(folder / disk.BEST)
 

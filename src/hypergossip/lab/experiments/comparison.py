@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hypergossip.channels.requirements import check_channel, check_stateful
+from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.preset import generalised
@@ -17,6 +19,7 @@ from hypergossip.lab.build import Experiment
 from hypergossip.lab.configuration import Configuration
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.toml_text import write_toml
+from hypergossip.networks import Network
 from hypergossip.running import snapshot as checkpoint
 from hypergossip.running.loop import NotFinite
 from hypergossip.running.preflight import concerns, facts, sent_in_a_round
@@ -54,16 +57,26 @@ def check(experiment: Experiment) -> list[str]:
     Raises:
         ValueError: If a method cannot work.
     """
-    problem = experiment.problem
+    problem, channel = experiment.problem, experiment.channel
     known = facts(problem, experiment.network)
     texts = []
     for label, algorithm in experiment.algorithms.items():
         try:
             fit = fitted(algorithm, problem.upper, problem.lower)
-            texts += [f"[methods.{label}] {text}" for text in concerns(fit, known)]
+            found = [*concerns(fit, known), *_check_channel(fit, problem, channel, experiment.network)]
+            texts += [f"[methods.{label}] {text}" for text in found]
         except ValueError as error:
             raise ValueError(f"[methods.{label}] {error}") from error
     return texts
+
+
+def _check_channel(fit: Algorithm, problem: Problem, channel: Stack | None, network: Network) -> list[str]:
+    """Returns warnings about a method under a channel, or raises ValueError if it cannot work."""
+    if channel is None or problem.agents == 1:  # a single agent sends nothing
+        return []
+    method = generalised(fit)
+    check_stateful(channel, sent_in_a_round(method, problem))
+    return check_channel(type(fit).__name__, method, channel, network)
 
 
 def execute(
@@ -142,6 +155,7 @@ def _history(place: Path, configuration: Configuration, experiment: Experiment, 
         checkpoint_every=run.checkpoint_every,
         progress=run.progress,
         check=False,
+        channel=experiment.channel,
     )
     result.save(place)
     disk.write_text(place / disk.ENDED, _settings(configuration, label))
@@ -151,8 +165,24 @@ def _history(place: Path, configuration: Configuration, experiment: Experiment, 
 def _settings(configuration: Configuration, label: str) -> str:
     """Returns all settings that affect the numbers of a method, as text."""
     run = configuration.run.model_dump(include={"rounds", "seed", "seeds", "observe_every", "stop", "precision"})
+    return write_toml({**parts_of(configuration, label), "run": run})
+
+
+def parts_of(configuration: Configuration, label: str) -> dict[str, Any]:
+    """Returns the sections of the problem, the network, a method and the channel, which is absent if it is ideal.
+
+    Args:
+        configuration: The configuration.
+        label: The label of the method.
+    """
     parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
-    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run})
+    return {name: part.model_dump() for name, part in parts.items()} | channel_of(configuration)
+
+
+def channel_of(configuration: Configuration) -> dict[str, Any]:
+    """Returns {"channel": its stages}, or nothing if the channel is ideal."""
+    stages = [part.model_dump() for part in configuration.channel]
+    return {"channel": stages} if stages else {}
 
 
 def _progress(history: pd.DataFrame) -> str:
@@ -231,6 +261,7 @@ def summarize(
             "names": None if network.names is None else [str(name) for name in network.names],
             "lambda": network.lambda_,
         },
+        **channel_of(configuration),
         "rounds": run.rounds,
         "seeds": [run.seed + i for i in range(run.seeds)],
         "observe_every": run.rows_every,

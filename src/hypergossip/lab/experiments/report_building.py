@@ -231,7 +231,8 @@ def _case(experiment: Reproduction, record: Record) -> Iterator[Block]:
         yield PerAgent(record.by_agent, label, f"Final {label} of every agent and seed.", path("agents"))
     for label, groups in record.weights.items():
         yield Histogram(groups, "learned weight", f"The weights learned by {label}.", path(f"weights-{label}"))
-    yield Topology(record.network, "The communication graph and its weights.", path("network"))
+    caption = f"The communication graph and its weights. {sections.channel(record)}"
+    yield Topology(record.network, caption.rstrip(), path("network"))
 
 
 def _further_curves(experiment: Reproduction, histories: Histories, picture: str) -> Iterator[Block]:

@@ -11,10 +11,11 @@ from hypergossip.lab.experiments.reproduce import Record
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.stages import Tuned
 from hypergossip.lab.experiments.verdicts import column_label
+from hypergossip.lab.toml_text import one_line
 
 
 def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str:
-    """Returns how many rounds and seeds were run, how the step sizes were tuned, and what was left out.
+    """Returns how many rounds and seeds were run and over which channel, how the step sizes were tuned, and more.
 
     Args:
         experiment: The experiment.
@@ -24,7 +25,7 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
     run = records[0].raw["run"]
     first, seeds = run.get("seed", 0), run["seeds"]
     which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}, all in one compiled program"
-    text = f"Every method ran {_duration(experiment, records)}, with {which}."
+    text = f"Every method ran {_duration(experiment, records)}, with {which}.{_channels(records)}"
     if experiment.methods:
         plan = records[0].raw["tune"]
         start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
@@ -41,6 +42,24 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
     if experiment.left_out:
         text += f" These cases were left out: {'; '.join(experiment.left_out)}."
     return text
+
+
+def _channels(records: list[Record]) -> str:
+    """Returns what the messages of the cases passed, after a space, or nothing if all channels are ideal."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        cases.setdefault(channel(record), []).append(record.case.full_title)
+    if len(cases) == 1:
+        return " ".join(["", *filter(None, cases)])
+    each = {text[:1].lower() + text[1:] or "the channel was ideal.": titles for text, titles in cases.items()}
+    return "".join(f" In {' and '.join(titles)}, {text}" for text, titles in each.items())
+
+
+def channel(record: Record) -> str:
+    """Returns a sentence that names what the messages of a case passed, or nothing if the channel is ideal."""
+    stages = record.raw.get("channel", [])
+    what = "a channel with the stage" if len(stages) == 1 else "a channel with these stages, from the sender outward:"
+    return f"Every message passed {what} {one_line(stages, mark='`')}." if stages else ""
 
 
 def _at(raw: Any, path: list[str]) -> Any:

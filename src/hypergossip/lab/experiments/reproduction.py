@@ -14,7 +14,7 @@ from hypergossip.support.registry import nearest
 
 
 class Case(NamedTuple):
-    """One problem on one network.
+    """One problem on one network, with one channel.
 
     Attributes:
         name: The name of its folder.
@@ -22,6 +22,7 @@ class Case(NamedTuple):
         problem: The section ``[problem]``.
         network: The section ``[network]``.
         group: What the cases that are lines of one panel have in common, such as "9 agents".
+        channel: The sections ``[[channel]]``; empty for the ideal channel.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case(NamedTuple):
     problem: Raw
     network: Raw
     group: str = ""
+    channel: tuple[Raw, ...] = ()
 
     @property
     def full_title(self) -> str:
@@ -134,6 +136,7 @@ class Reproduction:
             ValueError: If the methods would not draw the same number of samples.
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
+        raw |= {"channel": list(case.channel)} if case.channel else {}
         raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
         raw |= {"tune": {**self.tune, "grid": dict(self.grid)}}
         given = {key: value for key, value in settings.items() if value is not None}

@@ -15,7 +15,7 @@ import pandas as pd
 from hypergossip.lab.build import Experiment, build, build_algorithms
 from hypergossip.lab.configuration import Configuration, Raw, Source, assign, validate
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute
+from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute, parts_of
 from hypergossip.lab.toml_text import write_toml
 from hypergossip.running import tune as tuning
 from hypergossip.running.preflight import PreflightWarning
@@ -34,7 +34,7 @@ class CaseFolder(NamedTuple):
 
     Attributes:
         folder: The folder of the case.
-        built: The problem, the network, the engine and the stopping rule; its algorithms are not used.
+        built: The problem, network, channel, engine and stopping rule; its algorithms are not used.
         report_line: Receives a line about everything that finishes.
     """
 
@@ -168,6 +168,7 @@ def _tuned(case: CaseFolder, label: str, configuration: Configuration, rounds: i
             **plan.model_dump(exclude={"rounds"}),
             known=earlier.table if earlier else None,
             engine=case.built.engine,
+            channel=case.built.channel,
         ).table
     if earlier and earlier.table.equals(table):
         return earlier
@@ -206,10 +207,9 @@ def _earlier(place: Path, settings: str) -> Tuned | None:
 
 def _settings(label: str, configuration: Configuration, rounds: int) -> str:
     """Returns all settings that affect the score of a point, as text."""
-    parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
     run = {"rounds": rounds, **configuration.run.model_dump(include={"precision"})}
     tune = configuration.tune.model_dump(exclude={"grid", "extend"})
-    return write_toml({**{name: part.model_dump() for name, part in parts.items()}, "run": run, "tune": tune})
+    return write_toml({**parts_of(configuration, label), "run": run, "tune": tune})
 
 
 def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[CompletedRuns, dict[str, Tuned]]:

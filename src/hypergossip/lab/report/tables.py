@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hypergossip.figures.histories import (
+    CONSERVED,
     COSTS,
     ERRORS,
     KNOWN_COLUMNS,
@@ -56,11 +57,11 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     Returns:
         Index "method". Columns: seeds, rounds, exchanges (where they differ from the rounds), samples and bytes_sent
         (both per agent), seconds (of all seeds together), metric with metric_low and metric_high, the terms of the
-        metric, upper_loss, and each observation of the problem with <observation>_tail. The low and high values are
-        the 10th and 90th percentile, or the smallest and the largest of fewer than ten seeds. Values are those of the
-        last round of each seed; a tail is the mean over the last fifth of the rounds. Where no history has a metric,
-        as in a game, the first observation takes its role and errors that are zero are omitted. A number is NaN where
-        a seed is not finite or a method has no such column.
+        metric, upper_loss, conserved (where a history has it), and each observation of the problem with
+        <observation>_tail. The low and high values are the 10th and 90th percentile, or the smallest and the largest of
+        fewer than ten seeds. Values are those of the last round of each seed; a tail is the mean over the last fifth of
+        the rounds. Where no history has a metric, as in a game, the first observation takes its role and errors that
+        are zero are omitted. A number is NaN where a seed is not finite or a method has no such column.
 
     Raises:
         ValueError: If there is no history, or one lacks a column.
@@ -68,6 +69,8 @@ def summary(histories: dict[str, pd.DataFrame]) -> pd.DataFrame:
     check(histories)
     first, own = leading(histories.values()), observations(histories.values())
     there = errors(histories.values(), seen=first != "metric") + ["upper_loss"] * (first == "metric")
+    if any(CONSERVED in history and any(history[CONSERVED].notna()) for history in histories.values()):
+        there.append(CONSERVED)
     costs = ["exchanges"] * (rounds_shown(histories.values()) == "exchanges") + ["samples", "bytes_sent", "seconds"]
     rows = {}
     for name, history in histories.items():
