@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from hypergossip.channels.arguments import choice, probability
+from hypergossip.channels.arguments import choice, flag, probability
 from hypergossip.channels.channel import Channel, LinkKeys, Signal, State, Vector
 from hypergossip.channels.layout import Layout
 
@@ -63,6 +63,7 @@ class Loss(Lossy):
 
     def __post_init__(self) -> None:
         probability(self, "probability")
+        flag(self, "symmetric")
         choice(self, "replace", REPLACEMENTS)
 
     @property
@@ -106,6 +107,7 @@ class GilbertElliott(Lossy):
             probability(self, name)
         if self.to_bad + self.to_good == 0:
             raise ValueError("GilbertElliott: to_bad and to_good are both 0, so that no link ever changes; use Loss.")
+        flag(self, "symmetric")
         choice(self, "replace", REPLACEMENTS)
 
     @property

@@ -72,7 +72,7 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
     sums = "trackers" if vectors.masses else "dual variables" if vectors.differences else ""
     refusal = next(_refusals(name, sums, vectors, channel, network), None)
     if refusal is not None:
-        raise ValueError(f"{refusal} Run without this check (check=False) to see it.")
+        raise ValueError(refusal)
     return _warnings(name, sums, channel) if sums else []
 
 

@@ -48,8 +48,7 @@ def _conserved(run: Run, carry: RunState) -> dict[str, np.ndarray]:
         warnings.warn(
             f"round {carry.round}: the sum over the network that {run.name} keeps at zero has grown to "
             f"{float(sizes.max()):.2g} (its terms to {float(scale.max()):.2g}). The channel changes it, and the agents "
-            "are going to a wrong point; see the column conserved, and put hg.channels.EdgeSums() before the channel "
-            "(docs/channels.md).",
+            "are going to a wrong point; see the column conserved, and docs/channels.md for the remedy.",
             ChannelWarning,
             stacklevel=4,
         )
