@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
+from hypergossip import channels
 from hypergossip.channels.requirements import ChannelWarning
 from hypergossip.channels.stack import read_channel
 from hypergossip.engines import Simulated
@@ -31,7 +32,33 @@ GTSGD = hg.GTSGD(**STEPS)
 DSGD = hg.DSGD(**STEPS)
 SLAM = hg.Slam(**STEPS, gamma=1.0, rho=RHO)
 TRACKED = hg.SlamTracked(upper_step=STEP, lower_step=LOWER_STEP, gamma=1.0, rho=RHO, adjoint_step=0.2)
+ENGINES = {"Debug": hg.Debug(), "Sharded": hg.Sharded(devices=3), "unequal blocks": hg.Sharded(devices=4)}
 METHODS = {"DIAMOND": DIAMOND, "GT-SGD": GTSGD, "SLAM": SLAM, "SlamTracked": TRACKED, "D-SGD": DSGD}
+
+
+CHANNELS = {
+    "loss": channels.Loss(0.3),
+    "one-sided loss": channels.Loss(0.3, symmetric=False, replace="own"),
+    "last value": channels.Loss(0.3, symmetric=False, replace="last"),
+    "renormalised": channels.Loss(0.3, symmetric=False, replace="renormalise"),
+    "bursts": channels.GilbertElliott(0.1, 0.4),
+    "one-sided bursts": channels.GilbertElliott(0.2, 0.4, 0.1, 0.9, symmetric=False, replace="last"),
+    "noise": channels.Noise(0.01),
+    "fading": channels.Fading(0.1, mean=0.9),
+    "pilot": channels.Fading(0.3, pilot=True),
+    "reciprocal": channels.Fading(0.3, pilot=True, reciprocal=True),
+    "delay": channels.Delay(2),
+    "same age": channels.Delay(1, own="same"),
+    "rounding": channels.Quantize(8),
+    "random rounding": channels.Quantize(6, rounding="stochastic"),
+    "lattice": channels.Quantize(16, width=0.01),
+    "copy": [channels.CommonCopy(), channels.Quantize(4)],
+    "largest": [channels.CommonCopy(0.3), channels.TopK(2)],
+    "random entries": [channels.CommonCopy(0.3), channels.RandomK(2)],
+    "lower level": [channels.CommonCopy(level="lower"), channels.Quantize(4)],
+    "edge sums": [channels.EdgeSums(), channels.Loss(0.3, symmetric=False)],
+    "edge sums, noise and delay": [channels.EdgeSums(), channels.Noise(0.01), channels.Delay(2)],
+}
 
 
 def problem(noise: float = 0.0, share: str = "upper", dimension: int = P) -> Any:
@@ -97,3 +124,14 @@ def is_law(measured: Any, law: Any) -> None:
     ratio, error = measured.mean() / law, measured.std(ddof=1) / np.sqrt(measured.size) / law
     assert error < 0.05 * ratio, f"the standard error is {error:.3f}"
     assert 0.8 < ratio < 1.25, f"measured / law = {ratio:.3f} +- {error:.3f}"
+
+
+def agree(method: Any, whole: Any, channel: Any, engine: Any, rounds: int) -> None:
+    """Asserts that an engine computes what `Simulated` does under a channel, to round-off, the links' state included."""
+    here, there = (run(method, whole, channel, rounds, engine=one) for one in (None, engine))
+    np.testing.assert_allclose(here.x, there.x, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(here.y, there.y, rtol=0, atol=1e-10)
+    for one, other in zip(here.saved.leaves, there.saved.leaves, strict=True):
+        np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=1e-8)
+    ideal = run(method, whole, None, rounds)
+    assert np.abs(ideal.x - here.x).max() > 1e-7

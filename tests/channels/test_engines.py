@@ -4,53 +4,24 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from channels.setting import AGENTS, DIAMOND, NETWORK, SLAM, TRACKED, problem, run
+from channels.setting import AGENTS, CHANNELS, DIAMOND, ENGINES, NETWORK, SLAM, TRACKED, agree, problem, run
 from hypergossip import channels
 from hypergossip.engines.links import Sender
 
-CHANNELS = {
-    "loss": channels.Loss(0.3),
-    "one-sided loss": channels.Loss(0.3, symmetric=False, replace="own"),
-    "last value": channels.Loss(0.3, symmetric=False, replace="last"),
-    "renormalised": channels.Loss(0.3, symmetric=False, replace="renormalise"),
-    "bursts": channels.GilbertElliott(0.1, 0.4),
-    "one-sided bursts": channels.GilbertElliott(0.2, 0.4, 0.1, 0.9, symmetric=False, replace="last"),
-    "noise": channels.Noise(0.01),
-    "fading": channels.Fading(0.1, mean=0.9),
-    "pilot": channels.Fading(0.3, pilot=True),
-    "reciprocal": channels.Fading(0.3, pilot=True, reciprocal=True),
-    "delay": channels.Delay(2),
-    "same age": channels.Delay(1, own="same"),
-    "rounding": channels.Quantize(8),
-    "random rounding": channels.Quantize(6, rounding="stochastic"),
-    "lattice": channels.Quantize(16, width=0.01),
-    "copy": [channels.CommonCopy(), channels.Quantize(4)],
-    "largest": [channels.CommonCopy(0.3), channels.TopK(2)],
-    "random entries": [channels.CommonCopy(0.3), channels.RandomK(2)],
-    "lower level": [channels.CommonCopy(level="lower"), channels.Quantize(4)],
-    "edge sums": [channels.EdgeSums(), channels.Loss(0.3, symmetric=False)],
-    "edge sums, noise and delay": [channels.EdgeSums(), channels.Noise(0.01), channels.Delay(2)],
-}
-ENGINES = {"Debug": hg.Debug(), "Sharded": hg.Sharded(devices=3), "unequal blocks": hg.Sharded(devices=4)}
-PAIRS = [("Debug", name) for name in CHANNELS] + [
-    (engine, name)
-    for engine in ("Sharded", "unequal blocks")
-    for name in ("one-sided loss", "bursts", "reciprocal", "lower level", "edge sums, noise and delay")
+PAIRS = [
+    ("Debug", "one-sided bursts"),
+    ("Debug", "edge sums, noise and delay"),
+    ("Sharded", "reciprocal"),
+    ("Sharded", "edge sums, noise and delay"),
+    ("unequal blocks", "one-sided loss"),
+    ("unequal blocks", "lower level"),
 ]
 
 
 @pytest.mark.parametrize(("engine", "name"), PAIRS)
 def test_engines_agree(engine, name):
-    """After 50 rounds with gradient noise, to round-off; `Debug` runs fewer rounds of all but two channels."""
-    rounds = 50 if engine != "Debug" or name in ("edge sums", "copy") else 6
-    whole = problem(noise=0.1, share="both")
-    here, there = (run(TRACKED, whole, CHANNELS[name], rounds, engine=one) for one in (None, ENGINES[engine]))
-    np.testing.assert_allclose(here.x, there.x, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(here.y, there.y, rtol=0, atol=1e-10)
-    for one, other in zip(here.saved.leaves, there.saved.leaves, strict=True):
-        np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=1e-9)
-    ideal = run(TRACKED, whole, None, rounds)
-    assert np.abs(ideal.x - here.x).max() > 1e-6
+    """Some channels and rounds; test_every_channel_on_engines.py has all of them."""
+    agree(TRACKED, problem(noise=0.1, share="both"), CHANNELS[name], ENGINES[engine], 3 if engine == "Debug" else 50)
 
 
 @pytest.mark.parametrize("name", CHANNELS)
