@@ -17,7 +17,7 @@ def probability(part: Any, name: str) -> None:
         raise ValueError(f"{type(part).__name__}: {name} is {value!r}; give a probability from 0 to 1.")
 
 
-def number(part: Any, name: str, least: float | None = None, above: float | None = None) -> float:
+def number(part: Any, name: str, least: float | int | None = None, above: float | int | None = None) -> float:
     """Returns an argument, or raises ValueError unless it is a finite number in its range.
 
     Args:

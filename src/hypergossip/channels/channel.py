@@ -104,8 +104,12 @@ class Channel:
         """
         return signal, state
 
-    def added(self, state: State) -> Vector | None:
-        """Returns the sum of what a link has added so far, before weighting, or None if it does not depend on it."""
+    def added(self, state: State) -> Float[Array, "degree entries"] | None:
+        """Returns the sum of what each of an agent's links has added so far, before weighting, or None if unknown.
+
+        Args:
+            state: The state of the links, leaves (degree, ...).
+        """
         return None
 
     def message_bits(self, bits: tuple[int, ...], layout: Layout) -> tuple[int, ...]:

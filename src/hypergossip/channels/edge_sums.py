@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from hypergossip.channels.channel import Channel, Message, Signal, State, Vector
 from hypergossip.channels.layout import Layout
@@ -39,8 +40,8 @@ class EdgeSums(Channel):
         difference = jnp.where(signal.arrived, signal.theirs - signal.own, state)
         return Signal(difference - state, jnp.zeros_like(state), signal.arrived), difference
 
-    def added(self, state: State) -> Vector | None:
-        """Returns the difference of the two sums at the last arrival: all that the link has added."""
+    def added(self, state: State) -> Float[Array, "degree entries"] | None:
+        """Returns the differences of the two sums at the last arrival: all that the links have added."""
         return state
 
     def message_bits(self, bits: tuple[int, ...], layout: Layout) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ class ArraySession(ABC):
         if channel is None:
             return None
         if self._conserved is None:
-            kept = jax.eval_shape(job.algorithm.conserved, state.agents)
+            kept = jax.eval_shape(jax.vmap(jax.vmap(job.algorithm.conserved)), state.agents)
             if not jax.tree.leaves(kept):
                 return None
             shapes = job.problem.agent_shapes()

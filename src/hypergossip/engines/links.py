@@ -162,21 +162,24 @@ def conserved(
 
     def run(algorithm: Algorithm, state: Linked) -> tuple[Any, Any]:
         terms = jax.vmap(lambda state, weights: _term(algorithm, spaces, channel, shapes, state, weights))
-        found = terms(state, weights)
-        return jnp.linalg.norm(found.sum(axis=0)), jnp.linalg.norm(found)
+        own, under_way = terms(state, weights)
+        return jnp.linalg.norm((own - under_way).sum(axis=0)), jnp.linalg.norm(own)
 
     return jax.vmap(run, (0 if swept else None, 0))(algorithm, state)
 
 
-def _term(algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any) -> Any:
-    """Returns an agent's term of the sum, a flat vector, without what its links have added and a neighbour has not.
+def _term(
+    algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any
+) -> tuple[Any, Any]:
+    """Returns an agent's term of the sum, and the part of it that its links have added, flat vectors.
 
-    That effect is the derivative of a round in the direction of what the links have added.
+    What the links have added cancels over the network, except for what is under way. Their part is the derivative of a
+    round in the direction of what they have added.
     """
     own = _flat(algorithm.conserved(state.agents))
     added = [channel.added(links, weights) for links in state.links]
     if any(sums is None for sums in added):
-        return own
+        return own, jnp.zeros_like(own)
     oracles = ShapesOnly(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
 
     def after_a_round(scale: Any) -> Any:
@@ -186,7 +189,7 @@ def _term(algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, sta
         return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, state.agents, key)[0]))
 
     zero = jnp.zeros((), own.dtype)
-    return own - jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
+    return own, jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
 
 
 def _flat(tree: Any) -> Any:
