@@ -126,12 +126,12 @@ def is_law(measured: Any, law: Any) -> None:
     assert 0.8 < ratio < 1.25, f"measured / law = {ratio:.3f} +- {error:.3f}"
 
 
-def agree(method: Any, whole: Any, channel: Any, engine: Any, rounds: int) -> None:
-    """Asserts that an engine computes what `Simulated` does under a channel, to round-off, the links' state included."""
-    here, there = (run(method, whole, channel, rounds, engine=one) for one in (None, engine))
+def agree(method: Any, whole: Any, channel: Any, engine: Any, rounds: int, network: Any = NETWORK) -> None:
+    """Asserts that an engine computes what `Simulated` does under a channel to round-off, with the links' state."""
+    here, there = (run(method, whole, channel, rounds, network, engine=one) for one in (None, engine))
     np.testing.assert_allclose(here.x, there.x, rtol=0, atol=1e-10)
     np.testing.assert_allclose(here.y, there.y, rtol=0, atol=1e-10)
     for one, other in zip(here.saved.leaves, there.saved.leaves, strict=True):
         np.testing.assert_allclose(one.astype(float), other.astype(float), rtol=0, atol=1e-8)
-    ideal = run(method, whole, None, rounds)
-    assert np.abs(ideal.x - here.x).max() > 1e-7
+    ideal = run(method, whole, None, rounds, network)
+    assert max(np.abs(ideal.x - here.x).max(), np.abs(ideal.y - here.y).max()) > 1e-7

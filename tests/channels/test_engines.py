@@ -9,7 +9,6 @@ from hypergossip import channels
 from hypergossip.engines.links import Sender
 
 PAIRS = [
-    ("Debug", "one-sided bursts"),
     ("Debug", "edge sums, noise and delay"),
     ("Sharded", "reciprocal"),
     ("Sharded", "edge sums, noise and delay"),

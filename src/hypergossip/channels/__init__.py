@@ -7,6 +7,7 @@ from hypergossip.channels.edge_sums import EdgeSums
 from hypergossip.channels.fading import Fading
 from hypergossip.channels.loss import GilbertElliott, Loss
 from hypergossip.channels.noise import Noise
+from hypergossip.channels.privacy import PrivacyNoise, messages_in_a_round, noise_multiplier_for
 
 __all__ = [
     "CommonCopy",
@@ -16,7 +17,10 @@ __all__ = [
     "GilbertElliott",
     "Loss",
     "Noise",
+    "PrivacyNoise",
     "Quantize",
     "RandomK",
     "TopK",
+    "messages_in_a_round",
+    "noise_multiplier_for",
 ]

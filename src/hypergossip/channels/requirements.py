@@ -17,6 +17,7 @@ from hypergossip.channels.edge_sums import EdgeSums
 from hypergossip.channels.fading import Fading
 from hypergossip.channels.loss import Lossy
 from hypergossip.channels.noise import Noise
+from hypergossip.channels.privacy import PrivacyNoise
 from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.messages import Message
@@ -32,14 +33,21 @@ class ChannelWarning(UserWarning):
 
 
 def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
-    """Raises ValueError if a channel with a state meets a method that sends messages in a loop.
+    """Raises ValueError if a channel meets a method that sends messages in a loop, and cannot treat them one by one.
 
     Args:
         channel: The channel, or None.
         messages: The messages of a round.
     """
-    if channel is not None and not channel.stateless and any(message.times > 1 for message in messages):
+    repeated = [message for message in messages if message.times > 1]
+    if channel is not None and not channel.stateless and repeated:
         raise ValueError(f"the channel {channel}: {INSIDE}.")
+    private = channel is not None and any(isinstance(part, PrivacyNoise) for part in channel.stages)
+    if private and not all(message.numbered for message in repeated):
+        raise ValueError(
+            f"the channel {channel}: mix is called in a loop without the number of the call, so all messages of the "
+            "loop have the same noise and their differences are not private; pass the iteration k as mix(..., call=k)."
+        )
 
 
 def check_calls(error: Exception, name: str) -> None:
@@ -83,11 +91,16 @@ def check_order(channel: Stack) -> None:
         channel: The channel.
     """
     stages = channel.stages
-    for kind in (EdgeSums, CommonCopy):
+    for kind in (EdgeSums, CommonCopy, PrivacyNoise):
         if sum(isinstance(part, kind) for part in stages) > 1:
             raise ValueError(f"channel: there are several {kind.__name__}; give one.")
-    if any(isinstance(part, EdgeSums) for part in stages[1:]):
-        raise ValueError("channel: EdgeSums sums the agent's own vectors, so it must be the first stage.")
+    if behind := [part for part in stages[1:] if isinstance(part, PrivacyNoise)]:
+        raise ValueError(f"channel: {_not_first(stages[0])}; put {behind[0]!r} before it, as the first stage.")
+    private = isinstance(stages[0], PrivacyNoise)
+    if any(isinstance(part, EdgeSums) for part in stages[2 if private else 1 :]):
+        raise ValueError(
+            "channel: EdgeSums sums what the agent sends, so it must be the first stage, or follow PrivacyNoise."
+        )
     if alone := [part for part in stages if isinstance(part, TopK | RandomK)]:
         raise ValueError(
             f"channel: {alone[0]!r} sends a few entries, and a receiver would use zero for the others; put "
@@ -98,6 +111,21 @@ def check_order(channel: Stack) -> None:
             "channel: EdgeSums makes up for a lost message with the next one, so nothing else may replace it; give "
             'Loss and GilbertElliott replace="own".'
         )
+
+
+def _not_first(first: Channel) -> str:
+    """Returns why a stage cannot stand before PrivacyNoise."""
+    if isinstance(first, EdgeSums):
+        return (
+            "PrivacyNoise would clip the running sums of EdgeSums, which grow from round to round, so that soon only "
+            "their direction would arrive"
+        )
+    if isinstance(first, CommonCopy):
+        return (
+            "PrivacyNoise would change the differences that CommonCopy sends, so that sender and receiver would hold "
+            "different copies"
+        )
+    return f"PrivacyNoise acts on the agent's own vectors, but {first!r} stands before it"
 
 
 def _has_sums(stages: Sequence[Channel]) -> bool:

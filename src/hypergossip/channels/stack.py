@@ -195,7 +195,7 @@ def read_channel(channel: Any) -> Stack | None:
         last = stages[-1] if stages else None
         if isinstance(part, Coding) and isinstance(last, CommonCopy):
             stages[-1] = replace(last, codings=(*last.codings, part))
-        elif isinstance(part, Delay) and isinstance(stages[0] if stages else None, EdgeSums):
+        elif isinstance(part, Delay) and any(isinstance(before, EdgeSums) for before in stages):
             stages.append(replace(part, own="same"))  # a sum is compared with the own sum of the same round
         else:
             stages.append(part)

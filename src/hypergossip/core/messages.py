@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, jaxpr_as_fun
 
 from hypergossip.core.algorithm import Algorithm, Count, Lower, Mix, Oracles, Sample, Upper, Vector
@@ -29,12 +30,14 @@ class Message(NamedTuple):
         lower: The number of entries of the lower level.
         dtype: Their type.
         times: How often a round sends such a message, for example in a loop.
+        numbered: Whether the messages of a loop have different numbers (`call`), which are not known here.
     """
 
     upper: int
     lower: int
     dtype: Any
     times: int = 1
+    numbered: bool = False
 
     @property
     def bytes(self) -> int:
@@ -108,7 +111,7 @@ def messages_by_running(
     """
     found: list[Message] = []
 
-    def keep(buffer: Vector, entries: tuple[int, int]) -> Vector:
+    def keep(buffer: Vector, entries: tuple[int, int], call: Count) -> Vector:
         found.append(Message(*entries, dtype=buffer.dtype))
         return buffer
 
@@ -150,16 +153,16 @@ def _step(algorithm: Algorithm, agent: Any, mix: Mix, x: Any, y: Any, key: Sampl
     return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
 
 
-def _mark(buffer: Vector, entries: tuple[int, int]) -> Vector:
-    return MIX.bind(buffer, entries=entries)
+def _mark(buffer: Vector, entries: tuple[int, int], call: Count) -> Vector:
+    return MIX.bind(buffer, entries=entries, numbered=isinstance(call, Tracer))
 
 
-def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int]], Vector]) -> Mix:
-    """Makes a `mix` whose `send` receives the buffer and its number of entries of each level."""
+def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int], Count], Vector]) -> Mix:
+    """Makes a `mix` whose `send` receives the buffer, its numbers of entries and the number of the call."""
 
     def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
-        through = mix_through(spaces, lambda buffer, call: send(buffer, (counts[0], counts[1])))
+        through = mix_through(spaces, lambda buffer, call: send(buffer, (counts[0], counts[1]), call))
         return through(upper=upper, lower=lower, call=call)
 
     return mix
@@ -173,7 +176,7 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     """Returns the messages of one equation of a traced step."""
     if eqn.primitive is MIX:
         buffer: Any = eqn.invars[0].aval
-        return [Message(*eqn.params["entries"], dtype=buffer.dtype)]
+        return [Message(*eqn.params["entries"], dtype=buffer.dtype, numbered=eqn.params["numbered"])]
     parts = [_sent(inner) for inner in _inside(eqn)]
     if not any(parts):
         return []

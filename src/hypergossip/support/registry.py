@@ -66,6 +66,7 @@ _BUILT_IN = {
         "random_k": "hypergossip.channels:RandomK",
         "common_copy": "hypergossip.channels:CommonCopy",
         "edge_sums": "hypergossip.channels:EdgeSums",
+        "privacy_noise": "hypergossip.channels:PrivacyNoise",
     },
 }
 KINDS = (*_FOLDERS, *_BUILT_IN)
