@@ -56,6 +56,7 @@ CHANNELS = {
     "largest": [channels.CommonCopy(0.3), channels.TopK(2)],
     "random entries": [channels.CommonCopy(0.3), channels.RandomK(2)],
     "lower level": [channels.CommonCopy(level="lower"), channels.Quantize(4)],
+    "privacy": channels.PrivacyNoise(5.0, 0.001),
     "edge sums": [channels.EdgeSums(), channels.Loss(0.3, symmetric=False)],
     "edge sums, noise and delay": [channels.EdgeSums(), channels.Noise(0.01), channels.Delay(2)],
 }

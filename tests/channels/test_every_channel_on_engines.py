@@ -1,4 +1,4 @@
-"""Engines agree after 50 rounds under every channel; nine agents on three devices, and on four, with one agent twice."""
+"""Engines agree after 50 rounds under every channel; nine agents on three devices, and unequally on four."""
 
 import pytest
 

@@ -79,7 +79,10 @@ def test_equal_messages_change_nothing_however_long_the_vectors():
     here = Neighbourhood(jnp.uint32(0), jnp.array([1, 2], jnp.uint32), jnp.array([0.3, 0.2]))
     stack, vector = Stack((PrivacyNoise(1.0, 2.0),)), 100 * jnp.arange(1.0, 6.0)
     state = stack.initial(5, jnp.float64, LAYOUT, 2)
-    mixed, _ = stack.average(vector, LAYOUT, state, jax.random.key(3), here, lambda v: jnp.stack([v, v]))
+    key = jax.random.key(3)
+    message, state = stack.encode(vector, LAYOUT, state, key, here)
+    theirs = jnp.stack([message.vector, message.vector])
+    mixed, _ = stack.combine(vector, message.own, theirs, LAYOUT, state, key, here)
     np.testing.assert_array_equal(mixed, vector)
     assert stack.message_bytes(LAYOUT) == 5 * 8
 
@@ -93,7 +96,7 @@ def test_clipping_and_noise_change_no_conserved_sum(algorithm, clip):
 
 
 STACKS = {
-    "alone": ([PrivacyNoise(5.0, 0.01)], 50),
+    "alone": ([PrivacyNoise(5.0, 0.01)], 6),
     "coded": ([PrivacyNoise(5, 0.01), CommonCopy(0.5), TopK(3)], 6),
     "lossy": ([PrivacyNoise(5.0, 0.01), EdgeSums(), Delay(1), Loss(0.2, symmetric=False)], 6),
 }

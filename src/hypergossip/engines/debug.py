@@ -149,7 +149,7 @@ def _round(
                 exchange = lambda vector: send((MIX, vector))
                 sender = Sender(links.channel, before.links, of_round, _entry(links.here, i), exchange)
                 after, cost = algorithm.step(oracles, mix_by(spaces, sender.send), number, before.agents, agents_key)
-                after = Linked(after, tuple(sender.links))
+                after = Linked(after, sender.links)
             _checked_finite(after, f"{where}, {name(i)}")
             return after, cost
 

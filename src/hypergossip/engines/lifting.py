@@ -128,7 +128,7 @@ def run_rounds(
             of_round = hashed(channel_key(key), round, np.uint32(0))
             sender = Sender(channel, state.links, of_round, here, lambda vector: exchanged(placed.mixing, vector))
             after, cost = program(oracles, mix_by(spaces, sender.send), identity, state.agents, round)
-            return Linked(after, tuple(sender.links)), cost
+            return Linked(after, sender.links), cost
 
         network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None, 0))
 

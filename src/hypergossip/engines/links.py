@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.channels.layout import Layout, layout_of, layouts
+from hypergossip.channels.requirements import INSIDE
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
 from hypergossip.core.algorithm import Algorithm, Mix
 from hypergossip.core.messages import Message, Spaces, mix_through
@@ -88,8 +89,13 @@ class Sender:
             here: The agent and its links.
             exchange: Sends a vector to the neighbours and returns theirs.
         """
-        self.links, self._sent = list(links), 0
+        self._links, self._sent, self._messages = list(links), 0, len(links)
         self._channel, self._key, self._here, self._exchange = channel, key, here, exchange
+
+    @property
+    def links(self) -> tuple[LinkState, ...]:
+        """The state of the agent's links, one for each message of a round."""
+        return tuple(self._links[: self._messages])
 
     def send(self, vector: Any, call: Any, layout: Layout) -> Any:
         """Returns the average of the next message.
@@ -98,16 +104,23 @@ class Sender:
             vector: The message.
             call: The number of the call that the algorithm gives.
             layout: The vectors of the message.
+
+        Raises:
+            ValueError: If a channel with a state meets a message inside a branch.
         """
         place, self._sent = self._sent, self._sent + 1
+        if place >= len(self._links):  # both branches of a condition are traced, though only one of them sends
+            if not self._channel.stateless:
+                raise ValueError(f"the channel {self._channel}: {INSIDE}.")
+            self._links.append(self._links[0])
         key = jax.random.fold_in(jax.random.fold_in(self._key, place), call)
-        channel, here, links = self._channel, self._here, self.links[place]
+        channel, here, links = self._channel, self._here, self._links[place]
         # Compiled under `Debug`, too: these are not the user's functions, and take much longer without compilation.
         with jax.disable_jit(False):
             message, links = _encode(channel, vector, layout, links, key, here)
         theirs = self._exchange(message.vector)
         with jax.disable_jit(False):
-            mixed, self.links[place] = _combine(channel, vector, message.own, theirs, layout, links, key, here)
+            mixed, self._links[place] = _combine(channel, vector, message.own, theirs, layout, links, key, here)
         return mixed
 
 

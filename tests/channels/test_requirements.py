@@ -1,0 +1,149 @@
+"""Which channels are refused, and for what reason; which run with one warning; and that a growing sum is reported."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hypergossip as hg
+from channels.setting import DIAMOND, DSGD, GTSGD, NETWORK, SLAM, problem, run
+from hypergossip import channels
+from hypergossip.channels.requirements import ChannelWarning, check_channel
+from hypergossip.channels.stack import read_channel
+from hypergossip.core.declarations import register
+from refusals import refused
+
+ONE_SIDED = channels.Loss(0.2, symmetric=False)
+NEGATIVE = hg.networks.erdos_renyi(9, 0.3, seed=1, weights="fastest")
+
+
+def solved(method, channel, network=NETWORK, **more):
+    return hg.solve(method, problem(), network, rounds=20, channel=channel, progress=False, measure=False, **more)
+
+
+@pytest.mark.parametrize(
+    ("method", "channel", "reason"),
+    [
+        (DSGD, [channels.CommonCopy(), channels.Quantize(4), channels.Loss(0.1)], "reliable link"),
+        (DSGD, [channels.CommonCopy(), channels.Noise(0.1)], "reliable link"),
+        (DIAMOND, channels.Fading(0.1), "pilot"),
+        (SLAM, channels.Fading(0.1, mean=0.9), "pilot"),
+        (SLAM, channels.Delay(1), "different ages"),
+        (DSGD, channels.TopK(2), "CommonCopy"),
+        (DSGD, [channels.Loss(0.1), channels.EdgeSums()], "first stage"),
+        (DSGD, [channels.EdgeSums(), channels.EdgeSums()], "several EdgeSums"),
+        (DSGD, [channels.EdgeSums(), channels.Loss(0.1, replace="last")], 'replace="own"'),
+    ],
+    ids=str,
+)
+def test_combinations_that_cannot_work_are_refused_with_the_reason(method, channel, reason):
+    refused(lambda: solved(method, channel), [reason])
+    found = run(method, problem(), channel, 20)  # without the check it runs
+    assert found.rounds == 20
+
+
+def test_delay_with_negative_weights_is_refused():
+    assert NEGATIVE.mixing.data.min() < 0
+    refused(lambda: solved(DIAMOND, channels.Delay(1), NEGATIVE), ["negative"])
+    assert check_channel("DSGD", DSGD, read_channel(channels.Delay(1)), NETWORK) == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "remedy"),
+    [
+        (ONE_SIDED, "EdgeSums"),
+        (channels.GilbertElliott(0.1, 0.4, symmetric=False), "EdgeSums"),
+        (channels.Loss(0.2, replace="last"), "EdgeSums"),
+        (channels.Noise(0.01), "EdgeSums"),
+        (channels.Fading(0.1, pilot=True), "EdgeSums"),
+        (channels.Quantize(8), "CommonCopy"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_the_long_run_has_one_warning(channel, remedy):
+    for method in (DIAMOND, GTSGD, SLAM):
+        found = check_channel("A method", method, read_channel(channel), NETWORK)
+        assert len(found) == 1
+        assert remedy in found[0]
+    assert check_channel("DSGD", DSGD, read_channel(channel), NETWORK) == []
+    before = channels.CommonCopy() if remedy == "CommonCopy" else channels.EdgeSums()
+    if not (isinstance(channel, channels.Loss) and channel.replace == "last"):
+        assert check_channel("Diamond", DIAMOND, read_channel([before, channel]), NETWORK) == []
+
+
+def test_the_warning_comes_before_the_run():
+    with pytest.warns(ChannelWarning) as found:
+        solved(DIAMOND, ONE_SIDED)
+    assert "EdgeSums" in str(found[0].message)
+
+
+def test_a_sum_that_grows_is_reported_once():
+    with pytest.warns(ChannelWarning, match="has grown") as found:
+        solved(GTSGD, ONE_SIDED, check=False, observe_every=2)
+    assert len(found) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = solved(GTSGD, [channels.EdgeSums(), ONE_SIDED], observe_every=2).history
+    assert history["conserved"].max() < 1e-12
+
+
+def test_the_column_is_there_only_where_a_sum_is_conserved_under_a_channel():
+    assert "conserved" not in run(DSGD, problem(), channels.Loss(0.1), 2).history
+    assert "conserved" not in run(DIAMOND, problem(), None, 2).history
+    assert "conserved" in run(DIAMOND, problem(), channels.Loss(0.1), 2).history
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: channels.Loss(1.5), "probability from 0 to 1"),
+        (lambda: channels.Loss(float("nan")), "give a number"),
+        (lambda: channels.Loss(0.1, replace="zero"), "choose one of"),
+        (lambda: channels.GilbertElliott(0, 0), "never changes|no link ever changes"),
+        (lambda: channels.Noise(-1), "at least 0"),
+        (lambda: channels.Fading(0.1, mean=0), "above 0"),
+        (lambda: channels.Delay(-1), "at least 0"),
+        (lambda: channels.Delay(1, own="old"), "choose one of"),
+        (lambda: channels.Quantize(0), "from 1 to 32"),
+        (lambda: channels.Quantize(8, rounding="up"), "choose one of"),
+        (lambda: channels.TopK(0), "at least 1"),
+        (lambda: channels.CommonCopy(1.5), "at most 1"),
+        (lambda: channels.CommonCopy(level="both"), "choose one of"),
+        (lambda: read_channel("loss"), "not a stage"),
+        (lambda: read_channel([channels.Loss(0.1), 3]), "not a stage"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@register
+class Looping(hg.DSGD):
+    """Averages x three times in a loop."""
+
+    def step(self, agent, mix, round, state, key):
+        state, cost = super().step(agent, mix, round, state, key)
+        return state._replace(x=jax.lax.fori_loop(1, 3, lambda k, x: mix(upper=x, call=k), state.x)), cost
+
+
+@register
+class Branching(hg.DSGD):
+    """Averages x inside a branch, whose alternative sends the same."""
+
+    def step(self, agent, mix, round, state, key):
+        state, cost = super().step(agent, mix, round, state, key)
+        x = jax.lax.cond(round > 3, lambda: mix(upper=state.x), lambda: mix(upper=jnp.zeros_like(state.x)))
+        return state._replace(x=x), cost
+
+
+def test_a_channel_with_a_state_needs_messages_outside_loops_and_branches():
+    steps = {"upper_step": 0.05, "lower_step": 0.3, "hypergradient": hg.Exact()}
+    loop = Looping(**steps)
+    refused(lambda: solved(loop, channels.Delay(1)), ["loop"])
+    assert np.isfinite(run(loop, problem(), channels.Loss(0.1), 5).x).all()  # without a state it works
+    branches = Branching(**steps)
+    refused(lambda: solved(branches, channels.Delay(1)), ["branch"])
+    assert np.isfinite(run(branches, problem(), channels.Loss(0.1), 5).x).all()
