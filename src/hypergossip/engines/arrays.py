@@ -15,6 +15,7 @@ from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed
 from hypergossip.engines.links import Linked, conserved, initial_links
 from hypergossip.engines.mixing import neighbour_lists
+from hypergossip.support.compilation import compiled
 
 
 class Points(NamedTuple):
@@ -86,7 +87,7 @@ class ArraySession(ABC):
                 return None
             shapes = job.problem.agent_shapes()
             weights = neighbour_lists(job.network.mixing).weights.T
-            self._conserved = jax.jit(
+            self._conserved = compiled()(
                 lambda algorithm, state: conserved(algorithm, job.swept, self.spaces, channel, shapes, state, weights)
             )
         return self.to_host(self._conserved(job.algorithm, state))
