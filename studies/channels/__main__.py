@@ -50,7 +50,7 @@ def ends(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     """Returns method -> the last round, the number of seeds, and median, low and high of the distance there."""
     rows = {}
     for name, (rounds, values) in found.items():
-        last = np.where(np.isfinite(values[-1]), np.minimum(values[-1], 1e300), 1e300)
+        last = np.minimum(values[-1], 1e300)  # JSON has no infinity
         rows[name] = [int(rounds[-1]), values.shape[1], *(float(f"{float(one):.3g}") for one in spread(last))]
     return rows
 
@@ -97,7 +97,7 @@ def others(quick: bool) -> dict[str, Any]:
     if not quick:
         numbers["laws"] = limits()
         numbers["precision"] = {str(bits): costs.precision(bits) for bits in (32, 64)}
-        numbers |= {"high_loss": costs.high_loss(), "late_slam": costs.late_slam(), "walks": costs.walks()}
+        numbers |= {"high_loss": costs.high_loss(), "late": costs.late(), "walks": costs.walks()}
     return numbers
 
 

@@ -106,7 +106,7 @@ CASES = {
     ),
     "rounding": Case(
         {
-            "range": Panel("8 bits of the vector's range", (Quantize(8),), random=False),
+            "range": Panel("8 bits of the vector's range", (Quantize(8),), random=False, limits=(1e-7, 1e1)),
             "lattice": Panel("fixed lattice 0.01, random rounding", (_LATTICE,), limits=NEAR),
             "copy": Panel("remedy: CommonCopy, 8 bits of the range", (CommonCopy(), Quantize(8)), random=False),
         },
@@ -143,6 +143,8 @@ OTHERS = {
     "EdgeSums, Delay(3)": Panel("", (EdgeSums(), Delay(3)), random=False),
     'Quantize(8, rounding="stochastic")': Panel("", (Quantize(8, rounding="stochastic"),)),
     "CommonCopy, lattice 0.01": Panel("", (CommonCopy(), _LATTICE)),
+    "EdgeSums, lattice 0.01": Panel("", (EdgeSums(), _LATTICE)),
+    "EdgeSums, Quantize(8)": Panel("", (EdgeSums(), Quantize(8)), random=False),
 }
 
 

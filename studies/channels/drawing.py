@@ -97,6 +97,7 @@ def _law(axes: Axes, law: Law) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     kept = np.concatenate([v[law.x >= 0.04 * law.x[-1]] for v in law.measured.values()])
     axes.set_ylim(0.3 * kept[kept > 0].min(), 4 * kept.max())
+    axes.set_xlim(0 if not points else 0.5, 1.015 * law.x[-1] if not points else law.x[-1] + 0.5)
     axes.set_title(law.title)
     axes.set_xlabel(law.x_label)
     axes.set_ylabel(law.y_label)

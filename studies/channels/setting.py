@@ -69,11 +69,21 @@ class Trace(NamedTuple):
     bytes_sent: float
 
     def distances(self, whole: Any) -> np.ndarray:
-        """Returns the mean over the agents of |x_i - x*|^2, (looks, seeds)."""
-        return ((self.x - optimum(whole)) ** 2).sum(axis=-1).mean(axis=-1)
+        """Returns the mean over the agents of |x_i - x*|^2, (looks, seeds); infinite where a run has diverged."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = ((self.x - optimum(whole)) ** 2).sum(axis=-1).mean(axis=-1)
+        return np.where(np.isfinite(found), found, np.inf)
 
 
-def trace(method: Any, whole: Any, channel: Any, looks: Sequence[int], seeds: int = 1, sums: bool = False) -> Trace:
+def trace(
+    method: Any,
+    whole: Any,
+    channel: Any,
+    looks: Sequence[int],
+    seeds: int = 1,
+    sums: bool = False,
+    network: Any = NETWORK,
+) -> Trace:
     """Runs a method under a channel, whether or not `solve` would refuse or warn of the combination.
 
     Args:
@@ -83,8 +93,9 @@ def trace(method: Any, whole: Any, channel: Any, looks: Sequence[int], seeds: in
         looks: The rounds that are observed, increasing.
         seeds: The number of runs, side by side.
         sums: Whether the conserved sum is measured as well.
+        network: The network.
     """
-    opened, carry = _begun(method, whole, channel, seeds)
+    opened, carry = _begun(method, whole, channel, seeds, network)
     state, done, points, sizes = carry.state, 0, [], []
     for look in map(int, looks):
         if look > done:
@@ -107,7 +118,7 @@ def states(method: Any, whole: Any, channel: Any, rounds: int, seeds: int) -> It
         rounds: The number of rounds.
         seeds: The number of runs, side by side.
     """
-    opened, carry = _begun(method, whole, channel, seeds)
+    opened, carry = _begun(method, whole, channel, seeds, NETWORK)
     state = carry.state
     yield jax.tree.map(np.asarray, _agents(state))
     for round in range(rounds):
@@ -133,9 +144,9 @@ def single_level(noise: float = 0.0) -> Any:
     return whole
 
 
-def _begun(method: Any, whole: Any, channel: Any, seeds: int) -> Any:
+def _begun(method: Any, whole: Any, channel: Any, seeds: int, network: Any) -> Any:
     numbers, stack = np.arange(seeds), read_channel(channel)
-    return begin(hg.Simulated(), method, False, whole, NETWORK, numbers, seeds, measure=False, channel=stack)
+    return begin(hg.Simulated(), method, False, whole, network, numbers, seeds, measure=False, channel=stack)
 
 
 def _agents(state: Any) -> Any:
