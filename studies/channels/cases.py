@@ -107,7 +107,7 @@ CASES = {
     "rounding": Case(
         {
             "range": Panel("8 bits of the vector's range", (Quantize(8),), random=False, limits=(1e-7, 1e1)),
-            "lattice": Panel("fixed lattice 0.01, random rounding", (_LATTICE,), limits=NEAR),
+            "lattice": Panel("fixed lattice 0.01, random rounding", (_LATTICE,), limits=(1e-7, 1e1)),
             "copy": Panel("remedy: CommonCopy, 8 bits of the range", (CommonCopy(), Quantize(8)), random=False),
         },
         law="lattice",
@@ -116,7 +116,7 @@ CASES = {
         {
             "bits8": Panel("CommonCopy, 8 bits", (CommonCopy(), Quantize(8)), False, 20, 8000),
             "bits4": Panel("CommonCopy, 4 bits", (CommonCopy(), Quantize(4)), False, 20, 8000),
-            "top4": Panel("CommonCopy(0.2), largest 4 of 20", (CommonCopy(0.2), TopK(4)), False, 20, 8000),
+            "top4": Panel("CommonCopy(0.2), TopK(4)", (CommonCopy(0.2), TopK(4)), False, 20, 8000),
         },
         columns=3,
     ),

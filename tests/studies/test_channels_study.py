@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 from studies.channels import tables
-from studies.channels.__main__ import case
 from studies.channels.cases import CASES, looks
+from studies.channels.measuring import case
 from studies.channels.setting import METHODS, problem, trace
 
 ROOT = Path(__file__).parents[2]
