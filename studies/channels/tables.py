@@ -36,6 +36,7 @@ ROWS = {
     "`EdgeSums()`, `Quantize(8)`": ("others", "EdgeSums, Quantize(8)"),
     "`CommonCopy()`, `Quantize(8)`": ("rounding", "copy"),
 }
+WHAT = {"SLAM, k = 1": "SLAM with k = 1:", "stochastic": "random rounding", "nearest": "rounding to nearest"}
 LAWS = ("noise", "loss_one_sided", "delay", "rounding", "others")
 
 
@@ -63,6 +64,7 @@ def laws(numbers: dict[str, Any]) -> str:
             name, _, what = label.partition(", ")
             if "error" not in label:
                 shown = f"{ratio:.2f} ± {error:.2f}" if error else f"{ratio:.4f}"
+                what = WHAT.get(what, what)
                 found.setdefault(name, []).append(f"{what} {shown}")
     lines = ["| law | measured / derived |", "|---|---|"]
     return "\n".join(
