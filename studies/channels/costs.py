@@ -27,7 +27,7 @@ def to_accuracy() -> tuple[dict[str, Any], dict[str, Any]]:
             found = trace(METHODS[method], whole, channel, looks)
             distances = found.distances(whole)[:, 0]
             lines.setdefault(method, {})[code] = (looks * found.bytes_sent, distances)
-            row = {"bytes_a_round": found.bytes_sent, "end": float(distances[-1])}
+            row: dict[str, Any] = {"bytes_a_round": found.bytes_sent, "end": float(distances[-1])}
             for target in TARGETS:
                 reached = np.flatnonzero(distances <= target)
                 rounds = int(looks[reached[0]]) if reached.size else None

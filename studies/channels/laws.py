@@ -154,7 +154,7 @@ def delay(rounds: int = 6000) -> Law:
     ages, whole, ratios = np.arange(1, 7), problem("SLAM"), {}
     found = [trace(METHODS["SLAM"], whole, Delay(int(age)), [rounds]) for age in ages]
     measured = {"SLAM": np.array([one.distances(whole)[-1, 0] for one in found])}
-    limits = [toward_start(age, whole) for age in ages]
+    limits = [toward_start(float(age), whole) for age in ages]
     derived = {"SLAM": np.array([((limit - optimum(whole)) ** 2).sum() for limit in limits])}
     error = max(float(np.abs(one.x[-1] - limit).max()) for one, limit in zip(found, limits, strict=True))
     ratios["law 5, largest error of an entry of x"] = [error, 0.0]

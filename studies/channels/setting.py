@@ -1,11 +1,9 @@
 """The network, the quadratics and the methods of the study, and runs that keep the agents' points."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import hypergossip as hg
@@ -59,13 +57,14 @@ class Trace(NamedTuple):
     Attributes:
         rounds: The rounds, (looks,).
         x: The agents' points, (looks, seeds, agents, p).
-        conserved: The size of the sum that the method keeps at zero, with what is under way, (looks, seeds), or None.
+        conserved: The size of the sum that the method keeps at zero, with what is under way, (looks, seeds);
+            zeros if it is not measured.
         bytes_sent: The bytes that an agent sends in a round, the mean over the agents.
     """
 
     rounds: np.ndarray
     x: np.ndarray
-    conserved: np.ndarray | None
+    conserved: np.ndarray
     bytes_sent: float
 
     def distances(self, whole: Any) -> np.ndarray:
@@ -79,7 +78,7 @@ def trace(
     method: Any,
     whole: Any,
     channel: Any,
-    looks: Sequence[int],
+    looks: Iterable[Any],
     seeds: int = 1,
     sums: bool = False,
     network: Any = NETWORK,
@@ -96,16 +95,16 @@ def trace(
         network: The network.
     """
     opened, carry = _begun(method, whole, channel, seeds, network)
+    looks = [int(look) for look in looks]
     state, done, points, sizes = carry.state, 0, [], []
-    for look in map(int, looks):
+    for look in looks:
         if look > done:
             state, _ = opened.session.advance(state, done, look)
             done = look
         points.append(np.asarray(_agents(state).x))
-        if sums:
-            found = opened.session.conserved(state)
-            sizes.append(np.zeros(seeds) if found is None else np.asarray(found[0]))
-    return Trace(np.asarray(looks), np.stack(points), np.stack(sizes) if sums else None, float(opened.sent.mean()))
+        found = opened.session.conserved(state) if sums else None
+        sizes.append(np.zeros(seeds) if found is None else np.asarray(found[0]))
+    return Trace(np.array(looks), np.stack(points), np.stack(sizes), float(opened.sent.mean()))
 
 
 def states(method: Any, whole: Any, channel: Any, rounds: int, seeds: int) -> Iterator[Any]:
@@ -135,13 +134,6 @@ def sums(method: Any, state: Any) -> np.ndarray:
     """
     terms = jax.tree.leaves(jax.vmap(jax.vmap(method.conserved))(state))
     return np.asarray(sum((term.sum(axis=1) ** 2).sum(axis=-1) for term in terms))
-
-
-def single_level(noise: float = 0.0) -> Any:
-    """Returns quadratics whose lower solution does not depend on x."""
-    whole = problem("D-SGD", noise)
-    whole.oracles = replace(whole.oracles, B=jnp.zeros_like(whole.oracles.B))
-    return whole
 
 
 def _begun(method: Any, whole: Any, channel: Any, seeds: int, network: Any) -> Any:
