@@ -18,7 +18,7 @@ from hypergossip.lab.experiments import catalogue
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-ROOMS = (hg, hg.networks, hg.problems, hg.data, hg.metrics, engines)
+ROOMS = (hg, hg.channels, hg.networks, hg.problems, hg.data, hg.metrics, engines)
 MATHEMATICAL = ("equations.md", "hypergradients.md", "games.md")
 LARGEST_FIGURE = 150_000  # bytes
 

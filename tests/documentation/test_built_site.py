@@ -17,6 +17,7 @@ PAGES = {
     "methods/diamond.html": (20, 1),
     "methods/slam.html": (15, 1),
     "equations.html": (60, 0),
+    "channels.html": (20, 9),
     "hypergradients.html": (15, 1),
     "theory/index.html": (0, 6),
     "experiments/diamond-fig1/index.html": (0, 5),
