@@ -57,7 +57,7 @@ def test_channels_that_keep_the_sum_are_exact(name, channel):
 
 
 def test_delayed_messages_are_exact_with_edge_sums_and_a_smaller_penalty():
-    """With a delay of three rounds, rho = 0.5 diverges and rho = 0.1 is exact."""
+    """With a delay of three rounds a smaller rho is exact."""
     channel = [channels.EdgeSums(), channels.Delay(3)]
     slower = hg.Slam(upper_step=0.05, lower_step=0.3, gamma=1.0, rho=0.1, hypergradient=hg.Exact())
     assert distance(run(slower, problem(), channel, 2 * ROUNDS), problem()) < 1e-20

@@ -1,6 +1,7 @@
 """Which channels are refused, and for what reason; which run with one warning; and that a growing sum is reported."""
 
 import warnings
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +30,7 @@ def solved(method, channel, network=NETWORK, **more):
         (DSGD, [channels.CommonCopy(), channels.Quantize(4), channels.Loss(0.1)], "reliable link"),
         (DSGD, [channels.CommonCopy(), channels.Noise(0.1)], "reliable link"),
         (DIAMOND, channels.Fading(0.1), "pilot"),
+        (DSGD, [channels.EdgeSums(), channels.Fading(0.1, pilot=True)], "reciprocal=True"),
         (SLAM, channels.Fading(0.1, mean=0.9), "pilot"),
         (SLAM, channels.Delay(1), "different ages"),
         (DSGD, channels.TopK(2), "CommonCopy"),
@@ -57,7 +59,7 @@ def test_delay_with_negative_weights_is_refused():
         (channels.GilbertElliott(0.1, 0.4, symmetric=False), "EdgeSums"),
         (channels.Loss(0.2, replace="last"), "EdgeSums"),
         (channels.Noise(0.01), "EdgeSums"),
-        (channels.Fading(0.1, pilot=True), "EdgeSums"),
+        (channels.Fading(0.1, pilot=True), "reciprocal=True"),
         (channels.Quantize(8), "CommonCopy"),
     ],
     ids=str,
@@ -68,9 +70,35 @@ def test_what_is_wrong_in_the_long_run_has_one_warning(channel, remedy):
         assert len(found) == 1
         assert remedy in found[0]
     assert check_channel("DSGD", DSGD, read_channel(channel), NETWORK) == []
-    before = channels.CommonCopy() if remedy == "CommonCopy" else channels.EdgeSums()
+    mended = {
+        "EdgeSums": [channels.EdgeSums(), channel],
+        "CommonCopy": [channels.CommonCopy(), channel],
+        "reciprocal=True": channels.Fading(0.1, pilot=True, reciprocal=True),
+    }
     if not (isinstance(channel, channels.Loss) and channel.replace == "last"):
-        assert check_channel("Diamond", DIAMOND, read_channel([before, channel]), NETWORK) == []
+        assert check_channel("Diamond", DIAMOND, read_channel(mended[remedy]), NETWORK) == []
+
+
+def test_rounding_of_running_sums_has_a_warning_unless_the_lattice_is_fixed():
+    stack = read_channel([channels.EdgeSums(), channels.Quantize(8)])
+    assert "CommonCopy() in the place of EdgeSums()" in check_channel("Slam", SLAM, stack, NETWORK)[0]
+    fixed = read_channel([channels.EdgeSums(), channels.Quantize(32, width=1e-6)])
+    assert check_channel("Slam", SLAM, fixed, NETWORK) == []
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+@pytest.mark.parametrize("method", [DSGD, DIAMOND, GTSGD], ids=lambda method: type(method).__name__)
+def test_averages_of_one_age_are_refused_exactly_where_they_diverge(method, delay):
+    """The bound is that of the averages alone; above it every method diverges, and half of it leaves room to move."""
+    channel = [channels.EdgeSums(), channels.Delay(delay)]
+    text = refused(lambda: solved(method, channel), ["lazier"])
+    s = float(text.partition("with s = ")[2].split(",")[0])
+    lazy = hg.networks.from_mixing(np.eye(9) - s * (np.eye(9) - NETWORK.mixing.toarray()))
+    slow = replace(method, upper_step=0.01)
+    assert check_channel("it", slow, read_channel(channel), lazy) == []
+    assert np.abs(run(slow, problem(), channel, 2000, lazy).x).max() < 10
+    broken = run(method, problem(), channel, 200)
+    assert np.abs(broken.x).max() > 1e3
 
 
 def test_the_warning_comes_before_the_run():

@@ -4,13 +4,14 @@ The reasons are measured in docs/channels.md. Averages forget an error; trackers
 keep it, so a channel must leave what an edge does to its two ends equal and opposite in the long run.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 
 from hypergossip.channels.channel import Channel
-from hypergossip.channels.coding import Coding, Quantize, RandomK, TopK
+from hypergossip.channels.coding import Quantize, RandomK, TopK
 from hypergossip.channels.common_copy import CommonCopy
 from hypergossip.channels.delay import Delay
 from hypergossip.channels.edge_sums import EdgeSums
@@ -147,18 +148,40 @@ def _refusals(name: str, sums: str, vectors: Any, channel: Stack, network: Any) 
                 f"{name} keeps running sums ({sums}), and gains without a pilot pull them to zero or let them wander, "
                 "whatever the problem; use Fading(..., pilot=True)."
             )
-        if isinstance(part, Delay) and part.rounds and not edge_sums:
-            if vectors.differences and part.own == "fresh":
-                yield (
-                    f"{name} integrates the difference between an agent and its neighbours. If they are of different "
-                    "ages, it converges to a wrong point, near the starting point, without any sign of an error; "
-                    'use Delay(..., own="same"), or put EdgeSums() before it.'
-                )
-            if network.mixing.data.min() < 0:
-                yield (
-                    f"the weights of this network ({network.weights}) are partly negative, and averages of delayed "
-                    'messages with such weights need not converge; use weights="metropolis".'
-                )
+        if isinstance(part, Fading) and part.std > 0 and edge_sums:
+            yield (
+                "channel: EdgeSums sends running sums, which grow from round to round, and a random gain multiplies "
+                "them, so that the errors grow, too; leave EdgeSums out, and use Fading(..., pilot=True, "
+                "reciprocal=True), which changes no sum."
+            )
+        if isinstance(part, Delay) and part.rounds:
+            yield from _delay_refusals(name, vectors, part, edge_sums, network)
+
+
+def _delay_refusals(name: str, vectors: Any, part: Delay, edge_sums: bool, network: Any) -> Any:
+    """Yields why a method cannot work with a delay."""
+    if vectors.differences and part.own == "fresh":
+        yield (
+            f"{name} integrates the difference between an agent and its neighbours. If they are of different ages, it "
+            "converges to a wrong point, near the starting point, without any sign of an error; use Delay(..., "
+            'own="same"), or put EdgeSums() before it.'
+        )
+    if network.mixing.data.min() < 0 and not edge_sums:
+        yield (
+            f"the weights of this network ({network.weights}) are partly negative, and averages of delayed messages "
+            'with such weights need not converge; use weights="metropolis".'
+        )
+    if part.own == "same" and not vectors.differences:
+        # x+ = x - (I - W) x_{-k} is stable if and only if the eigenvalues of I - W are below 2 sin(pi / (4 k + 2)).
+        bound = 2 * math.sin(math.pi / (4 * part.rounds + 2))
+        largest = 1 - network.smallest_eigenvalue
+        if largest >= bound:
+            yield (
+                f"{name} diverges on this network if both sides of a difference are {part.rounds} rounds old: the "
+                f"largest eigenvalue of I - W is {largest:.3g}, and averages converge only below {bound:.3g}; use "
+                f"lazier weights, such as I - s (I - W) with s = {0.5 * bound / largest:.2g}, or Delay(...) with a "
+                "fresh own value and without EdgeSums."
+            )
 
 
 def _warnings(name: str, sums: str, channel: Stack) -> list[str]:
@@ -174,15 +197,16 @@ def _warnings(name: str, sums: str, channel: Stack) -> list[str]:
                 reason = f'replace="{part.replace}"'
         if isinstance(part, Noise) and part.std > 0 and not edge_sums:
             reason = "noise"
-        if isinstance(part, Fading) and part.pilot and not part.reciprocal and not edge_sums:
+        remedy = "put hg.channels.EdgeSums() before it"
+        if isinstance(part, Fading) and part.pilot and part.std > 0 and not part.reciprocal:
             reason = "a gain that differs between the two directions"
-        if isinstance(part, Quantize) and not edge_sums:
+            remedy = "measure the gain once for both directions (reciprocal=True)"
+        if isinstance(part, Quantize) and (part.width is None or not edge_sums):
             reason = "rounding of the message itself"
+            remedy = f"put hg.channels.CommonCopy() {'in the place of EdgeSums()' if edge_sums else 'before it'}"
         if reason:
-            remedy = "CommonCopy()" if isinstance(part, Coding) else "EdgeSums()"
             found.append(
                 f"{name}: {reason} changes the sum over the network of its {sums}, and nothing ever takes that out "
-                f"again, so the agents go to a wrong point in the long run ({part!r}); put hg.channels.{remedy} before "
-                "it."
+                f"again, so the agents go to a wrong point in the long run ({part!r}); {remedy}."
             )
     return found
