@@ -1,5 +1,6 @@
 """Engines agree under every channel, stopped runs resume bit for bit, and bytes are those that a round encodes."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -108,3 +109,12 @@ def test_a_single_agent_sends_nothing():
     whole = hg.problems.quadratic(1, 3, 2)
     one, other = (run(DIAMOND, whole, channel, 20, hg.networks.single()) for channel in (None, channels.Loss(0.5)))
     np.testing.assert_array_equal(one.x, other.x)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 31, 32])
+def test_all_numbers_of_bits_work_in_both_precisions(bits):
+    for precise in (False, True):
+        with jax.enable_x64(precise):
+            found = run(DIAMOND, problem(), [channels.CommonCopy(0.1), channels.Quantize(bits)], 5)
+            assert np.isfinite(found.x).all()
+            assert found.x.dtype == (np.float64 if precise else np.float32)

@@ -105,7 +105,7 @@ STACKS = {
 @pytest.mark.parametrize("name", STACKS)
 def test_debug_and_simulated_agree(name):
     channel, rounds = STACKS[name]
-    debug, simulated = (solved(channel, rounds=rounds, engine=one) for one in (hg.Debug(), None))
+    debug, simulated = (solved(channel, rounds=rounds, engine=one, check=False) for one in (hg.Debug(), None))
     for a, b in ((debug.x, simulated.x), (debug.y, simulated.y)):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
     assert np.abs(debug.x - solved(None, rounds=rounds).x).max() > 1e-3  # the channel does something

@@ -1,7 +1,7 @@
 """Which channels are refused, and for what reason; which run with one warning; and that a growing sum is reported."""
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -132,7 +132,7 @@ def test_the_column_is_there_only_where_a_sum_is_conserved_under_a_channel():
         (lambda: channels.GilbertElliott(0, 0), "never changes|no link ever changes"),
         (lambda: channels.Noise(-1), "at least 0"),
         (lambda: channels.Fading(0.1, mean=0), "above 0"),
-        (lambda: channels.Delay(-1), "at least 0"),
+        (lambda: channels.Delay(-1), "from 0 to"),
         (lambda: channels.Delay(1, own="old"), "choose one of"),
         (lambda: channels.Quantize(0), "from 1 to 32"),
         (lambda: channels.Quantize(8, rounding="up"), "choose one of"),
@@ -175,3 +175,94 @@ def test_a_channel_with_a_state_needs_messages_outside_loops_and_branches():
     branches = Branching(**steps)
     refused(lambda: solved(branches, channels.Delay(1)), ["branch"])
     assert np.isfinite(run(branches, problem(), channels.Loss(0.1), 5).x).all()
+
+
+@register
+class Helped(hg.DSGD):
+    """Averages x twice more, through a compiled function, which JAX traces only once."""
+
+    def step(self, agent, mix, round, state, key):
+        state, cost = super().step(agent, mix, round, state, key)
+        average = jax.jit(lambda v: mix(upper=v))
+        return state._replace(x=average(average(state.x))), cost
+
+
+def test_messages_that_would_share_their_random_numbers_are_refused():
+    helped = Helped(upper_step=0.05, lower_step=0.3, hypergradient=hg.Exact())
+    for channel in (channels.PrivacyNoise(1.0, 0.5), channels.Noise(0.5), channels.Loss(0.5)):
+        refused(lambda channel=channel: solved(helped, channel), ["compiled function"])
+
+
+def test_edge_sums_under_many_losses_have_a_warning_and_fewer_do_not():
+    for channel, warned in (
+        (channels.Loss(0.5), False),
+        (channels.Loss(0.8), True),
+        (channels.GilbertElliott(0.1, 0.1), True),
+        (channels.GilbertElliott(0.1, 0.6), False),
+    ):
+        found = check_channel("DSGD", DSGD, read_channel([channels.EdgeSums(), channel]), NETWORK)
+        assert [("lazier" in text) for text in found] == [True] * warned
+    lazy = hg.networks.from_mixing(np.eye(9) - 0.25 * (np.eye(9) - NETWORK.mixing.toarray()))
+    assert check_channel("DSGD", DSGD, read_channel([channels.EdgeSums(), channels.Loss(0.8)]), lazy) == []
+
+
+def test_the_chance_of_a_second_loss_is_that_of_the_draws():
+    """Of all lost messages of a link in bursts, the share after which the next one is lost, too."""
+    bursts, random = channels.GilbertElliott(0.2, 0.3, 0.1, 0.8), np.random.default_rng(0)
+    bad, lost = np.zeros(4000, bool), []
+    for _ in range(400):
+        bad = np.where(bad, random.random(4000) >= 0.3, random.random(4000) < 0.2)
+        lost.append(random.random(4000) < np.where(bad, 0.8, 0.1))
+    lost = np.stack(lost[100:])
+    assert abs(lost.mean() - bursts.loss_rate) < 0.005
+    assert abs((lost[1:] & lost[:-1]).mean() / lost[:-1].mean() - bursts.repeated_loss) < 0.005
+
+
+def test_a_run_does_not_resume_under_another_channel():
+    """The states of these channels have equal shapes."""
+    for there, here in (
+        ([channels.CommonCopy(0.5), channels.Quantize(4)], channels.EdgeSums()),
+        (None, channels.Loss(0.2)),
+        (channels.Loss(0.2), None),
+    ):
+        start = run(GTSGD, problem(), there, 5)
+        refused(lambda here=here, start=start: run(GTSGD, problem(), here, 5, start=start), ["another channel"])
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [hg.problems.quadratic(9, 5, 4, heterogeneity=0.0), hg.problems.quadratic(9, 5, 4)],
+    ids=["equal agents", "other agents"],
+)
+def test_round_off_is_not_reported_as_growth(whole):
+    lazy = hg.networks.from_mixing(0.4 * NETWORK.mixing.toarray() + 0.6 * np.eye(9))
+    channel = [channels.EdgeSums(), channels.Loss(0.3), channels.Delay(1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for method in (DIAMOND, GTSGD, SLAM):
+            hg.solve(method, whole, lazy, rounds=30, channel=channel, observe_every=1, measure=False, progress=False)
+
+
+def test_an_agent_that_hears_nothing_and_has_no_weight_of_its_own_keeps_its_vector():
+    network = hg.networks.from_mixing([[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    found = run(DSGD, hg.problems.quadratic(3, 5, 4), channels.Loss(0.5, replace="renormalise"), 50, network)
+    assert np.isfinite(found.x).all()
+
+
+def test_a_stage_may_begin_with_a_state_that_is_not_zero():
+    @dataclass(frozen=True)
+    class Counting(channels.Loss):
+        """Loses the first two messages of every link."""
+
+        probability: float = 0.0
+
+        def link_state(self, vector):
+            return jnp.full((), 2)
+
+        def deliver(self, state, signal, keys):
+            return signal._replace(arrived=state == 0), jnp.maximum(state - 1, 0)
+
+    whole = problem()
+    late, alone = run(DSGD, whole, Counting(), 2), run(DSGD, whole, channels.Loss(1.0), 2)
+    np.testing.assert_array_equal(late.x, alone.x)
+    assert np.abs(run(DSGD, whole, Counting(), 3).x - run(DSGD, whole, channels.Loss(1.0), 3).x).max() > 1e-3

@@ -77,7 +77,7 @@ class Quantize(Coding):
         """Returns the rounded vector."""
         if self.width is not None:
             return self._rounded(vector / self.width, key) * self.width
-        last = 2**self.bits - 1
+        last = 2.0**self.bits - 1
         # The ends are sent as 32-bit numbers, so the receiver's lattice is computed from those.
         low, high = (end.astype(jnp.float32).astype(vector.dtype) for end in (vector.min(), vector.max()))
         step = (high - low) / last

@@ -25,14 +25,14 @@ class Delay(Channel):
             which the message was sent). Behind `EdgeSums` it is always the latter.
 
     Raises:
-        ValueError: If the number of rounds is not a whole number of at least 0, or the age is unknown.
+        ValueError: If the number of rounds is not a whole number from 0 to 10,000, or the age is unknown.
     """
 
     rounds: int
     own: str = "fresh"
 
     def __post_init__(self) -> None:
-        whole(self, "rounds", least=0)
+        whole(self, "rounds", 0, 10_000)
         choice(self, "own", AGES)
 
     def sender_state(self, vector: Vector, layout: Layout) -> State:

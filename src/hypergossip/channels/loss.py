@@ -30,6 +30,11 @@ class Lossy(Channel, ABC):
     def loss_rate(self) -> float:
         """The long-run share of lost messages."""
 
+    @property
+    @abstractmethod
+    def repeated_loss(self) -> float:
+        """The probability that the message after a lost one is lost, too."""
+
     def link_state(self, vector: Vector) -> State:
         """Returns the last vector that has arrived, and whether there is one."""
         return (jnp.zeros_like(vector), jnp.zeros((), bool)) if self.replace == "last" else ()
@@ -69,6 +74,11 @@ class Loss(Lossy):
     @property
     def loss_rate(self) -> float:
         """The long-run share of lost messages."""
+        return self.probability
+
+    @property
+    def repeated_loss(self) -> float:
+        """The probability that the message after a lost one is lost, too."""
         return self.probability
 
     def deliver(self, state: State, signal: Signal, keys: LinkKeys) -> tuple[Signal, State]:
@@ -115,6 +125,15 @@ class GilbertElliott(Lossy):
         """The long-run share of lost messages."""
         bad = self.to_bad / (self.to_bad + self.to_good)
         return bad * self.loss_bad + (1 - bad) * self.loss_good
+
+    @property
+    def repeated_loss(self) -> float:
+        """The probability that the message after a lost one is lost, too."""
+        if self.loss_rate == 0:
+            return 0.0
+        bad = self.to_bad / (self.to_bad + self.to_good) * self.loss_bad / self.loss_rate  # after a lost message
+        bad_next = bad * (1 - self.to_good) + (1 - bad) * self.to_bad
+        return bad_next * self.loss_bad + (1 - bad_next) * self.loss_good
 
     def link_state(self, vector: Vector) -> State:
         """Returns whether the link is bad, whether it has been used, and the state of the replacement."""

@@ -66,7 +66,7 @@ class Stack:
         return ", ".join(map(repr, self.listed))
 
     def initial(self, entries: int, dtype: Any, layout: Layout, degree: int) -> LinkState:
-        """Returns the state of an agent's links before the first message: zeros.
+        """Returns the state of an agent's links before the first message.
 
         Args:
             entries: The number of entries of the message.
@@ -76,7 +76,7 @@ class Stack:
         """
         vector = jnp.zeros(entries, dtype)
         links = [part.link_state(vector) for part in self.stages]
-        repeated = jax.tree.map(lambda leaf: jnp.zeros((degree, *leaf.shape), leaf.dtype), links)
+        repeated = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (degree, *leaf.shape)), links)
         return LinkState(tuple(part.sender_state(vector, layout) for part in self.stages), tuple(repeated))
 
     @property
@@ -152,7 +152,8 @@ class Stack:
         signals, links = jax.vmap(receive)(theirs, here.senders, state.links)
         weights = jnp.where(signals.arrived, here.weights.astype(vector.dtype), 0)
         if any(isinstance(part, Lossy) and part.replace == "renormalise" for part in self.stages):
-            weights = weights / (1 - here.weights.sum().astype(vector.dtype) + weights.sum())
+            total = 1 - here.weights.sum().astype(vector.dtype) + weights.sum()
+            weights = jnp.where(total > 0, weights / total, 0)  # where nothing has weight, the agent keeps its vector
         # What has not arrived may be anything, even NaN, so it is left out and not only weighted by zero.
         differences = jnp.where(signals.arrived[:, None], signals.theirs - signals.own, 0)
         return vector + jnp.sum(weights[:, None] * differences, axis=0), state._replace(links=links)

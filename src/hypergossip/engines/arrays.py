@@ -144,6 +144,7 @@ class ArraySession(ABC):
         if bool(self.to_host(_all_finite(state))):
             return None
         flags = jax.tree_util.tree_leaves_with_path(self.to_host(_finite_by_agent(state)))
+        # The state of a channel has names of its own, which say nothing to a user.
         named = [(jax.tree_util.keystr(path).removeprefix(".agents").lstrip("."), flag) for path, flag in flags]
         return [(name, flag) for name, flag in named if not flag.all()]
 

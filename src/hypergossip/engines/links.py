@@ -94,7 +94,14 @@ class Sender:
 
     @property
     def links(self) -> tuple[LinkState, ...]:
-        """The state of the agent's links, one for each message of a round."""
+        """The state of the agent's links after the round, one for each of its messages.
+
+        Raises:
+            ValueError: If fewer messages were traced than a round sends, because a compiled function that sends one was
+                called again and not traced again, so that its messages would have the same random numbers.
+        """
+        if self._sent < self._messages:
+            raise ValueError(f"the channel {self._channel}: {INSIDE}.")
         return tuple(self._links[: self._messages])
 
     def send(self, vector: Any, call: Any, layout: Layout) -> Any:
@@ -167,7 +174,7 @@ def initial_links(
         channel.initial(message.upper + message.lower, message.dtype, layout, degree)
         for message, layout in zip(sent, layouts(sent, spaces), strict=True)
     ]
-    return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tuple(found))
+    return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (*axes, *leaf.shape)), tuple(found))
 
 
 def conserved(
@@ -191,7 +198,12 @@ def conserved(
     def run(algorithm: Algorithm, state: Linked) -> tuple[Any, Any]:
         terms = jax.vmap(lambda state, weights: _term(algorithm, spaces, channel, shapes, state, weights))
         own, under_way = terms(state, weights)
-        return jnp.linalg.norm((own - under_way).sum(axis=0)), jnp.linalg.norm(own)
+        # Where all terms vanish, their sum is the round-off of the agents' vectors, which is not an error.
+        vectors = [
+            jnp.ravel(leaf) for leaf in jax.tree.leaves(state.agents) if jnp.issubdtype(leaf.dtype, jnp.floating)
+        ]
+        round_off = jnp.sqrt(jnp.finfo(own.dtype).eps) * jnp.linalg.norm(jnp.concatenate(vectors))
+        return jnp.linalg.norm((own - under_way).sum(axis=0)), jnp.linalg.norm(own) + round_off
 
     return jax.vmap(run, (0 if swept else None, 0))(algorithm, state)
 

@@ -61,7 +61,9 @@ def preflight(
     check_products(fit, problem, type(algorithm).__name__)
     for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
-    for text in check_channel(type(algorithm).__name__, generalised(fit), channel, network):
+    for text in check_channel(
+        type(algorithm).__name__, generalised(fit), channel if problem.agents > 1 else None, network
+    ):
         warnings.warn(text, ChannelWarning, stacklevel=3)
 
 

@@ -201,6 +201,13 @@ def unpack(run: Run, carry: RunState, saved: Snapshot) -> RunState:
     Raises:
         ValueError: If the state belongs to another algorithm or size, or was computed on other data.
     """
+    ours, theirs = (kept.get("channel") for kept in (run.configuration, saved.configuration))
+    if ours != theirs:
+        raise ValueError(
+            f"the result to resume from was made under another channel ({theirs or 'the ideal one'} there, "
+            f"{ours or 'the ideal one'} here), whose state is a part of it. Resume with the same channel, or start a "
+            "new run at its points by solve(..., x0=result.x, y0=result.y) without start."
+        )
     here = run.session.shapes(carry.state)
     there = [(leaf.shape, leaf.dtype) for leaf in saved.leaves]
     ours, theirs = (kept["algorithm"].split("(")[0] for kept in (run.configuration, saved.configuration))
