@@ -213,6 +213,6 @@ def test_channels_are_listed():
     listed = dict(line.split("\t") for line in done("list", "channels").stdout.splitlines())
     assert set(listed) == {
         *("loss", "gilbert_elliott", "noise", "fading", "delay"),
-        *("quantize", "top_k", "random_k", "common_copy", "edge_sums"),
+        *("quantize", "top_k", "random_k", "common_copy", "edge_sums", "privacy_noise"),
     }
     assert listed["loss"] == "Every message is lost with a probability, independently."
