@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 # Only `make bench` needs it; give the address of a CPU build where the default one is too large.
 TORCH ?= torch==2.13.0
 PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/problems/test_sinusoids.py \
-	tests/channels/test_laws.py tests/channels/test_every_channel_on_engines.py
+	tests/channels/test_laws.py tests/channels/test_remedies.py tests/channels/test_privacy.py \
+	tests/channels/test_every_channel.py
 
 .PHONY: demo test programs recorded fresh docs site bench bench-games theory table lint clean
 
@@ -19,7 +20,8 @@ test: $(VENV)/.installed-test
 		$(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
-# that need the compiler's optimisations; whole experiments; and the channels' laws, which are means over many runs.
+# that need the compiler's optimisations; whole experiments; and the channels' laws, which are means over many
+# runs, and every channel on every engine.
 programs: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PROGRAMS)
 
