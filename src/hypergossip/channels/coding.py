@@ -95,8 +95,8 @@ class Quantize(Coding):
 
 
 @dataclass(frozen=True)
-class TopK(Coding):
-    """Only the entries of largest magnitude of every vector are sent, each with its index; the others arrive as zero.
+class FewEntries(Coding):
+    """A code that sends some entries of every vector.
 
     Args:
         count: The number of entries of a vector that are sent; a vector with fewer entries is sent whole.
@@ -109,6 +109,18 @@ class TopK(Coding):
 
     def __post_init__(self) -> None:
         whole(self, "count", 1)
+
+
+@dataclass(frozen=True)
+class TopK(FewEntries):
+    """Only the entries of largest magnitude of every vector are sent, each with its index; the others arrive as zero.
+
+    Args:
+        count: The number of entries of a vector that are sent; a vector with fewer entries is sent whole.
+
+    Raises:
+        ValueError: If the count is not a whole number of at least 1.
+    """
 
     def coded(self, vector: Vector, key: Any) -> Vector:
         """Returns the vector with zeros in the place of the smaller entries."""
@@ -123,7 +135,7 @@ class TopK(Coding):
 
 
 @dataclass(frozen=True)
-class RandomK(Coding):
+class RandomK(FewEntries):
     """Only some random entries of every vector are sent; the others arrive as zero. Nothing is scaled.
 
     Sender and receivers draw the same indices from the same random key, so the indices are not sent.
@@ -134,11 +146,6 @@ class RandomK(Coding):
     Raises:
         ValueError: If the count is not a whole number of at least 1.
     """
-
-    count: int
-
-    def __post_init__(self) -> None:
-        whole(self, "count", 1)
 
     def coded(self, vector: Vector, key: Any) -> Vector:
         """Returns the vector with zeros in the place of the entries that are not drawn."""

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from hypergossip.channels.channel import Channel
-from hypergossip.channels.coding import Quantize, RandomK, TopK
+from hypergossip.channels.coding import FewEntries, Quantize
 from hypergossip.channels.common_copy import CommonCopy
 from hypergossip.channels.delay import Delay
 from hypergossip.channels.edge_sums import EdgeSums
@@ -107,7 +107,7 @@ def check_order(channel: Stack) -> None:
         raise ValueError(
             "channel: EdgeSums sums what the agent sends, so it must be the first stage, or follow PrivacyNoise."
         )
-    if alone := [part for part in stages if isinstance(part, TopK | RandomK)]:
+    if alone := [part for part in stages if isinstance(part, FewEntries)]:
         raise ValueError(
             f"channel: {alone[0]!r} sends a few entries, and a receiver would use zero for the others; put "
             "CommonCopy() before it, so that it sends a few entries of the difference from a common copy."
