@@ -266,3 +266,9 @@ def test_a_stage_may_begin_with_a_state_that_is_not_zero():
     late, alone = run(DSGD, whole, Counting(), 2), run(DSGD, whole, channels.Loss(1.0), 2)
     np.testing.assert_array_equal(late.x, alone.x)
     assert np.abs(run(DSGD, whole, Counting(), 3).x - run(DSGD, whole, channels.Loss(1.0), 3).x).max() > 1e-3
+
+
+def test_a_quantity_that_is_not_finite_has_its_name_in_the_method():
+    with pytest.raises(hg.NotFinite) as error:
+        run(DIAMOND, problem(), [channels.EdgeSums(), channels.Noise(1e308)], 50)
+    assert ": x of " in str(error.value)

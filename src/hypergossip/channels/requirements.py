@@ -27,9 +27,12 @@ INSIDE = (
     "mix is called inside a loop, a branch or a compiled function, where a channel with a state cannot keep it from "
     "one message to the next; call mix in the step itself, or use a channel without a state, such as Loss or Noise"
 )
+REPEATED = (
+    "a compiled function that calls mix is called several times in a step, and JAX traces it only once, so that its "
+    "messages would have the same random numbers; call mix in the step itself"
+)
 
-
-# Loss times the largest eigenvalue of I - W up to which running sums were stable (docs/channels.md, "Limits"): stable
+# Loss times the largest eigenvalue of I - W up to which running sums were stable when measured: stable
 # at 0.67 on a ring of 8 and at 0.61 on a random graph of 9, unstable at 0.93 and 0.97.
 LARGEST_GAP = 0.8
 
@@ -168,7 +171,7 @@ def _delay_refusals(name: str, vectors: Any, part: Delay, edge_sums: bool, netwo
     if vectors.differences and part.own == "fresh":
         yield (
             f"{name} integrates the difference between an agent and its neighbours. If they are of different ages, it "
-            "converges to a wrong point, near the starting point, without any sign of an error; use Delay(..., "
+            "converges to a wrong point between the optimum and the starting point; use Delay(..., "
             'own="same"), or put EdgeSums() before it.'
         )
     if network.mixing.data.min() < 0 and not edge_sums:

@@ -144,9 +144,7 @@ class ArraySession(ABC):
         if bool(self.to_host(_all_finite(state))):
             return None
         flags = jax.tree_util.tree_leaves_with_path(self.to_host(_finite_by_agent(state)))
-        # The state of a channel has names of its own, which say nothing to a user.
-        named = [(jax.tree_util.keystr(path).removeprefix(".agents").lstrip("."), flag) for path, flag in flags]
-        return [(name, flag) for name, flag in named if not flag.all()]
+        return [(_quantity(path), flag) for path, flag in flags if not flag.all()]
 
     def points(self, state: Any) -> tuple[np.ndarray, np.ndarray]:
         """Returns every agent's x, (runs, agents, p), and y, (runs, agents, q), on the host."""
@@ -167,6 +165,12 @@ class ArraySession(ABC):
     def close(self) -> None:
         """Releases the problem's arrays."""
         del self.placed
+
+
+def _quantity(path: Any) -> str:
+    """Returns the name of a part of a session's state as its method or its channel has it."""
+    name = jax.tree_util.keystr(path)
+    return "the state of the channel" if name.startswith(".links") else name.removeprefix(".agents").lstrip(".")
 
 
 @jax.jit

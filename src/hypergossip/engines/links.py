@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.channels.layout import Layout, layout_of, layouts
-from hypergossip.channels.requirements import INSIDE
+from hypergossip.channels.requirements import INSIDE, REPEATED
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
 from hypergossip.core.algorithm import Algorithm, Mix
 from hypergossip.core.messages import Message, Spaces, mix_through
@@ -101,7 +101,7 @@ class Sender:
                 called again and not traced again, so that its messages would have the same random numbers.
         """
         if self._sent < self._messages:
-            raise ValueError(f"the channel {self._channel}: {INSIDE}.")
+            raise ValueError(f"the channel {self._channel}: {REPEATED}.")
         return tuple(self._links[: self._messages])
 
     def send(self, vector: Any, call: Any, layout: Layout) -> Any:
