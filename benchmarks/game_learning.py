@@ -64,7 +64,7 @@ class Loop:
         self.problem, form = problem, problem.oracles.form
         self.environment = simple_spread_v3.parallel_env(N=AGENTS, max_cycles=HORIZON)
         mixing = choose(network.mixing)
-        mix = mix_through((problem.upper, problem.lower), lambda vector, call: average(mixing, vector))
+        mix = mix_through((problem.upper, problem.lower), lambda vector, call, weights: average(mixing, vector))
 
         @jax.jit
         def act(x: Any, observations: Any, key: Any) -> Any:

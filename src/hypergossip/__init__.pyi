@@ -22,6 +22,9 @@ from .algorithms import (
     GTSGD as GTSGD,
 )
 from .algorithms import (
+    GTSGDPushPull as GTSGDPushPull,
+)
+from .algorithms import (
     MDAC as MDAC,
 )
 from .algorithms import (

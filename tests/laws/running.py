@@ -128,7 +128,7 @@ def by_hand(
     def program(oracles: Any, round: Any, state: Any, key: Any, averages: Any, wanted: int | None = None) -> Any:
         sent: list[Any] = []
 
-        def send(buffer: Any, call: Any) -> Any:
+        def send(buffer: Any, call: Any, weights: Any) -> Any:
             assert call == len(sent)
             sent.append(buffer)
             if call == wanted:

@@ -22,7 +22,7 @@ class Bounded(QuadraticOracles):
 @every_method()
 def test_a_step_is_projected(method):
     problem = quadratic_problem(method.share)
-    alone = mix_through((problem.upper, problem.lower), lambda buffer, call: buffer)
+    alone = mix_through((problem.upper, problem.lower), lambda buffer, call, weights: buffer)
     free = problem.agent(0)
     bounded = Bounded(**vars(free))
     algorithm, key = method.algorithm, jax.random.key(0)

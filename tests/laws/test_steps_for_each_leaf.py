@@ -105,7 +105,7 @@ def spread(name: str, upper: Any, lower: Any, momenta: bool) -> Any:
 @partial(jax.jit, static_argnums=0)
 def one_round(spaces: Any, algorithm: Any, agent: Any, round: Any, state: Any, key: Any) -> Any:
     """A round of one agent whose neighbours all stand at zero: linear like every average, and quick to compile."""
-    mix = mix_through(spaces, lambda vector, call: 0.8 * vector)
+    mix = mix_through(spaces, lambda vector, call, weights: 0.8 * vector)
     return algorithm.step(agent, mix, round, state, jax.random.fold_in(key, round))[0]
 
 

@@ -9,6 +9,7 @@ from hypergossip.algorithms.diamond import Diamond as Diamond
 from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
 from hypergossip.algorithms.dsgd import DSGD as DSGD
 from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
+from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull
 from hypergossip.algorithms.interact import Interact as Interact
 from hypergossip.algorithms.itd_bio import ITDBiO as ITDBiO
 from hypergossip.algorithms.mdac import MDAC as MDAC

@@ -137,11 +137,13 @@ class Stack:
             here: The agent and its links.
         """
 
-        def receive(theirs: Vector, neighbour: Any, links: tuple[State, ...]) -> tuple[Signal, tuple[State, ...]]:
+        def receive(
+            theirs: Vector, neighbour: Any, weight: Any, links: tuple[State, ...]
+        ) -> tuple[Signal, tuple[State, ...]]:
             directed = hashed(key, here.identity, neighbour)
             first, second = jnp.minimum(here.identity, neighbour), jnp.maximum(here.identity, neighbour)
             both, after = hashed(key, first, second), list(links)
-            signal = Signal(theirs, own, jnp.ones((), bool))
+            signal = Signal(theirs, own, weight != 0)  # a network that changes has no such link in this round
             for index, part in enumerate(self.stages):
                 keys = LinkKeys(*(jax.random.fold_in(one, index) for one in (directed, both)))
                 signal, after[index] = part.deliver(after[index], signal, keys)
@@ -149,7 +151,7 @@ class Stack:
                 signal, after[index] = part.receive(after[index], signal, layout)
             return signal, tuple(after)
 
-        signals, links = jax.vmap(receive)(theirs, here.senders, state.links)
+        signals, links = jax.vmap(receive)(theirs, here.senders, here.weights, state.links)
         weights = jnp.where(signals.arrived, here.weights.astype(vector.dtype), 0)
         if any(isinstance(part, Lossy) and part.replace == "renormalise" for part in self.stages):
             total = 1 - here.weights.sum().astype(vector.dtype) + weights.sum()

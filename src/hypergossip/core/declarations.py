@@ -16,14 +16,17 @@ class Needs(NamedTuple):
     Attributes:
         personal_lower: Whether every agent has a personal y; a problem that shares an entry of y is then refused.
         upper_where_lower: Whether x must be shared if y is shared.
-        symmetric: Whether the weights must be symmetric. Every method needs doubly stochastic weights.
-        connected: Whether the graph must be connected.
+        symmetric: Whether the weights must be symmetric.
+        connected: Whether the graph must be connected; if the network changes, that of all rounds together.
+        doubly_stochastic: Whether the weights must be doubly stochastic. A method that needs no such weights asks for
+            those of pulling or pushing in every `mix`.
     """
 
     personal_lower: bool = False
     upper_where_lower: bool = False
     symmetric: bool = False
     connected: bool = True
+    doubly_stochastic: bool = True
 
 
 class Vectors(NamedTuple):

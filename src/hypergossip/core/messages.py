@@ -15,6 +15,7 @@ from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.core.space import Space
 
 Spaces = tuple[Space, Space]
+WEIGHTS = (None, "pull", "push")
 
 # Marks the calls of `mix` in a traced step. It is the identity, and records how many entries of each level are sent.
 MIX = Primitive("mix")
@@ -45,24 +46,26 @@ class Message(NamedTuple):
         return (self.upper + self.lower) * self.dtype.itemsize
 
 
-def mix_through(spaces: Spaces, send: Callable[[Vector, Count], Vector]) -> Mix:
+def mix_through(spaces: Spaces, send: Callable[[Vector, Count, str | None], Vector]) -> Mix:
     """Makes an agent's `mix` from a function that averages one flat vector over the neighbours.
 
     The shared entries of all given vectors are sent as one buffer, and the other entries are never sent.
 
     Args:
         spaces: The spaces of x and y.
-        send: (flat vector, number of the call) -> its average. Each `mix` calls it at most once.
+        send: (flat vector, number of the call, weights) -> its average. Each `mix` calls it at most once.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+        if weights not in WEIGHTS:
+            raise ValueError(f'mix: weights is {weights!r}; give "pull" or "push", or None for doubly stochastic ones.')
         levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
         parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
         sizes = [part.size for part in parts]
         if sum(sizes) == 0:
             mixed = parts
         else:
-            buffer = send(jnp.concatenate(parts), call)
+            buffer = send(jnp.concatenate(parts), call, weights)
             mixed = [buffer[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
         trees, entries = [], iter(mixed)
         for space, (leaves, structure) in zip(spaces, levels):
@@ -160,10 +163,10 @@ def _mark(buffer: Vector, entries: tuple[int, int], call: Count) -> Vector:
 def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int], Count], Vector]) -> Mix:
     """Makes a `mix` whose `send` receives the buffer, its numbers of entries and the number of the call."""
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0, weights: str | None = None) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
-        through = mix_through(spaces, lambda buffer, call: send(buffer, (counts[0], counts[1]), call))
-        return through(upper=upper, lower=lower, call=call)
+        through = mix_through(spaces, lambda buffer, call, _: send(buffer, (counts[0], counts[1]), call))
+        return through(upper=upper, lower=lower, call=call, weights=weights)
 
     return mix
 

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl, threefry_2x32, threefry_prng_impl
 
-ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-PARITY = np.uint32(0x1BD11BDA)
+from hypergossip.support.threefry import threefry_words
+
 STEP = np.uint32(0x9E3779B9)  # odd, so that every index moves the first word differently
 MULTIPLIERS = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)  # odd; Wellons' two-round hash of 32 bits
 
@@ -35,15 +35,7 @@ def threefry(key: Any, first: Any, second: Any) -> tuple[Any, Any]:
         first: The first words of the counters, uint32.
         second: The second words, of the same shape.
     """
-    schedule = key[0], key[1], key[0] ^ key[1] ^ PARITY
-    a, b = first + schedule[0], second + schedule[1]
-    for group in range(5):
-        for rotation in ROTATIONS[group % 2]:
-            a = a + b
-            b = (b << np.uint32(rotation)) | (b >> np.uint32(32 - rotation))
-            b = a ^ b
-        a, b = a + schedule[(group + 1) % 3], b + schedule[(group + 2) % 3] + np.uint32(group + 1)
-    return a, b
+    return threefry_words(key, first, second)
 
 
 @jax.jit

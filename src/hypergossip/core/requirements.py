@@ -1,13 +1,8 @@
 """Checks a method's requirements against a problem and a network; the one place that words the error messages."""
 
-from functools import lru_cache
 from typing import Any
 
-from scipy.sparse.csgraph import connected_components
-
 from hypergossip.core.algorithm import Facts, Needs
-
-ROUNDING = 1e-9  # of weights
 
 
 def refuse_unmet(name: str, needs: Needs, facts: Facts) -> None:
@@ -30,28 +25,47 @@ def refuse_unmet(name: str, needs: Needs, facts: Facts) -> None:
         )
     if not (facts.upper_shared or facts.lower_shared):
         return
-    symmetric, doubly_stochastic, parts = _properties(facts.network)
-    if not doubly_stochastic:
+    _check_network(name, needs, facts.network)
+
+
+def _check_network(name: str, needs: Needs, network: Any) -> None:
+    """Raises ValueError if a network lacks a fact that a method needs.
+
+    Args:
+        name: The method's name.
+        needs: Its requirements.
+        network: The network.
+    """
+    both = "pass the graph with its edges in both directions (graph.to_undirected() in NetworkX)"
+    undirected = f'{both} and weights="metropolis"' if network.directed else 'use weights="metropolis"'
+    if needs.doubly_stochastic and not network.doubly_stochastic:
         raise ValueError(
             f"{name} needs doubly stochastic weights, whose rows and columns sum to one, but those of this network are "
-            'not: the agents would agree on a point that is not the optimum. Use weights="metropolis".'
+            f"not ({network.fault('doubly_stochastic')}): the agents would agree on a point that is not the optimum. "
+            f"If neighbours can use both directions, {undirected}; otherwise use a method for directed networks, such "
+            "as GTSGDPushPull."
         )
-    if needs.symmetric and not symmetric:
+    if not network.pushes:
         raise ValueError(
-            f"{name} needs symmetric weights, but those of this network are not: its dual variables would not sum to "
-            'zero. Use weights="metropolis".'
+            f"{name} sends its trackers by weights whose columns sum to one, and this network has none "
+            f"({network.fault('doubly_stochastic')}); give them as networks.from_mixing(W, push=...), or make the "
+            "network from its graph (networks.from_networkx, networks.from_edges(..., directed=True))."
         )
-    if needs.connected and parts > 1:
+    if needs.symmetric and not network.symmetric:
         raise ValueError(
-            f"{name} needs a connected graph, but this network has {parts} components, which would never agree; add "
-            "edges between them."
+            f"{name} needs symmetric weights, but those of this network are not ({network.fault('symmetric')}): its "
+            f"dual variables would not sum to zero; {undirected}."
         )
-
-
-@lru_cache(maxsize=8)  # every point of a grid calls it
-def _properties(network: Any) -> tuple[bool, bool, int]:
-    """Returns whether the weights are symmetric, whether they are doubly stochastic, and the number of components."""
-    W = network.mixing
-    sums = [W.sum(axis=axis) for axis in (0, 1)]
-    doubly_stochastic = all(abs(total - 1).max() <= ROUNDING for total in sums)
-    return bool(abs(W - W.T).max() <= ROUNDING), doubly_stochastic, int(connected_components(W, directed=False)[0])
+    if needs.connected and not network.connected:
+        over_time = "" if network.schedule is None else " over its rounds together"
+        raise ValueError(
+            f"{name} needs a connected graph, but this network is not connected{over_time}: "
+            f"{network.fault('connected')}, so that the agents would never agree. Add edges between the parts, or keep "
+            "the largest one (networkx.connected_components)."
+        )
+    if needs.connected and not network.averages:
+        raise ValueError(
+            f"{name} needs agents that agree in the long run, but with these weights they never do: "
+            f"{network.fault('averages')}. Use (I + W) / 2 in the place of W, or a named choice of weights, such as "
+            '"metropolis".'
+        )

@@ -20,6 +20,7 @@ from hypergossip.engines.lifting import Placed
 from hypergossip.engines.links import Linked, Sender, channel_key, mix_by, neighbourhoods
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
 from hypergossip.engines.mixing import neighbour_lists
+from hypergossip.engines.over_time import NO_WEIGHTS, is_plain, operator
 from hypergossip.support.devices import refuse_several_processes
 
 MIX, WORLD = "mix", "its world"  # the calls in which a program waits for the others
@@ -55,7 +56,7 @@ class Debug:
     def open(self, job: Job) -> "DebugSession":
         """Opens a session for a job."""
         refuse_several_processes(job.problem.oracles, "Debug", "use engine=Sharded()")
-        return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network.mixing))
+        return DebugSession(job, Placed(job.problem.oracles, job.problem.identities, job.network))
 
 
 class DebugSession(ArraySession):
@@ -109,15 +110,16 @@ class DebugSession(ArraySession):
             round,
             where,
             self.job.problem.agent_label,
-            self._links(),
+            self._links(round),
         )
 
-    def _links(self) -> Links | None:
-        """Returns the channel and every agent's links, or None without a channel."""
+    def _links(self, round: int) -> Links | None:
+        """Returns the channel and every agent's links in a round, or None without a channel."""
         job = self.job
         if job.channel is None:
             return None
-        lists = neighbour_lists(job.network.mixing)
+        plain = is_plain(job.network)
+        lists = neighbour_lists(job.network.mixing) if plain else operator(job.network, True).at(round)
         return Links(job.channel, neighbourhoods(lists, self.placed.identities), np.asarray(lists.indices.T))
 
 
@@ -142,7 +144,7 @@ def _round(
                 oracles = oracles.within(lambda vector: send((WORLD, vector)))
             number = jnp.asarray(round, jnp.int32)
             if links is None:
-                mix = mix_through(spaces, lambda vector, call: send((MIX, vector)))
+                mix = mix_through(spaces, lambda vector, call, weights: send((_called(weights), vector)))
                 after, cost = algorithm.step(oracles, mix, number, before, agents_key)
             else:
                 of_round = hashed(channel_key(key), round, np.uint32(0))
@@ -163,9 +165,9 @@ def _round(
                 f"{where}: {name(0)} waits in {kinds[0]} while {name(i)} waits in {kinds[i]}. Every agent must "
                 "call both in the same order."
             )
-        return average(vectors) if kinds[0] == MIX else [jnp.stack(vectors)] * len(vectors)
+        return [jnp.stack(vectors)] * len(vectors) if kinds[0] == WORLD else average(vectors, kinds[0])
 
-    def average(vectors: tuple[Any, ...]) -> list[Any]:
+    def average(vectors: tuple[Any, ...], called: str) -> list[Any]:
         sizes = [vector.size for vector in vectors]
         if len(set(sizes)) > 1:
             i = next(i for i, size in enumerate(sizes) if size != sizes[0])
@@ -176,11 +178,7 @@ def _round(
         table = np.stack([np.asarray(vector) for vector in vectors])
         if links is not None:
             return [jnp.asarray(table[rows]) for rows in links.senders]
-        W = placed.mixing.tocoo()  # averages by differences, as `hypergossip.engines.mixing` does
-        received = W.data.astype(table.dtype)[:, None] * (table[W.col] - table[W.row])
-        averages = table.copy()
-        np.add.at(averages, W.row, received)
-        return [jnp.asarray(row) for row in averages]
+        return [jnp.asarray(row) for row in _averages(placed.mixing, round, table, called)]
 
     try:
         done = lockstep([agent(i) for i in range(len(states))], answer)
@@ -191,6 +189,32 @@ def _round(
             "agent's own data."
         ) from None
     return [after for after, _ in done], [cost for _, cost in done]
+
+
+def _called(weights: str | None) -> str:
+    """Returns the name of a call of `mix` in messages."""
+    return MIX if weights is None else f'mix(..., weights="{weights}")'
+
+
+def _averages(network: Any, round: int, table: np.ndarray, called: str) -> np.ndarray:
+    """Returns the averages of all agents, (agents, entries).
+
+    Args:
+        network: The network.
+        round: The round.
+        table: The agents' vectors, (agents, entries).
+        called: The call of `mix`, as `_called` names it.
+    """
+    here = network.at(round)
+    if called == MIX and not network.one_matrix:
+        raise DebugError(f"round {round}: {NO_WEIGHTS}.")
+    if called == _called("push") and here.push is not None:
+        return (here.push.astype(table.dtype) @ table).astype(table.dtype)
+    W = here.mixing.tocoo()  # averages by differences, as `hypergossip.engines.mixing` does
+    received = W.data.astype(table.dtype)[:, None] * (table[W.col] - table[W.row])
+    averages = table.copy()
+    np.add.at(averages, W.row, received)
+    return averages
 
 
 def _located(program: Callable[[Send], Any], where: str) -> Callable[[Send], Any]:

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from hypergossip.engines.mixing import Dense, Edges, Mixing, Neighbours, choose
+from hypergossip.engines.over_time import is_plain, on_lists
 from hypergossip.support.devices import AXIS
 from hypergossip.support.pytree import register_pytree
 
@@ -36,10 +37,18 @@ class Halo:
         """Returns this device's block of W times every device's rows; inside `jax.shard_map` over the devices."""
         return self.local.apply(self.table(table))
 
+    def at(self, round: Any) -> "Halo":
+        """Returns the operator of a round."""
+        return Halo(self.local.at(round), self.sends, self.pairs)
+
+    def of(self, weights: str | None) -> "Halo":
+        """Returns the operator for the weights that a message asks for."""
+        return Halo(self.local.of(weights), self.sends, self.pairs)
+
     @property
     def lists(self) -> Neighbours:
         """The lists of this device's agents' neighbours in the table, if that is the form of its rows."""
-        return self.local
+        return self.local.lists
 
     def table(self, vectors: Array) -> Array:
         """Returns this device's own rows, followed by those received; inside `jax.shard_map` over the devices."""
@@ -80,6 +89,26 @@ def deal(agents: int, devices: int) -> Int[np.ndarray, "devices block"]:
     return np.stack([np.pad(part, (0, len(parts[0]) - len(part)), mode="edge") for part in parts])
 
 
+def halo_of(network: Any, rows: Int[np.ndarray, "devices block"], form: str) -> Halo:
+    """Splits a network over devices.
+
+    Args:
+        network: The network.
+        rows: The agent of each row of each device, as `deal` returns it.
+        form: As for `make_halo`; a network that is directed or changes has lists of neighbours.
+
+    Returns:
+        The halo, its arrays with a leading axis (devices,).
+    """
+    if is_plain(network):
+        return make_halo(network.mixing, rows, form)
+    graph = network if network.schedule is None else network.graph
+    halo, tables = _split(graph.mixing, rows, "neighbours")
+    lists = np.asarray(halo.local.indices)  # (devices, degree, block)
+    parts = [on_lists(network, own, rows[k], tables[k][own]) for k, own in enumerate(lists)]
+    return Halo(jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts), halo.sends, halo.pairs)
+
+
 def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices block"], form: str = "auto") -> Halo:
     """Splits a mixing matrix over devices.
 
@@ -91,6 +120,13 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
     Returns:
         The halo, its arrays with a leading axis (devices,).
     """
+    return _split(mixing, rows, form)[0]
+
+
+def _split(
+    mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices block"], form: str
+) -> tuple[Halo, Int[np.ndarray, "devices width"]]:
+    """Returns the halo, and the agent of each row of each device's table."""
     devices, block = rows.shape
     owner, slot = np.empty(rows.max() + 1, int), np.empty(rows.max() + 1, int)
     owner[rows] = np.arange(devices)[:, None]
@@ -124,7 +160,8 @@ def make_halo(mixing: scipy.sparse.csr_array, rows: Int[np.ndarray, "devices blo
         columns = np.where(entry.col == own[entry.row], entry.row, place[entry.col])  # a copy weights its own row
         parts.append(scipy.sparse.csr_array((entry.data, (entry.row, columns)), shape=(block, width)))
     local = _stack(parts, form)
-    return Halo(_in_order(local, tables) if isinstance(local, Neighbours) else local, tuple(sends), tuple(pairs))
+    ordered = _in_order(local, tables) if isinstance(local, Neighbours) else local
+    return Halo(ordered, tuple(sends), tuple(pairs)), tables
 
 
 def _in_order(lists: Neighbours, tables: Int[np.ndarray, "devices width"]) -> Neighbours:

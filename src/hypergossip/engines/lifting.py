@@ -111,9 +111,6 @@ def run_rounds(
     """
     agents = placed.identities.size
     no_neighbours = isinstance(placed.mixing, Dense) and placed.mixing.weights.shape == (1, 1)
-    # `average` uses the innermost `vmap` as that over the agents. One agent has none, so it would use that over runs.
-    send = (lambda vector, call: vector) if no_neighbours else lambda vector, call: average(placed.mixing, vector)
-    mix = mix_through(spaces, send)
     here = None if channel is None else neighbourhoods(placed.mixing, placed.identities)
 
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
@@ -122,19 +119,25 @@ def run_rounds(
             after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
             return after, jnp.stack(cost.as_arrays())  # one array, so that the loop adds once
 
-        def agent(oracles: Any, identity: Any, state: Any, round: Any, here: Any) -> tuple[Any, Any]:
+        def agent(oracles: Any, identity: Any, state: Any, round: Any, here: Any, mixing: Any) -> tuple[Any, Any]:
             if channel is None:
-                return program(oracles, mix, identity, state, round)
+                # `average` uses the innermost `vmap` as that over the agents. One agent has none, so it would use that
+                # over runs.
+                averaged = lambda vector, call, weights: average(mixing.of(weights), vector)
+                send = (lambda vector, call, weights: vector) if no_neighbours else averaged
+                return program(oracles, mix_through(spaces, send), identity, state, round)
             of_round = hashed(channel_key(key), round, np.uint32(0))
-            sender = Sender(channel, state.links, of_round, here, lambda vector: exchanged(placed.mixing, vector))
+            sender = Sender(channel, state.links, of_round, here, lambda vector: exchanged(mixing, vector))
             after, cost = program(oracles, mix_by(spaces, sender.send), identity, state.agents, round)
             return Linked(after, sender.links), cost
 
-        network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None, 0))
+        network = over(agent, no_neighbours, (axes_of_agents(placed.oracles), 0, 0, None, 0, None))
 
         def body(round: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             state, total = carry
-            after, cost = network(placed.oracles, placed.identities, state, round, here)
+            mixing = placed.mixing.at(round)
+            links = here if here is None else here._replace(weights=mixing.lists.weights.T)
+            after, cost = network(placed.oracles, placed.identities, state, round, links, mixing)
             return after, total + cost
 
         nothing = jnp.zeros((agents, len(Cost._fields)), jnp.int32)

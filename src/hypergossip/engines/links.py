@@ -149,10 +149,11 @@ def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:
         send: (flat vector, number of the call, layout) -> its average.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Any = 0) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), call: Any = 0, weights: str | None = None) -> Any:
         counts = [len(jax.tree.leaves(tree)) for tree in (upper, lower)]
-        through = mix_through(spaces, lambda buffer, call: send(buffer, call, layout_of(spaces, counts, buffer.dtype)))
-        return through(upper=upper, lower=lower, call=call)
+        # The networks of channels have one matrix, which serves all weights.
+        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype))
+        return mix_through(spaces, averaged)(upper=upper, lower=lower, call=call, weights=weights)
 
     return mix
 
@@ -224,7 +225,7 @@ def _term(
 
     def after_a_round(scale: Any) -> Any:
         directions: Iterator[Any] = iter(added)
-        mix = mix_through(spaces, lambda buffer, call: buffer + scale * next(directions))
+        mix = mix_through(spaces, lambda buffer, call, weights: buffer + scale * next(directions))
         key, round = jax.random.key(0), jnp.ones((), jnp.int32)
         return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, state.agents, key)[0]))
 

@@ -32,9 +32,33 @@ DEGREES_IN_COLUMNS = 6  # a padded list is faster if the columns are at least th
 EDGES_IN_ENTRIES = 50  # a list of edges is faster than a dense product of at least this many times as many entries
 
 
+class OnOneDevice:
+    """An operator whose agents are all on one device."""
+
+    def table(self, vectors: Array) -> Array:
+        """Returns the table whose rows the lists name: every agent's vectors, which are all on this device."""
+        return vectors
+
+    def gather(self, vectors: Array, agents: int) -> Array:
+        """Returns every agent's vectors, (agents, ...), which are all on this device."""
+        return vectors
+
+
+class Constant(OnOneDevice):
+    """An operator that is the same in every round and for every message."""
+
+    def at(self, round: Any) -> Any:
+        """Returns the operator of a round."""
+        return self
+
+    def of(self, weights: str | None) -> Any:
+        """Returns the operator for the weights that a message asks for: W is both row and column stochastic."""
+        return self
+
+
 @register_pytree()
 @dataclass(frozen=True)
-class Dense:
+class Dense(Constant):
     """W as a dense matrix: one matrix product with the differences from the table's first row.
 
     Attributes:
@@ -49,14 +73,10 @@ class Dense:
         first = table[:1]
         return first + jnp.dot(self.weights.astype(table.dtype), table - first, precision=lax.Precision.HIGHEST)
 
-    def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...), which are all on this device."""
-        return vectors
-
 
 @register_pytree()
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbours(Constant):
     """W as lists of neighbours, padded to the largest degree with weight zero: one gather for each neighbour.
 
     Attributes:
@@ -81,18 +101,10 @@ class Neighbours:
         """The lists of the agents' neighbours in the table."""
         return self
 
-    def table(self, vectors: Array) -> Array:
-        """Returns the table whose rows the lists name: every agent's vectors, which are all on this device."""
-        return vectors
-
-    def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...), which are all on this device."""
-        return vectors
-
 
 @register_pytree("agents")
 @dataclass(frozen=True)
-class Edges:
+class Edges(Constant):
     """W as a list of its entries, for graphs whose degrees differ widely, such as a star.
 
     Attributes:
@@ -115,10 +127,6 @@ class Edges:
         # The subtraction rounds each term as if it were the only one that is added.
         received = jax.ops.segment_sum(moved - here, self.rows, self.agents, indices_are_sorted=True)
         return own + received
-
-    def gather(self, vectors: Array, agents: int) -> Array:
-        """Returns every agent's vectors, (agents, ...), which are all on this device."""
-        return vectors
 
 
 Mixing = Any  # one of the above, or an engine's own class with the same methods

@@ -16,7 +16,7 @@ from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.messages import Spaces
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
-from hypergossip.engines.halo import Halo, deal, make_halo
+from hypergossip.engines.halo import Halo, deal, halo_of
 from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import MIXINGS
 from hypergossip.support.compilation import compiled
@@ -63,7 +63,7 @@ class Sharded:
             oracles = _put(dealt(oracles, rows) if even else oracles, sharding)
         identities = _put(problem.identities, sharding)
         form = self.mixing if job.channel is None else "neighbours"
-        halo = _put(make_halo(job.network.mixing, rows, form), NamedSharding(mesh, P(AXIS)))
+        halo = _put(halo_of(job.network, rows, form), NamedSharding(mesh, P(AXIS)))
         return ShardedSession(job, Placed(oracles, identities, halo))
 
     def _mesh(self, problem: Any) -> Mesh:

@@ -11,6 +11,7 @@ from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed, initial_states, run_rounds
 from hypergossip.engines.mixing import choose
+from hypergossip.engines.over_time import is_plain, operator
 from hypergossip.engines.teams import divide, divided
 from hypergossip.support.compilation import compiled
 from hypergossip.support.devices import refuse_several_processes
@@ -22,7 +23,7 @@ class Simulated:
 
     Args:
         mixing: "dense", "neighbours" (a padded list), "edges" (for degrees that differ widely), or "auto", which
-            selects the fastest form for the graph.
+            selects the fastest form for the graph. A network that is directed or changes has lists of neighbours.
     """
 
     mixing: str = "auto"
@@ -32,7 +33,9 @@ class Simulated:
         problem = job.problem
         refuse_several_processes(problem.oracles, "Simulated", "use engine=Sharded()")
         form = self.mixing if job.channel is None else "neighbours"
-        return SimulatedSession(job, Placed(problem.oracles, problem.identities, choose(job.network.mixing, form)))
+        plain = is_plain(job.network)
+        mixing = choose(job.network.mixing, form) if plain else operator(job.network, job.channel is not None)
+        return SimulatedSession(job, Placed(problem.oracles, problem.identities, mixing))
 
 
 class SimulatedSession(ArraySession):

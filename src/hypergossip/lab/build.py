@@ -15,7 +15,7 @@ from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.problem import Problem
 from hypergossip.core.schedules import PowerDecay, SquaredStep
 from hypergossip.lab.configuration import Configuration, Part, Raw, Source, StopRules
-from hypergossip.networks import Network
+from hypergossip.networks import Network, NetworkOverTime
 from hypergossip.networks.pairing import paired
 from hypergossip.running.stopping import Stop
 from hypergossip.support.registry import find, nearest
@@ -38,7 +38,7 @@ class Experiment(NamedTuple):
 
     algorithms: dict[str, Algorithm]
     problem: Problem
-    network: Network
+    network: Network | NetworkOverTime
     engine: Any
     stop: Stop | None
     channel: Stack | None = None
@@ -85,7 +85,7 @@ def build_algorithms(configuration: Configuration, source: Source) -> dict[str, 
     }
 
 
-def build_network(configuration: Configuration, source: Source) -> Network:
+def build_network(configuration: Configuration, source: Source) -> Network | NetworkOverTime:
     """Builds only the network.
 
     Raises:
@@ -93,7 +93,7 @@ def build_network(configuration: Configuration, source: Source) -> Network:
     """
     part = configuration.network
     network = _construct("networks", part.name, part.options, ("network",), source)
-    if not isinstance(network, Network):
+    if not isinstance(network, Network | NetworkOverTime):
         raise ValueError(f"[network] {part.name} built a {type(network).__name__}, which is not a network.")
     return network
 
@@ -168,8 +168,20 @@ def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source
             shown = next((one for one in found if one["type"] == "float_type"), found[-1])
             advice = shown["msg"].replace("Input should", "it should")
             raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: {advice}{source.at(*path)}.") from None
+    if kind == "networks":
+        return _networks(value, path, source)
     if kind in ("algorithms", "estimators"):
         return _hyperparameter(value, path, source)
+    return value
+
+
+def _networks(value: Any, path: tuple[str, ...], source: Source) -> Any:
+    """Returns a value in which tables with a name are networks, for networks that are made of others."""
+    if isinstance(value, dict) and "name" in value:
+        options = {option: inner for option, inner in value.items() if option != "name"}
+        return _construct("networks", value["name"], options, path, source)
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        return [_networks(one, (*path, str(k)), source) for k, one in enumerate(value)]
     return value
 
 

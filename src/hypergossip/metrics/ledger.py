@@ -11,16 +11,13 @@ from hypergossip.core.algorithm import Cost
 from hypergossip.core.messages import Message, Spaces
 
 
-def bytes_per_round(
-    messages: Sequence[Message], degrees: Any, spaces: Spaces, channel: Stack | None = None
-) -> np.ndarray:
-    """Returns the bytes that each agent sends in a round, (agents,): its messages' payloads times its neighbours.
+def bytes_per_neighbour(messages: Sequence[Message], spaces: Spaces, channel: Stack | None = None) -> int:
+    """Returns the bytes that an agent sends to each neighbour in a round: its messages' payloads.
 
     What a channel encodes is counted, and a lost message counts as sent.
 
     Args:
         messages: The messages of a round, which `hypergossip.core.messages` finds by tracing the step.
-        degrees: Each agent's number of neighbours, (agents,).
         spaces: The spaces of x and y.
         channel: What the messages pass, or None.
     """
@@ -28,8 +25,21 @@ def bytes_per_round(
         sizes = [message.bytes for message in messages]
     else:
         sizes = [channel.message_bytes(layout) for layout in layouts(messages, spaces)]
-    total = sum(message.times * size for message, size in zip(messages, sizes, strict=True))
-    return total * np.asarray(degrees, np.int64)
+    return sum(message.times * size for message, size in zip(messages, sizes, strict=True))
+
+
+def bytes_per_round(
+    messages: Sequence[Message], degrees: Any, spaces: Spaces, channel: Stack | None = None
+) -> np.ndarray:
+    """Returns the bytes that each agent sends in a round, (agents,): those to a neighbour times its neighbours.
+
+    Args:
+        messages: The messages of a round.
+        degrees: The number of agents to which each agent sends, (agents,).
+        spaces: The spaces of x and y.
+        channel: What the messages pass, or None.
+    """
+    return bytes_per_neighbour(messages, spaces, channel) * np.asarray(degrees, np.int64)
 
 
 def nothing(runs: int, agents: int) -> Cost:
@@ -42,14 +52,12 @@ def add(total: Cost, cost: Cost) -> Cost:
     return Cost(*(old + np.asarray(new, np.int64) for old, new in zip(total, cost, strict=True)))
 
 
-def columns(cost: Cost, sent: np.ndarray, round: int) -> dict[str, Any]:
+def columns(cost: Cost, sent: np.ndarray) -> dict[str, Any]:
     """Returns the cumulative columns after a number of rounds: means over the agents, each (runs,) or a number.
 
     Args:
         cost: Every agent's counts, each (runs, agents).
-        sent: The bytes that each agent sends in a round, (agents,).
-        round: The number of completed rounds.
+        sent: The bytes that each agent has sent, (agents,).
     """
-    total = sent * round
     counts = {name: count.mean(axis=1) for name, count in cost._asdict().items()}
-    return {"bytes_sent": total.mean(), "bytes_sent_max": int(total.max()), **counts}
+    return {"bytes_sent": sent.mean(), "bytes_sent_max": int(sent.max()), **counts}

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Int
 from scipy.sparse import csr_array
 
-from hypergossip.networks.network import Network, check_connected
-from hypergossip.networks.weights import mixing_matrix
+from hypergossip.networks.network import Network
+from hypergossip.networks.weights import directed_weights, mixing_matrix
 
 
 def assemble(
@@ -18,9 +18,8 @@ def assemble(
     weights: str,
     seed: int | None = None,
     names: tuple[Hashable, ...] | None = None,
-    advice: str = "Add edges between the parts.",
 ) -> Network:
-    """The network with these edges.
+    """The network with these edges, in both directions.
 
     Args:
         agents: the number of agents, n.
@@ -29,14 +28,40 @@ def assemble(
         weights: see `mixing_matrix`.
         seed: the seed whose draw was used.
         names: the agents' names, or None.
-        advice: what to do if the graph is not connected.
 
     Raises:
-        ValueError: the graph is not connected (the message names a small component), or the weights' name is unknown.
+        ValueError: the weights' name is unknown.
     """
-    adjacency = adjacency_matrix(agents, edges)
-    check_connected(adjacency, names, advice)
-    return Network(mixing_matrix(adjacency, weights), name, weights, seed, names)
+    return Network(mixing_matrix(adjacency_matrix(agents, edges), weights), name, weights, seed, names)
+
+
+def assemble_directed(
+    agents: int,
+    edges: Int[np.ndarray, "edges 2"],
+    name: str,
+    weights: str,
+    seed: int | None = None,
+    names: tuple[Hashable, ...] | None = None,
+) -> Network:
+    """The network with these edges, each in its own direction.
+
+    Args:
+        agents: the number of agents, n.
+        edges: pairs (sender, receiver) from 0 to n - 1, each pair once, without self-loops.
+        name: the name of the network.
+        weights: see `directed_weights`.
+        seed: the seed whose draw was used.
+        names: the agents' names, or None.
+
+    Raises:
+        ValueError: the weights' name is unknown.
+    """
+    sender, receiver = edges.T
+    adjacency = csr_array((np.ones(len(edges)), (receiver, sender)), shape=(agents, agents))
+    adjacency.sort_indices()
+    pull, push = directed_weights(adjacency, weights)
+    same = not (pull != push).nnz
+    return Network(pull, name, weights, seed, names, None if same else push)
 
 
 def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_array:

@@ -19,7 +19,7 @@ from hypergossip.support.extras import require
 PACKED = {".gz": gzip.decompress, ".gzip": gzip.decompress, ".bz2": bz2.decompress}
 
 
-def from_file(path: Any, weights: str = "metropolis", format: str | None = None, label: str | None = None) -> Network:
+def from_file(path: Any, weights: str | None = None, format: str | None = None, label: str | None = None) -> Network:
     """The network in a file: GraphML, GML, node-link JSON, or a list of edges with two names on each line.
 
     Agents have the nodes' names and are in the file's order. Nodes that are the numbers 0 to n - 1 are in the order of
@@ -28,7 +28,7 @@ def from_file(path: Any, weights: str = "metropolis", format: str | None = None,
     Args:
         path: the file, a string or a `pathlib.Path`; it may be compressed (.gz, .bz2). A relative path starts from the
             working directory.
-        weights: see `mixing_matrix`.
+        weights: as for `from_edges`.
         format: "graphml", "gml", "json" or "edges"; None: by the file's ending. Node-link JSON is the result of
             `networkx.node_link_data`, with the edges under "edges" or, as before NetworkX 3.6, "links". In a list of
             edges, names are separated by tabs, commas, semicolons or spaces; "#" or "%" begins a comment, and a first
@@ -38,8 +38,7 @@ def from_file(path: Any, weights: str = "metropolis", format: str | None = None,
 
     Raises:
         ValueError: the file is missing, damaged, empty or of an unknown format, names are missing or repeat, or the
-            graph is directed, not connected, or has a self-loop or parallel edges; the message names the nodes and the
-            remedy.
+            graph has a self-loop or parallel edges; the message names the nodes and the remedy.
     """
     graph = read_graph(path, format, label)
     where = f", where graph = hypergossip.networks.read_graph({str(path)!r})"

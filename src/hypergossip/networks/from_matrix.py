@@ -1,15 +1,17 @@
 """Networks from graphs and mixing matrices given by the user."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 from scipy.sparse import csr_array, issparse
 
-from hypergossip.networks.build import assemble, whole
-from hypergossip.networks.network import Network, check_doubly_stochastic
+from hypergossip.networks.build import assemble, assemble_directed, distinct, whole
+from hypergossip.networks.network import Network
 from hypergossip.networks.spectrum import agents_of
+from hypergossip.networks.weights import DIRECTED
 from hypergossip.support.agent_names import called, listed, read_names
 from hypergossip.support.extras import require
 
@@ -20,41 +22,45 @@ class Remedies(NamedTuple):
     Attributes:
         loops: The advice for self-loops.
         parallel: The advice for parallel edges.
-        parts: The advice for a graph that is not connected.
     """
 
     loops: str
     parallel: str
-    parts: str
 
 
-FOR_EDGES = Remedies("omit them", "give each pair once", "Add edges between the parts.")
+FOR_EDGES = Remedies("omit them", "give each pair once")
 
 
 def from_edges(
-    n: int, edges: Iterable[Any], weights: str = "metropolis", names: Iterable[Any] | None = None
+    n: int,
+    edges: Iterable[Any],
+    weights: str | None = None,
+    names: Iterable[Any] | None = None,
+    directed: bool = False,
 ) -> Network:
     """The network with these edges.
 
     Args:
         n: the number of agents, at least 1.
-        edges: pairs of agents, shape (edges, 2); undirected, so (2, 5) and (5, 2) are the same edge. Agents are
-            given by their numbers from 0 to n - 1, or by their names if `names` is given.
-        weights: see `mixing_matrix`.
+        edges: pairs of agents, shape (edges, 2); undirected, so (2, 5) and (5, 2) are the same edge, unless `directed`.
+            Agents are given by their numbers from 0 to n - 1, or by their names if `names` is given.
+        weights: see `mixing_matrix`, and `directed_weights` if `directed`; None: "metropolis", or "uniform" for a
+            directed graph.
         names: the n agents' names, in agents' order.
+        directed: whether a pair is (sender, receiver). If all pairs occur in both directions, the network is
+            undirected all the same.
 
     Raises:
-        ValueError: an edge is not a pair of agents, is a self-loop, or occurs twice, or the graph is not connected; the
-            message names the agents at fault.
+        ValueError: an edge is not a pair of agents, is a self-loop, or occurs twice; the message names the agents at
+            fault.
     """
     n = whole(n, "n")
     called_so = read_names(names, n)
     pairs = _numbers(n, edges) if called_so is None else _by_name(called_so, edges)
-    checked = _simple(n, pairs, called_so, FOR_EDGES)
-    return assemble(n, checked, f"from_edges({n})", weights, names=called_so)
+    return _network(n, pairs, f"from_edges({n})", weights, called_so, FOR_EDGES, directed)
 
 
-def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
+def from_networkx(graph: Any, weights: str | None = None) -> Network:
     """The network with a NetworkX graph's nodes and edges. Attributes, including edge weights, are ignored.
 
     The nodes are the agents' names, and agents are numbered in the order of `graph.nodes`. If the nodes are the whole
@@ -62,13 +68,13 @@ def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
     of files return them, node "i" is agent i and the strings are the names.
 
     Args:
-        graph: a `networkx.Graph`, undirected and connected.
-        weights: see `mixing_matrix`.
+        graph: a `networkx.Graph`, or a `networkx.DiGraph`, whose edge (j, i) means that i receives from j.
+        weights: as for `from_edges`.
 
     Raises:
         TypeError: it is not a NetworkX graph.
-        ValueError: the graph is directed, empty or not connected, or has a self-loop or parallel edges; the message
-            names the nodes at fault, and the NetworkX function that corrects it.
+        ValueError: the graph is empty, or has a self-loop or parallel edges; the message names the nodes at fault, and
+            the NetworkX function that corrects it.
     """
     networkx = require("networkx", "networks", "from_networkx")
     if not isinstance(graph, networkx.Graph):
@@ -76,13 +82,13 @@ def from_networkx(graph: Any, weights: str = "metropolis") -> Network:
     return of_graph(graph, f"from_networkx({len(graph)})", weights)
 
 
-def of_graph(graph: Any, name: str, weights: str, where: str = "") -> Network:
+def of_graph(graph: Any, name: str, weights: str | None, where: str = "") -> Network:
     """The network with a NetworkX graph's nodes and edges.
 
     Args:
         graph: a `networkx.Graph`.
         name: the name of the network.
-        weights: see `mixing_matrix`.
+        weights: as for `from_edges`.
         where: the definition of `graph` for messages that advise a call with it.
 
     Raises:
@@ -90,9 +96,7 @@ def of_graph(graph: Any, name: str, weights: str, where: str = "") -> Network:
     """
     remedies = Remedies(
         f"graph.remove_edges_from(networkx.selfloop_edges(graph)) removes them{where}",
-        f"networkx.Graph(graph) keeps one edge of each pair{where}",
-        "Add edges between the parts, or keep the largest one: "
-        f"graph.subgraph(max(networkx.connected_components(graph), key=len)){where}.",
+        f"networkx.{'DiGraph' if graph.is_directed() else 'Graph'}(graph) keeps one edge of each pair{where}",
     )
     if len(graph) == 0:
         raise ValueError("The graph has no nodes, but a network needs at least one agent.")
@@ -100,21 +104,20 @@ def of_graph(graph: Any, name: str, weights: str, where: str = "") -> Network:
     names = read_names(names, len(nodes))
     agent_of = {node: agent for agent, node in enumerate(nodes)}
     pairs = np.array([(agent_of[i], agent_of[j]) for i, j in graph.edges()], dtype=np.int64).reshape(-1, 2)
-    if graph.is_directed():
-        raise ValueError(_directed(graph, pairs, names) + f"{where}.")
-    edges = _simple(len(nodes), pairs, names, remedies)
-    return assemble(len(nodes), edges, name, weights, names=names, advice=remedies.parts)
+    return _network(len(nodes), pairs, name, weights, names, remedies, graph.is_directed())
 
 
-def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
+def from_mixing(matrix: Any, names: Iterable[Any] | None = None, push: Any = None) -> Network:
     """The network with this mixing matrix, whose nonzero entries off the diagonal are its edges.
 
     Args:
-        matrix: W, shape (agents, agents), dense or sparse, real: symmetric, rows and columns summing to one (both to
-            1e-9), connected, lambda below 1. Negative weights are allowed. The index of a pandas DataFrame holds
-            the agents' names, and its columns the same names in the same order; nodes 0 to n - 1 are ordered and named
-            as by `from_networkx`.
+        matrix: W, shape (agents, agents), dense or sparse, real; W_ij is the weight that agent i gives to agent j. Rows
+            sum to one (to 1e-9), and most methods need symmetric weights, or columns that sum to one, too. Negative
+            weights are allowed. The index of a pandas DataFrame holds the agents' names, and its columns the same
+            names in the same order; nodes 0 to n - 1 are ordered and named as by `from_networkx`.
         names: the agents' names, in agents' order; None: those of a DataFrame, or no names.
+        push: for methods on directed networks, the weights with which values are pushed, a matrix of the same shape and
+            with the same edges whose columns sum to one: push_ij is the share of agent j's value that it sends to i.
 
     Returns:
         A network with `weights` "given".
@@ -123,8 +126,19 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
         TypeError: the matrix does not hold real numbers.
         ValueError: it is not a mixing matrix; the message names the agents at fault.
     """
+    given = names
     if hasattr(matrix, "index") and hasattr(matrix, "columns"):
-        matrix, names = _of_frame(matrix, names)
+        matrix, names = _of_frame(matrix, given)
+    if hasattr(push, "index") and hasattr(push, "columns"):
+        push, _ = _of_frame(push, given)
+    mixing, pushing = _sparse(matrix), None if push is None else _sparse(push)
+    called_so = read_names(names, agents_of(mixing))
+    network = Network(mixing, f"from_mixing({agents_of(mixing)})", "given", names=called_so, push=pushing)
+    # Exactly symmetric, as every other network.
+    return replace(network, mixing=csr_array((mixing + mixing.T) / 2.0)) if network.symmetric else network
+
+
+def _sparse(matrix: Any) -> csr_array:
     values = matrix if issparse(matrix) else np.asarray(matrix)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"A mixing matrix holds real numbers; got {values.dtype}.")
@@ -133,11 +147,7 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None) -> Network:
     mixing = csr_array(values, dtype=np.float64)
     mixing.sum_duplicates()
     mixing.eliminate_zeros()
-    called_so = read_names(names, agents_of(mixing))
-    check_doubly_stochastic(mixing, called_so)
-    # Exactly symmetric, as every other network.
-    mixing = csr_array((mixing + mixing.T) / 2.0)
-    return Network(mixing=mixing, name=f"from_mixing({agents_of(mixing)})", weights="given", names=called_so)
+    return mixing
 
 
 def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iterable[Any] | None]:
@@ -178,13 +188,23 @@ def _numbered(nodes: list[Any]) -> tuple[list[Any], tuple[Hashable, ...] | None]
     return nodes, tuple(nodes)
 
 
-def _directed(graph: Any, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None) -> str:
-    """The message about a directed graph, without its full stop."""
-    joined = set(map(tuple, pairs.tolist()))
-    one_way = next(([i, j] for i, j in pairs.tolist() if (j, i) not in joined), None)
-    fault = "" if one_way is None else f": {listed(one_way, names)} have a one-way edge"
-    both = "networkx.Graph(graph)" if graph.is_multigraph() else "graph.to_undirected()"
-    return f"The graph is directed{fault}. Mixing needs both directions; if neighbours can use both, pass {both}"
+def _network(
+    n: int,
+    pairs: Int[np.ndarray, "edges 2"],
+    name: str,
+    weights: str | None,
+    names: tuple[Hashable, ...] | None,
+    remedies: Remedies,
+    directed: bool,
+) -> Network:
+    """The network with these pairs of agents, undirected if all occur in both directions."""
+    if not directed:
+        return assemble(n, _simple(n, pairs, names, remedies), name, weights or "metropolis", names=names)
+    pairs = _simple(n, pairs, names, remedies, directed=True)
+    both = distinct(n, pairs)
+    if 2 * len(both) == len(pairs):
+        return assemble(n, both, name, weights or "metropolis", names=names)
+    return assemble_directed(n, pairs, name, weights or DIRECTED, names=names)
 
 
 def _numbers(n: int, edges: Iterable[Any]) -> Int[np.ndarray, "edges 2"]:
@@ -226,10 +246,10 @@ def _by_name(names: Sequence[Any], edges: Iterable[Any]) -> Int[np.ndarray, "edg
 
 
 def _simple(
-    n: int, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None, remedies: Remedies
+    n: int, pairs: Int[np.ndarray, "edges 2"], names: Sequence[Any] | None, remedies: Remedies, directed: bool = False
 ) -> Int[np.ndarray, "edges 2"]:
-    """The edges as i < j. Raises ValueError for self-loops and parallel edges."""
-    low, high = pairs.min(axis=1), pairs.max(axis=1)
+    """The edges, as i < j unless they are directed. Raises ValueError for self-loops and parallel edges."""
+    low, high = pairs.T if directed else (pairs.min(axis=1), pairs.max(axis=1))
     if (low == high).any():
         raise ValueError(
             f"Self-loops at {listed(np.unique(low[low == high]).tolist(), names)}: {remedies.loops}; an agent's weight "
@@ -240,9 +260,11 @@ def _simple(
         (i, j), count = divmod(int(codes[times > 1][0]), n), int(times[times > 1][0])
         more = int((times > 1).sum()) - 1
         also = "" if more == 0 else f", and {more} more {'pair has' if more == 1 else 'pairs have'} several edges"
+        joined, kind = ("from agent", "to") if directed else ("between agents", "and")
+        undirected = "" if directed else "are undirected and "
         raise ValueError(
-            f"The edge between agents {called(i, names)} and {called(j, names)} occurs {count} times{also}; edges are "
-            f"undirected and have one weight, so {remedies.parallel}."
+            f"The edge {joined} {called(i, names)} {kind} {called(j, names)} occurs {count} times{also}; edges "
+            f"{undirected}have one weight, so {remedies.parallel}."
         )
     return np.stack([codes // n, codes % n], axis=1)
 

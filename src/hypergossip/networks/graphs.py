@@ -6,7 +6,7 @@ Every constructor takes plain numbers and the name of the weights (see `mixing_m
 import numpy as np
 from jaxtyping import Int
 
-from hypergossip.networks.build import assemble, distinct, whole
+from hypergossip.networks.build import assemble, assemble_directed, distinct, whole
 from hypergossip.networks.network import Network
 
 
@@ -124,6 +124,42 @@ def exponential(n: int, weights: str = "metropolis") -> Network:
     starts = [np.arange(n // 2 if 2 * distance == n else n) for distance in distances]
     pairs = [np.stack([agents, (agents + hop) % n], axis=1) for agents, hop in zip(starts, distances, strict=True)]
     return assemble(n, np.concatenate([_no_edges(), *pairs]), f"exponential({n})", weights)
+
+
+def directed_ring(n: int, weights: str = "uniform") -> Network:
+    """A cycle of n agents, each of which receives from the one before it alone.
+
+    Its weights are doubly stochastic and not symmetric.
+
+    Args:
+        n: the number of agents, at least 1.
+        weights: see `directed_weights`.
+
+    Raises:
+        ValueError: a size is out of range, or there are no such weights.
+    """
+    n = whole(n, "n")
+    agents = np.arange(n)
+    edges = np.stack([agents, (agents + 1) % n], axis=1) if n > 1 else _no_edges()
+    return assemble_directed(n, edges, f"directed_ring({n})", weights)
+
+
+def directed_exponential(n: int, weights: str = "uniform") -> Network:
+    """Agent i receives from i + 2^k modulo n for every 2^k < n: a gap of order 1 / log n with half of the messages.
+
+    Its weights are doubly stochastic and not symmetric (Assran et al. 2019, Ying et al. 2021).
+
+    Args:
+        n: the number of agents, at least 1.
+        weights: see `directed_weights`.
+
+    Raises:
+        ValueError: a size is out of range, or there are no such weights.
+    """
+    n = whole(n, "n")
+    agents = np.arange(n)
+    pairs = [np.stack([(agents + 2**k) % n, agents], axis=1) for k in range((n - 1).bit_length())]
+    return assemble_directed(n, np.concatenate([_no_edges(), *pairs]), f"directed_exponential({n})", weights)
 
 
 def hypercube(dimension: int, weights: str = "metropolis") -> Network:

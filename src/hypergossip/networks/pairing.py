@@ -1,13 +1,13 @@
 """Pairs the nodes of a network with the agents of a problem: by name if both have names, by position otherwise."""
 
-from dataclasses import replace
 from typing import Any
 
+from hypergossip.networks.changing import NetworkOverTime
 from hypergossip.networks.network import Network
 from hypergossip.support.agent_names import MOST_NAMED
 
 
-def paired(problem: Any, network: Network) -> Network:
+def paired(problem: Any, network: Network | NetworkOverTime) -> Any:
     """Returns the network in the problem's order.
 
     They are paired by name if both have names. Names are compared as text. If a network has no names, and the problem's
@@ -38,7 +38,7 @@ def paired(problem: Any, network: Network) -> Network:
         return network
     place = {name: k for k, name in enumerate(there)}
     moved = network.relabelled([place[name] for name in wanted])
-    return moved if network.names is not None else replace(moved, names=tuple(wanted))
+    return moved if network.names is not None else moved.named(tuple(wanted))
 
 
 def _different_names(there: list[str], wanted: list[str]) -> str:
@@ -48,7 +48,7 @@ def _different_names(there: list[str], wanted: list[str]) -> str:
     only = ", and ".join(f"only the {side} has {_shown(names)}" for side, names in alone if names)
     return (
         f"The problem's agents and the network's nodes have different names: {only}. Give both the same names, or pair "
-        "them by position: dataclasses.replace(network, names=None)."
+        "them by position: network.named(None)."
     )
 
 

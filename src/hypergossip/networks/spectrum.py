@@ -1,8 +1,8 @@
 """The extreme eigenvalues that determine how fast a network averages.
 
-All functions take a *weighted Laplacian*: a symmetric positive semi-definite matrix whose rows sum to zero and
-whose kernel is the constant vectors, such as I - W or the graph Laplacian. Working with I - W rather than W keeps the
-spectral gap of a ring of 100,000 agents (about 1e-9) to seven digits.
+Functions of an undirected network take a *weighted Laplacian*: a symmetric positive semi-definite matrix whose rows
+sum to zero and whose kernel is the constant vectors, such as I - W or the graph Laplacian. Working with I - W rather
+than W keeps the spectral gap of a ring of 100,000 agents (about 1e-9) to seven digits.
 
 There are three algorithms, none of which suits every graph:
 
@@ -17,14 +17,14 @@ first, with a bounded number of products, and then the factorization.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import reverse_cuthill_mckee
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, SuperLU, eigsh, splu
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, SuperLU, eigs, eigsh, splu
 
 LARGEST_DENSE = 1000
 # 60 basis vectors and 25 restarts are about a thousand products, a few seconds for 100,000 agents.
@@ -197,3 +197,26 @@ def _largest_by_factor(matrix: csr_array) -> float:
             margin *= 4
         upper = lower + margin
     raise ValueError("The largest eigenvalue could not be bracketed: the matrix is not symmetric, or not finite.")
+
+
+def second_magnitude(matrices: Sequence[csr_array]) -> float:
+    """The second largest eigenvalue in magnitude of a product of matrices whose rows sum to one.
+
+    Args:
+        matrices: shape (agents, agents), the first to act first; at least two agents, and the eigenvalue 1 of the
+            product is simple.
+    """
+    agents = agents_of(matrices[0])
+    if agents <= LARGEST_DENSE:
+        product = np.eye(agents)
+        for matrix in matrices:
+            product = matrix @ product
+        return float(np.sort(np.abs(np.linalg.eigvals(product)))[-2])
+
+    def apply(vector: Float[np.ndarray, " agents"]) -> Float[np.ndarray, " agents"]:
+        for matrix in matrices:
+            vector = matrix @ vector
+        return vector
+
+    options: dict[str, Any] = {"return_eigenvectors": False, "v0": _start(agents), "which": "LM"}
+    return float(np.sort(np.abs(eigs(_operator(apply, agents), k=2, **options)))[-2])

@@ -10,7 +10,7 @@ from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.declarations import refuse_old_form
 from hypergossip.core.problem import Problem
 from hypergossip.engines.engine import Engine
-from hypergossip.networks import Network
+from hypergossip.networks import Network, NetworkOverTime
 
 
 def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None:
@@ -27,11 +27,11 @@ def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None
     """
     check_algorithm(algorithm)
     check_problem(problem)
-    if not isinstance(network, Network):
+    if not isinstance(network, Network | NetworkOverTime):
         raise ValueError(
-            f"network is {_named(network)}; a network is one hypergossip Network, the same in every round, such as "
-            "hypergossip.networks.ring(9). networks.from_mixing makes one from a matrix W, networks.from_networkx "
-            "from a NetworkX graph and networks.from_edges from a list of edges."
+            f"network is {_named(network)}; give a hypergossip Network, such as hypergossip.networks.ring(9). "
+            "networks.from_mixing makes one from a matrix W, networks.from_networkx from a NetworkX graph and "
+            "networks.from_edges from a list of edges; networks.over_time.in_turn takes several networks, one a round."
         )
     # A path also has a method `open`.
     if engine is not None and (isinstance(engine, type | PathLike) or not isinstance(engine, Engine)):

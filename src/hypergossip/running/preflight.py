@@ -131,7 +131,7 @@ def check_products(algorithm: Algorithm, problem: Problem, name: str) -> None:
 
     def one_round(agent: Any, x: Any, y: Any) -> Any:
         key = jax.random.key(0)
-        mix = mix_through((problem.upper, problem.lower), lambda vector, call: vector)
+        mix = mix_through((problem.upper, problem.lower), lambda vector, call, weights: vector)
         return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
 
     try:

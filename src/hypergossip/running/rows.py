@@ -114,7 +114,7 @@ def _row(run: Run, carry: RunState, at: Unmeasured, found: dict[str, Any]) -> di
     Raises:
         ValueError: If one of the problem's own observations has the name of a column.
     """
-    costs = ledger.columns(at.cost, run.sent, at.round)
+    costs = ledger.columns(at.cost, run.sent.until(at.round))
     row = {"seed": run.numbers, "round": at.round, "seconds": at.seconds}
     metrics, names = run.measured.metrics, run.measured.names
     if taken := {*row, *costs, *metrics} & {*names[len(metrics) :]}:

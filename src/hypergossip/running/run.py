@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.channels.requirements import check_stateful
+from hypergossip.channels.requirements import check_network, check_stateful
 from hypergossip.channels.stack import read_channel
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.leaf_steps import fitted
@@ -16,6 +16,7 @@ from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
 from hypergossip.core.random_keys import STREAMS, run_key
 from hypergossip.engines.engine import Engine, Job, Session, State
+from hypergossip.engines.over_time import links_used
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort, choose_effort
 from hypergossip.metrics.selection import Measured, read_measure
@@ -26,6 +27,28 @@ from hypergossip.running.result import Result, frame
 from hypergossip.running.snapshot import Digest, Snapshot
 
 
+class Sent:
+    """Counts the bytes that each agent has sent; what a network that changes has sent is counted only once."""
+
+    def __init__(self, size: int, network: Any) -> None:
+        """Begins before round 0.
+
+        Args:
+            size: The bytes that an agent sends to each neighbour in a round.
+            network: The network.
+        """
+        self.size, self._used = size, links_used(network)
+        self._round, self._messages = 0, np.zeros(network.agents, np.int64)
+
+    def until(self, round: int) -> np.ndarray:
+        """Returns the bytes that each agent has sent in all rounds before this one, (agents,)."""
+        if round < self._round:
+            return self.size * self._used(0, round)
+        self._messages = self._messages + self._used(self._round, round)
+        self._round = round
+        return self.size * self._messages
+
+
 class Run(NamedTuple):
     """The constant part of a run.
 
@@ -34,7 +57,7 @@ class Run(NamedTuple):
         algorithm: The program that runs. For a preset, this is the method that the preset specialises.
         problem: The problem.
         numbers: The seed of each run, (runs,).
-        sent: The bytes that each agent sends in a round, (agents,).
+        sent: Counts the bytes that each agent has sent.
         configuration: What the run is: name -> description or digest; a checkpoint of another is refused.
         measured: The measured columns of the history.
         effort: How the metrics are computed.
@@ -44,7 +67,7 @@ class Run(NamedTuple):
     algorithm: Algorithm
     problem: Problem
     numbers: np.ndarray
-    sent: np.ndarray
+    sent: Sent
     configuration: Mapping[str, Any]
     measured: Measured
     effort: Effort
@@ -135,7 +158,8 @@ def begin(
     messages = sent_in_a_round(one, problem)
     links = read_channel(channel) if problem.agents > 1 else None  # a single agent sends nothing
     check_stateful(links, messages)
-    sent = ledger.bytes_per_round(messages, network.degrees, (problem.upper, problem.lower), links)
+    check_network(links, network)
+    sent = Sent(ledger.bytes_per_neighbour(messages, (problem.upper, problem.lower), links), network)
     runs, agents = len(numbers), problem.agents
     configuration = Fingerprint(
         {
@@ -151,7 +175,7 @@ def begin(
             "data": lambda: data_digest(problem),
             "problem": lambda: problem_digest(problem),
             "losses": lambda: losses_digest(problem),
-            "network": lambda: Digest().add((network.mixing.data, network.mixing.indices, network.mixing.indptr)).text,
+            "network": lambda: Digest().add(network.digested).text,
             "start": lambda: None if start is None else Digest().add(start).text,
         },
     )

@@ -22,24 +22,32 @@ from typing import Any
 _FOLDERS = {"algorithms": "hypergossip.algorithms", "estimators": "hypergossip.hypergradients"}
 _BUILT_IN = {
     "networks": {
-        name: f"hypergossip.networks:{name}"
-        for name in (
-            "ring",
-            "path",
-            "grid",
-            "torus",
-            "complete",
-            "star",
-            "exponential",
-            "hypercube",
-            "single",
-            "erdos_renyi",
-            "random_regular",
-            "small_world",
-            "from_edges",
-            "from_file",
-            "from_mixing",
-        )
+        **{
+            name: f"hypergossip.networks.over_time:{name}"
+            for name in ("links_up", "random_edge", "random_matchings", "one_peer_exponential", "in_turn")
+        },
+        **{
+            name: f"hypergossip.networks:{name}"
+            for name in (
+                "ring",
+                "path",
+                "grid",
+                "torus",
+                "complete",
+                "star",
+                "exponential",
+                "directed_ring",
+                "directed_exponential",
+                "hypercube",
+                "single",
+                "erdos_renyi",
+                "random_regular",
+                "small_world",
+                "from_edges",
+                "from_file",
+                "from_mixing",
+            )
+        },
     },
     "problems": {
         "quadratic": "hypergossip.problems:quadratic",
