@@ -19,7 +19,10 @@ class Unregistered(hg.DSGD):
 
 
 CASES = {
-    "networks in turn": ({"network": [RING, hg.networks.complete(3)]}, ["network is of type list", "one hypergossip"]),
+    "networks in turn": (
+        {"network": [RING, hg.networks.complete(3)]},
+        ["network is of type list", "over_time.in_turn"],
+    ),
     "a matrix": ({"network": RING.mixing.toarray()}, ["network is of type ndarray", "networks.from_mixing"]),
     "a sparse matrix": ({"network": RING.mixing}, ["network is of type csr_array", "networks.from_mixing"]),
     "a graph": ({"network": networkx.cycle_graph(3)}, ["network is of type Graph", "networks.from_networkx"]),

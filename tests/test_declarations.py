@@ -11,9 +11,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import jax
-import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 import hypergossip as hg
 from engines.running import Pair
@@ -174,20 +172,9 @@ def test_a_class_that_derives_from_nothing_is_told_from_what(unchecked):
         hg.solve(Alone(), PROBLEM, RING, rounds=1)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A network by its weights alone."""
-
-    key: str
-    entries: tuple
-
-    @property
-    def mixing(self):
-        return csr_array(np.array(self.entries))
-
-
 GOOD = ((0.5, 0.25, 0.25), (0.25, 0.5, 0.25), (0.25, 0.25, 0.5))
 TURNED = ((0.5, 0.5, 0.0), (0.0, 0.5, 0.5), (0.5, 0.0, 0.5))
+ROUND = ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0))
 PARTED = ((1.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.0, 0.5, 0.5))
 LOPSIDED = ((0.5, 0.5, 0.0), (0.25, 0.5, 0.25), (0.0, 0.5, 0.5))
 
@@ -199,7 +186,9 @@ UNMET = {
     "weights one way": (Needs(symmetric=True), (True, False), TURNED, "M needs symmetric weights"),
     "weights one way, allowed": (Needs(), (True, False), TURNED, ""),
     "rows alone": (Needs(), (True, False), LOPSIDED, "M needs doubly stochastic weights"),
-    "two parts": (Needs(), (True, False), PARTED, "M needs a connected graph, but this network has 2 components"),
+    "rows alone, allowed": (Needs(doubly_stochastic=False), (True, False), LOPSIDED, "M sends its trackers by weights"),
+    "two parts": (Needs(), (True, False), PARTED, "M needs a connected graph, but .*: agent 0 is cut off from the oth"),
+    "no average": (Needs(), (True, False), ROUND, "M needs agents that agree in the long run, but .* round in circles"),
     "two parts, allowed": (Needs(connected=False), (True, False), PARTED, ""),
     "nothing shared": (Needs(symmetric=True), (False, False), LOPSIDED, ""),
 }
@@ -208,7 +197,7 @@ UNMET = {
 @pytest.mark.parametrize("name", UNMET)
 def test_an_unmet_need_is_one_sentence(name):
     needs, shared, weights, said = UNMET[name]
-    known = Facts(*shared, Weights(name, weights), lower_curvature=(1.0, 1.0), upper_curvature=lambda: 1.0)
+    known = Facts(*shared, hg.networks.from_mixing(weights), lower_curvature=(1.0, 1.0), upper_curvature=lambda: 1.0)
     with pytest.raises(ValueError, match=f"^{said}") if said else nullcontext():
         refuse_unmet("M", needs, known)
 

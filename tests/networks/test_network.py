@@ -1,6 +1,7 @@
 """The network itself: what it says of its graph, and sentences that name the agents at fault."""
 
 import dataclasses
+import re
 
 import networkx
 import numpy as np
@@ -102,7 +103,7 @@ def repelling_path(n):
     ("matrix", "words"),
     [
         (altered({(2, 3): 0.3, (3, 2): 0.1}), r"^agents 2 and 3: W\[2,3\]=0\.3 but W\[3,2\]=0\.1"),
-        (altered({(2, 5): 0.3}), r"^agents 2 and 5: W\[2,5\]=0\.3 but W\[5,2\]=0;"),
+        (altered({(2, 5): 0.3}), r"^agents 2 and 5: W\[2,5\]=0\.3 but W\[5,2\]=0, and row 2 of W sums to 1\.3"),
         (altered({(4, 4): 0.5}), r"^agent 4: row and column 4 of W sum to 1\.16666666667 and not to 1"),
         (altered({(0, 2): 0.1, (2, 0): 0.1}), r"^agents 0 and 2: row and column 0 of W sum to 1\.1 "),
         (altered({(1, 2): np.nan}), r"^agents 1 and 2: W\[1,2\]=nan is not finite"),
@@ -112,22 +113,43 @@ def repelling_path(n):
         (np.ones(1), r"shape \(1,\)"),
         (np.ones((1, 1, 1)), r"shape \(1, 1, 1\)"),
         (np.zeros((0, 0)), r"shape \(0, 0\)"),
-        (np.kron(np.eye(2), np.full((2, 2), 0.5)), r"not connected: agents 0 and 1 are cut off from the others \(2 "),
-        (np.eye(3), r"not connected: agent 0 is cut off from the others \(3 "),
-        (np.array([[0.0, 1.0], [1.0, 0.0]]), r"^Between agent 0 on one side and agent 1 on the other"),
-        (
-            (networks.ring(6).laplacian.toarray() != 0) / 2 - np.eye(6) / 2,
-            r"^Between agents 0, 2 and 4 on one side and agents 1, 3 and 5 on the other, .* \(I \+ W\) / 2",
-        ),
-        (np.array([[1.5, -0.5], [-0.5, 1.5]]), r"^agents 0 and 1: W\[0,1\]=-0\.5 is too negative"),
-        (np.array([[-0.5, 1.5], [1.5, -0.5]]), r"^agent 0: W\[0,0\]=-0\.5 is too negative"),
-        (repelling_path(3000), r"^agents 1500 and 1501: W\[1500,1501\]=-1 is too negative"),
         (networks.ring(6).mixing.toarray().astype(np.float32), r"sum to 1\.0000000\d+ and not to 1; .*float64"),
     ],
 )
 def test_what_is_no_mixing_matrix_is_refused_by_name(matrix, words):
     with pytest.raises(ValueError, match=words):
         networks.from_mixing(matrix)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "fact", "words"),
+    [
+        (np.kron(np.eye(2), np.full((2, 2), 0.5)), "connected", r"^agents 0 and 1 are cut off from the others \(2 "),
+        (np.eye(3), "connected", r"^agent 0 is cut off from the others \(3 "),
+        (np.array([[0.0, 1.0], [1.0, 0.0]]), "averages", "^between agent 0 on one side and agent 1 on the other"),
+        (
+            (networks.ring(6).laplacian.toarray() != 0) / 2 - np.eye(6) / 2,
+            "averages",
+            "^between agents 0, 2 and 4 on one side and agents 1, 3 and 5 on the other",
+        ),
+        (np.roll(np.eye(5), 1, axis=1), "averages", "^no agent gives weight to its own value"),
+        (np.array([[1.5, -0.5], [-0.5, 1.5]]), "averages", r"^agents 0 and 1: W\[0,1\]=-0\.5 is too negative"),
+        (np.array([[-0.5, 1.5], [1.5, -0.5]]), "averages", r"^agent 0: W\[0,0\]=-0\.5 is too negative"),
+        (np.array([[0.5, 0.5], [0.25, 0.75]]), "symmetric", r"^agents 0 and 1: W\[0,1\]=0\.5 but W\[1,0\]=0\.25"),
+        (np.array([[0.5, 0.5], [0.25, 0.75]]), "doubly_stochastic", r"^agents 0 and 1: column 0 of W sums to 0\.75"),
+    ],
+)
+def test_what_weights_lack_is_a_fact_that_names_the_agents(matrix, fact, words):
+    network = networks.from_mixing(matrix)
+    assert not getattr(network, fact)
+    assert re.search(words, network.fault(fact))
+    assert network.averages == (np.sort(np.abs(np.linalg.eigvals(matrix)))[-2] < 1 - 1e-9)
+
+
+def test_an_indefinite_matrix_of_many_agents_is_found_too():
+    assert re.search(
+        r"^agents 1500 and 1501: .*too negative", networks.from_mixing(repelling_path(3000)).fault("averages")
+    )
 
 
 def test_what_is_no_graph_and_complex_weights_are_refused():
@@ -138,7 +160,7 @@ def test_what_is_no_graph_and_complex_weights_are_refused():
 
 
 def test_a_network_made_by_hand_is_checked_too():
-    with pytest.raises(ValueError, match=r"^agents 0 and 1: W"):
+    with pytest.raises(ValueError, match=r"^agents 0 and 1: row 0 of W sums to 0\.9 and not to 1, but all columns do"):
         networks.Network(mixing=csr_array(np.array([[0.5, 0.4], [0.5, 0.6]])), name="mine", weights="mine", seed=None)
     with pytest.raises(TypeError, match="float64"):
         networks.Network(mixing=csr_array(np.eye(1, dtype=np.float32)), name="mine", weights="mine", seed=None)
@@ -147,9 +169,6 @@ def test_a_network_made_by_hand_is_checked_too():
 @pytest.mark.parametrize(
     ("n", "edges", "words"),
     [
-        (6, [(0, 1), (1, 2), (2, 3), (4, 5)], r"agents 4 and 5 are cut off from the others \(2 components\)"),
-        (4, [(0, 1), (1, 2)], "agent 3 is cut off"),
-        (3, [], "agent 0 is cut off"),
         (4, [(0, 1), (1, 2), (2, 2), (2, 3)], "Self-loops at agent 2:"),
         (4, [(0, 1), (1, 2), (2, 1), (2, 3)], "between agents 1 and 2 occurs 2 times"),
         (4, [(0, 1), (1, 2), (2, 4)], r"no agent 4, as in the edge \(2, 4\): agents are whole numbers from 0 to 3"),
@@ -165,6 +184,20 @@ def test_a_network_made_by_hand_is_checked_too():
 def test_bad_edges_are_refused_by_name(n, edges, words):
     with pytest.raises(ValueError, match=words):
         networks.from_edges(n, edges)
+
+
+@pytest.mark.parametrize(
+    ("n", "edges", "said"),
+    [
+        (6, [(0, 1), (1, 2), (2, 3), (4, 5)], "agents 4 and 5 are cut off from the others (2 components)"),
+        (4, [(0, 1), (1, 2)], "agent 3 is cut off from the others (2 components)"),
+        (3, [], "agent 0 is cut off from the others (3 components)"),
+    ],
+)
+def test_a_graph_of_several_parts_says_which(n, edges, said):
+    network = networks.from_edges(n, edges)
+    assert (network.connected, network.averages, network.lambda_) == (False, False, 1.0)
+    assert network.fault("connected") == said
 
 
 def test_edges_may_come_from_any_iterable():

@@ -86,7 +86,9 @@ class ArraySession(ABC):
             if not jax.tree.leaves(kept):
                 return None
             shapes = job.problem.agent_shapes()
-            weights = neighbour_lists(job.network.mixing).weights.T
+            # Only stages that refuse a network that changes keep what an edge has added, so its weights do not matter.
+            graph = job.network if job.network.schedule is None else job.network.graph
+            weights = neighbour_lists(graph.mixing).weights.T
             self._conserved = compiled()(
                 lambda algorithm, state: conserved(algorithm, job.swept, self.spaces, channel, shapes, state, weights)
             )

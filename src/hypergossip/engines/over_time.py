@@ -249,7 +249,7 @@ def links_used(network: Any) -> Callable[[int, int], np.ndarray]:
     Args:
         network: The network; its result is (agents,), 64-bit integers.
     """
-    if network.schedule is None:
+    if network.schedule is None or network.agents == 1:
         return lambda first, last: np.asarray(network.degrees, np.int64) * (last - first)
     if network.schedule.kind == "in_turn":
         degrees = np.stack([one.degrees for one in network.schedule.networks]).astype(np.int64)

@@ -117,7 +117,7 @@ class NetworkOverTime:
     @cached_property
     def averages(self) -> bool:
         """Whether the rounds make all agents agree: lambda is below 1."""
-        return self.connected and self.lambda_ < 1.0 - NO_GAP
+        return self.connected and not self.lambda_ >= 1.0 - NO_GAP
 
     def fault(self, fact: str) -> str | None:
         """Why a fact does not hold, in words that name the agents at fault, or None if it holds.

@@ -144,7 +144,7 @@ def not_averaging(network: Any) -> str | None:
             f"between {one} on one side and {other} on the other, values are exchanged, never averaged: no weight "
             f"joins agents of one side, and lambda is 1"
         )
-    if network.lambda_ < 1.0 - NO_GAP:
+    if not network.lambda_ >= 1.0 - NO_GAP:
         return None
     if data.min() >= 0:
         return "no agent gives weight to its own value, values go round in circles, and lambda is 1"

@@ -15,6 +15,7 @@ from hypergossip.networks.network import Network
 from hypergossip.support.threefry import threefry_words
 
 WORDS = 2.0**32
+EDGES_DRAWN = 1_000_000  # in all matchings from which a mean is estimated, a few seconds
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,6 @@ class RandomMatchings:
     kind: ClassVar[str] = "random_matchings"
     description: ClassVar[str] = "a random matching a round"
     last_up: ClassVar[int] = 0
-    drawn: ClassVar[int] = 1000
 
     @property
     def key(self) -> UInt[np.ndarray, "2"]:
@@ -138,8 +138,9 @@ class RandomMatchings:
         return _of_partners(self.partners(graph, round))
 
     def second_moment(self, graph: Network) -> csr_array:
-        """The mean of W'W = W, estimated from the matchings of the first 1,000 rounds."""
-        draws = [self.mixing(graph, round) for round in range(self.drawn)]
+        """The mean of W'W = W, estimated from the matchings of the first rounds, at most 1,000."""
+        count = max(20, min(1000, EDGES_DRAWN // max(1, len(graph.edges))))
+        draws = [self.mixing(graph, round) for round in range(count)]
         return csr_array(sum(draws[1:], draws[0]) / len(draws))
 
     def least(self, graph: Network) -> float:

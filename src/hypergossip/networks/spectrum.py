@@ -205,6 +205,10 @@ def second_magnitude(matrices: Sequence[csr_array]) -> float:
     Args:
         matrices: shape (agents, agents), the first to act first; at least two agents, and the eigenvalue 1 of the
             product is simple.
+
+    Returns:
+        The magnitude; NaN for more than 1,000 agents whose eigenvalues lie too close together to be found, as those of
+        a directed ring.
     """
     agents = agents_of(matrices[0])
     if agents <= LARGEST_DENSE:
@@ -219,4 +223,8 @@ def second_magnitude(matrices: Sequence[csr_array]) -> float:
         return vector
 
     options: dict[str, Any] = {"return_eigenvectors": False, "v0": _start(agents), "which": "LM"}
-    return float(np.sort(np.abs(eigs(_operator(apply, agents), k=2, **options)))[-2])
+    try:
+        values = eigs(_operator(apply, agents), k=2, ncv=LANCZOS_BASIS, maxiter=LANCZOS_RESTARTS, **options)
+    except ArpackNoConvergence:
+        return float("nan")
+    return float(np.sort(np.abs(values))[-2])
