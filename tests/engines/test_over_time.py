@@ -10,7 +10,7 @@ import hypergossip as hg
 from hypergossip.engines.halo import deal, halo_of
 from hypergossip.engines.over_time import links_used, operator
 from hypergossip.networks import over_time
-from hypergossip.support.devices import AXIS
+from hypergossip.support.devices import AXIS, on_devices
 
 RING = hg.networks.ring(6)
 ONE_WAY = [
@@ -66,10 +66,10 @@ def test_devices_exchange_what_a_round_needs(name, devices):
         here = halo.on_device().at(round)
         return {weights: here.of(weights).apply(block[0])[None] for weights in ("pull", "push")}
 
-    on_devices = jax.jit(jax.shard_map(on_device, mesh=mesh, in_specs=(spec, spec, PartitionSpec()), out_specs=spec))
+    apply = jax.jit(on_devices(on_device, mesh, (spec, spec, PartitionSpec()), spec))
     halo, table = halo_of(network, rows, "auto"), jnp.eye(6)[jnp.asarray(rows)]
     for round in range(6):
-        for weights, mixed in on_devices(halo, table, round).items():
+        for weights, mixed in apply(halo, table, round).items():
             expected = wanted(network, round, weights)[rows]
             np.testing.assert_allclose(mixed, expected, rtol=0, atol=1e-15)
 

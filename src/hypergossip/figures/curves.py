@@ -14,7 +14,7 @@ from hypergossip.figures import axes as axes_drawing
 from hypergossip.figures import network as network_drawing
 from hypergossip.figures import style
 from hypergossip.figures.histories import check, errors, leading, observations, rounds_shown, spread_description
-from hypergossip.networks.network import Network
+from hypergossip.networks.changing import AnyNetwork
 
 
 def convergence(histories: dict[str, pd.DataFrame], path: Path | str) -> Path:
@@ -33,7 +33,7 @@ def convergence(histories: dict[str, pd.DataFrame], path: Path | str) -> Path:
     return style.write(convergence_figure(histories), path)
 
 
-def comparison(histories: dict[str, pd.DataFrame], network: Network, path: Path | str, title: str = "") -> Path:
+def comparison(histories: dict[str, pd.DataFrame], network: AnyNetwork, path: Path | str, title: str = "") -> Path:
     """Writes a comparison: the metric against rounds and samples, the problem's observations, and the network.
 
     Args:
@@ -51,7 +51,7 @@ def comparison(histories: dict[str, pd.DataFrame], network: Network, path: Path 
     return style.write(comparison_figure(histories, network, title), path)
 
 
-def network(network: Network, path: Path | str) -> Path:
+def network(network: AnyNetwork, path: Path | str) -> Path:
     """Writes a figure of a network.
 
     Args:
@@ -89,7 +89,7 @@ def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def comparison_figure(histories: dict[str, pd.DataFrame], network: Network, title: str = "") -> Figure:
+def comparison_figure(histories: dict[str, pd.DataFrame], network: AnyNetwork, title: str = "") -> Figure:
     """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell."""
     check(histories)
     first, rounds_column = leading(histories.values()), rounds_shown(histories.values())
@@ -112,7 +112,7 @@ def comparison_figure(histories: dict[str, pd.DataFrame], network: Network, titl
     return figure
 
 
-def network_figure(network: Network) -> Figure:
+def network_figure(network: AnyNetwork) -> Figure:
     """Returns the figure that `network` writes."""
     with style.look():
         figure = style.blank(4.6, 3.8)

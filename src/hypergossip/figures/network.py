@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import offset_copy
 
 from hypergossip.figures import style
-from hypergossip.networks.network import Network
+from hypergossip.networks.changing import AnyNetwork
 
 MAX_DRAWN = 300  # agents
 MAX_LABELLED = 40  # agents
@@ -19,11 +19,12 @@ WIDTHS = (0.4, 2.6)  # points, at least for the lightest and exactly for the hea
 WEIGHT_NAMES = {"metropolis": "Metropolis", "laplacian": "Laplacian"}
 
 
-def draw(network: Network, axes: Axes) -> None:
+def draw(network: AnyNetwork, axes: Axes) -> None:
     """Draws a network with its name, its weights and its lambda.
 
     The width of an edge is proportional to the magnitude of its weight, with a lower limit for visibility. Edges with
-    negative weights are dashed. Up to 40 agents are labelled with their names, or else their numbers; labels too long
+    negative weights are dashed, and edges in one direction are arrows to the receiver. Of a network that changes, the
+    edges of all rounds are drawn. Up to 40 agents are labelled with their names, or else their numbers; labels too long
     for the nodes are placed below them. A network of more than 300 agents is described in a sentence instead.
 
     Args:
@@ -47,7 +48,7 @@ def draw(network: Network, axes: Axes) -> None:
     axes.margins(0.08)
 
 
-def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
+def layout(network: AnyNetwork) -> Float[np.ndarray, "agents 2"]:
     """Returns positions of the agents in the plane, (agents, 2), whose distances approximate those in the graph.
 
     The algorithm is that of Kamada & Kawai, "An algorithm for drawing general undirected graphs" (1989). It starts
@@ -58,7 +59,7 @@ def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
 
     if network.agents < 3:
         return np.array([[i, 0.0] for i in range(network.agents)])
-    graph = _graph(network)
+    graph = _graph(network).to_undirected()
     start = networkx.circular_layout(graph) if network.agents <= 12 else networkx.spectral_layout(graph, weight=None)
     hops = dict(networkx.all_pairs_shortest_path_length(graph))
     positions = networkx.kamada_kawai_layout(graph, dist=hops, pos=start)
@@ -69,7 +70,7 @@ def layout(network: Network) -> Float[np.ndarray, "agents 2"]:
     return centred @ directions.T if extents[0] > 1.1 * extents[1] else centred
 
 
-def labels(network: Network) -> list[str]:
+def labels(network: AnyNetwork) -> list[str]:
     """Returns the labels of the agents: their names, shortened where they are long, or their numbers."""
     if network.names is None:
         return [str(agent) for agent in range(network.agents)]
@@ -77,19 +78,22 @@ def labels(network: Network) -> list[str]:
     return [name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names]
 
 
-def description(network: Network) -> str:
+def description(network: AnyNetwork) -> str:
     """Returns the counts, the weights and the lambda of a network in two lines, or one line for a single agent."""
     counts = f"{_counted(network.agents, 'agent')}, {_counted(len(network.edges), 'edge')}"
     if network.agents == 1:
         return counts
     gap, low, high = network.spectral_gap, int(network.degrees.min()), int(network.degrees.max())
-    neighbours = _counted(high, "neighbour") if low == high else f"{low:,} to {high:,} neighbours"
+    whom = "receiver" if network.directed else "neighbour"
+    neighbours = _counted(high, whom) if low == high else f"{low:,} to {high:,} {whom}s"
     mixing = f"λ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 − λ = {gap:.2g}"
+    if network.schedule is not None:
+        return f"{counts}, {neighbours}\n{network.schedule.description}, {mixing}"
     kind = WEIGHT_NAMES.get(network.weights, network.weights)
     return f"{counts}, {neighbours}\n{kind} weights {_range(network)}, {mixing}"
 
 
-def _graph(network: Network) -> Any:
+def _graph(network: AnyNetwork) -> Any:
     """Returns a `networkx.Graph` whose nodes are the numbers of the agents."""
     import networkx
 
@@ -102,11 +106,18 @@ def _draw_edges(graph: Any, positions: dict[int, np.ndarray], axes: Axes) -> Non
     weights = networkx.get_edge_attributes(graph, "weight")
     heaviest = max(map(abs, weights.values()), default=1.0)
     widths = {edge: max(WIDTHS[1] * abs(weight) / heaviest, WIDTHS[0]) for edge, weight in weights.items()}
+    arrows = {"node_size": _node_size(graph), "arrowsize": 7} if graph.is_directed() else {}
     for negative, dashes in ((False, "-"), (True, "--")):
         edges = [edge for edge, weight in weights.items() if (weight < 0) == negative]
+        own = [widths[edge] for edge in edges]
         networkx.draw_networkx_edges(
-            graph, positions, edges, [widths[edge] for edge in edges], edge_color="#9a9a9a", style=dashes, ax=axes
+            graph, positions, edges, own, edge_color="#9a9a9a", style=dashes, ax=axes, **arrows
         )
+
+
+def _node_size(graph: Any) -> float:
+    """Returns the area of a node in square points."""
+    return float(np.clip(3600 / len(graph), 12, 190))
 
 
 def _draw_nodes(graph: Any, positions: dict[int, np.ndarray], axes: Axes) -> None:
@@ -116,7 +127,7 @@ def _draw_nodes(graph: Any, positions: dict[int, np.ndarray], axes: Axes) -> Non
     nodes = networkx.draw_networkx_nodes(
         graph,
         positions,
-        node_size=float(np.clip(3600 / len(graph), 12, 190)),  # square points
+        node_size=_node_size(graph),
         node_color="white" if labelled else style.FAINT,
         edgecolors=style.INK,
         linewidths=0.9 if labelled else 0,
@@ -146,7 +157,7 @@ def _draw_labels(graph: Any, positions: dict[int, np.ndarray], texts: list[str],
             text.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
-def _range(network: Network) -> str:
+def _range(network: AnyNetwork) -> str:
     weights = [weight for _, _, weight in network.to_networkx().edges(data="weight")]
     low, high = (f"{weight:.3g}".replace("-", "−") for weight in (min(weights), max(weights)))
     return low if low == high else f"{low} to {high}"

@@ -15,7 +15,7 @@ from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.problem import Problem
 from hypergossip.core.schedules import PowerDecay, SquaredStep
 from hypergossip.lab.configuration import Configuration, Part, Raw, Source, StopRules
-from hypergossip.networks import Network, NetworkOverTime
+from hypergossip.networks import AnyNetwork
 from hypergossip.networks.pairing import paired
 from hypergossip.running.stopping import Stop
 from hypergossip.support.registry import find, nearest
@@ -38,7 +38,7 @@ class Experiment(NamedTuple):
 
     algorithms: dict[str, Algorithm]
     problem: Problem
-    network: Network | NetworkOverTime
+    network: AnyNetwork
     engine: Any
     stop: Stop | None
     channel: Stack | None = None
@@ -85,7 +85,7 @@ def build_algorithms(configuration: Configuration, source: Source) -> dict[str, 
     }
 
 
-def build_network(configuration: Configuration, source: Source) -> Network | NetworkOverTime:
+def build_network(configuration: Configuration, source: Source) -> AnyNetwork:
     """Builds only the network.
 
     Raises:
@@ -93,7 +93,7 @@ def build_network(configuration: Configuration, source: Source) -> Network | Net
     """
     part = configuration.network
     network = _construct("networks", part.name, part.options, ("network",), source)
-    if not isinstance(network, Network | NetworkOverTime):
+    if not isinstance(network, AnyNetwork):
         raise ValueError(f"[network] {part.name} built a {type(network).__name__}, which is not a network.")
     return network
 

@@ -1,6 +1,7 @@
 """Networks: graphs, mixing weights, and the spectrum that determines the speed of averaging."""
 
 from hypergossip.networks import over_time
+from hypergossip.networks.changing import AnyNetwork, NetworkOverTime
 from hypergossip.networks.files import from_file, read_graph
 from hypergossip.networks.from_matrix import from_edges, from_mixing, from_networkx
 from hypergossip.networks.graphs import (
@@ -17,12 +18,12 @@ from hypergossip.networks.graphs import (
     torus,
 )
 from hypergossip.networks.network import Network
-from hypergossip.networks.over_time import NetworkOverTime
 from hypergossip.networks.random_graphs import erdos_renyi, random_regular, small_world
 from hypergossip.networks.weights import WEIGHTS
 
 __all__ = [
     "WEIGHTS",
+    "AnyNetwork",
     "Network",
     "NetworkOverTime",
     "complete",

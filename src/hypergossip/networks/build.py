@@ -60,8 +60,9 @@ def assemble_directed(
     adjacency = csr_array((np.ones(len(edges)), (receiver, sender)), shape=(agents, agents))
     adjacency.sort_indices()
     pull, push = directed_weights(adjacency, weights)
-    same = not (pull != push).nnz
-    return Network(pull, name, weights, seed, names, None if same else push)
+    different = csr_array(pull - push)
+    different.eliminate_zeros()
+    return Network(pull, name, weights, seed, names, push if different.nnz else None)
 
 
 def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_array:

@@ -198,3 +198,6 @@ class NetworkOverTime:
     def to_networkx(self) -> Any:
         """The `networkx` graph of all edges, as `Network.to_networkx`."""
         return self.graph.to_networkx()
+
+
+AnyNetwork = Network | NetworkOverTime

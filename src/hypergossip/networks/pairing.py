@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from hypergossip.networks.changing import NetworkOverTime
-from hypergossip.networks.network import Network
+from hypergossip.networks.changing import AnyNetwork
 from hypergossip.support.agent_names import MOST_NAMED
 
 
-def paired(problem: Any, network: Network | NetworkOverTime) -> Any:
+def paired(problem: Any, network: AnyNetwork) -> Any:
     """Returns the network in the problem's order.
 
     They are paired by name if both have names. Names are compared as text. If a network has no names, and the problem's

@@ -10,7 +10,7 @@ from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.declarations import refuse_old_form
 from hypergossip.core.problem import Problem
 from hypergossip.engines.engine import Engine
-from hypergossip.networks import Network, NetworkOverTime
+from hypergossip.networks import AnyNetwork
 
 
 def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None:
@@ -27,7 +27,7 @@ def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None
     """
     check_algorithm(algorithm)
     check_problem(problem)
-    if not isinstance(network, Network | NetworkOverTime):
+    if not isinstance(network, AnyNetwork):
         raise ValueError(
             f"network is {_named(network)}; give a hypergossip Network, such as hypergossip.networks.ring(9). "
             "networks.from_mixing makes one from a matrix W, networks.from_networkx from a NetworkX graph and "

@@ -19,7 +19,7 @@ from hypergossip.lab.build import Experiment
 from hypergossip.lab.configuration import Configuration
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.toml_text import write_toml
-from hypergossip.networks import Network
+from hypergossip.networks import AnyNetwork
 from hypergossip.running import snapshot as checkpoint
 from hypergossip.running.loop import NotFinite
 from hypergossip.running.preflight import concerns, facts, sent_in_a_round
@@ -70,7 +70,7 @@ def check(experiment: Experiment) -> list[str]:
     return texts
 
 
-def _check_channel(fit: Algorithm, problem: Problem, channel: Stack | None, network: Network) -> list[str]:
+def _check_channel(fit: Algorithm, problem: Problem, channel: Stack | None, network: AnyNetwork) -> list[str]:
     """Returns warnings about a method under a channel, or raises ValueError if it cannot work."""
     if channel is None or problem.agents == 1:  # a single agent sends nothing
         return []

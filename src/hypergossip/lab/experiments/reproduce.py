@@ -21,7 +21,7 @@ from hypergossip.lab.experiments.comparison import Outcome
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
 from hypergossip.lab.experiments.stages import CompletedRuns, ReportLine, Tuned
 from hypergossip.lab.toml_text import read_utf8, write_toml
-from hypergossip.networks import Network
+from hypergossip.networks import AnyNetwork
 from hypergossip.running.result import load
 from hypergossip.support.compilation import compiled
 
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
     case: Case
     raw: Raw
-    network: Network
+    network: AnyNetwork
     outcome: Outcome
     stated: Outcome | None
     tunings: dict[str, Tuned]

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from hypergossip.networks.network import Network
+from hypergossip.networks.changing import AnyNetwork
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Topology:
         picture: See `Curves`.
     """
 
-    network: Network
+    network: AnyNetwork
     caption: str
     picture: str
 
