@@ -120,6 +120,7 @@ WITHOUT_LOSSES = {
     "core/random_keys.py",  # hashes
     "engines/teams.py",  # runs are split, and put together again
     "running/fingerprint.py",  # one agent's program is traced for its fingerprint, and never compiled
+    "engines/over_time.py",  # links that a network has in each round are counted
     "engines/links.py",  # the stages of a channel, which are in a program compiled by `compiled` except under `Debug`
     "core/messages.py",  # a round is traced for what it sends, and never compiled
 }

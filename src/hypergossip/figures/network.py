@@ -86,7 +86,9 @@ def description(network: AnyNetwork) -> str:
     gap, low, high = network.spectral_gap, int(network.degrees.min()), int(network.degrees.max())
     whom = "receiver" if network.directed else "neighbour"
     neighbours = _counted(high, whom) if low == high else f"{low:,} to {high:,} {whom}s"
-    mixing = f"λ = {network.lambda_:.3f}" if gap >= 1e-3 else f"1 − λ = {gap:.2g}"
+    mixing = f"1 − λ = {gap:.2g}" if gap < 1e-3 else f"λ = {network.lambda_:.3f}"
+    if np.isnan(gap):
+        mixing = "λ not computed"
     if network.schedule is not None:
         return f"{counts}, {neighbours}\n{network.schedule.description}, {mixing}"
     kind = WEIGHT_NAMES.get(network.weights, network.weights)
