@@ -9,8 +9,13 @@ import hypergossip as hg
 from hypergossip.core.messages import messages
 from hypergossip.networks import from_edges, over_time
 from hypergossip.problems.quadratic import quadratic, solution
+from laws import problems as laws
+from laws import transcribed
 from laws.running import final, trajectory
 from laws.table import FEW_ROUNDS, REFERENCE
+from laws.transcribed import ZEROS
+from numpy_methods import gossip, graphs
+from numpy_methods.steps import constant_steps
 
 AGENTS, P, Q = 6, 3, 4
 CIRCLE = [(i, (i + 1) % AGENTS) for i in range(AGENTS)]
@@ -99,6 +104,16 @@ def test_and_end_elsewhere_where_they_are_run_on_weights_whose_rows_alone_sum_to
         assert np.linalg.norm(state.x.mean(axis=0) - exact) > 0.3
 
 
+def test_there_agents_count_by_the_left_eigenvector():
+    A = DIRECTED.mixing.toarray()
+    values, vectors = np.linalg.eig(A.T)
+    share = np.real(vectors[:, np.argmax(values.real)])
+    np.testing.assert_allclose(share @ A, share, atol=1e-12)
+    G = final(REFERENCE, OTHERS["GTSGD"], problem(), hg.networks.from_mixing(DIRECTED.mixing), ROUNDS).G
+    np.testing.assert_allclose(share / share.sum() @ G, 0.0, atol=1e-11)
+    assert np.abs(G.mean(axis=0)).max() > 0.1
+
+
 def test_without_weights_to_push_by_it_is_refused_itself():
     with pytest.raises(ValueError, match=r"^GTSGDPushPull sends its trackers by weights whose columns sum to one"):
         hg.solve(PUSH_PULL, problem(), hg.networks.from_mixing(DIRECTED.mixing), rounds=1, progress=False)
@@ -120,6 +135,14 @@ def test_the_engines_agree(network):
     for here, there in (*zip(one, other, strict=True), *zip(few, debug, strict=True)):
         np.testing.assert_allclose(here, there, rtol=0, atol=1e-10)
     assert np.abs(one.x).max() > 0.1
+
+
+def test_fed_the_same_noise_it_is_its_transcription_on_a_directed_network():
+    edges = [*((i, (i + 1) % laws.AGENTS) for i in range(laws.AGENTS)), (0, 4), (6, 2)]
+    noisy, network = laws.quadratic_problem("upper"), from_edges(laws.AGENTS, edges, directed=True)
+    weights, steps = graphs.pull_and_push(laws.AGENTS, edges), constant_steps(0.06, 0.12, 1.0, 1.0)
+    points = gossip.gtsgd_push_pull(transcribed.noisy_world(noisy), *weights, *ZEROS, transcribed.ROUNDS, steps)
+    transcribed.same(transcribed.run(PUSH_PULL, noisy, network), points)
 
 
 def test_a_round_sends_two_messages():
