@@ -28,6 +28,7 @@ from studies.theory.common import column
 PAGES = Path(__file__).parents[1] / "docs" / "methods"
 ROUNDS, EVERY, SEEDS = 320, 4, 10
 LIMITS = (1e-6, 3e1)
+LONGEST_LABEL = len("SVR-INTERACT, no noise")  # with the legend's usual spacing
 GREY, WIDE = "#b4b4b4", 2.8  # a rival that does the same still shows on both sides of the line
 
 LINES: tuple[tuple[float | None, style.Dashes], ...] = ((None, "-"), (0.0, "--"))  # noise: the world's, or none
@@ -35,6 +36,15 @@ LINES: tuple[tuple[float | None, style.Dashes], ...] = ((None, "-"), (0.0, "--")
 NOISY: Raw = {"name": "quadratic", "heterogeneity": 0.2, "noise": 0.3}
 WORLDS: dict[str, Raw] = {
     "ring": {"problem": NOISY, "network": {"name": "ring", "n": 8}},
+    "directed": {
+        "problem": NOISY,
+        "network": {
+            "name": "from_edges",
+            "n": 8,
+            "edges": [*([i, (i + 1) % 8] for i in range(8)), [0, 4], [6, 2]],
+            "directed": True,
+        },
+    },
     "one agent": {"problem": NOISY, "network": {"name": "single"}},
     "shared": {
         "problem": {"name": "quadratic", "heterogeneity": 1.0, "noise": 0.1, "share": "both"},
@@ -59,15 +69,18 @@ class Setting(NamedTuple):
     Attributes:
         world: A name of `WORLDS`.
         rival: The page of the method in grey.
+        rivals_world: Where it runs, a name of `WORLDS`, if it cannot run where the page's method does.
     """
 
     world: str
     rival: str = "dsgd"
+    rivals_world: str | None = None
 
 
 SETTINGS = {
     "dsgd": Setting("ring", "gtsgd"),
     "gtsgd": Setting("ring"),
+    "gtsgd_push_pull": Setting("directed", "gtsgd", "ring"),
     "msgd": Setting("ring"),
     "diamond": Setting("ring"),
     "interact": Setting("ring"),
@@ -148,9 +161,10 @@ def draw(page: str) -> Figure:
     setting = SETTINGS[page]
     figure, axes = column(2.4)
     handles: list[Any] = []
-    for name, colour, place in ((setting.rival, GREY, 2), (page, style.COLOURS[0], 4)):
+    rival = setting.rival, setting.rivals_world or setting.world
+    for (name, world), colour, place in ((rival, GREY, 2), ((page, setting.world), style.COLOURS[0], 4)):
         for noise, dashes in LINES:
-            line = run(name, setting.world, noise)
+            line = run(name, world, noise)
             what = "noise" if noise is None else "no noise"
             median = np.maximum(line.metric.median, 1e-300)
             width = WIDE if colour == GREY else None
@@ -170,7 +184,10 @@ def draw(page: str) -> Figure:
     axes.set_xlabel("rounds")
     axes.set_ylabel("metric $M_t$")
     handles = handles[2:] + handles[:2]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=style.SMALL, handlelength=3.2)
+    longest = max(len(handle.get_label()) for handle in handles)
+    spacing = 2.0 if longest <= LONGEST_LABEL else 1.0  # in letters
+    where = {"loc": "outside upper center", "ncols": 2}
+    figure.legend(handles=handles, **where, fontsize=style.SMALL, handlelength=3.2, columnspacing=spacing)
     return figure
 
 

@@ -66,7 +66,8 @@ def test_the_equations_name_the_code_of_every_decentralized_method_and_estimator
     text = (DOCS / "equations.md").read_text(encoding="utf-8")
     code = {link["target"] for link in HOOK.LINK.finditer(text) if link["target"].endswith(".py")}
     assert len(code) >= 25
-    for name in ("diamond", "dsgd", "gtsgd", "msgd", "interact", "svr_interact", "slam", "slam_tracked"):
+    names = ("diamond", "dsgd", "gtsgd", "gtsgd_push_pull", "msgd", "interact", "svr_interact", "slam", "slam_tracked")
+    for name in names:
         assert f"../src/hypergossip/algorithms/{name}.py" in code
     for path in (ROOT / "src" / "hypergossip" / "hypergradients").glob("[!_]*.py"):
         assert f"../src/hypergossip/hypergradients/{path.name}" in code, path.name

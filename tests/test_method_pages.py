@@ -83,7 +83,7 @@ def batches(series: Any) -> int:
     return sum(int(np.ceil(series.batches * float(series.shrink) ** j - 1e-6)) for j in range(series.terms - 1))
 
 
-def alone(*, upper: Any = (), lower: Any = (), call: int = 0) -> Any:
+def alone(*, upper: Any = (), lower: Any = (), call: int = 0, weights: str | None = None) -> Any:
     """`mix` without neighbours."""
     if jax.tree.leaves(upper) and jax.tree.leaves(lower):
         return upper, lower

@@ -160,7 +160,9 @@ ENTRIES = (
         numbers="adjoint step 0.5 (2 + t)^(-1/3)",
     ),
 )
-"""Dif-MAML is not here: it takes one lower step from y_0 = 0, where this problem's d2xy g is zero, so x never moves."""
+"""Dif-MAML is not here: it takes one lower step from y_0 = 0, where this problem's d2xy g is zero, so x never moves.
+
+Nor is GTSGDPushPull, which is GTSGD on this network."""
 
 
 def available() -> tuple[Entry, ...]:

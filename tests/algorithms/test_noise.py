@@ -24,6 +24,7 @@ W = NETWORK.mixing.toarray()
 TRANSCRIPTIONS = {
     "DSGD": gossip.dsgd,
     "GTSGD": gossip.gtsgd,
+    "GTSGDPushPull": lambda world, W, *rest: gossip.gtsgd_push_pull(world, W, W, *rest),
     "MSGD": gossip.msgd,
     "Diamond": gossip.diamond,
     "Interact": gossip.interact,

@@ -74,6 +74,21 @@ def test_a_gossip_method_is_its_transcription(name, numbers, weights):
     agree(state, transcription(WORLD, MIXINGS[weights], X0, Y0, ROUNDS, by_hand))
 
 
+# A directed ring of all agents and two chords, (sender, receiver): neither A nor B is doubly stochastic.
+ONE_WAY = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 0], [0, 2], [3, 1]])
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_gtsgd_by_push_pull_is_its_transcription_on_a_directed_network(numbers):
+    steps, _, by_hand = NUMBERS[numbers]
+    network = hg.networks.from_edges(AGENTS, ONE_WAY, directed=True)
+    A, B = graphs.pull_and_push(AGENTS, ONE_WAY)
+    assert min(np.ptp(A.sum(axis=0)), np.ptp(B.sum(axis=1)), np.abs(A - B).max()) > 0.1
+    state = run(hg.GTSGDPushPull(**steps, hypergradient=hg.Exact()), "upper", network)
+    points = gossip.gtsgd_push_pull(WORLD, A, B, X0, Y0, ROUNDS, by_hand)
+    same(state, points, X0, apart=1e-7)
+
+
 GAMMA, RHO = 0.8, 0.9
 
 

@@ -40,6 +40,7 @@ class Method(NamedTuple):
         affine: Is a round on a quadratic, without noise, an affine function of the state?
         gain: What its upper step amounts to in the end, in upper steps: 1 / (1 - mu) with a heavy ball.
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
+        trackers_apart: Does it send its trackers in a message of their own?
     """
 
     algorithm: Any
@@ -52,6 +53,7 @@ class Method(NamedTuple):
     affine: bool = True
     gain: float = 1.0
     lower_follows: bool = False
+    trackers_apart: bool = False
 
 
 def skeleton() -> ModuleType:
@@ -76,6 +78,9 @@ METHODS: dict[str, Method] = {
     "DSGD": Method(hg.DSGD(**STEPS, **EXACT)),
     "HeavyBall": Method(skeleton().HeavyBall(**STEPS, **EXACT, momentum=0.5), gain=2.0),
     "GTSGD": Method(hg.GTSGD(**STEPS, **EXACT), conserves=(("u", "G"),), reaches="optimum"),
+    "GTSGDPushPull": Method(
+        hg.GTSGDPushPull(**STEPS, **EXACT), conserves=(("u", "G"),), reaches="optimum", trackers_apart=True
+    ),
     "MSGD": Method(hg.MSGD(**STEPS, **MOMENTA, **EXACT), has_momentum=True),
     "Diamond": Method(hg.Diamond(**STEPS, **MOMENTA, **EXACT), "upper", TRACKS, "optimum", has_momentum=True),
     "Interact": Method(hg.Interact(**STEPS), "upper", TRACKS, "optimum"),

@@ -34,7 +34,7 @@ def test_gossip_contracts_at_lambda(method, weights, engine):
     for level, points, personal in (("upper", state.x, "lower"), ("lower", state.y, "upper")):
         if method.share == personal:
             continue
-        factor = network.lambda_ ** mixes(method.algorithm, problem, level)
+        factor = network.lambda_ ** (mixes(method.algorithm, problem, level) - method.trackers_apart)
         size = np.linalg.norm(disagreement(points), axis=(1, 2))
         np.testing.assert_allclose(size[-1] / size[-2], factor, rtol=1e-4)
         assert (size[1:] <= size[:-1] * factor * (1 + 1e-9)).all()

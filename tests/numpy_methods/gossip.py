@@ -1,7 +1,7 @@
 """D-SGD, GT-SGD, M-SGD, DIAMOND, INTERACT and SVR-INTERACT with explicit loops over agents and neighbours.
 
 Every method takes (world, W, x0, y0, rounds, steps) with x0 (n, p), y0 (n, q), and returns the points after every
-round, (rounds, n, p) and (rounds, n, q).
+round, (rounds, n, p) and (rounds, n, q). GT-SGD by push-pull takes two matrices, which need not be symmetric.
 """
 
 from typing import Any
@@ -75,6 +75,38 @@ def gtsgd(world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: Ste
         return world.hypergradient(t, i, *now), world.lower_gradient(t, i, *now)
 
     return tracked(direction, world, W, x0, y0, rounds, steps)
+
+
+def gtsgd_push_pull(
+    world: World, A: np.ndarray, B: np.ndarray, x0: Any, y0: Any, rounds: int, steps: Steps
+) -> Trajectory:
+    """u_t = B u_{t-1} + G_t - G_{t-1}, x_{t+1} = A x_t - alpha u_t: each agent pulls x, and pushes shares of u.
+
+    Args:
+        world: The agents.
+        A: (n, n), rows that sum to one: agent i gives the weight A_ij to what it receives from j.
+        B: (n, n), columns that sum to one: agent j sends the share B_ij of its tracker to i.
+        x0: (n, p).
+        y0: (n, q).
+        rounds: How many.
+        steps: The step sizes.
+    """
+    agents = range(world.agents)
+    x, y, xs, ys = list(x0), list(y0), [], []
+    u, G = [np.zeros_like(v) for v in x], [np.zeros_like(v) for v in x]
+    for t in range(rounds):
+        received: list[np.ndarray] = [np.zeros_like(v) for v in u]
+        for j in agents:
+            for i in np.flatnonzero(B[:, j]):
+                received[i] = received[i] + B[i, j] * u[j]
+        before, G = G, [world.hypergradient(t, i, x[i], y[i]) for i in agents]
+        h = [world.lower_gradient(t, i, x[i], y[i]) for i in agents]
+        u = [received[i] + G[i] - before[i] for i in agents]
+        x = [neighbourhood_average(A, x, i) - steps.alpha(t) * u[i] for i in agents]
+        y = [y[i] - steps.beta(t) * h[i] for i in agents]
+        xs.append(x)
+        ys.append(y)
+    return np.array(xs), np.array(ys)
 
 
 def interact(world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: Steps) -> Trajectory:

@@ -33,3 +33,17 @@ def laplacian_weights(n: int, edges: np.ndarray) -> np.ndarray:
     """W = I - 2 L / (3 l_max)."""
     L = incidence(n, edges).T @ incidence(n, edges)
     return np.eye(n) - 2 * L / (3 * np.linalg.eigvalsh(L)[-1])
+
+
+def pull_and_push(n: int, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A and B of a directed graph with edges (sender, receiver).
+
+    Agent i gives itself and each of its senders one weight, and agent j itself and each of its receivers one share.
+    """
+    A, B = np.eye(n), np.eye(n)
+    for sender, receiver in edges:
+        A[receiver, sender] = B[receiver, sender] = 1.0
+    for i in range(n):
+        A[i] /= sum(A[i])
+        B[:, i] /= sum(B[:, i])
+    return A, B
