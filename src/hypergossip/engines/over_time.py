@@ -174,11 +174,12 @@ class Drawn(OnOneDevice):
         # In every turn, an edge that comes before all others of its two agents is taken; the result is that of taking
         # the edges one after another.
         last = np.int32(self.edges.shape[0])
-        order = jnp.argsort(jnp.argsort(self._words(round, first, second), stable=True)).astype(jnp.int32)
+        order = jnp.argsort(self._words(round, first, second), stable=True)
+        first, second, place = first[order], second[order], jnp.arange(last)
 
         def take(carry: tuple[Any, Any]) -> tuple[Any, Any]:
             partners, left = carry
-            turn = jnp.where(left, order, last)
+            turn = jnp.where(left, place, last)
             earliest = jnp.full(self.agents, last).at[first].min(turn).at[second].min(turn)
             taken = left & (turn == earliest[first]) & (turn == earliest[second])
             nobody = jnp.int32(self.agents)  # outside the array, so that nothing is set
