@@ -16,6 +16,8 @@ from hypergossip.channels import (
     RandomK,
     TopK,
 )
+from hypergossip.networks.over_time import links_up, random_edge, random_matchings
+from studies.channels.setting import NETWORK
 
 ROUNDS, SEEDS = 2500, 8
 
@@ -30,6 +32,7 @@ class Panel(NamedTuple):
         dimension: The number of entries of x.
         rounds: The number of rounds.
         limits: Of the distance, on the logarithmic axis.
+        network: The network; None for the setting's, which is the same in every round.
     """
 
     title: str
@@ -38,6 +41,7 @@ class Panel(NamedTuple):
     dimension: int = 5
     rounds: int = ROUNDS
     limits: tuple[float, float] = (1e-33, 1e3)
+    network: Any = None
 
 
 class Case(NamedTuple):
@@ -65,6 +69,14 @@ CASES = {
             "perfect": Panel("perfect channel", (), random=False),
             "symmetric": Panel("symmetric loss: Loss(0.2)", (Loss(0.2),)),
         },
+    ),
+    "changing": Case(
+        {
+            "half": Panel("links_up: every edge up with 0.5", (), False, network=links_up(NETWORK, 0.5)),
+            "pairs": Panel("random_matchings", (), False, network=random_matchings(NETWORK)),
+            "edge": Panel("random_edge: one edge a round", (), False, rounds=8000, network=random_edge(NETWORK)),
+        },
+        columns=3,
     ),
     "loss_one_sided": Case(
         {

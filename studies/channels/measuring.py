@@ -13,7 +13,7 @@ from hypergossip.figures.histories import spread
 from studies.channels import costs, drawing
 from studies.channels.cases import CASES, OTHERS, SEEDS, Panel, looks
 from studies.channels.laws import LAWS, limits
-from studies.channels.setting import METHODS, problem, trace
+from studies.channels.setting import METHODS, NETWORK, problem, trace
 
 NAMES = (*CASES, "bytes", "others")
 RUNS = 256  # over which a law's mean is taken
@@ -30,7 +30,8 @@ def distances(panel: Panel, quick: bool) -> dict[str, tuple[np.ndarray, np.ndarr
     rounds, seeds = looks(50 if quick else panel.rounds), (2 if quick else SEEDS) if panel.random else 1
     for name, method in METHODS.items():
         whole = problem(name, dimension=panel.dimension)
-        found[name] = (rounds, trace(method, whole, panel.channel, rounds, seeds).distances(whole))
+        run = trace(method, whole, panel.channel, rounds, seeds, network=panel.network or NETWORK)
+        found[name] = (rounds, run.distances(whole))
     return found
 
 

@@ -104,7 +104,7 @@ def trace(
         points.append(np.asarray(_agents(state).x))
         found = opened.session.conserved(state) if sums else None
         sizes.append(np.zeros(seeds) if found is None else np.asarray(found[0]))
-    return Trace(np.array(looks), np.stack(points), np.stack(sizes), float(opened.sent.mean()))
+    return Trace(np.array(looks), np.stack(points), np.stack(sizes), float(opened.sent.until(1).mean()))
 
 
 def states(method: Any, whole: Any, channel: Any, rounds: int, seeds: int) -> Iterator[Any]:
