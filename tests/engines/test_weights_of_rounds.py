@@ -1,4 +1,4 @@
-"""Networks that change or are directed: the engines apply each round's weights, and methods reach the optimum."""
+"""Networks that change or are directed: the engines apply each round's weights, and what cannot work is refused."""
 
 import jax
 import jax.numpy as jnp
@@ -7,33 +7,11 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 
 import hypergossip as hg
+from engines.changing import CHANGING, DIAMOND, HALVES, NETWORKS, ONE_PEER, ONE_WAY, PROBLEM, PUSH_PULL, RING, STEPS
 from hypergossip.engines.halo import deal, halo_of
 from hypergossip.engines.over_time import links_used, operator
 from hypergossip.networks import over_time
 from hypergossip.support.devices import AXIS, on_devices
-
-RING = hg.networks.ring(6)
-ONE_WAY = [
-    hg.networks.from_edges(6, [*((i, (i + 1) % 6) for i in range(6)), (0, 3), (0, 4)], directed=True),
-    hg.networks.from_edges(6, [*(((i + 1) % 6, i) for i in range(6)), (2, 5)], directed=True),
-]
-HALVES = [hg.networks.from_edges(6, [(i, i + 1) for i in range(k, 5, 2)]) for k in (0, 1)]
-CHANGING = {
-    "links up": over_time.links_up(hg.networks.erdos_renyi(6, 0.6, seed=1), 0.5, seed=4),
-    "one edge": over_time.random_edge(RING, seed=2**33 + 5),
-    "matchings": over_time.random_matchings(hg.networks.erdos_renyi(6, 0.6, seed=1), seed=4),
-    "all matchings": over_time.random_matchings(hg.networks.complete(6)),
-    "in turn": over_time.in_turn(HALVES),
-    "of several degrees": over_time.in_turn([hg.networks.star(6), RING, hg.networks.complete(6)]),
-}
-ONE_PEER = over_time.one_peer_exponential(6)
-DIRECTED = {"directed": ONE_WAY[0], "directed in turn": over_time.in_turn(ONE_WAY)}
-NETWORKS = CHANGING | DIRECTED | {"one peer": ONE_PEER}
-
-PROBLEM = hg.problems.quadratic(6, 4, 3, noise=0.1)
-STEPS = {"upper_step": 0.05, "lower_step": 0.3, "hypergradient": hg.Exact()}
-DIAMOND = hg.Diamond(**STEPS, upper_momentum=0.3, lower_momentum=0.3)
-PUSH_PULL = hg.GTSGDPushPull(**STEPS)
 
 
 def wanted(network, round, weights):
@@ -81,42 +59,16 @@ def test_messages_are_counted_by_the_links_of_each_round(name):
     used = links_used(network)
     np.testing.assert_array_equal(used(0, 30), degrees.sum(axis=0))
     np.testing.assert_array_equal(used(7, 19), degrees[7:19].sum(axis=0))
+
+
+@pytest.mark.parametrize("name", ["links up", "directed in turn"])
+def test_bytes_are_those_of_the_links_of_each_round(name):
+    network = NETWORKS[name]
+    degrees = np.array([network.at(t).degrees for t in range(30)])
     done = hg.solve(PUSH_PULL, PROBLEM, network, rounds=30, observe_every=10, measure=False)
     sent = 2 * 4 * 8 * degrees.cumsum(axis=0)[[9, 19, 29]]
     np.testing.assert_allclose(done.history["bytes_sent"][1:], sent.mean(axis=1))
     np.testing.assert_array_equal(done.history["bytes_sent_max"][1:], sent.max(axis=1))
-
-
-def same(one, other, atol):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), (one.x, one.y), (other.x, other.y))
-    np.testing.assert_array_equal(one.history["bytes_sent"], other.history["bytes_sent"])
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_engines_agree(name):
-    method = PUSH_PULL if name in DIRECTED else DIAMOND
-    run = lambda engine, rounds: hg.solve(method, PROBLEM, NETWORKS[name], rounds=rounds, engine=engine, measure=False)
-    simulated = run(hg.Simulated(), 50)
-    for devices in (2, 4):
-        same(run(hg.Sharded(devices), 50), simulated, 1e-10)
-    same(run(hg.Debug(), 3), run(hg.Simulated(), 3), 1e-12)
-
-
-@pytest.mark.parametrize(
-    "channel",
-    [hg.channels.Noise(0.01), hg.channels.GilbertElliott(0.2, 0.4), [hg.channels.Loss(0.3), hg.channels.Quantize(8)]],
-)
-@pytest.mark.parametrize("name", ["links up", "matchings", "in turn"])
-@pytest.mark.filterwarnings("ignore::hypergossip.channels.requirements.ChannelWarning")
-def test_engines_agree_under_a_channel(name, channel):
-    run = lambda engine, rounds: hg.solve(
-        DIAMOND, PROBLEM, CHANGING[name], rounds=rounds, engine=engine, measure=False, channel=channel
-    )
-    simulated = run(hg.Simulated(), 50)
-    same(run(hg.Sharded(4), 50), simulated, 1e-10)
-    same(run(hg.Debug(), 2), run(hg.Simulated(), 2), 1e-12)
-    ideal = hg.solve(DIAMOND, PROBLEM, CHANGING[name], rounds=50, measure=False)
-    assert np.abs(simulated.x - ideal.x).max() > 1e-6
 
 
 @pytest.mark.filterwarnings("ignore::hypergossip.channels.requirements.ChannelWarning")
@@ -128,7 +80,7 @@ def test_a_link_that_is_not_there_carries_no_noise_and_loses_nothing():
     assert np.abs(run(3, hg.channels.Noise(10.0)) - run(3, None)).max() > 0.1
 
 
-@pytest.mark.parametrize("name", ["links up", "matchings", "in turn", "directed in turn"])
+@pytest.mark.parametrize("name", ["matchings", "directed in turn"])
 def test_a_run_resumes_at_the_networks_round(name):
     run = lambda rounds, **more: hg.solve(PUSH_PULL, PROBLEM, NETWORKS[name], rounds=rounds, measure=False, **more)
     whole, half = run(37), run(14)
@@ -154,18 +106,6 @@ def test_checkpoints_belong_to_one_schedule(tmp_path):
     for other in (over_time.links_up(CHANGING["links up"].graph, 0.5, seed=5), CHANGING["links up"].graph):
         with pytest.raises(hg.CheckpointError, match="network"):
             run(other)
-
-
-EXACT = {"DIAMOND": DIAMOND, "SLAM": hg.Slam(**STEPS, rho=0.5, gamma=1.0)}
-
-
-@pytest.mark.parametrize("method", EXACT)
-@pytest.mark.parametrize("name", CHANGING)
-def test_methods_reach_the_optimum_however_the_links_change(name, method):
-    problem = hg.problems.quadratic(6, 4, 3, noise=0.0)
-    done = hg.solve(EXACT[method], problem, CHANGING[name], rounds=8000, measure=False)
-    best = hg.solve(DIAMOND, problem, hg.networks.complete(6), rounds=4000, measure=False).x[0]
-    assert ((done.x - best) ** 2).sum(axis=1).mean() < 1e-20
 
 
 @pytest.mark.parametrize(
