@@ -19,6 +19,7 @@ from hypergossip.channels.fading import Fading
 from hypergossip.channels.loss import Lossy
 from hypergossip.channels.noise import Noise
 from hypergossip.channels.privacy import PrivacyNoise
+from hypergossip.channels.stability import coarse
 from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.messages import Message
@@ -35,6 +36,8 @@ REPEATED = (
 # Loss times the largest eigenvalue of I - W up to which running sums were stable when measured: stable
 # at 0.67 on a ring of 8 and at 0.61 on a random graph of 9, unstable at 0.93 and 0.97.
 LARGEST_GAP = 0.8
+
+LEAST_GAMMA = 0.001  # a smaller consensus step is no advice
 
 
 class ChannelWarning(UserWarning):
@@ -70,7 +73,9 @@ def check_calls(error: Exception, name: str) -> None:
         raise ValueError(f"{name}: {INSIDE}.") from error
 
 
-def check_channel(name: str, method: Algorithm, channel: Stack | None, network: Any) -> list[str]:
+def check_channel(
+    name: str, method: Algorithm, channel: Stack | None, network: Any, sizes: tuple[int, int] = (0, 0)
+) -> list[str]:
     """Returns warnings about a method under a channel, or refuses the combination.
 
     Args:
@@ -78,6 +83,7 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
         method: The method.
         channel: The channel, or None.
         network: The network.
+        sizes: The numbers of entries of x and of y that the network shares.
 
     Raises:
         ValueError: If the combination cannot work.
@@ -90,7 +96,11 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
     refusal = next(_refusals(name, sums, vectors, channel, network), None)
     if refusal is not None:
         raise ValueError(refusal)
-    return [*_long_gaps(name, channel, network), *(_warnings(name, sums, channel) if sums else [])]
+    return [
+        *_long_gaps(name, channel, network),
+        *([] if vectors.differences else _coarse_codes(name, channel, network, sizes)),
+        *(_warnings(name, sums, channel) if sums else []),
+    ]
 
 
 def check_order(channel: Stack) -> None:
@@ -208,6 +218,26 @@ def _long_gaps(name: str, channel: Stack, network: Any) -> list[str]:
         f"{worst.repeated_loss:.2g} ({worst!r}), and EdgeSums then makes up for a long gap at once. Use lazier "
         f"weights, such as I - s (I - W) with s = {0.5 * LARGEST_GAP / (worst.repeated_loss * largest):.2g}."
     ]
+
+
+def _coarse_codes(name: str, channel: Stack, network: Any, sizes: tuple[int, int]) -> list[str]:
+    """Returns a warning if averages of coded differences need not converge with the gamma of a common copy."""
+    found = []
+    for part in channel.stages:
+        if not isinstance(part, CommonCopy) or (known := coarse(part, sizes, network)) is None:
+            continue
+        gamma, code = 0.5 * known.bound, ", ".join(map(repr, part.codings))
+        limit, remedy = (
+            f"only for a gamma below {known.bound:.2g}",
+            f"use CommonCopy(gamma={gamma:.2g}) or a finer code",
+        )
+        if gamma < LEAST_GAMMA:
+            limit, remedy = "for no gamma", "use a finer code"
+        found.append(
+            f"{name} may diverge: {code} changes a difference by {known.error:.0%} of its size, and with such errors "
+            f"averages on this network are known to converge {limit} (it is {part.gamma:g}); {remedy}."
+        )
+    return found
 
 
 def _warnings(name: str, sums: str, channel: Stack) -> list[str]:
