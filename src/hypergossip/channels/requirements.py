@@ -161,7 +161,7 @@ def _refusals(name: str, sums: str, vectors: Any, channel: Stack, network: Any) 
             "not arrive as it was sent, sender and receiver hold different copies, and the agents never agree."
         )
     for part in stages:
-        if isinstance(part, Fading) and not part.pilot and sums:
+        if isinstance(part, Fading) and not part.pilot and not part.harmless and sums:
             yield (
                 f"{name} keeps running sums ({sums}), and gains without a pilot pull them to zero or let them wander, "
                 "whatever the problem; use Fading(..., pilot=True)."

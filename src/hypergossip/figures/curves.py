@@ -95,7 +95,14 @@ def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
 def comparison_figure(
     histories: dict[str, pd.DataFrame], network: Network, title: str = "", channel: str = ""
 ) -> Figure:
-    """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell."""
+    """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell.
+
+    Args:
+        histories: Method -> history, one row per round (and seed).
+        network: The network on which the methods ran.
+        title: The title of the figure.
+        channel: The stages of the channel in words; empty for the ideal one.
+    """
     check(histories)
     first, rounds_column = leading(histories.values()), rounds_shown(histories.values())
     drawn = [(first, rounds_column), (first, "samples")]
