@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from hypergossip.channels.channel import Channel
 from hypergossip.channels.coding import FewEntries, Quantize
 from hypergossip.channels.common_copy import CommonCopy
+from hypergossip.channels.contract import check_stages
 from hypergossip.channels.delay import Delay
 from hypergossip.channels.edge_sums import EdgeSums
 from hypergossip.channels.fading import Fading
@@ -45,16 +47,20 @@ class ChannelWarning(UserWarning):
 
 
 def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
-    """Raises ValueError if a channel meets a method that sends messages in a loop, and cannot treat them one by one.
+    """Raises ValueError if a stage is malformed, or the channel cannot treat the messages of a loop one by one.
 
     Args:
         channel: The channel, or None.
         messages: The messages of a round.
     """
+    if channel is None:
+        return
+    for sizes, dtype in {((message.upper, message.lower), message.dtype) for message in messages}:
+        check_stages(channel, sizes, dtype)
     repeated = [message for message in messages if message.times > 1]
-    if channel is not None and not channel.stateless and repeated:
+    if not channel.stateless and repeated:
         raise ValueError(f"the channel {channel}: {INSIDE}.")
-    private = channel is not None and any(isinstance(part, PrivacyNoise) for part in channel.stages)
+    private = any(isinstance(part, PrivacyNoise) for part in channel.stages)
     if private and not all(message.numbered for message in repeated):
         raise ValueError(
             f"the channel {channel}: mix is called in a loop without the number of the call, so all messages of the "
@@ -91,6 +97,7 @@ def check_channel(
     if channel is None:
         return []
     check_order(channel)
+    check_stages(channel, sizes, jnp.float32)
     vectors = method.vectors
     sums = "trackers" if vectors.masses else "dual variables" if vectors.differences else ""
     refusal = next(_refusals(name, sums, vectors, channel, network), None)
