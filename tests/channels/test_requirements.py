@@ -46,6 +46,15 @@ def test_combinations_that_cannot_work_are_refused_with_the_reason(method, chann
     assert found.rounds == 20
 
 
+def test_stages_that_change_nothing_are_accepted():
+    for channel in (channels.Fading(0), channels.Noise(0), channels.Loss(0), channels.Delay(0)):
+        assert check_channel("DIAMOND", DIAMOND, read_channel(channel), NETWORK) == []
+        assert check_channel("SLAM", SLAM, read_channel([channels.EdgeSums(), channel]), NETWORK) == []
+        np.testing.assert_allclose(
+            run(DIAMOND, problem(), channel, 5).x, run(DIAMOND, problem(), None, 5).x, atol=1e-12
+        )
+
+
 def test_delay_with_negative_weights_is_refused():
     assert NEGATIVE.mixing.data.min() < 0
     refused(lambda: solved(DIAMOND, channels.Delay(1), NEGATIVE), ["negative"])
@@ -272,3 +281,17 @@ def test_a_quantity_that_is_not_finite_has_its_name_in_the_method():
     with pytest.raises(hg.NotFinite) as error:
         run(DIAMOND, problem(), [channels.EdgeSums(), channels.Noise(1e308)], 50)
     assert ": x of " in str(error.value)
+
+
+def test_the_channel_is_named_as_a_cause_where_a_quantity_is_not_finite():
+    """In the first round, in a later one, and not without a channel."""
+    fast = replace(DSGD, upper_step=1e200)
+    for method, channel, words in (
+        (DSGD, channels.Fading(1e308), ["round 0", "or what the channel (Fading(std=1e+308"]),
+        (fast, channels.Loss(0.1), ["no longer", "or the channel (Loss(probability=0.1"]),
+        (fast, None, ["no longer"]),
+    ):
+        with pytest.raises(hg.NotFinite) as error:
+            run(method, problem(), channel, 50)
+        assert all(word in str(error.value) for word in words)
+        assert ("channel" in str(error.value)) == (channel is not None)

@@ -92,7 +92,9 @@ def test_only_methods_with_a_conserved_sum_have_its_column(compared, tmp_path):
     assert "conserved" not in final["D-SGD"]["final"]
     assert "conserved" in final["tracking"]["final"]
     done("plot", folder, "--out", tmp_path / "again.svg")
-    assert "conserved" not in (tmp_path / "again.svg").read_text()
+    drawn = (tmp_path / "again.svg").read_text()
+    assert "conserved" not in drawn
+    assert "channel: edge_sums, then loss" in drawn
 
 
 def test_without_a_channel_no_output_mentions_one(experiment, finished, tmp_path):
@@ -183,6 +185,29 @@ def test_a_bad_channel_gets_one_sentence_and_writes_nothing(tmp_path, case):
         part = f"(bad.toml, line {part})" if isinstance(part, int) else part
         assert part in sentence, sentence
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("channel.1.probability=.1", "write channel.1.probability=0.1."),
+        ("channel.1.probability=1.2", f"(lossy.toml, line {LINES + 5}, --set channel.1.probability)"),
+        ("channel.1.probability=[]", "(--set channel.1.probability)"),
+        ("channel.2.std=0.1", "channel is a list of 2 entries, numbered from 0"),
+        ('channel=[{name = "noise", std = .1}]', "write numbers as 0.1"),
+        ('channel=[{name = "noise", st = 0.1}]', "did you mean 'std'? (--set channel)"),
+        (
+            'channel=[{name = "loss", probability = 2}]',
+            "probability is 2.0; give a probability from 0 to 1. (--set channel)",
+        ),
+        ('channel=[{name = "noise", std = 0.1}, {name = "edge_sums"}]', "or follow PrivacyNoise. (--set channel)"),
+        ('channel=["loss"]', "write a section [[channel]] for each stage (--set channel)"),
+    ],
+)
+def test_a_bad_option_that_changes_the_channel_is_named_instead_of_a_line(lossy, tmp_path, option, expected):
+    sentence = refused(call("compare", "--config", lossy, "--set", option, "--out", tmp_path / "out"))
+    assert expected in sentence
+    assert ("line" in sentence) == ("line" in expected or "at line 1" in sentence)
 
 
 def test_a_channel_that_a_method_of_a_comparison_does_not_correct_gets_one_warning(experiment, tmp_path):

@@ -9,8 +9,9 @@ from calling import call, done, refused
 
 import hypergossip as hg
 from hypergossip.lab import build as building
+from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import build_algorithms
-from hypergossip.lab.configuration import Source, assign, validate
+from hypergossip.lab.configuration import Source, validate
 from small_experiment import EXPERIMENT
 
 OLD = "upper_step = 0.1\nlower_step = {"  # in the first method of the experiment
@@ -125,5 +126,5 @@ def test_an_entry_of_an_array_is_set_by_its_number():
     raw = {"methods": {"m": {"upper_step": [0.1, {"scale": 0.2}]}}}
     new = assign(raw, ("methods", "m", "upper_step", "1", "scale"), 0.5)
     assert assign(new, ("methods", "m", "upper_step", "0"), 0.3)["methods"]["m"]["upper_step"] == [0.3, {"scale": 0.5}]
-    with pytest.raises(ValueError, match="and not a section"):
+    with pytest.raises(ValueError, match="a list of 2 entries, numbered from 0"):
         assign(raw, ("methods", "m", "upper_step", "2"), 0.3)

@@ -8,7 +8,8 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.lab import build as building
-from hypergossip.lab.configuration import Source, assign, validate
+from hypergossip.lab.assignment import assign
+from hypergossip.lab.configuration import Source, validate
 from hypergossip.lab.experiments.catalogue import find, names
 from hypergossip.lab.toml_text import write_toml
 from hypergossip.support.registry import find as look_up

@@ -59,7 +59,7 @@ LAYERS = (
     ("running.run",),
     ("running.rows",),
     ("running.solve", "running.tune"),
-    ("lab.toml_text", "lab.report"),
+    ("lab.assignment", "lab.toml_text", "lab.report"),
     ("lab.configuration",),
     ("lab.build",),
     ("lab.experiments",),

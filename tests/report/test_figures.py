@@ -47,6 +47,18 @@ def test_comparison_has_a_line_and_a_band_for_every_method(histories):
     assert "5 seeds" in figure.get_supxlabel()
 
 
+def test_a_comparison_names_the_channel_below_the_network(histories):
+    channel = "a stage ($x$ = 1), then a very long stage (with = 0.25, many = true, more = 'options')"
+    for network in (networks.ring(6), networks.ring(301)):
+        ideal, other = (figures.comparison_figure(histories, network, channel=text).axes[-1] for text in ("", channel))
+        (before,), (after,) = (
+            [text.get_text() for text in axes.texts if "λ" in text.get_text()] for axes in (ideal, other)
+        )
+        assert "channel" not in before
+        assert f"channel: {channel}" in " ".join(after.split())
+        assert max(map(len, after.splitlines())) <= 60
+
+
 def test_lines_are_medians_and_bands_the_extremes_of_few_seeds_and_the_10th_to_90th_percentile_of_many(make):
     history = make(seeds=5)
     drawn = lines(figures.comparison_figure({"A": history}, networks.ring(3)).axes[1])["A"]

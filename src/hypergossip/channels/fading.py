@@ -38,6 +38,11 @@ class Fading(Channel):
         flag(self, "pilot")
         flag(self, "reciprocal")
 
+    @property
+    def harmless(self) -> bool:
+        """Whether every gain is one."""
+        return self.std == 0 and self.mean == 1
+
     def deliver(self, state: State, signal: Signal, keys: LinkKeys) -> tuple[Signal, State]:
         """Returns the signal multiplied by its gain."""
         draw = jax.random.normal(keys.key(self.reciprocal), (), jnp.float32).astype(signal.theirs.dtype)

@@ -74,12 +74,12 @@ class Loss(Lossy):
     @property
     def loss_rate(self) -> float:
         """The long-run share of lost messages."""
-        return self.probability
+        return float(self.probability)
 
     @property
     def repeated_loss(self) -> float:
         """The probability that the message after a lost one is lost, too."""
-        return self.probability
+        return float(self.probability)
 
     def deliver(self, state: State, signal: Signal, keys: LinkKeys) -> tuple[Signal, State]:
         """Returns the signal, which has not arrived if the message is lost."""

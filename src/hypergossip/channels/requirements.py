@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from hypergossip.channels.channel import Channel
 from hypergossip.channels.coding import FewEntries, Quantize
 from hypergossip.channels.common_copy import CommonCopy
+from hypergossip.channels.contract import check_stages
 from hypergossip.channels.delay import Delay
 from hypergossip.channels.edge_sums import EdgeSums
 from hypergossip.channels.fading import Fading
 from hypergossip.channels.loss import Lossy
 from hypergossip.channels.noise import Noise
 from hypergossip.channels.privacy import PrivacyNoise
+from hypergossip.channels.stability import coarse
 from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.messages import Message
@@ -36,22 +39,28 @@ REPEATED = (
 # at 0.67 on a ring of 8 and at 0.61 on a random graph of 9, unstable at 0.93 and 0.97.
 LARGEST_GAP = 0.8
 
+LEAST_GAMMA = 0.001  # a smaller consensus step is no advice
+
 
 class ChannelWarning(UserWarning):
     """A channel under which a run goes to a wrong point in the long run, or has gone to one."""
 
 
 def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
-    """Raises ValueError if a channel meets a method that sends messages in a loop, and cannot treat them one by one.
+    """Raises ValueError if a stage is malformed, or the channel cannot treat the messages of a loop one by one.
 
     Args:
         channel: The channel, or None.
         messages: The messages of a round.
     """
+    if channel is None:
+        return
+    for sizes, dtype in {((message.upper, message.lower), message.dtype) for message in messages}:
+        check_stages(channel, sizes, dtype)
     repeated = [message for message in messages if message.times > 1]
-    if channel is not None and not channel.stateless and repeated:
+    if not channel.stateless and repeated:
         raise ValueError(f"the channel {channel}: {INSIDE}.")
-    private = channel is not None and any(isinstance(part, PrivacyNoise) for part in channel.stages)
+    private = any(isinstance(part, PrivacyNoise) for part in channel.stages)
     if private and not all(message.numbered for message in repeated):
         raise ValueError(
             f"the channel {channel}: mix is called in a loop without the number of the call, so all messages of the "
@@ -106,7 +115,9 @@ def check_calls(error: Exception, name: str) -> None:
         raise ValueError(f"{name}: {INSIDE}.") from error
 
 
-def check_channel(name: str, method: Algorithm, channel: Stack | None, network: Any) -> list[str]:
+def check_channel(
+    name: str, method: Algorithm, channel: Stack | None, network: Any, sizes: tuple[int, int] = (0, 0)
+) -> list[str]:
     """Returns warnings about a method under a channel, or refuses the combination.
 
     Args:
@@ -114,6 +125,7 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
         method: The method.
         channel: The channel, or None.
         network: The network.
+        sizes: The numbers of entries of x and of y that the network shares.
 
     Raises:
         ValueError: If the combination cannot work.
@@ -122,12 +134,17 @@ def check_channel(name: str, method: Algorithm, channel: Stack | None, network: 
         return []
     check_order(channel)
     check_network(channel, network)
+    check_stages(channel, sizes, jnp.float32)
     vectors = method.vectors
     sums = "trackers" if vectors.masses else "dual variables" if vectors.differences else ""
     refusal = next(_refusals(name, sums, vectors, channel, network), None)
     if refusal is not None:
         raise ValueError(refusal)
-    return [*_long_gaps(name, channel, network), *(_warnings(name, sums, channel) if sums else [])]
+    return [
+        *_long_gaps(name, channel, network),
+        *([] if vectors.differences else _coarse_codes(name, channel, network, sizes)),
+        *(_warnings(name, sums, channel) if sums else []),
+    ]
 
 
 def check_order(channel: Stack) -> None:
@@ -188,7 +205,7 @@ def _refusals(name: str, sums: str, vectors: Any, channel: Stack, network: Any) 
             "not arrive as it was sent, sender and receiver hold different copies, and the agents never agree."
         )
     for part in stages:
-        if isinstance(part, Fading) and not part.pilot and sums:
+        if isinstance(part, Fading) and not part.pilot and not part.harmless and sums:
             yield (
                 f"{name} keeps running sums ({sums}), and gains without a pilot pull them to zero or let them wander, "
                 "whatever the problem; use Fading(..., pilot=True)."
@@ -245,6 +262,26 @@ def _long_gaps(name: str, channel: Stack, network: Any) -> list[str]:
         f"{worst.repeated_loss:.2g} ({worst!r}), and EdgeSums then makes up for a long gap at once. Use lazier "
         f"weights, such as I - s (I - W) with s = {0.5 * LARGEST_GAP / (worst.repeated_loss * largest):.2g}."
     ]
+
+
+def _coarse_codes(name: str, channel: Stack, network: Any, sizes: tuple[int, int]) -> list[str]:
+    """Returns a warning if averages of coded differences need not converge with the gamma of a common copy."""
+    found = []
+    for part in channel.stages:
+        if not isinstance(part, CommonCopy) or (known := coarse(part, sizes, network)) is None:
+            continue
+        gamma, code = 0.5 * known.bound, ", ".join(map(repr, part.codings))
+        limit, remedy = (
+            f"only for a gamma below {known.bound:.2g}",
+            f"use CommonCopy(gamma={gamma:.2g}) or a finer code",
+        )
+        if gamma < LEAST_GAMMA:
+            limit, remedy = "for no gamma", "use a finer code"
+        found.append(
+            f"{name} may diverge: {code} changes a difference by {known.error:.0%} of its size, and with such errors "
+            f"averages on this network are known to converge {limit} (it is {part.gamma:g}); {remedy}."
+        )
+    return found
 
 
 def _warnings(name: str, sums: str, channel: Stack) -> list[str]:

@@ -33,7 +33,9 @@ def convergence(histories: dict[str, pd.DataFrame], path: Path | str) -> Path:
     return style.write(convergence_figure(histories), path)
 
 
-def comparison(histories: dict[str, pd.DataFrame], network: AnyNetwork, path: Path | str, title: str = "") -> Path:
+def comparison(
+    histories: dict[str, pd.DataFrame], network: AnyNetwork, path: Path | str, title: str = "", channel: str = ""
+) -> Path:
     """Writes a comparison: the metric against rounds and samples, the problem's observations, and the network.
 
     Args:
@@ -41,6 +43,7 @@ def comparison(histories: dict[str, pd.DataFrame], network: AnyNetwork, path: Pa
         network: The network on which the methods ran.
         path: Ends in .png, .pdf or .svg.
         title: The title of the figure.
+        channel: The stages of the channel in words; empty for the ideal one.
 
     Returns:
         The path.
@@ -48,7 +51,7 @@ def comparison(histories: dict[str, pd.DataFrame], network: AnyNetwork, path: Pa
     Raises:
         ValueError: If there is nothing to draw, a history lacks a column, or the path has an unknown ending.
     """
-    return style.write(comparison_figure(histories, network, title), path)
+    return style.write(comparison_figure(histories, network, title, channel), path)
 
 
 def network(network: AnyNetwork, path: Path | str) -> Path:
@@ -89,8 +92,17 @@ def convergence_figure(histories: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def comparison_figure(histories: dict[str, pd.DataFrame], network: AnyNetwork, title: str = "") -> Figure:
-    """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell."""
+def comparison_figure(
+    histories: dict[str, pd.DataFrame], network: AnyNetwork, title: str = "", channel: str = ""
+) -> Figure:
+    """Returns the figure that `comparison` writes: axes in two columns, and the network in the free cell.
+
+    Args:
+        histories: Method -> history, one row per round (and seed).
+        network: The network on which the methods ran.
+        title: The title of the figure.
+        channel: The stages of the channel in words; empty for the ideal one.
+    """
     check(histories)
     first, rounds_column = leading(histories.values()), rounds_shown(histories.values())
     drawn = [(first, rounds_column), (first, "samples")]
@@ -107,7 +119,7 @@ def comparison_figure(histories: dict[str, pd.DataFrame], network: AnyNetwork, t
         for axes, (column, against) in zip(figure.axes, drawn, strict=True):
             _draw(axes, histories, column, against)
         hide_shared_y_labels(samples)
-        network_drawing.draw(network, figure.add_subplot(cells[0, 2] if full else cells[-1, 1]))
+        network_drawing.draw(network, figure.add_subplot(cells[0, 2] if full else cells[-1, 1]), channel)
         _add_legend(figure, histories, title, cells[1:, 2] if full and rows > 1 else None)
     return figure
 

@@ -1,5 +1,6 @@
 """Draws a network: agents, edges with widths by weight, and how fast it mixes."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ MAX_DRAWN = 300  # agents
 MAX_LABELLED = 40  # agents
 MAX_INSIDE = 3  # characters of a label that fits into a node
 MAX_LABEL = 18  # characters
+LINE = 48  # characters of a line about the channel
 WIDTHS = (0.4, 2.6)  # points, at least for the lightest and exactly for the heaviest edge
 WEIGHT_NAMES = {"metropolis": "Metropolis", "laplacian": "Laplacian"}
 
 
-def draw(network: AnyNetwork, axes: Axes) -> None:
-    """Draws a network with its name, its weights and its lambda.
+def draw(network: AnyNetwork, axes: Axes, channel: str = "") -> None:
+    """Draws a network with its name, its weights and its lambda, and names the channel that its messages pass.
 
     The width of an edge is proportional to the magnitude of its weight, with a lower limit for visibility. Edges with
     negative weights are dashed, and edges in one direction are arrows to the receiver. Of a network that changes, the
@@ -30,12 +32,14 @@ def draw(network: AnyNetwork, axes: Axes) -> None:
     Args:
         network: The network.
         axes: The axes to draw on; its frame is removed.
+        channel: The stages of the channel in words; empty for the ideal one.
     """
     style.without_frame(axes)
     axes.set_title(network.name, parse_math=False)  # may be the name of a file
+    lines = [description(network), *textwrap.wrap(f"channel: {channel}" if channel else "", LINE)]
     if network.agents > MAX_DRAWN:
-        text = f"{description(network)}\n\nToo large to draw."
-        axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
+        text = "\n".join([*lines, "", "Too large to draw."])
+        axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, parse_math=False)
         return
     graph = _graph(network)
     positions = dict(enumerate(layout(network)))
@@ -43,7 +47,8 @@ def draw(network: AnyNetwork, axes: Axes) -> None:
     _draw_nodes(graph, positions, axes)
     if network.agents <= MAX_LABELLED:
         _draw_labels(graph, positions, labels(network), axes)
-    axes.text(0.5, -0.05, description(network), ha="center", va="top", transform=axes.transAxes, color=style.INK)
+    place = {"ha": "center", "va": "top", "transform": axes.transAxes}
+    axes.text(0.5, -0.05, "\n".join(lines), **place, color=style.INK, parse_math=False)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
 

@@ -23,15 +23,23 @@ class Source(NamedTuple):
     Attributes:
         name: The name of the file, or "" if there is no file.
         text: The text of the file.
+        options: The options of the command line that replace a part of it: the keys of the part -> the option.
     """
 
     name: str
     text: str
+    options: Mapping[tuple[str, ...], str] = {}
 
     def at(self, *path: str) -> str:
-        """Returns " (demo.toml, line 7)" for the `path` of an option in the file, and "" if it is not there."""
+        """Returns " (demo.toml, line 7)" for the `path` of an option in the file, and "" if it is not there.
+
+        A part that the command line replaces has the option that does it, such as " (--set network.p)".
+        """
+        if given := [option for keys, option in self.options.items() if path[: len(keys)] == keys]:
+            return f" ({given[-1]})" if given[-1] else ""
+        changed = [option for keys, option in self.options.items() if keys[: len(path)] == path and option]
         line = line_of(self.text, path)
-        return f" ({self.name}, line {line})" if line else ""
+        return f" ({', '.join([f'{self.name}, line {line}', *changed])})" if line else ""
 
 
 class Section(BaseModel):
@@ -182,55 +190,6 @@ def read(path: Path) -> tuple[Raw, Source]:
         raise ValueError(
             f"{path} is not valid TOML: {error}; put strings in quotes, and each option on its own line."
         ) from None
-
-
-def assign(raw: Raw, keys: tuple[str, ...], value: Any) -> Raw:
-    """Returns the configuration with one option set; missing sections are created.
-
-    Args:
-        raw: The configuration.
-        keys: The keys from the outermost section to the option; an entry of an array has its number as key.
-        value: The value of the option.
-
-    Raises:
-        ValueError: If one of the sections already exists as an option.
-    """
-    key, rest = keys[0], keys[1:]
-    if not rest:
-        return {**raw, key: value}
-    inner = raw.get(key, {})
-    if isinstance(inner, list) and rest[0] in map(str, range(len(inner))):
-        entries = assign({str(i): entry for i, entry in enumerate(inner)}, rest, value)
-        return {**raw, key: list(entries.values())}
-    if not isinstance(inner, dict):
-        raise ValueError(f"{'.'.join(keys)} cannot be set: {key} is {inner!r} and not a section.")
-    return {**raw, key: assign(inner, rest, value)}
-
-
-def assign_text(raw: Raw, text: str) -> Raw:
-    """Returns the configuration with one option set by a text such as ``network.p=0.5``.
-
-    The value is read as TOML if it is valid TOML, and otherwise as a string.
-
-    Raises:
-        ValueError: If the text does not have the form ``key=value``.
-    """
-    key, equals, value = text.partition("=")
-    try:
-        inner: Any = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError:
-        inner = 0
-    if not equals or not inner:
-        raise ValueError(f"{text!r} does not set an option; write key=value, such as network.p=0.5.")
-    keys: tuple[str, ...] = ()
-    while isinstance(inner, dict):
-        name, inner = next(iter(inner.items()))
-        keys = (*keys, name)
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return assign(raw, keys, parsed)
 
 
 def validate(raw: Raw, source: Source) -> Configuration:

@@ -39,7 +39,9 @@ class NotFinite(ArithmeticError):
     """A quantity is no longer finite; the message names round, agent and quantity."""
 
 
-def run_chunk(session: Session, state: State, round: int, target: int, pace: int, label: Label) -> Chunk:
+def run_chunk(
+    session: Session, state: State, round: int, target: int, pace: int, label: Label, channel: str = ""
+) -> Chunk:
     """Runs towards the target round, for about `CHUNK_SECONDS` at most.
 
     Args:
@@ -49,6 +51,7 @@ def run_chunk(session: Session, state: State, round: int, target: int, pace: int
         target: The round at which to stop.
         pace: The largest number of rounds in this chunk, from the previous chunk.
         label: A function that maps an agent's number to its name in messages.
+        channel: The stages of the channel, for messages; empty for the ideal one.
 
     Raises:
         NotFinite: If a number of the state is no longer finite.
@@ -58,12 +61,12 @@ def run_chunk(session: Session, state: State, round: int, target: int, pace: int
     after, cost = session.advance(state, round, last)
     seconds = float(session.all_gather(time.perf_counter() - begin)[0, 0])
     if session.unfinished(after) is not None:
-        raise NotFinite(_explain(session, state, round, last, label))
+        raise NotFinite(_explain(session, state, round, last, label, channel))
     possible = int(CHUNK_SECONDS / max(seconds, 1e-9) * (last - round))
     return Chunk(after, session.to_host(cost), last, seconds, max(1, min(possible, 4 * pace)))
 
 
-def _explain(session: Session, state: State, good: int, bad: int, label: Label) -> str:
+def _explain(session: Session, state: State, good: int, bad: int, label: Label, channel: str) -> str:
     """Finds the first round after which the state is not finite, by bisection of the chunk."""
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -83,11 +86,13 @@ def _explain(session: Session, state: State, good: int, bad: int, label: Label) 
             "In the first round nothing has moved yet, so a gradient or product on a batch is probably not finite at "
             "the starting point (a label out of range, a logarithm of zero, 0/0, the norm of a zero vector)"
         )
+        why += f", or what the channel ({channel}) makes of a message overflows" if channel else ""
     else:
         why = (
             "Either the step sizes are too large for the losses (halve them), or a loss is undefined at the current "
             "iterates (a logarithm or a root of a negative number)"
         )
+        why += f", or the channel ({channel}) makes the agents' vectors grow" if channel else ""
     return (
         f"round {good}{seed}: {quantity} of {who} is {still} finite"
         f"{f', and of {others} more agents' if others else ''}. {why}; Debug() runs the round again without "

@@ -61,9 +61,8 @@ def preflight(
     check_products(fit, problem, type(algorithm).__name__)
     for text in concerns(fit, known):
         warnings.warn(text, PreflightWarning, stacklevel=3)
-    for text in check_channel(
-        type(algorithm).__name__, generalised(fit), channel if problem.agents > 1 else None, network
-    ):
+    links, sizes = channel if problem.agents > 1 else None, (problem.upper.shared_size, problem.lower.shared_size)
+    for text in check_channel(type(algorithm).__name__, generalised(fit), links, network, sizes):
         warnings.warn(text, ChannelWarning, stacklevel=3)
 
 

@@ -186,7 +186,8 @@ def drive(
         if over:
             return carry
         target = min(last, (carry.round // every + 1) * every)
-        chunk = run_chunk(run.session, carry.state, carry.round, target, pace, run.problem.agent_label)
+        label, channel = run.problem.agent_label, run.configuration["channel"] or ""
+        chunk = run_chunk(run.session, carry.state, carry.round, target, pace, label, channel)
         cost = ledger.add(carry.cost, chunk.cost)
         seconds = carry.seconds + chunk.seconds
         carry = carry._replace(round=chunk.round, seconds=seconds, state=chunk.state, cost=cost)

@@ -98,7 +98,8 @@ def tune(
     seed, extend = seed_number(seed, seeds), whole_number("extend", extend, 0)
     axes = axes_of(grid)
     network, links = paired(problem, network), read_channel(channel)
-    for text in check_channel(type(algorithm).__name__, generalised(algorithm), links, network):
+    sizes = problem.upper.shared_size, problem.lower.shared_size
+    for text in check_channel(type(algorithm).__name__, generalised(algorithm), links, network, sizes):
         warnings.warn(text, ChannelWarning, stacklevel=2)
     plan = _Plan(algorithm, problem, network, rounds, seeds, seed, score, largest, engine or Simulated(), links)
     if known is not None and (absent := {*axes, *COLUMNS} - {*known}):

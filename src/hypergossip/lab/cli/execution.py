@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from hypergossip.figures.curves import comparison
+from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import Experiment, build, build_network
 from hypergossip.lab.cli.errors import say
-from hypergossip.lab.configuration import Configuration, Raw, Source, assign, read, validate
+from hypergossip.lab.configuration import Configuration, Raw, Source, read, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments.comparison import channel_of, check, execute
 from hypergossip.lab.report.tables import console, summary
@@ -91,7 +92,7 @@ def plot(folder: Path, out: Path | None, title: str | None) -> Path:
     histories = disk.read_histories(folder)
     network = build_network(configuration, source)
     title = configuration.run.title if title is None else title
-    return comparison(histories, network, out or folder / disk.FIGURE, title)
+    return comparison(histories, network, out or folder / disk.FIGURE, title, _channel(configuration))
 
 
 def precision(configuration: Configuration) -> Any:
@@ -108,8 +109,12 @@ def warn(texts: list[str]) -> None:
 
 def echo_channel(configuration: Configuration) -> None:
     """Prints the stages of the channel above a table, unless the channel is ideal."""
-    if stages := channel_of(configuration).get("channel"):
-        typer.echo(f"channel: {one_line(stages)}")
+    if channel := _channel(configuration):
+        typer.echo(f"channel: {channel}")
+
+
+def _channel(configuration: Configuration) -> str:
+    return one_line(channel_of(configuration).get("channel", ()))
 
 
 def _kept(raw: Raw, resolved: Raw) -> Raw:
@@ -142,5 +147,6 @@ def _execute(folder: Path, configuration: Configuration, experiment: Experiment)
         # A pipe has no width, so nothing is wrapped or cut.
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)
         title = configuration.run.title
-        typer.echo(comparison(outcome.histories, experiment.network, folder / disk.FIGURE, title))
+        figure, channel = folder / disk.FIGURE, _channel(configuration)
+        typer.echo(comparison(outcome.histories, experiment.network, figure, title, channel))
     return list(outcome.failures)

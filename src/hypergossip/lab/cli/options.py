@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hypergossip.lab.configuration import Raw, Source, assign, assign_text, read
+from hypergossip.lab.assignment import assign, assign_text
+from hypergossip.lab.configuration import Raw, Source, read
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; the options below override it.")]
 ProblemName = Annotated[str | None, typer.Option("--problem", help="Problem; see 'hypergossip list problems'.")]
@@ -52,16 +53,20 @@ def gather(
         sets: Texts such as "network.p=0.5", applied last.
     """
     raw, source = read(config) if config else ({}, Source("", ""))
+    options: dict[tuple[str, ...], str] = {}
     for section, name in (("problem", problem), ("network", network)):
         given = raw.get(section)
         if name is not None and not (isinstance(given, dict) and given.get("name") == name):
             raw = {**raw, section: {"name": name}}
+            options[(section,)] = f"--{section} {name}"
     for key, value in settings.items():
         if value is not None:
-            raw = assign(raw, tuple(key.split(".")), value)
+            keys = tuple(key.split("."))
+            raw, options[keys] = assign(raw, keys, value), ""
     for text in sets or ():
-        raw = assign_text(raw, text)
-    return raw, source
+        raw, keys = assign_text(raw, text)
+        options[keys] = f"--set {'.'.join(keys)}"
+    return raw, source._replace(options=options)
 
 
 def choose_methods(raw: Raw, one: bool, source: Source) -> Raw:

@@ -7,9 +7,10 @@ import typer
 from rich.console import Console
 
 from hypergossip.core.problem import Problem
+from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import build
 from hypergossip.lab.cli.execution import echo_channel, precision
-from hypergossip.lab.configuration import Raw, Source, assign, validate
+from hypergossip.lab.configuration import Raw, Source, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.report.tables import console
 from hypergossip.lab.toml_text import write_toml

@@ -76,7 +76,8 @@ def _check_channel(fit: Algorithm, problem: Problem, channel: Stack | None, netw
         return []
     method = generalised(fit)
     check_stateful(channel, sent_in_a_round(method, problem))
-    return check_channel(type(fit).__name__, method, channel, network)
+    sizes = problem.upper.shared_size, problem.lower.shared_size
+    return check_channel(type(fit).__name__, method, channel, network, sizes)
 
 
 def execute(

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hypergossip.core.problem import Problem
-from hypergossip.lab.configuration import Raw, assign
+from hypergossip.lab.assignment import assign
+from hypergossip.lab.configuration import Raw
 from hypergossip.support.registry import nearest
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import Experiment, build, build_algorithms
-from hypergossip.lab.configuration import Configuration, Raw, Source, assign, validate
+from hypergossip.lab.configuration import Configuration, Raw, Source, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute, parts_of
 from hypergossip.lab.toml_text import write_toml
