@@ -287,7 +287,7 @@ def test_the_channel_is_named_as_a_cause_where_a_quantity_is_not_finite():
     """In the first round, in a later one, and not without a channel."""
     fast = replace(DSGD, upper_step=1e200)
     for method, channel, words in (
-        (DSGD, channels.Fading(1e308), ["round 0", "or what the channel (Fading(std=1e+308"]),
+        (DSGD, channels.Noise(1e308), ["round 0", "or what the channel (Noise(std=1e+308"]),
         (fast, channels.Loss(0.1), ["no longer", "or the channel (Loss(probability=0.1"]),
         (fast, None, ["no longer"]),
     ):

@@ -1,7 +1,6 @@
 """Directed networks, and networks that change from round to round, as operators on the agents' vectors.
 
-Every operator of `hypergossip.engines.mixing` has `at`, its form in a round, and `of`, its form for the weights that a
-message asks for. Here are those for which they differ.
+Every operator has `at`, its form in a round, and `of`, its form for the weights that a message asks for.
 """
 
 from collections.abc import Callable, Sequence

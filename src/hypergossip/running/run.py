@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.channels.requirements import check_network, check_stateful
+from hypergossip.channels.network import check_network
+from hypergossip.channels.requirements import check_stateful
 from hypergossip.channels.stack import read_channel
 from hypergossip.core.algorithm import Algorithm, Cost
 from hypergossip.core.leaf_steps import fitted
