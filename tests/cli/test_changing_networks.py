@@ -74,6 +74,7 @@ def test_a_file_describes_a_network_that_changes(name, written, tmp_path):
             ["[network.graph]", "lacks the option 'n'"],
         ),
         ('name = "links_up"\nprobability = 0.5\ngraph = "ring"', ["[network]", "takes a network"]),
+        ('name = "links_up"\nprobability = 0.5\ngraph = { n = 4 }', ["[network.graph]", "the table has no name"]),
         ('name = "links_up"\nprobability = 2.0\ngraph = { name = "ring", n = 4 }', ["[network]", "got 2.0"]),
         ('name = "in_turn"\nnetworks = [{ name = "ring", n = 4 }, { name = "ring", n = 5 }]', ["different numbers"]),
         ('name = "directed_ring"\nn = 4\nweights = "metropolis"', ["need edges in both directions"]),

@@ -19,6 +19,14 @@ CHANGING = {
 }
 ONE_PEER = over_time.one_peer_exponential(6)
 DIRECTED = {"directed": ONE_WAY[0], "directed in turn": over_time.in_turn(ONE_WAY)}
+HUBS = {
+    "links up on a star": over_time.links_up(hg.networks.star(40), 0.5),
+    "one edge of a star": over_time.random_edge(hg.networks.star(40)),
+    "a directed star": hg.networks.from_edges(40, [*((0, i) for i in range(1, 40)), (1, 2), (2, 0)], directed=True),
+    "a star and a ring": over_time.in_turn([hg.networks.star(40), hg.networks.ring(40)]),
+}
+ORDER = [4, 0, 5, 2, 1, 3]
+RENUMBERED = {f"{name}, renumbered": CHANGING[name].relabelled(ORDER) for name in CHANGING}
 NETWORKS = CHANGING | DIRECTED | {"one peer": ONE_PEER}
 
 PROBLEM = hg.problems.quadratic(6, 4, 3, noise=0.1)

@@ -2,6 +2,7 @@
 
 import networkx
 import numpy as np
+import pandas
 import pytest
 
 from hypergossip import networks
@@ -72,6 +73,35 @@ def test_many_agents_have_the_same_lambda_as_the_circulant_formula():
     assert networks.directed_exponential(n).lambda_ == pytest.approx(expected, abs=1e-10)
 
 
+def test_frames_of_pulling_and_pushing_are_paired_by_name():
+    names = list("fbdace")
+    A, B = (pandas.DataFrame(W.toarray(), names, names) for W in (CHORDS.mixing, CHORDS.push))
+    order = list("abcdef")
+    network = networks.from_mixing(A, push=B.loc[order, order])
+    np.testing.assert_array_equal(network.push.toarray(), CHORDS.push.toarray())
+    with pytest.raises(ValueError, match="those of other agents"):
+        networks.from_mixing(A, push=B.rename(index={"a": "z"}, columns={"a": "z"}))
+
+
+def test_a_push_that_is_the_mixing_itself_is_none():
+    ring = networks.ring(4)
+    assert networks.from_mixing(ring.mixing, push=ring.mixing).one_matrix
+
+
+def test_uniform_weights_are_kept_where_all_edges_go_both_ways():
+    both = networks.from_edges(3, [(0, 1), (1, 0), (1, 2), (2, 1)], weights="uniform", directed=True)
+    np.testing.assert_allclose(both.mixing.toarray()[1], 1 / 3)
+    np.testing.assert_allclose(both.push.toarray()[:, 1], 1 / 3)
+
+
+def test_permutations_of_many_agents_do_not_average():
+    for n in (3, 1200):
+        assert networks.from_mixing(np.roll(np.eye(n), 1, axis=1)).averages is False
+    chord = np.roll(np.eye(5), 1, axis=1)
+    chord[0] = [0, 0.5, 0.5, 0, 0]  # cycles of five and of four agents
+    assert networks.from_mixing(chord).averages
+
+
 def test_edges_in_both_directions_are_one_undirected_edge():
     both = networks.from_edges(3, [(0, 1), (1, 0), (1, 2), (2, 1)], directed=True)
     np.testing.assert_array_equal(both.mixing.toarray(), networks.path(3).mixing.toarray())
@@ -100,6 +130,7 @@ def test_edges_in_both_directions_are_one_undirected_edge():
         ),
         (lambda: networks.from_mixing(CHORDS.mixing, push=CHORDS.mixing), "column 0 of the weights with which values"),
         (lambda: networks.from_mixing(CHORDS.mixing, push=np.eye(6)), "zero and the other is not; both belong"),
+        (lambda: networks.from_mixing(CHORDS.mixing.astype(np.float32)), "not to 1; rescale the weights in float64"),
         (lambda: networks.from_mixing(CHORDS.mixing, push=np.eye(5)), r"got shape \(5, 5\)"),
         (lambda: networks.from_edges(4, [(0, 1), (2, 3)], "fastest"), "need a connected graph"),
     ],

@@ -6,6 +6,7 @@ import pytest
 from hypergossip import networks
 from hypergossip.networks import over_time
 
+LAPLACIAN = networks.ring(8, weights="laplacian")
 RING, GRAPH = networks.ring(8), networks.erdos_renyi(9, 0.4, seed=2)
 HALVES = [
     networks.from_edges(8, [(i, i + 1) for i in range(0, 8, 2)]),
@@ -115,6 +116,42 @@ def test_networks_in_turn_are_connected_together_and_their_product_says_how_fast
     assert once.fault("connected").startswith("agents 0 and 1 are cut off")
 
 
+def test_edges_whose_weights_cancel_over_the_turns_are_edges():
+    W = [[[0.6, 0.4, 0], [0.4, 0.2, 0.4], [0, 0.4, 0.6]], [[1.2, -0.4, 0.2], [-0.4, 1.4, 0], [0.2, 0, 0.8]]]
+    network = over_time.in_turn([networks.from_mixing(one) for one in W])
+    assert network.edges.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert network.degrees.tolist() == [2, 2, 2]
+
+
+def test_hubs_and_many_agents_average_though_their_gaps_are_small_or_unknown():
+    for network in (
+        over_time.random_matchings(networks.star(300)),
+        over_time.random_edge(networks.ring(100_000)),
+        over_time.random_matchings(networks.ring(20_000)),
+        over_time.in_turn([networks.ring(2000), networks.path(2000)]),
+    ):
+        assert network.averages
+    assert np.isnan(network.lambda_)
+    star = networks.star(12)  # a matching is one edge
+    gaps = [1 - make(star).lambda_ for make in (over_time.random_matchings, over_time.random_edge)]
+    assert gaps[0] == pytest.approx(gaps[1], rel=0.2)
+
+
+def test_the_bound_of_eigenvalues_holds_for_negative_weights():
+    W = networks.from_mixing([[0.5, 0.7, -0.2], [0.7, 0.5, -0.2], [-0.2, -0.2, 1.4]])
+    network = over_time.links_up(W, 0.5)
+    least = np.linalg.eigvalsh(rounds(network, 60)).min()
+    assert least < W.smallest_eigenvalue - 0.1
+    assert network.smallest_eigenvalue == pytest.approx(least, abs=1e-12)
+
+
+@pytest.mark.parametrize("round", [-1, 2**31, 2**32, 1.5, "0"])
+def test_a_round_is_a_whole_number_of_a_run(round, unchecked):
+    for network in (DRAWN["one edge"], over_time.in_turn(HALVES)):
+        with pytest.raises((ValueError, TypeError), match="round"):
+            network.at(round)
+
+
 def test_another_seed_is_another_draw_and_the_same_seed_the_same():
     one, same, other = (over_time.links_up(GRAPH, 0.5, seed=seed) for seed in (1, 1, 2**40 + 1))
     np.testing.assert_array_equal(rounds(one, 50), rounds(same, 50))
@@ -122,6 +159,13 @@ def test_another_seed_is_another_draw_and_the_same_seed_the_same():
 
 
 def test_agents_keep_their_names_and_may_be_renumbered():
+    for network in DRAWN.values():
+        order = np.random.default_rng(0).permutation(9)
+        again = np.random.default_rng(1).permutation(9)
+        moved = network.relabelled(order).relabelled(again)
+        for t in range(20):
+            W = network.at(t).mixing.toarray()[np.ix_(order[again], order[again])]
+            np.testing.assert_array_equal(moved.at(t).mixing.toarray(), W)
     named = over_time.in_turn([network.named(tuple("abcdefgh")) for network in HALVES])
     order = [3, 1, 0, 2, 7, 6, 5, 4]
     moved = named.relabelled(order)
@@ -137,6 +181,13 @@ def test_agents_keep_their_names_and_may_be_renumbered():
         (lambda: over_time.links_up(RING, 0), "above 0 and at most 1; got 0"),
         (lambda: over_time.links_up(RING, 1.5), "got 1.5"),
         (lambda: over_time.links_up(RING, True), "got True"),
+        (lambda: over_time.links_up(RING, "0.5"), "got '0.5'"),
+        (
+            lambda: over_time.links_up(networks.from_mixing(RING.mixing, push=LAPLACIAN.mixing), 0.5),
+            "one symmetric matr",
+        ),
+        (lambda: over_time.in_turn(3), "takes a list of networks"),
+        (lambda: over_time.in_turn([over_time.random_edge(RING)]), r"but random_edge\(ring\(8\)\) changes; give the"),
         (lambda: over_time.links_up(networks.directed_ring(5), 0.5), "links_up needs an undirected network"),
         (lambda: over_time.random_edge(over_time.random_edge(RING)), r"but random_edge\(ring\(8\)\) changes"),
         (lambda: over_time.random_matchings(RING.mixing), "takes a network, such as networks.ring"),

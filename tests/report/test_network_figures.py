@@ -5,10 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.patches import FancyArrowPatch
 
 from hypergossip import networks
 from hypergossip.figures import curves as figures
 from hypergossip.figures import network as network_drawing
+
+
+def test_directed_edges_are_arrows_and_a_graph_without_edges_is_drawn():
+    one_way = networks.from_edges(4, [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)], directed=True)
+    axes = figures.network_figure(one_way).axes[0]
+    assert len([patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]) == 5
+    assert "1 to 2 receivers" in " ".join(text.get_text() for text in axes.texts)
+    alone = figures.network_figure(networks.from_edges(3, [])).axes[0]
+    assert "3 agents, 0 edges" in " ".join(text.get_text() for text in alone.texts)
+    large = network_drawing.description(networks.directed_ring(1200))
+    assert large.endswith("λ not computed")
 
 
 def drawn_edges(network):
@@ -26,6 +38,7 @@ def drawn_edges(network):
         networks.grid(3, 4),
         networks.erdos_renyi(9, 0.3, seed=0),
         networks.small_world(60, 4, 0.2, seed=0),
+        networks.over_time.links_up(networks.ring(5), 0.5),
     ],
     ids=lambda network: network.name,
 )

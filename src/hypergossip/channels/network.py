@@ -19,6 +19,11 @@ def check_network(channel: Stack | None, network: Any) -> None:
     """
     if channel is None:
         return
+    if network.symmetric and not network.one_matrix:
+        raise ValueError(
+            f"the channel {channel} needs one matrix of weights, but this network pushes values with others; use "
+            "networks.from_mixing without push, or run without a channel."
+        )
     if not network.symmetric:
         raise ValueError(
             f"the channel {channel} acts on links in both directions, but this network's weights are not symmetric "

@@ -47,7 +47,7 @@ def _check_network(name: str, needs: Needs, network: Any) -> None:
         )
     if not network.pushes:
         raise ValueError(
-            f"{name} sends its trackers by weights whose columns sum to one, and this network has none "
+            f"{name} asks for weights whose columns sum to one, and this network has none "
             f"({network.fault('doubly_stochastic')}); give them as networks.from_mixing(W, push=...), or make the "
             "network from its graph (networks.from_networkx, networks.from_edges(..., directed=True))."
         )
@@ -61,7 +61,7 @@ def _check_network(name: str, needs: Needs, network: Any) -> None:
         raise ValueError(
             f"{name} needs a connected graph, but this network is not connected{over_time}: "
             f"{network.fault('connected')}, so that the agents would never agree. Add edges between the parts, or keep "
-            "the largest one (networkx.connected_components)."
+            f"the largest one (networkx.{'strongly_' if network.directed else ''}connected_components)."
         )
     if needs.connected and not network.averages:
         raise ValueError(

@@ -206,7 +206,7 @@ def _averages(network: Any, round: int, table: np.ndarray, called: str) -> np.nd
         called: The call of `mix`, as `_called` names it.
     """
     here = network.at(round)
-    if called == MIX and not network.one_matrix:
+    if called == MIX and not (network.one_matrix or network.doubly_stochastic):
         raise DebugError(f"round {round}: {NO_WEIGHTS}.")
     if called == _called("push") and here.push is not None:
         return (here.push.astype(table.dtype) @ table).astype(table.dtype)

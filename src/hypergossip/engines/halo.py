@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from hypergossip.engines.mixing import Dense, Edges, Mixing, Neighbours, choose
-from hypergossip.engines.over_time import is_plain, on_lists
+from hypergossip.engines.over_time import Pattern, is_plain, on_pattern
 from hypergossip.support.devices import AXIS
 from hypergossip.support.pytree import register_pytree
 
@@ -103,9 +103,11 @@ def halo_of(network: Any, rows: Int[np.ndarray, "devices block"], form: str) -> 
     if is_plain(network):
         return make_halo(network.mixing, rows, form)
     graph = network if network.schedule is None else network.graph
+    if network.agents == 1:
+        return make_halo(graph.mixing, rows, "dense")
     halo, tables = _split(graph.mixing, rows, "neighbours")
     lists = np.asarray(halo.local.indices)  # (devices, degree, block)
-    parts = [on_lists(network, own, rows[k], tables[k][own]) for k, own in enumerate(lists)]
+    parts = [on_pattern(network, Pattern(rows[k], tables[k][own], own)) for k, own in enumerate(lists)]
     return Halo(jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts), halo.sends, halo.pairs)
 
 

@@ -5,19 +5,20 @@ Every operator has `at`, its form in a round, and `of`, its form for the weights
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, UInt
+from jaxtyping import Array, Float
 
-from hypergossip.core.random_keys import threefry
-from hypergossip.engines.mixing import Constant, Dense, Neighbours, OnOneDevice, neighbour_lists
+from hypergossip.engines.drawn import Drawn
+from hypergossip.engines.mixing import Constant, Dense, Edges, Neighbours, OnOneDevice, neighbour_lists
 from hypergossip.support.pytree import register_pytree
 
+UNEVEN = 4  # lists that are this many times as long as the entries are replaced by entries
 MOST_COUNTED = 100_000  # rounds at once, so that 32-bit counts do not overflow
 
 NO_WEIGHTS = (
@@ -52,29 +53,75 @@ class Push(Constant):
 
 @register_pytree()
 @dataclass(frozen=True)
+class PushEdges(Constant):
+    """B as a list of its entries, for graphs whose degrees differ widely.
+
+    Attributes:
+        rows: The receiver of each entry of B off the diagonal, (entries,), sorted; agent i is row i of the table.
+        columns: The sender's row of the table, (entries,).
+        weights: The weights B_ij, (entries,).
+        kept: B_ii, (agents,).
+    """
+
+    rows: Any
+    columns: Any
+    weights: Any
+    kept: Any
+
+    def apply(self, table: Float[Array, "table entries"]) -> Float[Array, "agents entries"]:
+        """Returns B table."""
+        agents = self.kept.shape[0]
+        sent = self.weights.astype(table.dtype)[:, None] * table[self.columns]
+        received = jax.ops.segment_sum(sent, self.rows, agents, indices_are_sorted=True)
+        return self.kept.astype(table.dtype)[:, None] * table[:agents] + received
+
+
+class Pattern(NamedTuple):
+    """The neighbours of a graph.
+
+    Attributes:
+        here: The agents' numbers: (agents,) for lists, or sorted, (entries,), for a list of entries.
+        there: The neighbours' numbers, (degree, agents) or (entries,); an agent's own number where there is none.
+        rows: The rows of `there` in the table.
+    """
+
+    here: np.ndarray
+    there: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def listed(self) -> bool:
+        """Whether these are lists of neighbours, and not entries."""
+        return self.there.ndim == 2
+
+
+@register_pytree("both")
+@dataclass(frozen=True)
 class TwoWays(OnOneDevice):
     """The weights with which values are pulled and those with which they are pushed, on the same edges.
 
     Attributes:
         pull: A, whose rows sum to one.
         push: B, whose columns sum to one.
+        both: Whether A is doubly stochastic. Static.
     """
 
-    pull: Neighbours
-    push: Push
+    pull: Any
+    push: Any
+    both: bool
 
-    def of(self, weights: str | None) -> Neighbours | Push:
+    def of(self, weights: str | None) -> Any:
         """Returns A or B.
 
         Args:
-            weights: "pull" or "push".
+            weights: "pull" or "push"; None if A is doubly stochastic.
 
         Raises:
-            ValueError: If no weights are given.
+            ValueError: If no weights are given, and A is not doubly stochastic.
         """
-        if weights is None:
+        if weights is None and not self.both:
             raise ValueError(f"{NO_WEIGHTS}.")
-        return self.pull if weights == "pull" else self.push
+        return self.push if weights == "push" else self.pull
 
     def at(self, round: Any) -> "TwoWays":
         """Returns the same operator, which serves every round."""
@@ -107,89 +154,6 @@ class Turns(OnOneDevice):
         return self.at(0).lists
 
 
-@register_pytree("kind", "agents", "alone")
-@dataclass(frozen=True)
-class Drawn(OnOneDevice):
-    """Lists of neighbours whose weights are drawn in every round (`hypergossip.networks.schedules`).
-
-    Attributes:
-        lists: The lists of all neighbours and their weights in a round in which all edges are up.
-        here: The agents' numbers, (agents,).
-        there: The neighbours' numbers, (degree, agents).
-        edges: The pairs of all neighbours i < j in the whole network, (edges, 2).
-        key: The two words of the seed, (2,) in uint32.
-        last: An edge is up if its random word is at most this number, uint32.
-        kind: "links_up", "random_edge" or "random_matchings". Static.
-        agents: The number of agents of the whole network. Static.
-        alone: Whether all agents are on this device and nothing else reads `lists`. Static.
-    """
-
-    lists: Neighbours
-    here: Any
-    there: Any
-    edges: Any
-    key: Any
-    last: Any
-    kind: str
-    agents: int
-    alone: bool
-
-    def at(self, round: Any) -> Neighbours:
-        """Returns the operator of a round."""
-        lists, round = self.lists, jnp.asarray(round, jnp.uint32)
-        if self.kind == "links_up":
-            return Neighbours(lists.indices, jnp.where(self._up(round), lists.weights, 0))
-        partners = self._partners(round)
-        if self.alone:
-            indices, met = partners[None], (partners != self.here)[None]
-        else:
-            indices, met = lists.indices, (partners[self.here] == self.there) & (self.there != self.here)
-        return Neighbours(indices, jnp.where(met, 0.5, 0.0).astype(lists.weights.dtype))
-
-    def sent(self, round: Any) -> Int[Array, " agents"]:
-        """Returns the number of neighbours to which each agent of this device sends in a round."""
-        return jnp.sum(self.at(round).weights != 0, axis=0, dtype=jnp.int32)
-
-    def _up(self, round: Any) -> Bool[Array, "degree agents"]:
-        """Returns whether the edge to each neighbour is up."""
-        first, second = jnp.minimum(self.here, self.there), jnp.maximum(self.here, self.there)
-        return self._words(round, first, second) <= self.last
-
-    def _words(self, round: Any, first: Any, second: Any) -> UInt[Array, "*shape"]:
-        """Returns the random words of edges i < j in a round."""
-        key = jnp.stack(threefry(self.key, round, jnp.zeros_like(round)))
-        return threefry(key, first.astype(jnp.uint32), second.astype(jnp.uint32))[0]
-
-    def _partners(self, round: Any) -> Int[Array, " agents"]:
-        """Returns the agent with which each agent of the whole network averages, or itself."""
-        partners = jnp.arange(self.agents, dtype=jnp.int32)
-        first, second = self.edges[:, 0], self.edges[:, 1]
-        if self.edges.shape[0] == 0:
-            return partners
-        if self.kind == "random_edge":
-            index = threefry(self.key, round, jnp.zeros_like(round))[0] % np.uint32(self.edges.shape[0])
-            i, j = first[index], second[index]
-            return partners.at[i].set(j).at[j].set(i)
-        # In every turn, an edge that comes before all others of its two agents is taken; the result is that of taking
-        # the edges one after another.
-        last = np.int32(self.edges.shape[0])
-        order = jnp.argsort(self._words(round, first, second), stable=True)
-        first, second, place = first[order], second[order], jnp.arange(last)
-
-        def take(carry: tuple[Any, Any]) -> tuple[Any, Any]:
-            partners, left = carry
-            turn = jnp.where(left, place, last)
-            earliest = jnp.full(self.agents, last).at[first].min(turn).at[second].min(turn)
-            taken = left & (turn == earliest[first]) & (turn == earliest[second])
-            nobody = jnp.int32(self.agents)  # outside the array, so that nothing is set
-            partners = partners.at[jnp.where(taken, first, nobody)].set(second, mode="drop")
-            partners = partners.at[jnp.where(taken, second, nobody)].set(first, mode="drop")
-            free = partners == jnp.arange(self.agents, dtype=jnp.int32)
-            return partners, left & free[first] & free[second]
-
-        return lax.while_loop(lambda carry: carry[1].any(), take, (partners, jnp.ones(order.shape, bool)))[0]
-
-
 def is_plain(network: Any) -> bool:
     """Returns whether a network has one mixing matrix, the same in every round and for every message."""
     return network.schedule is None and network.one_matrix
@@ -200,41 +164,39 @@ def operator(network: Any, linked: bool) -> Any:
 
     Args:
         network: The network.
-        linked: Whether the lists must be those of all neighbours in every round, because links have a state.
+        linked: Whether there must be lists of all neighbours in every round, because links have a state.
     """
     if network.agents == 1:
         return Dense(jnp.ones((1, 1)))
-    schedule, here = network.schedule, np.arange(network.agents, dtype=np.int32)
+    schedule = network.schedule
     if schedule is not None and schedule.kind == "in_turn" and not linked:
-        # Every turn has lists of its own, because all neighbours of a round are often few of all neighbours.
-        lists = [_neighbours(one) for one in schedule.networks]
-        degree = max(len(own) for own in lists)
-        padded = [np.concatenate([own, np.tile(here, (degree - len(own), 1))]) for own in lists]
-        return Turns(_stacked([_fixed(one, own, here, own, network) for one, own in zip(schedule.networks, padded)]))
-    indices = _neighbours(network if schedule is None else network.graph)
-    return on_lists(network, indices, here, indices, alone=not linked)
+        # Every turn has neighbours of its own, because those of a round are often few of all.
+        listed = not any(_is_uneven(one) for one in schedule.networks)
+        patterns = _of_one_size([_pattern(one, listed) for one in schedule.networks])
+        return Turns(_stacked([_fixed(one, own, network) for one, own in zip(schedule.networks, patterns)]))
+    graph = network if schedule is None else network.graph
+    return on_pattern(network, _pattern(graph, linked or not _is_uneven(graph)), alone=not linked)
 
 
-def on_lists(network: Any, indices: np.ndarray, here: np.ndarray, there: np.ndarray, alone: bool = False) -> Any:
-    """Returns the operator of a network that is directed or changes, on lists of all neighbours.
+def on_pattern(network: Any, pattern: Pattern, alone: bool = False) -> Any:
+    """Returns the operator of a network that is directed or changes, from all its neighbours.
 
     Args:
         network: The network.
-        indices: The neighbours' rows of the table, (degree, agents), padded by the agents' own rows.
-        here: The agents' numbers, (agents,).
-        there: The numbers of these neighbours, (degree, agents).
+        pattern: The neighbours in all rounds together.
         alone: As for `Drawn`.
     """
     schedule = network.schedule
     if schedule is None:
-        return _fixed(network, indices, here, there, network)
+        return _fixed(network, pattern, network)
     if schedule.kind == "in_turn":
-        return Turns(_stacked([_fixed(one, indices, here, there, network) for one in schedule.networks]))
+        return Turns(_stacked([_fixed(one, pattern, network) for one in schedule.networks]))
     return Drawn(
-        _one_way(network.graph, indices, here, there),
-        jnp.asarray(here, jnp.int32),
-        jnp.asarray(there, jnp.int32),
-        jnp.asarray(network.edges, jnp.int32),
+        _one_way(network.graph, pattern),
+        jnp.asarray(pattern.here, jnp.int32),
+        jnp.asarray(pattern.there, jnp.int32),
+        jnp.asarray(network.numbers, jnp.int32),
+        jnp.asarray(network.drawn_edges, jnp.int32),
         jnp.asarray(schedule.key, jnp.uint32),
         jnp.asarray(schedule.last_up, jnp.uint32),
         schedule.kind,
@@ -266,30 +228,67 @@ def links_used(network: Any) -> Callable[[int, int], np.ndarray]:
 
 @jax.jit
 def _count(drawn: Drawn, first: Any, last: Any) -> Any:
-    nothing = jnp.zeros(drawn.here.shape, jnp.int32)
+    nothing = jnp.zeros(drawn.agents, jnp.int32)
     return lax.fori_loop(first, last, lambda round, total: total + drawn.sent(round), nothing)
 
 
-def _neighbours(network: Any) -> np.ndarray:
-    return np.asarray(neighbour_lists(network.mixing).indices)
+def _is_uneven(graph: Any) -> bool:
+    """Returns whether lists padded to the largest degree would consist mostly of padding."""
+    entries = graph.mixing.nnz
+    return int(np.diff(graph.mixing.indptr).max()) * graph.agents > UNEVEN * entries
 
 
-def _fixed(network: Any, indices: np.ndarray, here: np.ndarray, there: np.ndarray, whole: Any) -> Any:
+def _pattern(graph: Any, listed: bool) -> Pattern:
+    """Returns the neighbours of a graph on one device, as lists or as entries."""
+    if listed:
+        there = np.asarray(neighbour_lists(graph.mixing).indices)
+        return Pattern(np.arange(graph.agents, dtype=np.int32), there, there)
+    entries = graph.mixing.tocoo()
+    kept = (entries.row != entries.col) & (entries.data != 0)
+    rows, columns = entries.row[kept], entries.col[kept]
+    order = np.lexsort((columns, rows))
+    return Pattern(rows[order], columns[order], columns[order])
+
+
+def _of_one_size(patterns: Sequence[Pattern]) -> list[Pattern]:
+    """Returns the patterns padded to one shape by neighbours that are the agents themselves."""
+    size = max(len(one.there) for one in patterns)
+    padded = []
+    for here, there, _ in patterns:
+        missing = size - len(there)
+        if there.ndim == 2:
+            there = np.concatenate([there, np.tile(here, (missing, 1))])
+        else:  # of the last agent, so that rows stay sorted
+            last = np.full(missing, here.max(initial=0), here.dtype)
+            here, there = np.concatenate([here, last]), np.concatenate([there, last])
+        padded.append(Pattern(here, there, there))
+    return padded
+
+
+def _fixed(network: Any, pattern: Pattern, whole: Any) -> Any:
     """Returns the operator of one network; it has two kinds of weights if some round of the whole network has."""
-    pull = _one_way(network, indices, here, there)
+    pull = _one_way(network, pattern)
     if whole.one_matrix:
         return pull
     B = network.mixing if network.push is None else network.push
-    kept = jnp.asarray(B.diagonal()[here], jnp.result_type(float))
-    return TwoWays(pull, Push(pull.indices, _of_pairs(B, here, there), kept))
+    weights, kept = _of_pairs(B, pattern), B.diagonal()
+    if pattern.listed:
+        push: Any = Push(pull.indices, weights, jnp.asarray(kept[pattern.here], jnp.result_type(float)))
+    else:
+        push = PushEdges(pull.rows, pull.columns, weights, jnp.asarray(kept, jnp.result_type(float)))
+    return TwoWays(pull, push, whole.doubly_stochastic)
 
 
-def _one_way(network: Any, indices: np.ndarray, here: np.ndarray, there: np.ndarray) -> Neighbours:
-    return Neighbours(jnp.asarray(indices), _of_pairs(network.mixing, here, there))
+def _one_way(network: Any, pattern: Pattern) -> Any:
+    weights, rows = _of_pairs(network.mixing, pattern), jnp.asarray(pattern.rows)
+    if pattern.listed:
+        return Neighbours(rows, weights)
+    return Edges(jnp.asarray(pattern.here), rows, weights, network.agents)
 
 
-def _of_pairs(matrix: scipy.sparse.csr_array, here: np.ndarray, there: np.ndarray) -> Any:
-    """Returns the weights that agents give to others, (degree, agents), and zero for themselves."""
+def _of_pairs(matrix: scipy.sparse.csr_array, pattern: Pattern) -> Any:
+    """Returns the weights that agents give to others, of the shape of `there`, and zero for themselves."""
+    here, there = pattern.here, pattern.there
     rows = np.broadcast_to(here, there.shape).ravel()
     weights = matrix[rows, there.ravel()]
     weights = weights.toarray() if scipy.sparse.issparse(weights) else np.asarray(weights)

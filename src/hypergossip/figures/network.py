@@ -96,6 +96,8 @@ def description(network: AnyNetwork) -> str:
         mixing = "λ not computed"
     if network.schedule is not None:
         return f"{counts}, {neighbours}\n{network.schedule.description}, {mixing}"
+    if not len(network.edges):
+        return counts
     kind = WEIGHT_NAMES.get(network.weights, network.weights)
     return f"{counts}, {neighbours}\n{kind} weights {_range(network)}, {mixing}"
 

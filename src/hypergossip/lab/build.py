@@ -180,6 +180,11 @@ def _networks(value: Any, path: tuple[str, ...], source: Source) -> Any:
     if isinstance(value, dict) and "name" in value:
         options = {option: inner for option, inner in value.items() if option != "name"}
         return _construct("networks", value["name"], options, path, source)
+    if isinstance(value, dict):
+        raise ValueError(
+            f"[{'.'.join(path)}] the table has no name; write the network's name there, such as name = "
+            f'"ring"{source.at(*path)}.'
+        )
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
         return [_networks(one, (*path, str(k)), source) for k, one in enumerate(value)]
     return value

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array
 
 from hypergossip.networks.network import Network
-from hypergossip.networks.weights import directed_weights, mixing_matrix
+from hypergossip.networks.weights import DIRECTED, directed_weights, mixing_matrix
 
 
 def assemble(
@@ -63,6 +63,23 @@ def assemble_directed(
     different = csr_array(pull - push)
     different.eliminate_zeros()
     return Network(pull, name, weights, seed, names, push if different.nnz else None)
+
+
+def from_pairs(
+    agents: int, pairs: Int[np.ndarray, "pairs 2"], name: str, names: tuple[Hashable, ...] | None = None
+) -> Network:
+    """The network with these directed edges, which is undirected if all occur in both directions.
+
+    Args:
+        agents: the number of agents, n.
+        pairs: pairs (sender, receiver) from 0 to n - 1, each pair once, without self-loops.
+        name: the name of the network.
+        names: the agents' names, or None.
+    """
+    both = distinct(agents, pairs)
+    if 2 * len(both) == len(pairs):
+        return assemble(agents, both, name, "metropolis", names=names)
+    return assemble_directed(agents, pairs, name, DIRECTED, names=names)
 
 
 def adjacency_matrix(agents: int, edges: Int[np.ndarray, "edges 2"]) -> csr_array:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.sparse import csr_array, eye_array
 
+from hypergossip.networks.build import whole
 from hypergossip.networks.faults import NO_GAP
 from hypergossip.networks.network import Network
 from hypergossip.networks.schedules import InTurn, LinksUp, RandomEdge, RandomMatchings
@@ -27,22 +28,45 @@ class NetworkOverTime:
         graph: the network of all edges that some round has; its weights are those of a round in which all are up.
         schedule: how the links change.
         name: its name, such as "links_up(ring(8), 0.9)".
+        drawn_on: the graph in the numbering in which links are drawn, if agents were renumbered.
+        order: the agents' numbers in that numbering, or None.
     """
 
     graph: Network
     schedule: Schedule
     name: str
+    drawn_on: Network | None = None
+    order: tuple[int, ...] | None = None
 
     def at(self, round: int) -> Network:
         """The network of a round.
 
         Args:
             round: the round, from 0.
+
+        Raises:
+            ValueError: it is negative, or beyond the last round of a run.
         """
+        round = whole(round, "round", least=0)
+        if round >= 2**31:
+            raise ValueError(f"A round is a number below 2**31; got {round}.")
         if isinstance(self.schedule, InTurn):
             return self.schedule.networks[round % len(self.schedule.networks)]
-        mixing = self.schedule.mixing(self.graph, round)
-        return replace(self.graph, mixing=mixing, name=f"{self.name}, round {round}")
+        graph = self.graph if self.drawn_on is None else self.drawn_on
+        here = replace(graph, mixing=self.schedule.mixing(graph, round), name=f"{self.name}, round {round}")
+        return here if self.order is None else here.relabelled(self.order).named(self.names)
+
+    @property
+    def numbers(self) -> Int[np.ndarray, " agents"]:
+        """The agents' numbers in the numbering in which links are drawn."""
+        return np.arange(self.graph.agents) if self.order is None else np.asarray(self.order)
+
+    @property
+    def drawn_edges(self) -> Int[np.ndarray, "edges 2"]:
+        """The edges in the order in which they are drawn."""
+        if self.drawn_on is None:
+            return self.graph.edges
+        return np.argsort(self.numbers)[self.drawn_on.edges]
 
     @property
     def agents(self) -> int:
@@ -57,7 +81,7 @@ class NetworkOverTime:
     @property
     def weights(self) -> str:
         """The name of the weights."""
-        return self.graph.weights
+        return " and ".join(sorted({network.weights for network in self._phases}))
 
     @property
     def seed(self) -> int | None:
@@ -116,8 +140,19 @@ class NetworkOverTime:
 
     @cached_property
     def averages(self) -> bool:
-        """Whether the rounds make all agents agree: lambda is below 1."""
-        return self.connected and not self.lambda_ >= 1.0 - NO_GAP
+        """Whether the rounds make all agents agree.
+
+        This needs no eigenvalues where weights are not negative and every agent gives weight to its own value.
+        """
+        if not self.connected:
+            return False
+        if isinstance(self.schedule, RandomEdge | RandomMatchings) or self.agents == 1:
+            return True
+        if isinstance(self.schedule, LinksUp) and self.schedule.probability < 1 and self.graph.mixing.data.min() >= 0:
+            return True  # with some probability an edge is down, and its agents have its weight
+        if all(one.mixing.data.min() >= 0 and one.mixing.diagonal().min() > 0 for one in self._phases):
+            return True
+        return not self.lambda_ >= 1.0 - NO_GAP
 
     def fault(self, fact: str) -> str | None:
         """Why a fact does not hold, in words that name the agents at fault, or None if it holds.
@@ -136,7 +171,7 @@ class NetworkOverTime:
         """What identifies the network: arrays, and the schedule in words."""
         changes = f"{type(self.schedule).__name__} {self.seed} {getattr(self.schedule, 'probability', None)}"
         own = [part for network in self._phases for part in network.digested]
-        return (*own, np.frombuffer(changes.encode(), np.uint8))
+        return (*own, np.frombuffer(changes.encode(), np.uint8), *(() if self.order is None else (self.numbers,)))
 
     @cached_property
     def lambda_(self) -> float:
@@ -144,7 +179,8 @@ class NetworkOverTime:
 
         For networks in turn it is the geometric mean: the second largest eigenvalue in magnitude of the product of all
         turns, to the power 1 / turns. For drawn links it is the square root of the second largest eigenvalue of the
-        mean of W'W, the factor of the root mean square; for random matchings that mean is estimated.
+        mean of W'W, the factor of the root mean square; for random matchings that mean is estimated. NaN if it could
+        not be found, as for many agents whose eigenvalues lie close together.
         """
         if self.agents == 1:
             return 0.0
@@ -153,8 +189,10 @@ class NetworkOverTime:
         if isinstance(self.schedule, InTurn):
             product = second_magnitude([network.mixing for network in self.schedule.networks])
             # An exact average has round-off alone, whose root would be far from zero.
-            return float(product ** (1 / len(self.schedule.networks))) if product > NO_GAP else 0.0
+            return 0.0 if product < NO_GAP else float(product ** (1 / len(self.schedule.networks)))
         moment = self.schedule.second_moment(self.graph)
+        if moment is None:
+            return float("nan")
         square = 1.0 - algebraic_connectivity(csr_array(eye_array(self.agents) - moment))
         return float(np.sqrt(max(0.0, square)))
 
@@ -171,7 +209,7 @@ class NetworkOverTime:
         return self.schedule.least(self.graph)
 
     def relabelled(self, order: Sequence[int] | Int[np.ndarray, " agents"]) -> "NetworkOverTime":
-        """The same network with its agents renumbered; where links are drawn, its draws are others.
+        """The same network, with the same links in every round, with its agents renumbered.
 
         Args:
             order: a permutation, shape (agents,): the new agent k is the old agent order[k].
@@ -182,7 +220,11 @@ class NetworkOverTime:
         schedule = self.schedule
         if isinstance(schedule, InTurn):
             schedule = InTurn(tuple(network.relabelled(order) for network in schedule.networks))
-        return replace(self, graph=self.graph.relabelled(order), schedule=schedule)
+            return replace(self, graph=self.graph.relabelled(order), schedule=schedule)
+        graph = self.graph.relabelled(order)
+        drawn_on = self.graph if self.drawn_on is None else self.drawn_on
+        numbers = self.numbers[np.asarray(order)]
+        return replace(self, graph=graph, drawn_on=drawn_on, order=tuple(numbers.tolist()))
 
     def named(self, names: tuple[Hashable, ...] | None) -> "NetworkOverTime":
         """The same network with other names of the agents, or without names.

@@ -12,6 +12,7 @@ from hypergossip.support.agent_names import called, listed
 
 # Far above the round-off of a matrix computed in float64, and far below that of one computed in float32.
 TOLERANCE = 1e-9
+ROUNDED = 1e-5  # a sum of weights rounded to float32 differs from 1 by less
 # A number below 1 by less than this is the round-off of the eigenvalue 1.
 NO_GAP = 1e-12
 
@@ -66,7 +67,13 @@ def _check_rows(matrix: csr_array, names: Sequence[Any] | None) -> None:
             "columns do. These are weights with which values are pushed: give them as push=..., and the weights with "
             "which an agent averages what it receives, whose rows sum to one, as the first matrix."
         )
-    if asymmetry.nnz and np.abs(asymmetry.data).max() > TOLERANCE:
+    rounded = np.abs(sums - 1.0).max() < ROUNDED
+    if rounded and asymmetry.nnz and np.abs(asymmetry.data).max() > ROUNDED:
+        raise ValueError(
+            f"{listed(off.tolist(), names)}: row {off[0]} of W sums to {sums[off[0]]:.12g} and not to 1; rescale the "
+            "weights in float64."
+        )
+    if not rounded and asymmetry.nnz and np.abs(asymmetry.data).max() > TOLERANCE:
         worst = np.abs(asymmetry.data).argmax()
         i, j = sorted((int(asymmetry.row[worst]), int(asymmetry.col[worst])))
         raise ValueError(
@@ -144,14 +151,23 @@ def not_averaging(network: Any) -> str | None:
             f"between {one} on one side and {other} on the other, values are exchanged, never averaged: no weight "
             f"joins agents of one side, and lambda is 1"
         )
+    if data.min() >= 0:
+        if _period(network._adjacency) == 1:
+            return None
+        return "no agent gives weight to its own value, values go round in circles, and lambda is 1"
     if not network.lambda_ >= 1.0 - NO_GAP:
         return None
-    if data.min() >= 0:
-        return "no agent gives weight to its own value, values go round in circles, and lambda is 1"
     entries = network.mixing.tocoo()
     worst = int(entries.data.argmin())
     i, j = int(entries.row[worst]), int(entries.col[worst])
     return f"{_pair(i, j, names)}: W[{i},{j}]={data.min():.10g} is too negative, so that lambda is not below 1"
+
+
+def _period(adjacency: csr_array) -> int:
+    """The greatest common divisor of the lengths of all cycles of a strongly connected graph."""
+    distance = shortest_path(adjacency, unweighted=True, indices=0).astype(np.int64)
+    here, there = adjacency.tocoo().coords
+    return int(np.gcd.reduce(np.abs(distance[here] + 1 - distance[there])))
 
 
 FAULTS = {

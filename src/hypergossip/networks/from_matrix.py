@@ -9,6 +9,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array, issparse
 
 from hypergossip.networks.build import assemble, assemble_directed, distinct, whole
+from hypergossip.networks.faults import TOLERANCE
 from hypergossip.networks.network import Network
 from hypergossip.networks.spectrum import agents_of
 from hypergossip.networks.weights import DIRECTED
@@ -130,9 +131,19 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None, push: Any = Non
     if hasattr(matrix, "index") and hasattr(matrix, "columns"):
         matrix, names = _of_frame(matrix, given)
     if hasattr(push, "index") and hasattr(push, "columns"):
-        push, _ = _of_frame(push, given)
+        push, own = _of_frame(push, given)
+        if names is not None and own is not None:
+            push = _aligned(push, list(map(str, own)), list(map(str, names)))
     mixing, pushing = _sparse(matrix), None if push is None else _sparse(push)
     called_so = read_names(names, agents_of(mixing))
+    columns = np.abs(mixing.sum(axis=0) - 1.0).max() <= TOLERANCE
+    if (
+        columns
+        and pushing is not None
+        and pushing.shape == mixing.shape
+        and not np.any(csr_array(pushing - mixing).data)
+    ):
+        pushing = None
     network = Network(mixing, f"from_mixing({agents_of(mixing)})", "given", names=called_so, push=pushing)
     # Exactly symmetric, as every other network.
     return replace(network, mixing=csr_array((mixing + mixing.T) / 2.0)) if network.symmetric else network
@@ -148,6 +159,17 @@ def _sparse(matrix: Any) -> csr_array:
     mixing.sum_duplicates()
     mixing.eliminate_zeros()
     return mixing
+
+
+def _aligned(matrix: np.ndarray, own: list[str], wanted: list[str]) -> np.ndarray:
+    """The matrix in the order of other names. Raises ValueError if the names are not the same."""
+    if sorted(own) != sorted(wanted):
+        raise ValueError(
+            f"The weights with which values are pushed are those of other agents ({', '.join(own[:5])}, ...) than "
+            f"the mixing matrix ({', '.join(wanted[:5])}, ...); give both matrices the same names."
+        )
+    order = [own.index(name) for name in wanted]
+    return matrix[np.ix_(order, order)]
 
 
 def _of_frame(frame: Any, names: Iterable[Any] | None) -> tuple[np.ndarray, Iterable[Any] | None]:
@@ -202,7 +224,7 @@ def _network(
         return assemble(n, _simple(n, pairs, names, remedies), name, weights or "metropolis", names=names)
     pairs = _simple(n, pairs, names, remedies, directed=True)
     both = distinct(n, pairs)
-    if 2 * len(both) == len(pairs):
+    if 2 * len(both) == len(pairs) and (weights is None or weights.removeprefix("lazy-") != DIRECTED):
         return assemble(n, both, name, weights or "metropolis", names=names)
     return assemble_directed(n, pairs, name, weights or DIRECTED, names=names)
 

@@ -7,12 +7,11 @@ connected.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from hypergossip.networks.build import assemble_directed, whole
+from hypergossip.networks.build import assemble_directed, from_pairs, whole
 from hypergossip.networks.changing import NetworkOverTime
 from hypergossip.networks.network import Network
 from hypergossip.networks.schedules import InTurn, LinksUp, RandomEdge, RandomMatchings
@@ -35,7 +34,7 @@ def links_up(graph: Network, probability: float | int, seed: int = 0) -> Network
     Raises:
         ValueError: the probability is out of range, or the network is directed or itself changes.
     """
-    if isinstance(probability, bool) or not 0 < probability <= 1:
+    if isinstance(probability, bool | str) or not isinstance(probability, SupportsFloat) or not 0 < probability <= 1:
         raise ValueError(f"probability is that of an edge to be up, above 0 and at most 1; got {probability!r}.")
     _check_undirected(graph, "links_up")
     name = f"links_up({graph.name}, {probability:g})"
@@ -106,7 +105,12 @@ def in_turn(networks: Sequence[Network]) -> NetworkOverTime:
     Raises:
         ValueError: there is none, or they differ in the number or the names of their agents.
     """
-    turns = [networks] if isinstance(networks, Network) else list(networks)
+    turns: list[Any] = list(networks) if isinstance(networks, Sequence) else [networks]
+    if changing := [network for network in turns if isinstance(network, NetworkOverTime)]:
+        raise ValueError(
+            f"in_turn takes networks that are the same in every round, but {changing[0].name} changes; give the "
+            "networks of some of its rounds, network.at(0), network.at(1), ..., instead."
+        )
     if not turns or not all(isinstance(network, Network) for network in turns):
         raise ValueError("in_turn takes a list of networks, such as [networks.ring(8), networks.path(8)].")
     first = turns[0]
@@ -121,17 +125,14 @@ def in_turn(networks: Sequence[Network]) -> NetworkOverTime:
 
 
 def _union(turns: Sequence[Network]) -> Network:
-    """The network of all edges, with the mean of the weights."""
+    """The network of all edges; its weights are those of its graph, because those of the turns may cancel."""
     if all(network is turns[0] for network in turns):
         return turns[0]
-    weights = sorted({network.weights for network in turns})
-    share = 1.0 / len(turns)
-    mixing = csr_array(sum((network.mixing for network in turns[1:]), turns[0].mixing) * share)
-    push = None
-    if all(network.pushes for network in turns) and any(network.push is not None for network in turns):
-        pushing = [network.mixing if network.push is None else network.push for network in turns]
-        push = csr_array(sum(pushing[1:], pushing[0]) * share)
-    return Network(mixing, "union", " and ".join(weights), None, turns[0].names, push)
+    both = [
+        network.edges if network.directed else np.concatenate([network.edges, network.edges[:, ::-1]])
+        for network in turns
+    ]
+    return from_pairs(turns[0].agents, np.unique(np.concatenate(both), axis=0), "union", turns[0].names)
 
 
 def _check_undirected(graph: Any, what: str) -> None:
@@ -139,10 +140,10 @@ def _check_undirected(graph: Any, what: str) -> None:
         raise ValueError(f"{what} takes a network that is the same in every round, but {graph.name} changes.")
     if not isinstance(graph, Network):
         raise ValueError(f"{what} takes a network, such as networks.ring(8); got {type(graph).__name__}.")
-    if not graph.symmetric:
+    if not (graph.symmetric and graph.one_matrix):
         raise ValueError(
-            f"{what} needs an undirected network with symmetric weights, whose edges are up or down for both "
-            "directions; for directed networks that change use in_turn([...])."
+            f"{what} needs an undirected network with one symmetric matrix of weights, whose edges are up or down for "
+            "both directions; for directed networks that change use in_turn([...])."
         )
 
 

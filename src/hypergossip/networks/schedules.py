@@ -12,10 +12,12 @@ from jaxtyping import Bool, Float, Int, UInt
 from scipy.sparse import csr_array, eye_array, issparse
 
 from hypergossip.networks.network import Network
+from hypergossip.networks.spectrum import largest_eigenvalue
 from hypergossip.support.threefry import threefry_words
 
 WORDS = 2.0**32
-EDGES_DRAWN = 1_000_000  # in all matchings from which a mean is estimated, a few seconds
+# Of an edge in the matchings from which a mean is estimated, and the most edges in them, a few seconds.
+TIMES, EDGES_DRAWN = 400, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,15 @@ class LinksUp:
         return csr_array(mean @ mean + 2 * p * (1 - p) * squares)
 
     def least(self, graph: Network) -> float:
-        """A lower bound of the eigenvalues of every round's W: W falls with every further edge that is up."""
-        return graph.smallest_eigenvalue
+        """A lower bound of the eigenvalues of every round's W.
+
+        W falls with every further edge of positive weight that is up, and grows with those of negative weight.
+        """
+        weights = _entries(graph.mixing, graph.edges)
+        if weights.min(initial=0.0) >= 0:
+            return graph.smallest_eigenvalue
+        least = _symmetric(graph.agents, graph.edges[weights > 0], weights[weights > 0])
+        return 1.0 - largest_eigenvalue(csr_array(eye_array(graph.agents) - least))
 
 
 @dataclass(frozen=True)
@@ -137,11 +146,21 @@ class RandomMatchings:
         """W of a round."""
         return _of_partners(self.partners(graph, round))
 
-    def second_moment(self, graph: Network) -> csr_array:
-        """The mean of W'W = W, estimated from the matchings of the first rounds, at most 1,000."""
-        count = max(20, min(1000, EDGES_DRAWN // max(1, len(graph.edges))))
-        draws = [self.mixing(graph, round) for round in range(count)]
-        return csr_array(sum(draws[1:], draws[0]) / len(draws))
+    def second_moment(self, graph: Network) -> csr_array | None:
+        """The mean of W'W = W, estimated from as many rounds as it takes until every edge has been in 400 matchings.
+
+        None if that takes too long.
+        """
+        if not len(graph.edges):
+            return csr_array(eye_array(graph.agents))
+        times, rounds = np.zeros(len(graph.edges), np.int64), 0
+        while times.min() < TIMES:
+            if rounds * len(graph.edges) > EDGES_DRAWN:
+                return None
+            partners = self.partners(graph, rounds)
+            times += partners[graph.edges[:, 0]] == graph.edges[:, 1]
+            rounds += 1
+        return _symmetric(graph.agents, graph.edges, 0.5 * times / rounds)
 
     def least(self, graph: Network) -> float:
         """The smallest eigenvalue of every round's W, a projection."""
