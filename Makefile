@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/problems/test_sinusoids.py \
 	tests/channels/test_laws.py tests/channels/test_remedies.py tests/channels/test_privacy.py \
-	tests/channels/test_every_channel.py
+	tests/channels/test_every_channel.py tests/channels/test_engines.py tests/metrics/test_refined_rows.py \
+	tests/test_packed.py tests/test_whole_data.py tests/laws/test_costs.py tests/laws/test_symmetries.py \
+	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py
 
 .PHONY: demo test programs recorded fresh docs site bench bench-games theory table lint clean
 
@@ -20,8 +22,9 @@ test: $(VENV)/.installed-test
 		$(PROGRAMS:%=--ignore %)
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
-# that need the compiler's optimisations; whole experiments; and the channels' laws, which are means over many
-# runs, and every channel on every engine.
+# that need the compiler's optimisations; whole experiments; the channels' laws, which are means over many runs, and every
+# channel on every engine; and what compiles many programs: unequal agents, whole data, refined rows, costs and
+# symmetries of every method, and games that are learned.
 programs: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PROGRAMS)
 

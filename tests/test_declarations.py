@@ -186,7 +186,12 @@ UNMET = {
     "weights one way": (Needs(symmetric=True), (True, False), TURNED, "M needs symmetric weights"),
     "weights one way, allowed": (Needs(), (True, False), TURNED, ""),
     "rows alone": (Needs(), (True, False), LOPSIDED, "M needs doubly stochastic weights"),
-    "rows alone, allowed": (Needs(doubly_stochastic=False), (True, False), LOPSIDED, "M sends its trackers by weights"),
+    "rows alone, allowed": (
+        Needs(doubly_stochastic=False),
+        (True, False),
+        LOPSIDED,
+        "M asks for weights whose columns",
+    ),
     "two parts": (Needs(), (True, False), PARTED, "M needs a connected graph, but .*: agent 0 is cut off from the oth"),
     "no average": (Needs(), (True, False), ROUND, "M needs agents that agree in the long run, but .* round in circles"),
     "two parts, allowed": (Needs(connected=False), (True, False), PARTED, ""),

@@ -115,7 +115,7 @@ def test_there_agents_count_by_the_left_eigenvector():
 
 
 def test_without_weights_to_push_by_it_is_refused_itself():
-    with pytest.raises(ValueError, match=r"^GTSGDPushPull sends its trackers by weights whose columns sum to one"):
+    with pytest.raises(ValueError, match=r"^GTSGDPushPull asks for weights whose columns sum to one"):
         hg.solve(PUSH_PULL, problem(), hg.networks.from_mixing(DIRECTED.mixing), rounds=1, progress=False)
 
 

@@ -17,7 +17,7 @@ DRAWN = {
     "one edge": over_time.random_edge(GRAPH, seed=3),
     "matchings": over_time.random_matchings(GRAPH, seed=3),
 }
-ROUNDS = 2000
+ROUNDS = 1000
 
 
 def rounds(network, count=ROUNDS):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from hypergossip.channels.coding import Coding, Quantize, RandomK, coded_vectors
 from hypergossip.channels.common_copy import CommonCopy
 from hypergossip.channels.layout import Layout
+from hypergossip.support.compilation import compiled
 
 DRAWS, ENTRIES = 1000, 200_000  # the largest number of random vectors, and of their entries together
 QUANTILE = 0.75  # with the mean error, DIAMOND diverges somewhat below the bound for one bit of five entries
@@ -91,7 +92,7 @@ def relative_errors(codings: tuple[Coding, ...], entries: int, quantile: float |
         error = coded_vectors(codings, vector, layout, key) - vector
         return jnp.sum(error**2) / jnp.sum(vector**2)
 
-    @jax.jit
+    @compiled(quickly=True)  # a coding may be the user's
     def errors(key: jax.Array) -> list[jax.Array]:
         first, second, third = jax.random.split(key, 3)
         kinds = jax.random.normal(first, shape, jnp.float32), jax.random.uniform(second, shape, jnp.float32, -1.0)

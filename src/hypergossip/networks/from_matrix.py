@@ -136,14 +136,9 @@ def from_mixing(matrix: Any, names: Iterable[Any] | None = None, push: Any = Non
             push = _aligned(push, list(map(str, own)), list(map(str, names)))
     mixing, pushing = _sparse(matrix), None if push is None else _sparse(push)
     called_so = read_names(names, agents_of(mixing))
-    columns = np.abs(mixing.sum(axis=0) - 1.0).max() <= TOLERANCE
-    if (
-        columns
-        and pushing is not None
-        and pushing.shape == mixing.shape
-        and not np.any(csr_array(pushing - mixing).data)
-    ):
-        pushing = None
+    if pushing is not None and pushing.shape == mixing.shape and not np.any(csr_array(pushing - mixing).data):
+        # Doubly stochastic weights serve both; others are refused below, as the second matrix.
+        pushing = None if np.abs(mixing.sum(axis=0) - 1.0).max() <= TOLERANCE else pushing
     network = Network(mixing, f"from_mixing({agents_of(mixing)})", "given", names=called_so, push=pushing)
     # Exactly symmetric, as every other network.
     return replace(network, mixing=csr_array((mixing + mixing.T) / 2.0)) if network.symmetric else network
