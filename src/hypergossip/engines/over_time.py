@@ -150,7 +150,7 @@ class Turns(OnOneDevice):
 
     @property
     def lists(self) -> Any:
-        """The lists of the agents' senders in the first round, which are those of every round if `indices` is one."""
+        """The lists of the agents' senders in the first round; under a channel they hold those of all rounds."""
         return self.at(0).lists
 
 

@@ -12,10 +12,10 @@ from scipy.sparse import csr_array, eye_array
 from hypergossip.networks.build import whole
 from hypergossip.networks.faults import NO_GAP
 from hypergossip.networks.network import Network
-from hypergossip.networks.schedules import InTurn, LinksUp, RandomEdge, RandomMatchings
+from hypergossip.networks.schedules import InTurn, LinksUp, RandomPairs
 from hypergossip.networks.spectrum import algebraic_connectivity, second_magnitude
 
-Schedule = LinksUp | RandomEdge | RandomMatchings | InTurn
+Schedule = LinksUp | RandomPairs | InTurn
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ class NetworkOverTime:
         """
         if not self.connected:
             return False
-        if isinstance(self.schedule, RandomEdge | RandomMatchings) or self.agents == 1:
+        if isinstance(self.schedule, RandomPairs) or self.agents == 1:
             return True
         if isinstance(self.schedule, LinksUp) and self.schedule.probability < 1 and self.graph.mixing.data.min() >= 0:
             return True  # with some probability an edge is down, and its agents have its weight

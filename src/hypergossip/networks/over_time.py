@@ -38,7 +38,7 @@ def links_up(graph: Network, probability: float | int, seed: int = 0) -> Network
         raise ValueError(f"probability is that of an edge to be up, above 0 and at most 1; got {probability!r}.")
     _check_undirected(graph, "links_up")
     name = f"links_up({graph.name}, {probability:g})"
-    return NetworkOverTime(graph, LinksUp(float(probability), _seed(seed)), name)
+    return NetworkOverTime(graph, LinksUp(_seed(seed), float(probability)), name)
 
 
 def random_edge(graph: Network, seed: int = 0) -> NetworkOverTime:

@@ -4,6 +4,7 @@ The draws belong to the network, as its graph does: they are a function of its s
 run, for every method and on every engine. Engines repeat them on their devices (`hypergossip.engines.over_time`).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,16 +22,40 @@ TIMES, EDGES_DRAWN = 400, 2_000_000
 
 
 @dataclass(frozen=True)
-class LinksUp:
+class Drawn:
+    """Links that are drawn in every round.
+
+    Attributes:
+        seed: the seed of the draws, below 2^64.
+    """
+
+    seed: int
+
+    @property
+    def key(self) -> UInt[np.ndarray, "2"]:
+        """The two words of the seed."""
+        return np.array([self.seed >> 32, self.seed & 0xFFFFFFFF], np.uint64).astype(np.uint32)
+
+    def round_words(self, round: int) -> Any:
+        """The two random words of a round, each (1,) in uint32."""
+        return threefry_words(self.key, np.full(1, round, np.uint32), np.zeros(1, np.uint32))
+
+    def edge_words(self, graph: Network, round: int) -> Any:
+        """The random word of each edge i < j of a graph in a round, uint32, (edges,)."""
+        key = tuple(words[0] for words in self.round_words(round))
+        return threefry_words(key, *graph.edges.T.astype(np.uint32))[0]
+
+
+@dataclass(frozen=True)
+class LinksUp(Drawn):
     """Every edge is up with a probability, independently of the others and of earlier rounds.
 
     Attributes:
-        probability: the probability, in (0, 1].
         seed: the seed of the draws.
+        probability: the probability, in (0, 1].
     """
 
     probability: float
-    seed: int
     kind: ClassVar[str] = "links_up"
     description: ClassVar[str] = "each edge up with a probability"
 
@@ -39,14 +64,9 @@ class LinksUp:
         """An edge is up if its random word of 32 bits is at most this number."""
         return max(1, round(self.probability * WORDS)) - 1
 
-    @property
-    def key(self) -> UInt[np.ndarray, "2"]:
-        """The two words of the seed."""
-        return key_of(self.seed)
-
     def up(self, graph: Network, round: int) -> Bool[np.ndarray, " edges"]:
         """Whether each edge of a graph is up in a round."""
-        return edge_words(self.seed, round, *graph.edges.T) <= self.last_up
+        return self.edge_words(graph, round) <= self.last_up
 
     def mixing(self, graph: Network, round: int) -> csr_array:
         """W of a round: the weights of the edges that are up, and what is left for an agent's own value."""
@@ -74,77 +94,68 @@ class LinksUp:
 
 
 @dataclass(frozen=True)
-class RandomEdge:
-    """One edge a round, whose two agents take the mean of their values (Boyd et al. 2006).
+class RandomPairs(Drawn, ABC):
+    """Pairs of neighbours, each of which takes the mean of its values; every other agent keeps its own."""
 
-    Attributes:
-        seed: the seed of the draws.
-    """
-
-    seed: int
-    kind: ClassVar[str] = "random_edge"
-    description: ClassVar[str] = "one random edge a round"
     last_up: ClassVar[int] = 0
+    kind: ClassVar[str]
+    description: ClassVar[str]
 
-    @property
-    def key(self) -> UInt[np.ndarray, "2"]:
-        """The two words of the seed."""
-        return key_of(self.seed)
-
+    @abstractmethod
     def partners(self, graph: Network, round: int) -> Int[np.ndarray, " agents"]:
         """The agent with which each agent averages in a round, or itself."""
-        partners = np.arange(graph.agents)
-        if len(graph.edges):
-            i, j = graph.edges[edge_index(round_word(self.seed, round), len(graph.edges))]
-            partners[[i, j]] = j, i
-        return partners
+
+    @abstractmethod
+    def second_moment(self, graph: Network) -> csr_array | None:
+        """The mean of W'W = W over the draws, or None if it takes too long to estimate."""
 
     def mixing(self, graph: Network, round: int) -> csr_array:
         """W of a round."""
-        return _of_partners(self.partners(graph, round))
-
-    def second_moment(self, graph: Network) -> csr_array:
-        """The mean of W'W = W over the draws: I - L / (2 edges)."""
-        share = 0.5 / max(1, len(graph.edges))
-        return _symmetric(graph.agents, graph.edges, np.full(len(graph.edges), share))
+        partners = self.partners(graph, round)
+        here = np.flatnonzero(partners > np.arange(graph.agents))
+        return _symmetric(graph.agents, np.stack([here, partners[here]], axis=1), np.full(len(here), 0.5))
 
     def least(self, graph: Network) -> float:
         """The smallest eigenvalue of every round's W, a projection."""
         return 0.0
 
 
-@dataclass(frozen=True)
-class RandomMatchings:
-    """Random pairs of neighbours, as many as fit, each of which takes the mean of its values.
+class RandomEdge(RandomPairs):
+    """One edge a round, whose two agents take the mean of their values (Boyd et al. 2006)."""
 
-    The edges are taken in random order, each unless one of its agents already has a partner.
-
-    Attributes:
-        seed: the seed of the draws.
-    """
-
-    seed: int
-    kind: ClassVar[str] = "random_matchings"
-    description: ClassVar[str] = "a random matching a round"
-    last_up: ClassVar[int] = 0
-
-    @property
-    def key(self) -> UInt[np.ndarray, "2"]:
-        """The two words of the seed."""
-        return key_of(self.seed)
+    kind: ClassVar[str] = "random_edge"
+    description: ClassVar[str] = "one random edge a round"
 
     def partners(self, graph: Network, round: int) -> Int[np.ndarray, " agents"]:
         """The agent with which each agent averages in a round, or itself."""
         partners = np.arange(graph.agents)
-        edges = graph.edges
-        for i, j in edges[np.argsort(edge_words(self.seed, round, *edges.T), kind="stable")]:
+        if len(graph.edges):
+            i, j = graph.edges[int(self.round_words(round)[0][0]) % len(graph.edges)]
+            partners[[i, j]] = j, i
+        return partners
+
+    def second_moment(self, graph: Network) -> csr_array:
+        """The mean of W'W = W over the draws: I - L / (2 edges)."""
+        share = 0.5 / max(1, len(graph.edges))
+        return _symmetric(graph.agents, graph.edges, np.full(len(graph.edges), share))
+
+
+class RandomMatchings(RandomPairs):
+    """Random pairs of neighbours, as many as fit, each of which takes the mean of its values.
+
+    The edges are taken in random order, each unless one of its agents already has a partner.
+    """
+
+    kind: ClassVar[str] = "random_matchings"
+    description: ClassVar[str] = "a random matching a round"
+
+    def partners(self, graph: Network, round: int) -> Int[np.ndarray, " agents"]:
+        """The agent with which each agent averages in a round, or itself."""
+        partners = np.arange(graph.agents)
+        for i, j in graph.edges[np.argsort(self.edge_words(graph, round), kind="stable")]:
             if partners[i] == i and partners[j] == j:
                 partners[[i, j]] = j, i
         return partners
-
-    def mixing(self, graph: Network, round: int) -> csr_array:
-        """W of a round."""
-        return _of_partners(self.partners(graph, round))
 
     def second_moment(self, graph: Network) -> csr_array | None:
         """The mean of W'W = W, estimated from as many rounds as it takes until every edge has been in 400 matchings.
@@ -161,10 +172,6 @@ class RandomMatchings:
             times += partners[graph.edges[:, 0]] == graph.edges[:, 1]
             rounds += 1
         return _symmetric(graph.agents, graph.edges, 0.5 * times / rounds)
-
-    def least(self, graph: Network) -> float:
-        """The smallest eigenvalue of every round's W, a projection."""
-        return 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,60 +191,9 @@ class InTurn:
         return f"{len(self.networks)} networks in turn"
 
 
-def edge_index(word: int, edges: int) -> int:
-    """The index of the edge that a random word draws.
-
-    Args:
-        word: the word of 32 bits.
-        edges: the number of edges.
-    """
-    return word % edges
-
-
-def round_word(seed: int, round: int) -> int:
-    """The random word of a round, of 32 bits.
-
-    Args:
-        seed: the seed of the draws.
-        round: the round.
-    """
-    return int(_words_of_round(seed, round)[0][0])
-
-
-def edge_words(seed: int, round: int, first: Int[np.ndarray, " edges"], second: Int[np.ndarray, " edges"]) -> Any:
-    """The random words of edges in a round, uint32, (edges,).
-
-    Args:
-        seed: the seed of the draws.
-        round: the round.
-        first: the smaller number of each edge's agents.
-        second: the larger number.
-    """
-    key = tuple(words[0] for words in _words_of_round(seed, round))
-    return threefry_words(key, first.astype(np.uint32), second.astype(np.uint32))[0]
-
-
-def _words_of_round(seed: int, round: int) -> Any:
-    return threefry_words(key_of(seed), np.full(1, round, np.uint32), np.zeros(1, np.uint32))
-
-
-def key_of(seed: int) -> UInt[np.ndarray, "2"]:
-    """The two words of a seed below 2^64.
-
-    Args:
-        seed: the seed.
-    """
-    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint64).astype(np.uint32)
-
-
 def _entries(matrix: csr_array, edges: Int[np.ndarray, "edges 2"]) -> Float[np.ndarray, " edges"]:
     entries = matrix[edges[:, 0], edges[:, 1]]
     return entries.toarray().ravel() if issparse(entries) else np.asarray(entries, np.float64)
-
-
-def _of_partners(partners: Int[np.ndarray, " agents"]) -> csr_array:
-    here = np.flatnonzero(partners > np.arange(len(partners)))
-    return _symmetric(len(partners), np.stack([here, partners[here]], axis=1), np.full(len(here), 0.5))
 
 
 def _symmetric(agents: int, edges: Int[np.ndarray, "edges 2"], weights: Float[np.ndarray, " edges"]) -> csr_array:
