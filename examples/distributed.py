@@ -5,12 +5,18 @@
     srun --ntasks 2 python examples/distributed.py --launched             likewise by SLURM
     python examples/distributed.py --coordinator HOST:PORT --processes 2 --process 0    by hand: once a process
 
+After SIGTERM or Ctrl-C with --checkpoint, it ends with status 143 or 130 once the checkpoint is written.
 docs/distributed.md says more.
 """
 
 import argparse
+import os
+import sys
+import traceback
 
 import jax
+
+import hypergossip as hg
 
 
 def main() -> None:
@@ -21,6 +27,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, help="how many, with --coordinator")
     parser.add_argument("--process", type=int, help="which one this is, from 0, with --coordinator")
     parser.add_argument("--cpu-devices", type=int, help="make so many devices of this process' CPU")
+    parser.add_argument("--wait", type=float, default=120.0, help="most seconds to wait for the other processes")
     parser.add_argument("--agents", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--checkpoint", help="a folder that all processes see")
@@ -30,14 +37,26 @@ def main() -> None:
     if options.cpu_devices:
         jax.config.update("jax_platforms", "cpu")
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
-    if options.coordinator:
-        jax.distributed.initialize(options.coordinator, options.processes, options.process)
-    elif options.launched:
-        jax.distributed.initialize()
+    if options.coordinator or options.launched:
+        try:
+            hg.join_processes(options.coordinator, options.processes, options.process, wait=options.wait)
+        except (ValueError, RuntimeError) as error:
+            sys.exit(f"distributed.py: {error}")
+    try:
+        run(options)
+    except hg.Interrupted as stop:  # all processes stop at the same round
+        if jax.process_index() == 0:
+            print(f"distributed.py: {stop}", file=sys.stderr, flush=True)
+        sys.exit(128 + stop.signal)
+    except Exception:
+        # An ordinary end would wait for processes that wait for this one; the launcher ends them.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
-    # Every process builds the same problem and network, and calls solve in the same way.
-    import hypergossip as hg
 
+def run(options: argparse.Namespace) -> None:
+    """Runs in every process: each builds the same problem and network, and calls solve in the same way."""
     problem = hg.problems.quadratic(options.agents, 50, 20, noise=0.1)
     network = hg.networks.ring(options.agents)
     algorithm = hg.Diamond(

@@ -150,7 +150,7 @@ from .running.result import (
 from .running.snapshot import (
     CheckpointError as CheckpointError,
 )
-from .running.solve import (
+from .running.loop import (
     Interrupted as Interrupted,
 )
 from .running.solve import (
@@ -164,6 +164,9 @@ from .running.tune import (
 )
 from .running.tune import (
     tune as tune,
+)
+from .support.joining import (
+    join_processes as join_processes,
 )
 
 __version__: str

@@ -16,7 +16,9 @@ PLAIN = ("hypergossip", "support", "core", "agent_data", "running", "figures", "
 # From the bottom to the top: a module may import the layers below its own, and of its own layer its own package only.
 LAYERS = (
     ("support.extras", "support.pytree", "support.callables", "support.callbacks", "support.compilation"),
-    ("support.threefry",),
+    ("support.threefry", "support.launchers"),
+    ("support.rendezvous",),
+    ("support.joining",),
     (
         "support.float64",
         "support.agent_names",

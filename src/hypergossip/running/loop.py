@@ -100,6 +100,19 @@ def _explain(session: Session, state: State, good: int, bad: int, label: Label, 
     )
 
 
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted after it saved a checkpoint; the message names the file.
+
+    Attributes:
+        signal: The number of the signal; a program ends with status 128 + signal by convention.
+    """
+
+    def __init__(self, message: str = "", signal: int = signal.SIGINT) -> None:
+        """Takes the message and the number of the signal."""
+        super().__init__(message)
+        self.signal = int(signal)
+
+
 class Interrupts:
     """While active, Ctrl-C and SIGTERM set `pending` instead of ending the process; the second signal ends it."""
 

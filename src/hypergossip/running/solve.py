@@ -20,7 +20,7 @@ from hypergossip.metrics.selection import read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.running import snapshot as disk
 from hypergossip.running.argument_types import check_kinds
-from hypergossip.running.loop import FIRST_CHUNK, Interrupts, run_chunk
+from hypergossip.running.loop import FIRST_CHUNK, Interrupted, Interrupts, run_chunk
 from hypergossip.running.preflight import check_products, preflight
 from hypergossip.running.progress import progress_bar
 from hypergossip.running.result import Result
@@ -32,10 +32,6 @@ from hypergossip.support.arguments import seed_number, whole_number
 from hypergossip.support.callbacks import own_errors
 
 MOST_ROUNDS = 2**31 - 1  # a round's number is a 32-bit integer on the device
-
-
-class Interrupted(KeyboardInterrupt):
-    """A run was interrupted after it saved a checkpoint; the message names the file."""
 
 
 def solve(
@@ -264,7 +260,8 @@ def _keeper(run: Run, folder: Path | str | None, every: float, interrupts: Inter
         written = time.monotonic()
         if signalled:
             by = signal.Signals(signalled).name
-            raise Interrupted(f"{by} at round {carry.round}; {path} is written, and the same call resumes from it.")
+            message = f"{by} at round {carry.round}; {path} is written, and the same call resumes from it."
+            raise Interrupted(message, signalled)
         return carry
 
     return keep
