@@ -122,7 +122,9 @@ def main() -> None:
                 said = re.findall(r"SIGTERM at round (\d+)", log)
                 orderly = len(said) == 1 and "Traceback" not in log
                 seconds = time.monotonic() - before
-                check(f"{name}: SIGTERM is told once, at round {said}, {seconds:.0f} s", orderly, f"{status}\n{log}")
+                check(
+                    f"{name}: SIGTERM is reported once, at round {said}, {seconds:.0f} s", orderly, f"{status}\n{log}"
+                )
                 check(f"{name}: the job ends with status 143", status in ("143:0", "0:15"), f"{status}\n{log}")
                 rounds.append(int(said[0]))
             check("the job that is submitted again resumes", rounds[1] > rounds[0], str(rounds))

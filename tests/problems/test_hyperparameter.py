@@ -8,11 +8,12 @@ from hypergossip.data import Dataset, load
 from hypergossip.problems import hyperparameter
 from hypergossip.problems.hyperparameter import training_loss, validation_loss
 
-P, Q, SAMPLES = 5, 3, 7
+P, SAMPLES = 5, 7
 
 
-@pytest.fixture
-def point():
+@pytest.fixture(params=[2, 3, 4])  # classes; products with more than three are computed in another form
+def point(request):
+    Q = request.param
     random = np.random.default_rng(0)
     batch = {"features": random.standard_normal((SAMPLES, P)), "labels": random.integers(0, Q, SAMPLES)}
     return jax.tree.map(jnp.asarray, (random.standard_normal(P), random.standard_normal((P, Q)), batch))
@@ -25,6 +26,7 @@ def probabilities(y, features):
 
 def test_losses_are_the_papers(point):
     x, y, batch = point
+    Q = y.shape[1]
     chosen = probabilities(y, batch["features"])[np.arange(SAMPLES), batch["labels"]]
     regulariser = sum(np.exp(x[r]) * y[r, k] ** 2 for r in range(P) for k in range(Q)) / (Q * P)
     np.testing.assert_allclose(validation_loss(x, y, batch), -np.log(chosen).mean(), rtol=1e-12)
@@ -33,6 +35,7 @@ def test_losses_are_the_papers(point):
 
 def test_derivatives_are_the_formulas(point):
     x, y, batch = point
+    Q = y.shape[1]
     rest = probabilities(y, batch["features"]) - np.eye(Q)[batch["labels"]]
     data_part = batch["features"].T @ rest / SAMPLES
     np.testing.assert_allclose(jax.grad(validation_loss, 1)(x, y, batch), data_part, atol=1e-12)
@@ -42,6 +45,23 @@ def test_derivatives_are_the_formulas(point):
     # d2xy g: only x_r and y_rk meet.
     mixed = jax.jacobian(jax.grad(training_loss, 1), 0)(x, y, batch)
     np.testing.assert_allclose(mixed, np.einsum("rk,rs->rks", ridge, np.eye(P)), atol=1e-12)
+
+
+def test_hessian_products_at_two_points_side_by_side_are_the_formula(point):
+    x, y, batch = point
+    features, points = np.asarray(batch["features"]), jnp.stack([y, -2 * y])
+
+    def product(y, v):
+        return jax.jvp(lambda y: jax.grad(training_loss, 1)(x, y, batch), (y,), (v,))[1]
+
+    def formula(y, v):
+        share, logits = probabilities(y, features), features @ v
+        curved = share * (logits - (share * logits).sum(axis=1, keepdims=True))
+        return features.T @ curved / SAMPLES + 2 * np.exp(x)[:, None] * v / y.size
+
+    found = jax.jit(jax.vmap(product))(points, points[::-1])
+    for k in range(2):
+        np.testing.assert_allclose(found[k], formula(np.asarray(points[k]), np.asarray(points[1 - k])), atol=1e-12)
 
 
 def test_even_parts_are_equal_disjoint_and_cut_to_a_multiple_of_the_agents():

@@ -1,7 +1,12 @@
 """Processes that join: what the launcher says, and sentences about what is missing before JAX starts."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -83,7 +88,7 @@ def in_threads(launches: list[Launch], refusals: list[str | None]) -> list[str]:
     return found
 
 
-def test_processes_meet_and_a_missing_one_or_a_refusal_is_told_to_all():
+def test_processes_meet_and_a_missing_one_or_a_refusal_reaches_all():
     def job(count: int) -> list[Launch]:
         address = f"127.0.0.1:{free_port()}"
         return [Launch("arguments", "job", address, count, i) for i in range(count)]
@@ -104,7 +109,7 @@ def test_a_port_that_is_taken():
             meet(launch, None, 1.0)
 
 
-@pytest.mark.parametrize(("address", "said"), [("127.0.1.1", "leads to 127.0.1.1"), (None, "does not resolve")])
+@pytest.mark.parametrize(("address", "said"), [("127.0.1.1", "resolves to 127.0.1.1"), (None, "does not resolve")])
 def test_a_name_that_other_hosts_cannot_use(monkeypatch, address, said):
     own = {socket.gethostname(): [address] if address else []}
     monkeypatch.setattr(joining, "_addresses", lambda host: own.get(host, ["10.0.0.1"]))
@@ -113,3 +118,17 @@ def test_a_name_that_other_hosts_cannot_use(monkeypatch, address, said):
     assert fault
     assert said in fault
     assert joining._fault_of_own_name(launch_of(MPI)) is None  # one host
+
+
+def test_sigterm_ends_a_process_that_has_joined():
+    """Outside of `solve` and without a checkpoint; JAX's own service would ignore the signal."""
+    program = f"""
+import os, signal, time
+import hypergossip as hg
+hg.join_processes("127.0.0.1:{free_port()}", 1, 0)
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(3)
+"""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(joining.__file__).parents[2])}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == -signal.SIGTERM, ended.stderr

@@ -34,13 +34,13 @@ def join_processes(
         processes: The number of processes, where no launcher says it.
         process: The number of this process, from 0, where no launcher says it.
         wait: The most seconds to wait for the other processes.
-        heartbeat_timeout: After so many seconds without a sign of life from a process, the others end.
+        heartbeat_timeout: After so many seconds without a heartbeat of a process, the others end.
 
     Raises:
         ValueError: If no launcher is found and arguments are missing, or under `srun --gpus-per-task` with several
             tasks on a node.
-        RuntimeError: If a process is missing after `wait` seconds, the port is taken, or the name of a host does not
-            lead to it from other hosts.
+        RuntimeError: If a process is missing after `wait` seconds, the port is taken, or other hosts cannot resolve the
+            name of a host.
     """
     launch = launch_of(os.environ, coordinator, processes, process)
     if launch.processes > 1:
@@ -68,8 +68,8 @@ def _fault_of_coordinator(launch: Launch) -> str | None:
         return f"the name {launch.host} of process 0's host does not resolve; pass its address as coordinator=."
     if launch.several_hosts and launch.process > 0 and _all_loopback(addresses):
         return (
-            f"the name {launch.host} of process 0's host leads to {addresses[0]} here, which is this host itself; pass "
-            "the address of process 0's host in the network as coordinator=, or mend /etc/hosts."
+            f"the name {launch.host} of process 0's host resolves to {addresses[0]} here, which is this host itself; "
+            "pass the address of process 0's host in the network as coordinator=, or correct /etc/hosts."
         )
     return None
 
@@ -85,7 +85,7 @@ def _fault_of_own_name(launch: Launch) -> str | None:
     addresses = _addresses(name)
     if addresses and not _all_loopback(addresses[:1]):
         return None
-    found = f"leads to {addresses[0]}, which is each host itself" if addresses else "does not resolve"
+    found = f"resolves to {addresses[0]}, which is each host itself" if addresses else "does not resolve"
     return (
         f"the host's own name {name} {found}, and CPU processes of several hosts give each other this name; map it to "
         "the host's address in the network, in /etc/hosts (Debian and Ubuntu write 127.0.1.1 there)."
@@ -102,7 +102,7 @@ def _addresses(host: str) -> list[str]:
 
 
 def _all_loopback(addresses: list[str]) -> bool:
-    """Whether all addresses lead back to the host that uses them."""
+    """Whether all addresses are of the host that uses them."""
     return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses)
 
 

@@ -1,4 +1,4 @@
-"""What a launcher tells each process of a job: SLURM's `srun`, Open MPI's `mpirun`, or arguments."""
+"""Reads how a process of a job was started: by SLURM's `srun`, by Open MPI's `mpirun`, or with arguments."""
 
 import re
 import zlib
@@ -22,8 +22,8 @@ class Launch:
         coordinator: HOST:PORT of process 0.
         processes: The number of processes.
         process: The number of this process, from 0.
-        local: Its number among those on this host, or None if nothing says so.
-        several_hosts: Whether there is more than one host, or None if nothing says so.
+        local: Its number among those on this host, or None if it is not known.
+        several_hosts: Whether there is more than one host, or None if it is not known.
     """
 
     launcher: str
@@ -122,7 +122,7 @@ def _first_host(hosts: str) -> str:
 
 
 def _open_mpi(variables: Mapping[str, str], coordinator: str | None) -> Launch:
-    """A process of mpirun: version 4 tells where mpirun runs, and version 5 does not."""
+    """A process of mpirun: version 4 gives the host on which mpirun runs, version 5 does not."""
     process, processes, local, here = (
         int(variables[f"OMPI_COMM_WORLD_{name}"]) for name in ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE")
     )

@@ -43,17 +43,17 @@ def _receive_all(launch: Launch, refusal: str | None, wait: float, until: float)
                 try:
                     connection, _ = listener.accept()
                     connection.settimeout(2.0)
-                    told = json.loads(_line(connection))
-                    number = int(told["process"])
+                    received = json.loads(_line(connection))
+                    number = int(received["process"])
                 except (OSError, ValueError, KeyError, TypeError):
-                    continue  # nobody came, or a stranger
-                if (problem := _unlike(launch, told)) or number in here or not 0 < number < launch.processes:
-                    _say(connection, problem or f"two processes have the number {number}; give each its own.")
+                    continue  # the time ran out, or the connection is of another program
+                if (problem := _other_job(launch, received)) or number in here or not 0 < number < launch.processes:
+                    _send(connection, problem or f"two processes have the number {number}; give each its own.")
                     connection.close()
                     continue
                 here[number] = connection
-                if told["refusal"]:
-                    refusals[number] = told["refusal"]
+                if received.get("refusal"):
+                    refusals[number] = str(received["refusal"])
         missing = [number for number in range(1, launch.processes) if number not in here]
         verdict = ""
         if refusals:
@@ -66,7 +66,7 @@ def _receive_all(launch: Launch, refusal: str | None, wait: float, until: float)
                 "output, and check that its host may connect to this port."
             )
         for connection in here.values():
-            _say(connection, verdict)
+            _send(connection, verdict)
         for connection in here.values():
             _line(connection)  # the others close first, which leaves the port free for JAX
         return verdict
@@ -76,12 +76,12 @@ def _receive_all(launch: Launch, refusal: str | None, wait: float, until: float)
 
 
 def _visit(launch: Launch, refusal: str | None, wait: float, until: float) -> str:
-    """Another process: tells process 0 that it is here, and returns its verdict."""
-    told = {"process": launch.process, "processes": launch.processes, "job": launch.job, "refusal": refusal}
+    """Another process: connects to process 0 and returns its verdict."""
+    request = {"process": launch.process, "processes": launch.processes, "job": launch.job, "refusal": refusal}
     while time.monotonic() < until:
         try:
             with socket.create_connection((launch.host, launch.port), timeout=5.0) as connection:
-                _say(connection, json.dumps(told))
+                _send(connection, json.dumps(request))
                 connection.settimeout(max(until - time.monotonic(), 0.0) + 5.0)  # process 0 has its own clock
                 line = _line(connection)
                 if line.startswith("!"):
@@ -98,7 +98,7 @@ def _visit(launch: Launch, refusal: str | None, wait: float, until: float) -> st
 
 
 def _listener(launch: Launch) -> socket.socket:
-    """The socket at which process 0 hears the others."""
+    """The socket at which process 0 accepts the others."""
     try:
         if socket.has_dualstack_ipv6():
             return socket.create_server(
@@ -112,9 +112,9 @@ def _listener(launch: Launch) -> socket.socket:
         ) from None
 
 
-def _unlike(launch: Launch, told: dict[str, Any]) -> str:
-    """What a process must hear that came from another job."""
-    if told["job"] == launch.job and told["processes"] == launch.processes:
+def _other_job(launch: Launch, received: dict[str, Any]) -> str:
+    """Returns the message to a process of another job, or an empty text."""
+    if received.get("job") == launch.job and received.get("processes") == launch.processes:
         return ""
     return (
         f"another job ({launch.job}, {launch.processes} processes) has the port {launch.port} of {launch.host}; set "
@@ -129,8 +129,8 @@ def _listed(numbers: Iterable[int]) -> str:
     return f"process{'es' if len(names) > 1 else ''} {', '.join(names[:NAMED])}{rest}"
 
 
-def _say(connection: socket.socket, text: str) -> None:
-    """Sends a line; the verdict of process 0 starts with an exclamation mark. A process that has gone hears nothing."""
+def _send(connection: socket.socket, text: str) -> None:
+    """Sends a line; the verdict of process 0 starts with an exclamation mark. A closed connection is ignored."""
     mark = "" if text.startswith("{") else "!"
     with suppress(OSError):
         connection.sendall(f"{mark}{text}\n".encode())
@@ -139,9 +139,7 @@ def _say(connection: socket.socket, text: str) -> None:
 def _line(connection: socket.socket) -> str:
     """Receives a line, or its beginning if the other end closes or the time runs out."""
     received = b""
-    try:
+    with suppress(OSError):
         while not received.endswith(b"\n") and len(received) < 65_536 and (part := connection.recv(4096)):
             received += part
-    except OSError:
-        pass
     return received.decode(errors="replace").rstrip("\n")
