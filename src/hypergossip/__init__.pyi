@@ -129,6 +129,12 @@ from .hypergradients import (
 from .metrics.selection import (
     MeasurementWarning as MeasurementWarning,
 )
+from .peers.crew import (
+    PeersError as PeersError,
+)
+from .peers.engine import (
+    Peers as Peers,
+)
 from .running.compilation_cache import (
     use_compilation_cache as use_compilation_cache,
 )

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from calling import done
 
+from calling import done
 from small_experiment import EXPERIMENT
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from calling import call, refused
 
+from calling import call, refused
 from small_experiment import EXPERIMENT
 
 BAD = {

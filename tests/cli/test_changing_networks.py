@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from calling import call, done, refused
 
 import hypergossip as hg
+from calling import call, done, refused
 
 EXPERIMENT = """
 [problem]

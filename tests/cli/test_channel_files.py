@@ -7,9 +7,9 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, done, refused
 
 import hypergossip as hg
+from calling import call, done, refused
 from small_experiment import EXPERIMENT
 
 CHANNEL = """

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, done, refused
 
 import hypergossip as hg
+from calling import call, done, refused
 from hypergossip.lab.cli.errors import one_sentence_errors
 from hypergossip.lab.configuration import read
 

@@ -6,9 +6,9 @@ import json
 import networkx
 import numpy as np
 import pytest
-from calling import call, done, refused
 
 import hypergossip as hg
+from calling import call, done, refused
 from small_experiment import EXPERIMENT
 
 CITIES = networkx.Graph([("Rome", "Oslo"), ("Oslo", "Bern"), ("Bern", "Rome"), ("Bern", "Lima")])

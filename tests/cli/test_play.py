@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, done, refused
 from PIL import Image
+
+from calling import call, done, refused
 
 GAME = """\
 [problem]

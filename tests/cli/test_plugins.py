@@ -4,8 +4,8 @@ import sys
 
 import pandas as pd
 import pytest
-from calling import call, done, refused
 
+from calling import call, done, refused
 from hypergossip.support.registry import find
 
 MODULE = '''

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from calling import call, done, refused
 
+from calling import call, done, refused
 from hypergossip.lab.experiments import catalogue
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
 

@@ -5,9 +5,9 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from calling import call, done, refused
 
 import hypergossip as hg
+from calling import call, done, refused
 from hypergossip.lab import build as building
 from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import build_algorithms

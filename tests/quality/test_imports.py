@@ -28,7 +28,13 @@ LAYERS = (
         "support.registry",
     ),
     ("support.moved", "support.renamed", "figures"),
-    ("core.declarations", "core.two_points", "core.agent_data.leaves", "core.agent_data.masking"),
+    (
+        "core.declarations",
+        "core.two_points",
+        "core.agent_data.leaves",
+        "core.agent_data.masking",
+        "core.agent_data.one_agent",
+    ),
     ("core.algorithm",),
     ("core.lower_derivatives",),
     ("core.space", "core.schedules", "core.preset", "core.requirements", "core.shapes_only", "core.agent_data.reading"),
@@ -45,6 +51,7 @@ LAYERS = (
     ("algorithms",),
     ("metrics", "problems", "running.starting_point"),
     ("engines",),
+    ("peers",),
     ("running.argument_types",),
     (
         "running.reference_point",
@@ -65,6 +72,7 @@ LAYERS = (
     ("lab.configuration",),
     ("lab.build",),
     ("lab.experiments",),
+    ("lab.deployment", "lab.watching"),
     ("lab.cli",),
     ("__main__", "algorithm", "pytree", "schedules"),
 )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt
+from jaxtyping import Array, Bool, Float, UInt
 
 from hypergossip.channels.channel import Channel, LinkKeys, Message, Signal, State, Vector
 from hypergossip.channels.coding import Coding
@@ -118,32 +118,36 @@ class Stack:
     def combine(
         self,
         vector: Vector,
-        own: Vector,
+        own: Float[Array, "*degree entries"],
         theirs: Float[Array, "degree entries"],
         layout: Layout,
         state: LinkState,
         key: Any,
         here: Neighbourhood,
+        arrived: Bool[Array, "degree"] | None = None,
     ) -> tuple[Vector, LinkState]:
         """Returns one agent's average of its own vector and of what its links deliver, and its state after it.
 
         Args:
             vector: The agent's message, (entries,).
-            own: What it compares its neighbours' messages with, (entries,).
+            own: What it compares its neighbours' messages with, (entries,), or (degree, entries) if these are of
+                different rounds.
             theirs: What its neighbours have sent.
             layout: The vectors of the message.
             state: The state of its links for this message.
             key: The random key of the message, the same for all agents.
             here: The agent and its links.
+            arrived: Whether each neighbour's message has come, on a real network; None: all have.
         """
 
         def receive(
-            theirs: Vector, neighbour: Any, weight: Any, links: tuple[State, ...]
+            theirs: Vector, own: Vector, came: Any, neighbour: Any, weight: Any, links: tuple[State, ...]
         ) -> tuple[Signal, tuple[State, ...]]:
             directed = hashed(key, here.identity, neighbour)
             first, second = jnp.minimum(here.identity, neighbour), jnp.maximum(here.identity, neighbour)
             both, after = hashed(key, first, second), list(links)
-            signal = Signal(theirs, own, weight != 0)  # a network that changes has no such link in this round
+            there = weight != 0  # a network that changes has no such link in this round
+            signal = Signal(theirs, own, there if came is None else there & came)
             for index, part in enumerate(self.stages):
                 keys = LinkKeys(*(jax.random.fold_in(one, index) for one in (directed, both)))
                 signal, after[index] = part.deliver(after[index], signal, keys)
@@ -151,7 +155,9 @@ class Stack:
                 signal, after[index] = part.receive(after[index], signal, layout)
             return signal, tuple(after)
 
-        signals, links = jax.vmap(receive)(theirs, here.senders, here.weights, state.links)
+        axes = (0, None if own.ndim == 1 else 0, None if arrived is None else 0, 0, 0, 0)
+        links_here = (here.senders, here.weights, state.links)
+        signals, links = jax.vmap(receive, axes)(theirs, own, arrived, *links_here)
         weights = jnp.where(signals.arrived, here.weights.astype(vector.dtype), 0)
         if any(isinstance(part, Lossy) and part.replace == "renormalise" for part in self.stages):
             total = 1 - here.weights.sum().astype(vector.dtype) + weights.sum()

@@ -14,7 +14,7 @@ from hypergossip.core.agent_data.reading import read_start
 from hypergossip.core.agent_data.whole_data import Loss, check_loss
 from hypergossip.core.algorithm import LossOracles, Oracles, Vector
 from hypergossip.core.oracles import Form, check_sampling
-from hypergossip.core.space import Space
+from hypergossip.core.space import Share, Space, read_share
 from hypergossip.support.agent_names import agent_label, read_names
 from hypergossip.support.arguments import whole_number
 from hypergossip.support.callables import check_function, check_functions, own_function
@@ -23,9 +23,6 @@ from hypergossip.support.devices import refuse_several_processes
 Tree = Any
 Observation = Callable[[Tree, Tree], Any]
 Together = Callable[[Any, Any, Any], Any]
-Share = str | Mapping[str, Any]
-
-SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
 
 
 class Problem:
@@ -148,8 +145,11 @@ class Problem:
         if not callable(load):
             raise ValueError(f"load is {load!r}; give a function: agent's number -> (upper_data, lower_data).")
         data = read_own(whole_number("n", n, 1), load)
+        all_names = read_names(names, n)
+        own = all_names and [all_names[i] for i in data.numbers]
         problem = cls.__new__(cls)
-        problem._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, names)
+        problem._make(upper, lower, data, x0, y0, share, batch_size, sampling, observe, project, own)
+        problem.identities = jnp.asarray(data.numbers)
         return problem
 
     def _make(
@@ -172,7 +172,7 @@ class Problem:
             check_function(project, "project", ("x",))
         check_sampling(batch_size, sampling, int(data.counts.min()))
         x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
-        upper_share, lower_share = _read_share(share)
+        upper_share, lower_share = read_share(share)
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
         upper, lower = map(own_function, (upper, lower))
         losses = (("upper", upper), ("lower", lower))
@@ -219,7 +219,7 @@ class Problem:
         """
         problem = cls.__new__(cls)
         x0, y0 = read_start(x0, "x0"), read_start(y0, "y0")
-        upper_share, lower_share = _read_share(share)
+        upper_share, lower_share = read_share(share)
         spaces = Space.of(x0, upper_share, "upper"), Space.of(y0, lower_share, "lower")
         problem._set(oracles, *spaces, x0, y0, observe, names)
         check_functions(together, "together", ("oracles", "x", "y"))
@@ -288,13 +288,3 @@ class Problem:
             f"{self.upper.shared_size} of {self.upper.size} upper, {self.lower.shared_size} of {self.lower.size} lower"
         )
         return f"Problem(agents={self.agents}, shared entries: {shared})"
-
-
-def _read_share(share: Share) -> tuple[Any, Any]:
-    if isinstance(share, str) and share in SHARES:
-        return SHARES[share]
-    if isinstance(share, Mapping) and set(share) <= {"upper", "lower"}:
-        return share.get("upper", False), share.get("lower", False)
-    raise ValueError(
-        f'share is {share!r}; write "upper", "lower", "both", or {{"upper": <bool or pytree of bool>, "lower": ...}}.'
-    )

@@ -1,5 +1,6 @@
 """Conversion between a user's pytree of arrays and one flat vector, and which of its entries are shared."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,6 +13,8 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Vector
 
 POINTS = {"upper": "x0", "lower": "y0"}
+Share = str | Mapping[str, Any]
+SHARES: dict[str, tuple[bool, bool]] = {"upper": (True, False), "lower": (False, True), "both": (True, True)}
 
 
 @dataclass(frozen=True)
@@ -165,3 +168,21 @@ class Space:
             vector = vector.at[start:end].set(entries[taken : taken + end - start])
             taken += end - start
         return vector
+
+
+def read_share(share: Share) -> tuple[Any, Any]:
+    """Returns which leaves of the upper and of the lower level are shared.
+
+    Args:
+        share: As for `Problem`.
+
+    Raises:
+        ValueError: If it is neither a known word nor a mapping with the keys "upper" and "lower".
+    """
+    if isinstance(share, str) and share in SHARES:
+        return SHARES[share]
+    if isinstance(share, Mapping) and set(share) <= {"upper", "lower"}:
+        return share.get("upper", False), share.get("lower", False)
+    raise ValueError(
+        f'share is {share!r}; write "upper", "lower", "both", or {{"upper": <bool or pytree of bool>, "lower": ...}}.'
+    )

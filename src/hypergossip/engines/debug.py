@@ -17,7 +17,7 @@ from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.lifting import Placed
-from hypergossip.engines.links import Linked, Sender, channel_key, mix_by, neighbourhoods
+from hypergossip.engines.links import Delivered, Linked, Sender, channel_key, mix_by, neighbourhoods
 from hypergossip.engines.lockstep import Send, UnequalStops, lockstep
 from hypergossip.engines.mixing import neighbour_lists
 from hypergossip.engines.over_time import NO_WEIGHTS, is_plain, operator
@@ -148,7 +148,7 @@ def _round(
                 after, cost = algorithm.step(oracles, mix, number, before, agents_key)
             else:
                 of_round = hashed(channel_key(key), round, np.uint32(0))
-                exchange = lambda vector: send((MIX, vector))
+                exchange = lambda message: Delivered(send((MIX, message.vector)), message.own)
                 sender = Sender(links.channel, before.links, of_round, _entry(links.here, i), exchange)
                 after, cost = algorithm.step(oracles, mix_by(spaces, sender.send), number, before.agents, agents_key)
                 after = Linked(after, sender.links)

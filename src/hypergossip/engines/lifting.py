@@ -13,7 +13,7 @@ from hypergossip.core.algorithm import Algorithm, Cost, Mix
 from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
 from hypergossip.engines.keys import INIT_ROUND, agent_key
-from hypergossip.engines.links import Linked, Sender, channel_key, exchanged, mix_by, neighbourhoods
+from hypergossip.engines.links import Delivered, Linked, Sender, channel_key, exchanged, mix_by, neighbourhoods
 from hypergossip.engines.mixing import Dense, Mixing, average, enter
 
 TOGETHER_ENTRIES = 50_000  # entries of a run's state; runs with fewer advance through a round together on a CPU
@@ -127,7 +127,8 @@ def run_rounds(
                 send = (lambda vector, call, weights: vector) if no_neighbours else averaged
                 return program(oracles, mix_through(spaces, send), identity, state, round)
             of_round = hashed(channel_key(key), round, np.uint32(0))
-            sender = Sender(channel, state.links, of_round, here, lambda vector: exchanged(mixing, vector))
+            exchange = lambda message: Delivered(exchanged(mixing, message.vector), message.own)
+            sender = Sender(channel, state.links, of_round, here, exchange)
             after, cost = program(oracles, mix_by(spaces, sender.send), identity, state.agents, round)
             return Linked(after, sender.links), cost
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.channels.channel import Message as Sent
 from hypergossip.channels.layout import Layout, layout_of, layouts
 from hypergossip.channels.requirements import INSIDE, REPEATED
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
@@ -18,7 +19,23 @@ from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.engines.mixing import Mixing
 
 CHANNEL = np.uint32(2**32 - 2)  # separates the channel's random numbers from the agents'; no round has this number
-Exchange = Callable[[Any], Any]  # sends a vector to the neighbours and returns theirs, (degree, entries)
+
+
+class Delivered(NamedTuple):
+    """What has come from an agent's neighbours.
+
+    Attributes:
+        theirs: Their vectors, (degree, entries).
+        own: What the agent compares them with: (entries,), or (degree, entries) if they are of different rounds.
+        arrived: Whether each has come, (degree,); None: all have.
+    """
+
+    theirs: Any
+    own: Any
+    arrived: Any = None
+
+
+Exchange = Callable[[Sent], Delivered]  # sends a message to the neighbours and returns what has come from them
 
 
 class Linked(NamedTuple):
@@ -87,7 +104,7 @@ class Sender:
             links: The state of the agent's links, one for each message.
             key: The random key of the round.
             here: The agent and its links.
-            exchange: Sends a vector to the neighbours and returns theirs.
+            exchange: Sends a message to the neighbours and returns what has come from them.
         """
         self._links, self._sent, self._messages = list(links), 0, len(links)
         self._channel, self._key, self._here, self._exchange = channel, key, here, exchange
@@ -125,9 +142,11 @@ class Sender:
         # Compiled under `Debug`, too: these are not the user's functions, and take much longer without compilation.
         with jax.disable_jit(False):
             message, links = _encode(channel, vector, layout, links, key, here)
-        theirs = self._exchange(message.vector)
+        come = self._exchange(message)
         with jax.disable_jit(False):
-            mixed, self._links[place] = _combine(channel, vector, message.own, theirs, layout, links, key, here)
+            mixed, self._links[place] = _combine(
+                channel, vector, come.theirs, come.own, come.arrived, layout, links, key, here
+            )
         return mixed
 
 
@@ -136,9 +155,19 @@ def _encode(channel: Stack, vector: Any, layout: Layout, *more: Any) -> Any:
     return channel.encode(vector, layout, *more)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
-def _combine(channel: Stack, vector: Any, own: Any, theirs: Any, layout: Layout, *more: Any) -> Any:
-    return channel.combine(vector, own, theirs, layout, *more)
+@partial(jax.jit, static_argnums=(0, 5))
+def _combine(
+    channel: Stack,
+    vector: Any,
+    theirs: Any,
+    own: Any,
+    arrived: Any,
+    layout: Layout,
+    links: LinkState,
+    key: Any,
+    here: Neighbourhood,
+) -> Any:
+    return channel.combine(vector, own, theirs, layout, links, key, here, arrived)
 
 
 def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:
@@ -197,7 +226,7 @@ def conserved(
     """
 
     def run(algorithm: Algorithm, state: Linked) -> tuple[Any, Any]:
-        terms = jax.vmap(lambda state, weights: _term(algorithm, spaces, channel, shapes, state, weights))
+        terms = jax.vmap(lambda state, weights: term(algorithm, spaces, channel, shapes, state, weights))
         own, under_way = terms(state, weights)
         # Where all terms vanish, their sum is the round-off of the agents' vectors, which is not an error.
         vectors = [
@@ -209,13 +238,21 @@ def conserved(
     return jax.vmap(run, (0 if swept else None, 0))(algorithm, state)
 
 
-def _term(
+def term(
     algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any
 ) -> tuple[Any, Any]:
     """Returns an agent's term of the sum, and the part of it that its links have added, flat vectors.
 
     What the links have added cancels over the network, except for what is under way. Their part is the derivative of a
     round in the direction of what they have added.
+
+    Args:
+        algorithm: The agent's program.
+        spaces: The spaces of x and y.
+        channel: The channel.
+        shapes: The shapes of the agent's oracles.
+        state: Its state and its links.
+        weights: W_ij of its neighbours, (degree,).
     """
     own = _flat(algorithm.conserved(state.agents))
     added = [channel.added(links, weights) for links in state.links]

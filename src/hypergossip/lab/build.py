@@ -57,12 +57,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
     engine = _construct("engines", engine.name, engine.options, ("run", "engine"), source)
     channel = build_channel(configuration, source)
     network = build_network(configuration, source)
-    wanted = {"agents": network.agents, **configuration.problem.options}
-    problem = _construct("problems", configuration.problem.name, wanted, ("problem",), source)
-    if not isinstance(problem, Problem):
-        raise ValueError(
-            f"[problem] {configuration.problem.name} built a {type(problem).__name__}, which is not a problem."
-        )
+    problem = build_problem(configuration, source, network.agents)
     for label, algorithm in algorithms.items():
         try:
             fitted(algorithm, problem.upper, problem.lower)
@@ -83,6 +78,24 @@ def build_algorithms(configuration: Configuration, source: Source) -> dict[str, 
         label: _construct("algorithms", method.algorithm or label, method.options, ("methods", label), source)
         for label, method in configuration.methods.items()
     }
+
+
+def build_problem(configuration: Configuration, source: Source, agents: int) -> Problem:
+    """Builds only the problem.
+
+    Args:
+        configuration: The configuration.
+        source: Its source.
+        agents: The number of agents.
+
+    Raises:
+        ValueError: As for `build`.
+    """
+    part = configuration.problem
+    problem = _construct("problems", part.name, {"agents": agents, **part.options}, ("problem",), source)
+    if not isinstance(problem, Problem):
+        raise ValueError(f"[problem] {part.name} built a {type(problem).__name__}, which is not a problem.")
+    return problem
 
 
 def build_network(configuration: Configuration, source: Source) -> AnyNetwork:

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from hypergossip.support.registry import nearest
 
 Raw = dict[str, Any]
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+-]*")
 
 
@@ -199,18 +200,7 @@ def validate(raw: Raw, source: Source) -> Configuration:
         ValueError: If an option is unknown, missing or invalid, or a seed is too large; the message names its section,
             its name and its line.
     """
-    for label in raw["methods"] if isinstance(raw.get("methods"), dict) else ():
-        if not _LABEL.fullmatch(label):
-            raise ValueError(
-                f"[methods] the label {label!r} cannot name a folder; use only letters, digits, spaces and - _ . "
-                f"+{source.at('methods', label)}."
-            )
-    try:
-        configuration = Configuration.model_validate(raw)
-    except ValidationError as error:
-        problems = error.errors(include_url=False)
-        unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
-        raise ValueError(_message((unknown or problems)[0], raw, source)) from None
+    configuration = validated(Configuration, raw, source)
     for name, section in (("run", configuration.run), ("tune", configuration.tune)):
         try:
             seed_number(section.seed, section.seeds)
@@ -219,17 +209,43 @@ def validate(raw: Raw, source: Source) -> Configuration:
     return configuration
 
 
-def _message(problem: Mapping[str, Any], raw: Raw, source: Source) -> str:
+def validated(model: type[_Model], raw: Raw, source: Source) -> _Model:
+    """Returns a file with the sections of a model.
+
+    Args:
+        model: The sections.
+        raw: The content of the file.
+        source: Its source.
+
+    Raises:
+        ValueError: If an option is unknown, missing or invalid; the message names its section, its name and its line.
+    """
+    for label in raw["methods"] if isinstance(raw.get("methods"), dict) else ():
+        if not _LABEL.fullmatch(label):
+            raise ValueError(
+                f"[methods] the label {label!r} cannot name a folder; use only letters, digits, spaces and - _ . "
+                f"+{source.at('methods', label)}."
+            )
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+        raise ValueError(_message((unknown or problems)[0], raw, source, model)) from None
+
+
+def _message(problem: Mapping[str, Any], raw: Raw, source: Source, model: type[BaseModel]) -> str:
     """Returns one sentence for an error of pydantic."""
     path = _path(problem["loc"], raw)
     section, option = path[:-1], path[-1]
     where = f"[{'.'.join(section)}]" if section else "the configuration"
     if problem["type"] == "extra_forbidden":
-        return f"{where} has no option {option!r}; {nearest(option, _options(section))}{source.at(*path)}"
+        return f"{where} has no option {option!r}; {nearest(option, _options(model, section))}{source.at(*path)}"
     if problem["type"] == "missing":
         what = f"--{option}" if section == ("run",) else f"--set {'.'.join(path)}=..."
+        what = f", or give {what}" if model is Configuration else ""
         thing = f"the section [{option}]" if not section else f"the option {option!r}"
-        return f"{where} lacks {thing}; add it there, or give {what}{source.at(*section)}."
+        return f"{where} lacks {thing}; add it there{what}{source.at(*section)}."
     if path == ("channel",):
         return f"the channel is not a list of stages; write a section [[channel]] for each stage{source.at(*path)}."
     if path == ("methods",):
@@ -253,6 +269,12 @@ def _path(location: Iterable[Any], raw: Raw) -> tuple[str, ...]:
     return path
 
 
-def _options(section: tuple[str, ...]) -> list[str]:
-    models = {(): Configuration, ("run",): RunSection, ("tune",): TuneSection, ("run", "stop"): StopRules}
-    return list(models[section].model_fields) if section in models else []
+def _options(model: type[BaseModel], section: tuple[str, ...]) -> list[str]:
+    """Returns the options of a section of a model."""
+    inner: list[Any] = [model]
+    for key in section:
+        kinds = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        named = [kind.model_fields[key].annotation for kind in kinds if key in kind.model_fields]
+        inner = [part for kind in named or inner for part in (kind, *get_args(kind))]
+    models = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return list(models[-1].model_fields) if models else []

@@ -4,14 +4,16 @@ With `jax.tree_util.register_dataclass` (JAX 0.10.2), two classes with equal fie
 compiled program of one class may then, depending on hashing, be used for the other, such as DSGD's rounds for GTSGD's.
 """
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 import jax
 from jax.tree_util import GetAttrKey
 
 Class = TypeVar("Class", bound=type)
+REGISTERED = "_registered_as_pytree"  # the attribute that holds how a class was registered
 
 
 def register_pytree(*static: str, twice: tuple[str, str, str] | None = None) -> Callable[[Class], Class]:
@@ -56,6 +58,35 @@ def register_pytree(*static: str, twice: tuple[str, str, str] | None = None) -> 
             return node
 
         jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+        setattr(cls, REGISTERED, (static, twice))
         return cls
 
     return register
+
+
+def classes_of_scripts(tree: Any) -> list[type]:
+    """Returns the classes in a tree of dataclasses that are defined in the user's script.
+
+    Pickled by value, such a class is made anew in another process, where `register_again` must register it.
+
+    Args:
+        tree: A dataclass, a tuple, a list, a dict, or anything else.
+    """
+    if is_dataclass(tree) and not isinstance(tree, type):
+        inner = [getattr(tree, field.name) for field in fields(tree) if hasattr(tree, field.name)]
+        own = [type(tree)] if type(tree).__module__ == "__main__" and hasattr(tree, REGISTERED) else []
+    else:
+        inner = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, tuple | list) else []
+        own = []
+    return list(dict.fromkeys([*own, *(found for part in inner for found in classes_of_scripts(part))]))
+
+
+def register_again(cls: type) -> None:
+    """Registers a class as in the process in which it was defined, unless it is registered here.
+
+    Args:
+        cls: The class, from `classes_of_scripts`.
+    """
+    static, twice = getattr(cls, REGISTERED)
+    with contextlib.suppress(ValueError):
+        register_pytree(*static, twice=twice)(cls)

@@ -62,6 +62,7 @@ _BUILT_IN = {
         "simulated": "hypergossip.engines:Simulated",
         "sharded": "hypergossip.engines:Sharded",
         "debug": "hypergossip.engines:Debug",
+        "peers": "hypergossip.peers.engine:Peers",
     },
     "channels": {
         "loss": "hypergossip.channels:Loss",

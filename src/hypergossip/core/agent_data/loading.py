@@ -1,7 +1,7 @@
 """Reads every agent's data, all at once or by each process for its own agents, and makes oracles from them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Int
 
 from hypergossip.core.agent_data.axis import number_of_agents, take_agents
+from hypergossip.core.agent_data.one_agent import Only, chosen_agent
 from hypergossip.core.agent_data.packed import Packed, PackedOracles
 from hypergossip.core.agent_data.reading import count_rows, read_data, refuse_different_numbers_of_agents
 from hypergossip.core.agent_data.stacking import (
@@ -44,12 +45,19 @@ class AgentsData:
         counts: The numbers of rows of all agents at each level.
         same: Whether both levels are the same arrays.
         mesh: The devices of all processes, over which the agents are spread; None if this process has all agents.
+        agent: The number of the agent if its data alone were loaded, as under `only`; None otherwise.
     """
 
     levels: tuple[list[Tree], list[Tree]]
     counts: Int[np.ndarray, "levels agents"]
     same: bool
     mesh: Mesh | None = None
+    agent: int | None = None
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the agents that the problem has."""
+        return list(range(self.counts.shape[1])) if self.agent is None else [self.agent]
 
     def whole(self, level: int, loss: Loss, x0: Tree, y0: Tree, python: bool) -> Whole:
         """Returns how a level's loss is called on all of an agent's rows, the same in every process.
@@ -145,7 +153,7 @@ def read_all(upper_data: Tree, lower_data: Tree) -> AgentsData:
 
 
 def read_own(n: int, load: Load) -> AgentsData:
-    """Loads and reads the agents of this process, which are all agents if there is one process.
+    """Loads and reads the agents of this process, which are all agents if there is one process, or the one of `only`.
 
     Args:
         n: The number of agents.
@@ -153,8 +161,10 @@ def read_own(n: int, load: Load) -> AgentsData:
 
     Raises:
         ValueError: As for `read_all`; if `load` does not return a pair; or if the agents cannot be divided evenly over
-            the processes.
+            the processes, or there is no agent of the number that `only` has.
     """
+    if (chosen := chosen_agent()) is not None:
+        return _read_alone(n, load, chosen)
     if jax.process_count() == 1:
         pairs = [_loaded(load, i) for i in range(n)]
         return read_all([upper for upper, _ in pairs], [lower for _, lower in pairs])
@@ -179,6 +189,17 @@ def read_own(n: int, load: Load) -> AgentsData:
                 f"{_kind(levels[k][0])}); load must return the same kind of data for every agent."
             )
     return AgentsData(levels, counts, bool(gather(same).all()), Mesh(np.asarray(devices), (AXIS,)))
+
+
+def _read_alone(n: int, load: Load, chosen: Only) -> AgentsData:
+    if chosen.agent >= n:
+        raise ValueError(
+            f"agent {chosen.agent} does not exist: n is {n}, so that the agents have the numbers 0 to {n - 1}; make "
+            "the problem with the network's number of agents."
+        )
+    chosen.numbers.append(n)
+    upper, lower = _loaded(load, chosen.agent)
+    return replace(read_all([upper], [lower]), agent=chosen.agent)
 
 
 def rows_here(oracles: AutodiffOracles | PackedOracles, level: str) -> Iterator[tuple[int, Tree]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hypergossip.lab.cli import options
+from hypergossip.lab.cli import deploying, options
 from hypergossip.lab.cli.errors import REFUSED, one_sentence_errors, say
 
 if TYPE_CHECKING:
@@ -193,6 +193,23 @@ def play(
             typer.echo(path)
 
 
+@app.command(name="watch")
+def watch_(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The file watch.toml of the network.")],
+    web: Annotated[bool, typer.Option("--web", help="Also serve a page for a browser on this machine.")] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port of the page. Default: a free one.")] = 0,
+    once: Annotated[bool, typer.Option("--once", help="Print one report and end.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Watch the agents of a network: rounds, losses, neighbours, bytes, lag and faults, until all have finished."""
+    with one_sentence_errors(debug):
+        from hypergossip.lab.cli.watching import observe
+
+        if failed := observe(config, web, port, once):
+            say(failed)
+            raise typer.Exit(REFUSED)
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[
@@ -223,6 +240,10 @@ def plot(
         from hypergossip.lab.cli import execution
 
         typer.echo(execution.plot(folder, out, title))
+
+
+for command in (deploying.deploy, deploying.agent, deploying.launch):
+    app.command()(command)
 
 
 def _end(failed: list[str]) -> None:

@@ -1,0 +1,284 @@
+"""An agent's messages of its rounds: sent to every neighbour, and awaited as the policy says."""
+
+import math
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hypergossip.peers.agent_settings import Policy
+from hypergossip.peers.mailbox import Mailbox, Place
+from hypergossip.peers.message import Body, Envelope, Kind, body_of, pack
+from hypergossip.peers.round_program import Post
+
+FIRST_PATIENCE, LONGEST_PATIENCE = 0.02, 0.5  # seconds between two requests for a message that has not come
+MEASURED = 64  # the delays from which deadlines follow
+FEWEST_MEASURED = 8  # before, every round waits
+SHORTEST_DEADLINE = 0.002
+POLL = 0.25  # seconds between two looks at whether a link is still there
+
+
+class Stopped(Exception):
+    """The agent stops while it waits for its neighbours."""
+
+
+@dataclass
+class Outgoing:
+    """A link, as its sender has it.
+
+    Attributes:
+        number: The neighbour's identity.
+        row: Its row among the agent's links.
+        opening: The round from which the link counts; None: it is closed.
+        bases: What the messages of this opening are counted from: seed and call -> the vector that was sent and what it
+            was compared with, in the last round before the opening. Empty: from zero.
+        missed: The number of rounds in which the agent continued without the neighbour.
+        missed_in_a_row: The number of the last rounds in which it did.
+    """
+
+    number: int
+    row: int
+    opening: int | None = 0
+    bases: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    missed: int = 0
+    missed_in_a_row: int = 0
+
+
+class Exchange:
+    """Sends an agent's vectors and collects those of its neighbours."""
+
+    def __init__(
+        self,
+        number: int,
+        run: bytes,
+        mailbox: Mailbox,
+        send: Callable[[int, bytes], None],
+        neighbours: Sequence[int],
+        degree: int,
+        policy: Policy,
+        dated: bool,
+    ) -> None:
+        """Prepares an exchange.
+
+        Args:
+            number: The agent's identity.
+            run: The identifier of the run.
+            mailbox: What has come.
+            send: Queues a message to a neighbour.
+            neighbours: The neighbours' identities, in the order of the agent's links.
+            degree: The number of links, at least that of the neighbours.
+            policy: What to do when a message has not come.
+            dated: As for `traced_round`.
+        """
+        self._number, self._run, self._mailbox, self._send = number, run, mailbox, send
+        self._degree, self._policy, self._dated = degree, policy, dated
+        self.links = {j: Outgoing(j, row) for row, j in enumerate(neighbours)}
+        self._sent: dict[tuple[int, int], deque[tuple[int, np.ndarray, np.ndarray, Body]]] = {}
+        self._delays: deque[float] = deque(maxlen=MEASURED)
+        self._busy: deque[float] = deque(maxlen=MEASURED)
+        self._began = 0.0
+        self._ended: float | None = None  # None: what passes now is no part of a round
+        self.stopping = False
+        self.absent: Callable[[int], bool] = lambda _: False
+        self.round_of: Callable[[int], int] = lambda _: 0
+        self.waiting_for: tuple[int, ...] = ()
+
+    @property
+    def kept_rounds(self) -> int:
+        """The number of rounds whose own vectors are kept."""
+        return self._policy.ahead + 6
+
+    def post(self, seed: int, round: int) -> Post:
+        """Returns how the parts of a round send and receive.
+
+        Args:
+            seed: The index of the seed.
+            round: The number of the round.
+        """
+        return Post(
+            lambda call, vector, own: self._send_to_all(Place(seed, call, round), vector, own),
+            lambda call: self._collect(Place(seed, call, round)),
+        )
+
+    def pause(self) -> None:
+        """Notes that the agent does something else between two rounds, which is not measured."""
+        self._ended = None
+
+    def resend(self, number: int, place: Place) -> None:
+        """Sends a message again, if it is still kept.
+
+        Args:
+            number: The neighbour that asks for it.
+            place: The place of the message.
+        """
+        for round, vector, _, body in self._sent.get(place[:2], ()):
+            if round == place.round:
+                self._send_one(self.links[number], place, vector, body)
+
+    def own_at(self, seed: int, call: int, round: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns what the agent sent in a round, and what it compared with, or None if it is no longer kept.
+
+        Args:
+            seed: The index of the seed.
+            call: The place of the message in its round.
+            round: The round.
+        """
+        for at, vector, own, _ in self._sent.get((seed, call), ()):
+            if at == round:
+                return vector, own
+        return None
+
+    def _send_to_all(self, place: Place, vector: np.ndarray, own: np.ndarray) -> None:
+        body = body_of(vector)
+        kept = self._sent.setdefault(place[:2], deque(maxlen=self.kept_rounds if self._dated else 2))
+        kept.append((place.round, vector, own, body))
+        self._mailbox.begin(place)
+        self._began = time.monotonic()
+        if self._ended is not None:
+            self._busy.append(self._began - self._ended)
+        for link in self.links.values():
+            self._send_one(link, place, vector, body)
+
+    def _send_one(self, link: Outgoing, place: Place, vector: np.ndarray, body: Body) -> None:
+        if link.opening is None or place.round < link.opening:
+            return
+        if link.bases:
+            body = body_of(vector - link.bases[place[:2]][0])
+        epoch = self._mailbox.links[link.number].epoch
+        at = (place.seed, place.round, place.call, epoch, self._number, link.number)
+        self._send(link.number, pack(Envelope(Kind.VECTOR, self._run, *at), body))
+
+    def _cannot_send_again(self, number: int, place: Place) -> bool:
+        """Returns whether a neighbour is so far ahead that it no longer keeps a message; a later one pays for it."""
+        theirs = max(self.round_of(number), self._mailbox.links[number].last_round)
+        return self._dated and theirs - place.round >= self.kept_rounds
+
+    def _ask(self, number: int, place: Place) -> None:
+        epoch = self._mailbox.links[number].epoch
+        at = (place.seed, place.round, place.call, epoch, self._number, number)
+        self._send(number, pack(Envelope(Kind.RESEND, self._run, *at), body_of(b"")))
+
+    def _counting(self, place: Place) -> list[int]:
+        """Returns the neighbours that are there and whose links count in a round."""
+        open_ones = [j for j, link in self.links.items() if link.opening is not None and link.opening <= place.round]
+        return [j for j in open_ones if not self.absent(j)]
+
+    def _collect(self, place: Place) -> tuple[np.ndarray, ...]:
+        if self._policy.name == "wait":
+            self._wait_for_all(place)
+        else:
+            self._wait_until_deadline(place)
+        taken = self._taken(place)
+        self._ended = time.monotonic()
+        return taken
+
+    def _wait_for_all(self, place: Place, only: Callable[[int], bool] = lambda _: True) -> None:
+        asked, patience = time.monotonic(), self._patience()
+        while True:
+            wanted = [j for j in self._counting(place) if only(j) and not self._cannot_send_again(j, place)]
+            if not wanted:
+                return
+            absent = self._mailbox.wait(place, wanted, min(POLL, patience))
+            self.waiting_for = tuple(absent)
+            if self.stopping:
+                raise Stopped
+            if not absent:
+                self._measure()
+                return
+            if time.monotonic() - asked >= patience:
+                for j in absent:
+                    self._ask(j, place)
+                asked, patience = time.monotonic(), min(2 * patience, LONGEST_PATIENCE)
+
+    def _wait_until_deadline(self, place: Place) -> None:
+        """Waits as long as the measured rounds let expect, and longer for whom it has missed several times in a row."""
+        if len(self._delays) < FEWEST_MEASURED:
+            self._wait_for_all(place)
+            return
+        if self._policy.name == "quorum":
+            self._wait_for_quorum(place)
+        else:
+            left = self._began + self.deadline() - time.monotonic()
+            self._mailbox.wait(place, self._counting(place), max(0.0, left), overtaken=True)
+        self._measure()
+        self._wait_for_all(place, lambda j: self.links[j].missed_in_a_row >= self._policy.ahead)
+
+    def _wait_for_quorum(self, place: Place) -> None:
+        asked, patience = time.monotonic(), self._patience()
+        while True:
+            wanted = self._counting(place)
+            enough = math.ceil(self._policy.quorum * len(wanted))
+            absent = self._mailbox.wait(place, wanted, min(POLL, patience), enough)
+            if self.stopping:
+                raise Stopped
+            if len(wanted) - len(absent) >= enough:
+                return
+            if time.monotonic() - asked >= patience:
+                for j in absent:
+                    self._ask(j, place)
+                asked, patience = time.monotonic(), min(2 * patience, LONGEST_PATIENCE)
+
+    def deadline(self) -> float:
+        """Returns how long after its own message an agent waits for the others': what the measured rounds let expect.
+
+        It is thrice the median of the delays and of the agent's own time for a round. Messages that were there
+        before count as a delay of zero: an agent that has waited for a lost message is late for its neighbours itself,
+        which must not make their deadlines longer and longer.
+        """
+        return max(SHORTEST_DEADLINE, 3 * (_median(self._delays) + _median(self._busy)))
+
+    def _patience(self) -> float:
+        """Returns after what time the agent asks for a message that has not come."""
+        expected = max(FIRST_PATIENCE, 4 * _median(self._delays), 2 * _median(self._busy))
+        return min(expected, LONGEST_PATIENCE)
+
+    def _measure(self) -> None:
+        """Notes how long after the agent's own message those of its neighbours came."""
+        with self._mailbox.changed:
+            self._delays.extend(max(0.0, at - self._began) for at in self._mailbox.arrivals.values())
+            self._mailbox.arrivals.clear()
+
+    def _taken(self, place: Place) -> tuple[np.ndarray, ...]:
+        """Returns what has come, as the traced round takes it."""
+        counting = set(self._counting(place))
+        _, vector, own, _ = self._sent[place[:2]][-1]
+        theirs = np.zeros((self._degree, *vector.shape), vector.dtype)
+        if not self._dated:
+            for j, link in self.links.items():
+                theirs[link.row] = self._mailbox.take(place, j)
+            return (theirs,)
+        owns, arrived = np.broadcast_to(own, theirs.shape), np.zeros(self._degree, bool)
+        for j, link in self.links.items():
+            if j not in counting:
+                continue
+            numbers = self._mailbox.take(place, j)
+            link.missed += numbers is None
+            link.missed_in_a_row = link.missed_in_a_row + 1 if numbers is None else 0
+            if numbers is None:
+                continue
+            theirs[link.row], arrived[link.row] = numbers, True
+            if link.bases:
+                owns = owns if owns.flags.writeable else owns.copy()
+                owns[link.row] = own - link.bases[place[:2]][1]
+        return theirs, owns, arrived
+
+
+def _median(times: Sequence[float]) -> float:
+    return statistics.median(times) if times else 0.0
+
+
+def open_links(exchange: Exchange, mailbox: Mailbox, epochs: Mapping[int, int], round: int) -> None:
+    """Opens links anew from a round on, without sums from before.
+
+    Args:
+        exchange: The exchange.
+        mailbox: Its mailbox.
+        epochs: The neighbours' identities -> the number of the opening.
+        round: The round.
+    """
+    for j, epoch in epochs.items():
+        mailbox.reopen(j, epoch)
+        exchange.links[j].opening, exchange.links[j].bases = round, {}

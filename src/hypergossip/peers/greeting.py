@@ -1,0 +1,55 @@
+"""What two neighbours say to each other before and between the rounds: who they are, and where they stand."""
+
+import struct
+from typing import NamedTuple
+
+from hypergossip.peers.message import Malformed
+
+# identifier of the Zenoh session, birth, the receiver's birth, digest, degree, round, epoch, opening round, flags
+_FORM = struct.Struct("<16s8s8s16sIIIIB")
+NO_ROUND = 2**32 - 1
+FINISHED, LEAVING = 1, 2
+
+
+class Greeting(NamedTuple):
+    """The content of a message of the kind GREETING or FAREWELL.
+
+    Attributes:
+        session: The identifier of the sender's Zenoh session, 16 bytes.
+        birth: Random bytes of the sender's process, 8 bytes: another process of the same agent has others.
+        heard: The receiver's own birth, as the sender knows it; zeros before the sender has received a greeting.
+        digest: A digest of what all agents must have in common, 16 bytes.
+        degree: The number of the sender's neighbours.
+        round: The number of rounds that the sender has completed.
+        epoch: How often the sender has opened the link.
+        opening: The round from which the link counts, or `NO_ROUND`.
+        flags: FINISHED and LEAVING, or 0.
+    """
+
+    session: bytes
+    birth: bytes
+    heard: bytes
+    digest: bytes
+    degree: int
+    round: int
+    epoch: int
+    opening: int = NO_ROUND
+    flags: int = 0
+
+    def pack(self) -> bytes:
+        """Returns it as bytes."""
+        return _FORM.pack(*self)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Greeting":
+        """Returns the greeting in some bytes.
+
+        Args:
+            data: The bytes.
+
+        Raises:
+            Malformed: If they have another size.
+        """
+        if len(data) != _FORM.size:
+            raise Malformed("wrong size")
+        return cls(*_FORM.unpack(data))

@@ -1,0 +1,197 @@
+"""What has come from the neighbours and is not used yet: checked, numbered, and bounded in memory."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from hypergossip.peers.message import Envelope, Expected, Kind, Malformed, unpack
+
+
+class Place(NamedTuple):
+    """A place in the course of a run: which of its seeds, and which message of which round.
+
+    Attributes:
+        seed: The index of the seed among those that run together.
+        call: The place of the message among those of a round.
+        round: The number of the round.
+    """
+
+    seed: int
+    call: int
+    round: int
+
+
+@dataclass
+class Incoming:
+    """What has come over one link.
+
+    Attributes:
+        epoch: How often the link has been opened; messages of another opening are not used.
+        pending: The messages that are not used yet: epoch and place -> numbers.
+        used: The last round that was used: seed and call -> round.
+        last_round: The last round of which a message has come, -1 before the first.
+        received: The number of messages that have been used.
+        dropped: How often a message was dropped, by reason.
+    """
+
+    epoch: int = 0
+    pending: dict[tuple[int, Place], np.ndarray] = field(default_factory=dict)
+    used: dict[tuple[int, int], int] = field(default_factory=dict)
+    last_round: int = -1
+    received: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class Mailbox:
+    """The messages from all neighbours; Zenoh's threads put them in, and the computing thread takes them out."""
+
+    def __init__(
+        self, expected: Expected, ahead: int, control: Callable[[Envelope, bytes], None], clock: Callable[[], float]
+    ) -> None:
+        """Makes an empty mailbox.
+
+        Args:
+            expected: What is accepted.
+            ahead: The number of rounds by which a neighbour's message may be ahead of the agent.
+            control: A function that is called with the header and the content of every other message.
+            clock: The time in seconds.
+        """
+        self._expected, self._control, self._clock = expected, control, clock
+        self._ahead, self._rounds = ahead, [0] * expected.seeds
+        # All that may come before a message that is asked for again must fit, so that there is room for that one, too.
+        self._most = (ahead + 3) * max(1, len(expected.sizes)) * expected.seeds
+        self.links = {number: Incoming() for number in expected.senders}
+        self.dropped: Counter[str] = Counter()
+        self.changed = threading.Condition()
+        self._missing: dict[tuple[int, int, Place], None] = {}
+        self._any = False
+        self.arrivals: dict[int, float] = {}
+
+    def accept(self, message: bytes) -> None:
+        """Takes a message in, or drops and counts it.
+
+        Args:
+            message: The message.
+        """
+        try:
+            envelope, numbers = unpack(message, self._expected)
+        except Malformed as error:
+            self.dropped[str(error)] += 1
+            return
+        try:
+            if envelope.kind == Kind.VECTOR:
+                self._keep(envelope, numbers)
+            else:
+                self._control(envelope, numbers.tobytes())
+        except Malformed as error:
+            self.links[envelope.sender].dropped[str(error)] += 1
+
+    def _keep(self, e: Envelope, numbers: np.ndarray) -> None:
+        place = Place(e.seed, e.call, e.round)
+        with self.changed:
+            link = self.links[e.sender]
+            if e.epoch not in (link.epoch, link.epoch + 1):
+                raise Malformed("of another opening of the link")
+            used = link.used.get(place[:2], -1) if e.epoch == link.epoch else -1
+            if e.round <= used:
+                raise Malformed("repeated" if e.round == used else "too late")
+            if (e.epoch, place) in link.pending:
+                raise Malformed("repeated")
+            if e.epoch == link.epoch and e.round > self._rounds[e.seed] + self._ahead + 2:
+                raise Malformed("too far ahead")
+            here = [at for epoch, at in link.pending if epoch == e.epoch]
+            if len(here) >= self._most:
+                last = max(here, key=lambda at: at.round)
+                link.dropped["more than fit in memory"] += 1
+                if last.round <= e.round:
+                    return
+                del link.pending[e.epoch, last]  # the later one is asked for again in its round
+            link.pending[e.epoch, place] = numbers
+            link.last_round = max(link.last_round, e.round)
+            self.arrivals.setdefault(e.sender, self._clock())
+            if self._missing.pop((e.sender, e.epoch, place), 0) is None or self._any:
+                self.changed.notify()
+
+    def reopen(self, number: int, epoch: int) -> None:
+        """Begins a new opening of a link; what has already come for it is kept, and everything else is forgotten.
+
+        Args:
+            number: The neighbour's identity.
+            epoch: The number of the opening.
+        """
+        with self.changed:
+            link = self.links[number]
+            link.epoch, link.used = epoch, {}
+            link.pending = {key: numbers for key, numbers in link.pending.items() if key[0] >= epoch}
+
+    def begin(self, place: Place) -> None:
+        """Begins a message: the agent itself is now at this place.
+
+        Args:
+            place: The place.
+        """
+        now = self._clock()
+        with self.changed:
+            self._rounds[place.seed] = place.round
+            here = {j for j, link in self.links.items() if (link.epoch, place) in link.pending}
+            self.arrivals = dict.fromkeys(here, now)  # they were here before the agent itself
+
+    def wait(
+        self, place: Place, numbers: Iterable[int], seconds: float, enough: int | None = None, overtaken: bool = False
+    ) -> list[int]:
+        """Waits until messages have come, or a time has passed; returns those neighbours whose has not.
+
+        Args:
+            place: The place of the message.
+            numbers: The neighbours' identities.
+            seconds: The longest time to wait.
+            enough: How many messages suffice; None: all.
+            overtaken: Whether not to wait for a message that a later one has overtaken, because it is probably lost.
+        """
+        wanted = list(numbers)
+        until = time.monotonic() + seconds
+        with self.changed:
+            while True:
+                absent = self._absent(place, wanted)
+                hoped = [j for j in absent if not overtaken or self.links[j].last_round <= place.round]
+                left = until - time.monotonic()
+                if not hoped or left <= 0 or (enough is not None and len(wanted) - len(absent) >= enough):
+                    self._missing.clear()
+                    return absent
+                self._missing = {(j, self.links[j].epoch, place): None for j in hoped}
+                self._any = overtaken
+                while self._missing and until > time.monotonic():
+                    if not self.changed.wait(max(0.0, until - time.monotonic())) or enough is not None or overtaken:
+                        break
+                self._any = False
+
+    def take(self, place: Place, number: int) -> np.ndarray | None:
+        """Takes out a neighbour's message; what it sent in earlier rounds is superseded and forgotten.
+
+        Args:
+            place: The place of the message.
+            number: The neighbour's identity.
+
+        Returns:
+            Its numbers, or None if it has not come.
+        """
+        with self.changed:
+            link = self.links[number]
+            numbers = link.pending.pop((link.epoch, place), None)
+            link.used[place[:2]] = place.round
+            for key in [key for key in link.pending if key[0] == link.epoch and _before(key[1], place)]:
+                del link.pending[key]
+            link.received += numbers is not None
+            return numbers
+
+    def _absent(self, place: Place, numbers: Iterable[int]) -> list[int]:
+        return [j for j in numbers if (self.links[j].epoch, place) not in self.links[j].pending]
+
+
+def _before(one: Place, other: Place) -> bool:
+    return one[:2] == other[:2] and one.round < other.round

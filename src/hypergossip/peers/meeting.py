@@ -1,0 +1,201 @@
+"""Greets the neighbours until both sides know each other, and from time to time afterwards."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from hypergossip.peers.greeting import FINISHED, LEAVING, Greeting
+from hypergossip.peers.message import Envelope, Kind, body_of, pack
+
+UNANSWERED, ANSWERED = 0.1, 1.0  # seconds between two greetings
+
+
+class Known(NamedTuple):
+    """What an agent knows of a neighbour.
+
+    Attributes:
+        greeting: Its last greeting.
+        there: Whether its session is open.
+    """
+
+    greeting: Greeting
+    there: bool
+
+
+class Stand(NamedTuple):
+    """Where an agent stands on a link.
+
+    Attributes:
+        round: The number of rounds that it has completed.
+        epoch: The number of the link's opening.
+        opening: The round from which it counts, or `NO_ROUND`.
+    """
+
+    round: int
+    epoch: int
+    opening: int
+
+
+class Meeting:
+    """The greetings of an agent. `known` is written by Zenoh's threads and read by the agent's."""
+
+    def __init__(
+        self,
+        number: int,
+        run: bytes,
+        digest: bytes,
+        neighbours: Mapping[int, str],
+        send: Callable[[int, bytes], None],
+        session: Callable[[], bytes],
+        stand: Callable[[int], Stand],
+    ) -> None:
+        """Prepares the greetings.
+
+        Args:
+            number: The agent's identity.
+            run: The identifier of the run.
+            digest: A digest of what all agents must have in common, 16 bytes.
+            neighbours: The neighbours' identities and names.
+            send: Queues a message to a neighbour.
+            session: Returns the identifier of the agent's own session.
+            stand: Returns where the agent stands on the link to a neighbour.
+        """
+        self._number, self._run, self._digest, self.names = number, run, digest, dict(neighbours)
+        self._send, self._session, self._stand = send, session, stand
+        self.birth = os.urandom(8)
+        self.known: dict[int, Known] = {}
+        self.strangers: dict[int, str] = {}
+        self.changed = threading.Condition()
+        self.flags = 0
+        self._open = True
+        self._thread = threading.Thread(target=self._greet, daemon=True)
+
+    def start(self) -> None:
+        """Begins to greet."""
+        self._thread.start()
+
+    def hear(self, envelope: Envelope, content: bytes) -> None:
+        """Takes a greeting, and answers one that does not know this agent yet.
+
+        Args:
+            envelope: Its header.
+            content: Its content.
+
+        Raises:
+            Malformed: If it cannot be read.
+        """
+        j, greeting = envelope.sender, Greeting.unpack(content)
+        with self.changed:
+            if greeting.digest != self._digest:
+                self.strangers[j] = self.names[j]
+            else:
+                self.strangers.pop(j, None)
+                before = self.known.get(j)
+                self.known[j] = Known(greeting, not greeting.flags & LEAVING)
+                if before is None or before.greeting.birth != greeting.birth or not before.there:
+                    self.say(j)
+            self.changed.notify_all()
+        if greeting.heard != self.birth:
+            self.say(j)
+
+    def gone(self, session: bytes) -> None:
+        """Notes that a session has closed or fallen silent.
+
+        Args:
+            session: Its identifier.
+        """
+        with self.changed:
+            for j, known in self.known.items():
+                if known.greeting.session == session:
+                    self.known[j] = known._replace(there=False)
+            self.changed.notify_all()
+
+    def acquainted(self, j: int) -> bool:
+        """Returns whether a neighbour is there and both sides know each other.
+
+        Args:
+            j: The neighbour's identity.
+        """
+        known = self.known.get(j)
+        return known is not None and known.there and known.greeting.heard == self.birth
+
+    def round_of(self, j: int) -> int:
+        """Returns the number of rounds that a neighbour had completed when it last greeted; 0 if it never has.
+
+        Args:
+            j: The neighbour's identity.
+        """
+        known = self.known.get(j)
+        return 0 if known is None else known.greeting.round
+
+    def has_finished(self, j: int) -> bool:
+        """Returns whether a neighbour has completed its last round.
+
+        Args:
+            j: The neighbour's identity.
+        """
+        known = self.known.get(j)
+        return known is not None and bool(known.greeting.flags & FINISHED)
+
+    def finished(self, j: int) -> bool:
+        """Returns whether a neighbour needs nothing more.
+
+        Args:
+            j: The neighbour's identity.
+        """
+        known = self.known.get(j)
+        return known is None or not known.there or bool(known.greeting.flags & (FINISHED | LEAVING))
+
+    def unacquainted(self, seconds: float) -> list[int]:
+        """Waits until all neighbours are there; returns those that are not.
+
+        Args:
+            seconds: The longest time to wait.
+        """
+        until = time.monotonic() + seconds
+        with self.changed:
+            while True:
+                absent = [j for j in self.names if not self.acquainted(j)]
+                left = until - time.monotonic()
+                if not absent or left <= 0:
+                    return absent
+                self.changed.wait(min(left, 0.25))
+
+    def say(self, j: int) -> None:
+        """Greets a neighbour.
+
+        Args:
+            j: The neighbour's identity.
+        """
+        known, stand = self.known.get(j), self._stand(j)
+        heard = bytes(8) if known is None else known.greeting.birth
+        who = self._session(), self.birth, heard, self._digest, len(self.names)
+        greeting = Greeting(*who, stand.round, stand.epoch, stand.opening, self.flags)
+        kind = Kind.FAREWELL if self.flags else Kind.GREETING
+        envelope = Envelope(kind, self._run, 0, stand.round, 0, stand.epoch, self._number, j)
+        self._send(j, pack(envelope, body_of(greeting.pack())))
+
+    def say_to_all(self) -> None:
+        """Greets all neighbours."""
+        for j in self.names:
+            self.say(j)
+
+    def close(self) -> None:
+        """Ends the greetings."""
+        with self.changed:
+            self._open = False
+            self.changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def _greet(self) -> None:
+        last = dict.fromkeys(self.names, 0.0)
+        while self._open:
+            now = time.monotonic()
+            for j in self.names:
+                if now - last[j] >= (ANSWERED if self.acquainted(j) else UNANSWERED):
+                    self.say(j)
+                    last[j] = now
+            time.sleep(UNANSWERED / 2)

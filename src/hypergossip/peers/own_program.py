@@ -1,0 +1,237 @@
+"""The compiled programs of an agent that runs by itself: its rounds, its losses, and what its links have added."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypergossip.channels.edge_sums import EdgeSums
+from hypergossip.channels.stack import Neighbourhood, Stack, read_channel
+from hypergossip.core.agent_data.axis import number_of_agents, take_agents
+from hypergossip.core.algorithm import WorldOracles
+from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.messages import messages
+from hypergossip.core.preset import generalised
+from hypergossip.core.random_keys import STREAMS, run_key
+from hypergossip.engines.keys import INIT_ROUND, agent_key
+from hypergossip.engines.links import Linked, initial_links, term
+from hypergossip.peers.agent_settings import AgentSettings
+from hypergossip.peers.round_program import CutRound, Post, WholeRound, compiled_round
+from hypergossip.peers.traced_round import Here, traced_round
+from hypergossip.support.compilation import compiled
+
+
+class OwnProgram:
+    """The programs of one agent.
+
+    Attributes:
+        sizes: The number of entries and the type of each of a round's messages.
+        sums: Whether the method keeps sums over the network, which its links must not disturb.
+    """
+
+    def __init__(self, settings: AgentSettings) -> None:
+        """Prepares the programs.
+
+        Args:
+            settings: The agent.
+
+        Raises:
+            ValueError: If the agent cannot run on a network.
+        """
+        problem = settings.problem
+        self._spaces = (problem.upper, problem.lower)
+        position = settings.number if number_of_agents(problem.oracles) > 1 else 0
+        oracles = take_agents(problem.oracles, position)
+        if isinstance(oracles, WorldOracles):
+            raise ValueError(
+                "the agents of this game share one world, which no agent of a network has; use hypergossip run."
+            )
+        self._method = generalised(fitted(settings.algorithm, *self._spaces))
+        self._start = problem.x0, problem.y0
+        vectors = self._method.vectors
+        self._conserving = (*vectors.masses, *vectors.differences)
+        sent = messages(self._method, self._spaces, problem.agent_shapes(), *self._start)
+        self._messages = tuple(message for message in sent if message.upper + message.lower)
+        self.sizes = tuple((message.upper + message.lower, message.dtype) for message in self._messages)
+        self.channel = _channel(settings.channel, bool(self._conserving))
+        self.degree = len(settings.neighbours)
+        identity = jnp.asarray(settings.number, jnp.uint32)
+        senders = jnp.asarray([one.number for one in settings.neighbours], jnp.uint32)
+        self._links = Neighbourhood(identity, senders, jnp.zeros(self.degree))
+        self._here = Here(self._method, oracles, run_key(np.uint32(settings.seed)), self._links)
+        self._leaves = jax.tree.leaves(self._here)
+        self._round: CutRound | WholeRound | None = None
+        self._losses = problem.losses
+        self._shapes = problem.agent_shapes()
+        common = (str(settings.algorithm), str(self.channel), STREAMS, settings.seed, settings.agents, settings.rounds)
+        text = repr((*common, [(entries, str(dtype)) for entries, dtype in self.sizes], *map(str, self._spaces)))
+        self.digest = hashlib.sha256(text.encode()).digest()[:16]
+
+    @property
+    def weights(self) -> Any:
+        """W_ij of the neighbours, (degree,)."""
+        return self._links.weights
+
+    def weigh(self, weights: np.ndarray) -> None:
+        """Sets the weights of the links.
+
+        Args:
+            weights: W_ij of the neighbours, (degree,).
+        """
+        self._links = self._links._replace(weights=jnp.asarray(weights))
+        self._here = self._here._replace(links=self._links)
+        self._leaves = jax.tree.leaves(self._here)
+
+    def begin(self, x: np.ndarray | None = None, y: np.ndarray | None = None) -> Any:
+        """Returns the agent's state before its first round.
+
+        Args:
+            x: Its starting point, (p,); None: the problem's.
+            y: Likewise, (q,).
+        """
+        points = (self._start[0] if x is None else x), (self._start[1] if y is None else y)
+
+        @compiled()
+        def initial(here: Here, x: Any, y: Any) -> Any:
+            return here.algorithm.init(here.oracles, x, y, agent_key(here.key, INIT_ROUND, here.links.identity))
+
+        return self.linked(initial(self._here, *map(jnp.asarray, points)))
+
+    def linked(self, agents: Any) -> Any:
+        """Returns an agent's state with links that have added nothing.
+
+        Args:
+            agents: The state of the method.
+        """
+        if self.channel is None:
+            return agents
+        links = initial_links(self.channel, self._messages, self._spaces, (1, 1), self.degree)
+        return Linked(agents, jax.tree.map(lambda leaf: jnp.asarray(leaf[0, 0]), links))
+
+    def prepare(self, state: Any) -> None:
+        """Compiles a round.
+
+        Args:
+            state: The agent's state.
+        """
+        make = lambda exchange: traced_round(self._spaces, self.channel, self.degree, True, exchange)
+        self._round = compiled_round(make, self._here, state, self.degree, dated=True)
+
+        def collect(place: int) -> tuple[np.ndarray, ...]:
+            entries, dtype = self.sizes[place]
+            nothing = np.zeros((self.degree, entries), dtype)
+            return nothing, nothing, np.zeros(self.degree, bool)
+
+        jax.block_until_ready(self._round(self._leaves, 0, state, Post(lambda *_: None, collect)))
+
+    def round(self, number: int, state: Any, post: Post) -> Any:
+        """Returns the state after a round.
+
+        Args:
+            number: The number of the round.
+            state: The state before it.
+            post: How it sends and receives.
+        """
+        assert self._round is not None
+        return self._round(self._leaves, number, state, post)[0]
+
+    def losses(self, state: Any) -> tuple[float, float] | None:
+        """Returns f and g of the agent's own data at its own point, or None if there are no losses.
+
+        Args:
+            state: The agent's state.
+        """
+        if not self._losses or not hasattr(self._here.oracles.full, "upper_loss"):
+            return None
+        return float(self._of_losses(self._here, state.x, state.y)), float("nan")
+
+    @property
+    def _of_losses(self) -> Callable[..., Any]:
+        if not hasattr(self, "_compiled_losses"):
+            loss = lambda here, x, y: here.oracles.full.upper_loss(x, y, here.key)
+            self._compiled_losses = compiled()(loss)
+        return self._compiled_losses
+
+    def without(self, state: Any, rows: np.ndarray) -> Any:
+        """Returns a state from which all that some links have added is taken out again; they begin anew.
+
+        Args:
+            state: The agent's state.
+            rows: Which links, (degree,).
+        """
+        if self.channel is None or not rows.any():
+            return state
+        return self._without(self._here, state, jnp.asarray(rows))
+
+    @property
+    def _without(self) -> Callable[..., Any]:
+        if not hasattr(self, "_compiled_without"):
+            channel = self.channel
+            assert channel is not None
+
+            def without(here: Here, state: Linked, rows: Any) -> Linked:
+                weights = jnp.where(rows, here.links.weights, 0)
+                kept = here.algorithm.conserved(state.agents)
+                _, flat = term(here.algorithm, self._spaces, channel, self._shapes, state, weights)
+                agents = self._less(state.agents, kept, flat) if self._conserving else state.agents
+                clear = lambda leaf: jnp.where(rows.reshape(-1, *[1] * (leaf.ndim - 1)), jnp.zeros_like(leaf), leaf)
+                links = tuple(link._replace(links=jax.tree.map(clear, link.links)) for link in state.links)
+                return Linked(agents, links)
+
+            self._compiled_without = compiled()(without)
+        return self._compiled_without
+
+    def alone(self, state: Any) -> Any:
+        """Returns a state whose term of the conserved sum is zero, and whose links have added nothing.
+
+        Args:
+            state: The agent's state.
+        """
+        agents = jax.tree.map(jnp.asarray, state.agents if self.channel is not None else state)
+        if self._conserving:
+            kept = self._method.conserved(agents)
+            agents = self._less(agents, kept, jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(kept)]))
+        return self.linked(agents)
+
+    def term(self, state: Any) -> np.ndarray | None:
+        """Returns the agent's term of the sum that the network conserves, what is under way taken out; None: no sum.
+
+        Args:
+            state: The agent's state.
+        """
+        if self.channel is None or not self._conserving:
+            return None
+        if not hasattr(self, "_compiled_term"):
+            channel = self.channel
+
+            def of_links(here: Here, state: Linked) -> Any:
+                own, added = term(here.algorithm, self._spaces, channel, self._shapes, state, here.links.weights)
+                return own - added
+
+            self._compiled_term = compiled()(of_links)
+        return np.asarray(self._compiled_term(self._here, state))
+
+    def _less(self, agents: Any, kept: Any, flat: Any) -> Any:
+        """Returns the state of the method whose trackers or dual variables are smaller by a flat vector."""
+        leaves, changed, begin = jax.tree.leaves(kept), {}, 0
+        for name, leaf in zip(self._conserving, leaves, strict=True):
+            changed[name] = getattr(agents, name) - flat[begin : begin + leaf.size].reshape(leaf.shape)
+            begin += leaf.size
+        return agents._replace(**changed)
+
+
+def _channel(given: Any, sums: bool) -> Stack | None:
+    channel = read_channel(given)
+    if not sums:
+        return channel
+    if channel is None:
+        return read_channel(EdgeSums())
+    if not any(isinstance(part, EdgeSums) for part in channel.stages):
+        raise ValueError(
+            f"the channel {channel} has no EdgeSums, without which trackers or dual variables never recover from an "
+            "agent that fails or a message that is late; put EdgeSums() first, or leave the channel out."
+        )
+    return channel

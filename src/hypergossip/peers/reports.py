@@ -1,0 +1,104 @@
+"""What an agent reports on itself while it runs, for whoever observes and for its log."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hypergossip.peers.agent_links import AgentLinks
+from hypergossip.peers.agent_settings import AgentSettings, LinkStatus, Status
+
+LOG = logging.getLogger("hypergossip.agent")
+REPORT_SECONDS = 0.5
+ADVICE_SECONDS = 5.0  # after which an agent says for whom it waits
+
+
+class Reports:
+    """The reports of an agent, sent by a thread of their own.
+
+    Attributes:
+        phase: "starting", "running", "finished" or "failed".
+        alarm: A sentence if something is wrong, or "".
+        losses: The last measured losses.
+    """
+
+    def __init__(self, settings: AgentSettings, links: AgentLinks, weights: Callable[[], Any]) -> None:
+        """Begins to report.
+
+        Args:
+            settings: The agent.
+            links: Its links.
+            weights: Returns W_ij of its neighbours.
+        """
+        self._settings, self._links, self._weights = settings, links, weights
+        self.phase, self.alarm = "starting", ""
+        self.losses: tuple[float, float] | None = None
+        self._began, self._open = time.monotonic(), True
+        self._thread = threading.Thread(target=self._report, daemon=True)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Notes that the rounds begin."""
+        self.phase, self._began = "running", time.monotonic()
+
+    def close(self) -> None:
+        """Sends the last report."""
+        self._open = False
+        self._thread.join(2 * REPORT_SECONDS)
+        self._links.transport.report(self._status())
+
+    def _report(self) -> None:
+        before, since = (-1, ()), time.monotonic()
+        while self._open:
+            self._links.transport.report(self._status())
+            waits = self._links.round, self._links.exchange.waiting_for
+            if waits != before or not waits[1]:
+                before, since = waits, time.monotonic()
+            elif time.monotonic() - since > ADVICE_SECONDS:
+                since = time.monotonic()
+                LOG.warning("round %d: waits for %s", waits[0], ", ".join(map(self._stands, waits[1])))
+            time.sleep(REPORT_SECONDS)
+
+    def _stands(self, j: int) -> str:
+        """Returns a neighbour's name, and where it and the link stand."""
+        link, box, meeting = self._links.exchange.links[j], self._links.mailbox.links[j], self._links.meeting
+        known = meeting.known.get(j)
+        theirs = "unknown" if known is None else f"round {known.greeting.round}, opening {known.greeting.epoch}"
+        dropped = ", ".join(f"{count} {reason}" for reason, count in box.dropped.items()) or "none"
+        here = f"here {box.epoch} from round {link.opening}; dropped: {dropped}"
+        return f"{meeting.names[j]} (its last message: round {box.last_round}; {theirs}; {here})"
+
+    def _status(self) -> bytes:
+        settings, links, exchange = self._settings, self._links, self._links.exchange
+        waiting = self.phase == "running" and exchange.waiting_for
+        rows = np.asarray(self._weights())
+        own = []
+        for j, name in links.meeting.names.items():
+            box, link = links.mailbox.links[j], exchange.links[j]
+            lag = max(0, links.round - 1 - box.last_round) if link.opening is not None else 0
+            counts = (box.received, link.missed, dict(box.dropped))
+            weight = float(rows[link.row])
+            own.append(LinkStatus(name, j, link.opening is not None, box.last_round, lag, weight, *counts))
+        losses = self.losses
+        status = Status(
+            name=settings.name,
+            number=settings.number,
+            state="waiting" if waiting else self.phase,
+            round=links.round,
+            rounds=settings.rounds,
+            seconds=time.monotonic() - self._began,
+            upper_loss=None if losses is None or not np.isfinite(losses[0]) else losses[0],
+            lower_loss=None,
+            bytes_sent=links.transport.bytes_sent,
+            bytes_received=links.transport.bytes_received,
+            policy=settings.policy.name,
+            invariant=None,
+            alarm=self.alarm,
+            dropped=dict(links.mailbox.dropped),
+            links=tuple(own),
+        )
+        return json.dumps(status.as_dict(), allow_nan=False).encode()

@@ -1,0 +1,300 @@
+"""One agent of a network, which runs by itself until its last round."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+import jax
+import numpy as np
+
+from hypergossip.peers import agent_checkpoint
+from hypergossip.peers.agent_links import AgentLinks
+from hypergossip.peers.agent_settings import AgentSettings
+from hypergossip.peers.exchange import Stopped
+from hypergossip.peers.greeting import FINISHED, LEAVING
+from hypergossip.peers.link_faults import LinkFaults
+from hypergossip.peers.link_settings import settings as link_settings
+from hypergossip.peers.openings import Openings, metropolis_weights
+from hypergossip.peers.own_program import OwnProgram
+from hypergossip.peers.reports import ADVICE_SECONDS, REPORT_SECONDS, Reports
+
+LOG = logging.getLogger("hypergossip.agent")
+AGREEMENT_SECONDS = 1.0
+START_SECONDS = 60.0  # under "deadline" and "quorum", after which the rounds begin without those who are not there
+MEASURED_SHARE = 0.05  # of the time, at most, is spent on measuring losses
+
+
+def run_agent(
+    settings: AgentSettings,
+    faults: Mapping[int, LinkFaults] | None = None,
+    on_round: Callable[[int, Any, OwnProgram], object] | None = None,
+) -> Any:
+    """Runs an agent until its last round, and returns its state of the method.
+
+    Started again, it takes its points from its checkpoint and joins its neighbours at their round.
+
+    Args:
+        settings: The agent.
+        faults: Artificial faults of the messages to the neighbours, for tests.
+        on_round: A function of the number of completed rounds, the state and the programs, called after every round.
+
+    Raises:
+        ValueError: If the agent cannot run.
+        ArithmeticError: If its state is no longer finite.
+        KeyboardInterrupt: At SIGINT or SIGTERM, after the checkpoint is written; the message names the signal.
+    """
+    agent = RunningAgent(settings, faults, on_round)
+    with _Signals(agent) as signals:
+        try:
+            return agent.run()
+        except Stopped:
+            raise KeyboardInterrupt(
+                f"{signals.name}: {settings.name} has stopped at round {agent.links.round}."
+            ) from None
+        finally:
+            agent.close()
+
+
+class RunningAgent:
+    """An agent that runs by itself.
+
+    Attributes:
+        links: Its links.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        faults: Mapping[int, LinkFaults] | None = None,
+        on_round: Callable[[int, Any, OwnProgram], object] | None = None,
+    ) -> None:
+        """Compiles the round and opens the links.
+
+        Args:
+            settings: The agent.
+            faults: Artificial faults of the messages to the neighbours.
+            on_round: As for `run_agent`.
+        """
+        self._on_round = on_round or (lambda *_: None)
+        self._settings = settings
+        self._program = OwnProgram(settings)
+        self._state = self._program.begin()
+        self._program.prepare(self._state)
+        names = {one.number: one.name for one in settings.neighbours}
+        config = link_settings(
+            [settings.listen],
+            [one.address for one in settings.neighbours],
+            run=settings.run,
+            certificates=settings.certificates,
+            names={name: number for number, name in names.items()},
+            observers=settings.observers,
+            loopback=settings.loopback,
+        )
+        channel = self._program.channel
+        self.links = AgentLinks(
+            number=settings.number,
+            run=settings.run,
+            config=config,
+            neighbours=names,
+            sizes=self._program.sizes,
+            degree=len(names),
+            seeds=1,
+            digest=self._program.digest,
+            policy=settings.policy,
+            dated=True,
+            opening=None,
+            sums=channel is not None,
+            faults=faults,
+        )
+        self._written, self._measure_at = time.monotonic(), 0.0
+        self._reports = Reports(settings, self.links, lambda: self._program.weights)
+
+    def stop(self) -> None:
+        """Ends the agent at its next look at its neighbours."""
+        self.links.exchange.stopping = True
+
+    def run(self) -> Any:
+        """Runs until the last round, and returns the state of the method.
+
+        Raises:
+            Stopped: If the agent is stopped before.
+        """
+        settings, links = self._settings, self.links
+        agents = self._agents()
+        kept = agent_checkpoint.read(settings.state, settings.run, self._program.digest, agents)
+        if kept is not None:
+            self._state = self._program.alone(self._program.linked(kept.agents))
+        first = self._meet(0 if kept is None else kept.round)
+        self._weigh()
+        links.round = first
+        openings = Openings(settings.number, links, first)
+        links.exchange.absent, links.exchange.round_of = openings.absent, links.meeting.round_of
+        self._join(openings, first)
+        self._reports.begin()
+        LOG.info("%s begins at round %d of %d", settings.name, first, settings.rounds)
+        for round in range(first, settings.rounds):
+            self._settle(openings, round)
+            if links.exchange.stopping:
+                self._keep(round, at_once=True)
+                raise Stopped
+            self._state = self._program.round(round, self._state, links.exchange.post(0, round))
+            links.round = round + 1
+            self._check_finite(round)
+            self._on_round(round + 1, self._state, self._program)
+            self._keep(round + 1)
+            self._measure()
+        self._finish()
+        return self._agents()
+
+    def close(self) -> None:
+        """Says farewell and closes the links."""
+        if self._reports.phase != "finished":
+            self.links.meeting.flags |= LEAVING
+            self.links.meeting.say_to_all()
+            self._reports.phase = "failed"
+        self._reports.close()
+        self.links.close()
+
+    def _agents(self) -> Any:
+        return self._state.agents if self._program.channel is not None else self._state
+
+    def _meet(self, round: int) -> int:
+        """Waits for the neighbours; returns the round at which the agent begins."""
+        settings, meeting, began = self._settings, self.links.meeting, time.monotonic()
+        advised = began
+        while True:
+            absent = meeting.unacquainted(0.25)
+            if self.links.exchange.stopping:
+                raise Stopped
+            reached = max((meeting.round_of(j) for j in meeting.names if meeting.acquainted(j)), default=0)
+            patient = settings.policy.name == "wait" or time.monotonic() - began < START_SECONDS
+            someone = len(absent) < len(meeting.names)
+            # A network that runs already, or an agent that returns to it, waits for nobody.
+            if not absent or (someone and (reached > 0 or round > 0 or not patient)):
+                return max(round, reached)
+            if time.monotonic() - advised > ADVICE_SECONDS:
+                advised = time.monotonic() + 5 * ADVICE_SECONDS
+                self._advise(absent)
+
+    def _advise(self, absent: list[int]) -> None:
+        for one in self._settings.neighbours:
+            if one.number in self.links.meeting.strangers:
+                self._reports.alarm = (
+                    f"{one.name} runs another configuration (method, channel, seed, rounds or sizes); deploy all "
+                    "agents from the same plan."
+                )
+                LOG.warning(self._reports.alarm)
+            elif one.number in absent:
+                self._reports.alarm = (
+                    f"no answer from {one.name} at {one.address}: it has not started, or one of the two refuses the "
+                    "other's certificate; check the address, and that both certificates are of the same authority, "
+                    "not expired, and name this agent and its host."
+                )
+                LOG.warning(self._reports.alarm)
+
+    def _weigh(self) -> None:
+        given = {one.number: one.weight for one in self._settings.neighbours}
+        degrees = {j: known.greeting.degree for j, known in self.links.meeting.known.items()}
+        self._program.weigh(metropolis_weights(len(given), degrees, given))
+
+    def _join(self, openings: Openings, first: int) -> None:
+        """Waits until the neighbours that are there have agreed on when their links open.
+
+        One that is in the middle of a round agrees only after it, and may be waiting for this agent through others; so
+        one agreement suffices after a short time.
+        """
+        began = time.monotonic()
+        while not self.links.exchange.stopping:
+            openings.settle(first)
+            there = [j for j in self.links.meeting.names if self.links.meeting.acquainted(j)]
+            there = [j for j in there if not self.links.meeting.finished(j)]
+            links = self.links.exchange.links
+            agreed = [j for j in there if links[j].opening is not None and not openings.absent(j)]
+            late = first > 0 and time.monotonic() - began > AGREEMENT_SECONDS
+            if len(agreed) == len(there) or (agreed and late):
+                return
+            time.sleep(0.02)
+        raise Stopped
+
+    def _settle(self, openings: Openings, round: int) -> None:
+        closed = openings.settle(round)
+        if closed:
+            rows = np.zeros(len(self.links.exchange.links), bool)
+            for j in closed:
+                rows[self.links.exchange.links[j].row] = True
+                LOG.warning("round %d: the link to %s is closed", round, self.links.meeting.names[j])
+            self._state = self._program.without(self._state, rows)
+        self._wait_while_alone(openings, round)
+
+    def _wait_while_alone(self, openings: Openings, round: int) -> None:
+        """Waits for a neighbour where none is there: an agent that is cut off would run all its rounds by itself."""
+        meeting, exchange = self.links.meeting, self.links.exchange
+        while meeting.names and all(link.opening is None or openings.absent(j) for j, link in exchange.links.items()):
+            if exchange.stopping or all(meeting.has_finished(j) for j in meeting.names):
+                break
+            exchange.waiting_for = tuple(meeting.names)
+            exchange.pause()
+            time.sleep(0.02)
+            openings.settle(round)
+        exchange.waiting_for = ()
+
+    def _check_finite(self, round: int) -> None:
+        if not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self._agents())):
+            self._reports.alarm = f"the state is no longer finite after round {round}"
+            raise ArithmeticError(
+                f"{self._settings.name}: the state is no longer finite after round {round}; the step sizes are "
+                "probably too large for the losses (halve them)."
+            )
+
+    def _keep(self, round: int, at_once: bool = False) -> None:
+        settings = self._settings
+        if settings.state is None or not (at_once or time.monotonic() - self._written > settings.checkpoint_every):
+            return
+        agent_checkpoint.write(settings.state, settings.run, self._program.digest, round, self._agents())
+        self._written = time.monotonic()
+
+    def _measure(self) -> None:
+        begin = time.monotonic()
+        if begin < self._measure_at:
+            return
+        self._reports.losses = self._program.losses(self._agents())
+        took = time.monotonic() - begin
+        self._measure_at = begin + max(REPORT_SECONDS, took / MEASURED_SHARE)
+
+    def _finish(self) -> None:
+        """Writes the last checkpoint, and stays until the neighbours need nothing more."""
+        self._keep(self._settings.rounds, at_once=True)
+        self._reports.phase = "finished"
+        meeting = self.links.meeting
+        meeting.flags |= FINISHED
+        meeting.say_to_all()
+        while not all(meeting.finished(j) for j in meeting.names) and not self.links.exchange.stopping:
+            time.sleep(0.05)
+        time.sleep(0.2)  # for the last greetings
+
+
+class _Signals:
+    """While active, SIGINT and SIGTERM stop the agent in order; the second one ends it at once."""
+
+    def __init__(self, agent: RunningAgent) -> None:
+        self._agent, self._before, self.name = agent, {}, "SIGINT"
+        self._main = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> "_Signals":
+        if self._main:
+            self._before = {one: signal.signal(one, self._note) for one in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, before in self._before.items():
+            signal.signal(one, before)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self._agent.links.exchange.stopping:
+            raise KeyboardInterrupt(f"{signal.Signals(number).name}: ended at once.")
+        self.name = signal.Signals(number).name
+        self._agent.stop()
