@@ -9,7 +9,7 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/test_packed.py tests/test_whole_data.py tests/laws/test_costs.py tests/laws/test_symmetries.py \
 	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py
 
-.PHONY: demo test programs recorded fresh docs site bench bench-games theory table lint clean
+.PHONY: demo test programs recorded chaos fresh docs site bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -40,6 +40,9 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict --quiet
 
 # Pages of the built site in a browser.
+chaos: $(VENV)/.installed-test
+	$(BIN)/python -m studies.chaos --rounds 1200 --limit 285 --most 2
+
 site: docs $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/documentation
 

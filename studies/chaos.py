@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--loss", type=float, default=LOSS)
     parser.add_argument("--jitter", type=float, default=JITTER)
+    parser.add_argument("--most", type=float, default=1.25, help="the largest M_t, relative to the undisturbed run's")
     parser.add_argument("--no-partition", action="store_true")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for one run")
     given = parser.parse_args()
@@ -267,10 +268,10 @@ def main() -> None:
                 os.wait()
             else:
                 for number in range(AGENTS):
-                    text = (folder / f"log-{number}").read_text().splitlines()[-8:]
+                    text = (folder / f"log-{number}").read_text().splitlines()[-2:]
                     print(f"agent {number}:", *text, sep="\n  ")
             print(f"seed {seed}:", json.dumps(result), flush=True)
-            bad = bad or bool(result["failures"]) or (result["invariant"] >= 1e-9)
+            bad = bad or bool(result["failures"]) or result["invariant"] >= 1e-9 or result["ratio"] > given.most
     sys.exit(int(bad))
 
 

@@ -108,6 +108,17 @@ def test_there_is_room_for_a_lost_message_that_is_sent_again():
     assert taken(mailbox, 0) == (0, 0.0)
 
 
+def test_messages_that_nobody_took_leave_room_for_later_rounds():
+    mailbox = box()
+    for round in range(20):
+        mailbox.begin(Place(0, 0, round))
+        mailbox.accept(numbered(round))
+    assert reasons(mailbox) == {}
+    assert taken(mailbox, 19) == (19, 19.0)
+    mailbox.accept(numbered(3))
+    assert reasons(mailbox) == {"too late": 1}
+
+
 @pytest.mark.parametrize("epoch", [0, 3, 2**32 - 1])
 def test_a_message_of_another_opening_is_dropped(epoch):
     mailbox = box()

@@ -98,6 +98,8 @@ class Mailbox:
             if e.epoch not in (link.epoch, link.epoch + 1):
                 raise Malformed("of another opening of the link")
             used = link.used.get(place[:2], -1) if e.epoch == link.epoch else -1
+            if e.epoch == link.epoch and e.round < self._rounds[e.seed]:
+                raise Malformed("too late")
             if e.round <= used:
                 raise Malformed("repeated" if e.round == used else "too late")
             if (e.epoch, place) in link.pending:
@@ -140,6 +142,10 @@ class Mailbox:
             self._rounds[place.seed] = place.round
             here = {j for j, link in self.links.items() if (link.epoch, place) in link.pending}
             self.arrivals = dict.fromkeys(here, now)  # they were here before the agent itself
+            for link in self.links.values():  # a link may have been closed, or not yet confirmed, in earlier rounds
+                for key in [key for key in link.pending if key[0] == link.epoch and key[1].seed == place.seed]:
+                    if key[1].round < place.round:
+                        del link.pending[key]
 
     def wait(
         self, place: Place, numbers: Iterable[int], seconds: float, enough: int | None = None, overtaken: bool = False

@@ -16,7 +16,11 @@ SMALLEST_MARGIN = 2  # rounds between a proposal and the opening
 
 
 class Openings:
-    """The openings of an agent's links, looked at between two rounds."""
+    """The openings of an agent's links, looked at between two rounds.
+
+    Attributes:
+        degrees: The neighbours with which an opening was ever agreed -> the numbers of their neighbours.
+    """
 
     def __init__(self, number: int, links: AgentLinks, first: int) -> None:
         """Begins with closed links.
@@ -28,6 +32,7 @@ class Openings:
         """
         self._number, self._links, self._first = number, links, first
         self._births: dict[int, bytes] = {}
+        self.degrees: dict[int, int] = {}
         self._margins = dict.fromkeys(links.exchange.links, SMALLEST_MARGIN)
         self._based: set[int] = set()
 
@@ -105,7 +110,7 @@ class Openings:
         self._links.mailbox.reopen(j, epoch)
         link = self._links.exchange.links[j]
         link.opening, link.bases = opening, {}
-        self._births[j] = theirs.birth
+        self._births[j], self.degrees[j] = theirs.birth, theirs.degree
         self._based.discard(j)
         if opening is not None:
             self._links.mailbox.links[j].last_round = opening - 1
@@ -134,10 +139,12 @@ class Openings:
 def metropolis_weights(degree: int, degrees: Mapping[int, int], given: Mapping[int, float | None]) -> np.ndarray:
     """Returns W_ij of an agent's neighbours, 1 / (1 + max(d_i, d_j)) unless given (Xiao, Boyd and Lall, 2005).
 
+    Both ends of a link must have the same weight, so a neighbour of which no degree is known yet has none.
+
     Args:
         degree: The number of the agent's neighbours.
         degrees: The neighbours' identities -> the numbers of their neighbours.
         given: The neighbours' identities, in the order of the links -> their weights, or None.
     """
-    rule = lambda j: 1 / (1 + max(degree, degrees.get(j, 0)))
+    rule = lambda j: 1 / (1 + max(degree, degrees[j])) if j in degrees else 0.0
     return np.asarray([rule(j) if weight is None else weight for j, weight in given.items()], np.float64)

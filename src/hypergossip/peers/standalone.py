@@ -33,9 +33,7 @@ def run_agent(
     faults: Mapping[int, LinkFaults] | None = None,
     on_round: Callable[[int, Any, OwnProgram], object] | None = None,
 ) -> Any:
-    """Runs an agent until its last round, and returns its state of the method.
-
-    Started again, it takes its points from its checkpoint and joins its neighbours at their round.
+    """Runs an agent until its last round, and returns its state; started again, it returns from its checkpoint.
 
     Args:
         settings: The agent.
@@ -110,7 +108,7 @@ class RunningAgent:
             sums=channel is not None,
             faults=faults,
         )
-        self._written, self._measure_at = time.monotonic(), 0.0
+        self._written, self._measure_at, self._weighed = time.monotonic(), 0.0, 0
         self._reports = Reports(settings, self.links, lambda: self._program.weights)
 
     def stop(self) -> None:
@@ -129,11 +127,11 @@ class RunningAgent:
         if kept is not None:
             self._state = self._program.alone(self._program.linked(kept.agents))
         first = self._meet(0 if kept is None else kept.round)
-        self._weigh()
         links.round = first
         openings = Openings(settings.number, links, first)
         links.exchange.absent, links.exchange.round_of = openings.absent, links.meeting.round_of
         self._join(openings, first)
+        self._weigh(openings)
         self._reports.begin()
         LOG.info("%s begins at round %d of %d", settings.name, first, settings.rounds)
         for round in range(first, settings.rounds):
@@ -196,10 +194,9 @@ class RunningAgent:
                 )
                 LOG.warning(self._reports.alarm)
 
-    def _weigh(self) -> None:
-        given = {one.number: one.weight for one in self._settings.neighbours}
-        degrees = {j: known.greeting.degree for j, known in self.links.meeting.known.items()}
-        self._program.weigh(metropolis_weights(len(given), degrees, given))
+    def _weigh(self, openings: Openings) -> None:
+        self._weighed, given = len(openings.degrees), {one.number: one.weight for one in self._settings.neighbours}
+        self._program.weigh(metropolis_weights(len(given), openings.degrees, given))
 
     def _join(self, openings: Openings, first: int) -> None:
         """Waits until the neighbours that are there have agreed on when their links open.
@@ -222,6 +219,8 @@ class RunningAgent:
 
     def _settle(self, openings: Openings, round: int) -> None:
         closed = openings.settle(round)
+        if len(openings.degrees) > self._weighed:
+            self._weigh(openings)
         if closed:
             rows = np.zeros(len(self.links.exchange.links), bool)
             for j in closed:
