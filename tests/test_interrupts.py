@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import hypergossip as hg
-from hypergossip.running.loop import Interrupts
+from hypergossip.support.interrupts import Interrupts
 from small_problems import small_run
 
 solve = partial(small_run, observe_every=100)

@@ -129,7 +129,7 @@ from .hypergradients import (
 from .metrics.selection import (
     MeasurementWarning as MeasurementWarning,
 )
-from .peers.crew import (
+from .peers.agent_processes import (
     PeersError as PeersError,
 )
 from .peers.engine import (
@@ -156,9 +156,6 @@ from .running.result import (
 from .running.snapshot import (
     CheckpointError as CheckpointError,
 )
-from .running.loop import (
-    Interrupted as Interrupted,
-)
 from .running.solve import (
     solve as solve,
 )
@@ -170,6 +167,9 @@ from .running.tune import (
 )
 from .running.tune import (
     tune as tune,
+)
+from .support.interrupts import (
+    Interrupted as Interrupted,
 )
 from .support.joining import (
     join_processes as join_processes,

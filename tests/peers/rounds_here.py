@@ -15,7 +15,7 @@ from hypergossip.engines.engine import Job
 from hypergossip.engines.links import neighbourhoods
 from hypergossip.engines.lockstep import lockstep
 from hypergossip.engines.mixing import neighbour_lists
-from hypergossip.peers.round_program import CutRound, Post, WholeRound
+from hypergossip.peers.round_program import CutRound, Transfer, WholeRound
 from hypergossip.peers.traced_round import Here, traced_round
 from hypergossip.running.preflight import sent_in_a_round
 
@@ -73,7 +73,7 @@ class RoundsHere:
                     sent[place] = vector, own
 
                 for round in range(rounds):
-                    state, cost = own(jax.tree.leaves(self.here[i]), round, state, Post(send, collect))
+                    state, cost = own(jax.tree.leaves(self.here[i]), round, state, Transfer(send, collect))
                     costs.append(cost)
                 return state, jax.tree.map(lambda *c: np.sum([np.asarray(v) for v in c]), *costs)
 

@@ -1,5 +1,8 @@
 """What an agent that fails and returns needs: equal weights at both ends, a checkpoint, and sums without its links."""
 
+import socket
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,12 +11,16 @@ import pytest
 import hypergossip as hg
 from hypergossip.peers import agent_checkpoint
 from hypergossip.peers.agent_settings import AgentSettings, Neighbour
+from hypergossip.peers.exchange import Stopped
 from hypergossip.peers.openings import metropolis_weights
 from hypergossip.peers.own_program import OwnProgram
-from hypergossip.peers.round_program import Post
+from hypergossip.peers.round_program import Transfer
+from hypergossip.peers.standalone import RunningAgent
+from laws.table import METHODS
 from refusals import refused
 
 RUN, DIGEST = "ab" * 16, bytes(16)
+WITH_SUMS = [name for name, row in METHODS.items() if row.algorithm.vectors.masses or row.algorithm.vectors.differences]
 
 
 def test_both_ends_have_the_weight_of_the_network():
@@ -34,7 +41,7 @@ def program(method) -> OwnProgram:
     neighbours = (Neighbour("b", 1, "tcp/127.0.0.1:1"), Neighbour("c", 2, "tcp/127.0.0.1:2"))
     problem = hg.problems.quadratic(3, 4, 3, noise=0.1, share="both" if method is SLAM else "upper")
     own = OwnProgram(AgentSettings("a", 0, 3, RUN, "tcp/127.0.0.1:3", neighbours, method, problem, 10))
-    own.weigh(np.asarray([0.3, 0.2]))
+    own.set_weights(np.asarray([0.3, 0.2]))
     return own
 
 
@@ -60,7 +67,7 @@ def after_rounds(own: OwnProgram, rounds: int):
     state, neighbours = own.begin(), Neighbours()
     own.prepare(state)
     for number in range(rounds):
-        state = own.round(number, state, Post(neighbours.send, neighbours.collect))
+        state = own.round(number, state, Transfer(neighbours.send, neighbours.collect))
     return state
 
 
@@ -73,18 +80,44 @@ def test_what_a_link_has_added_can_be_taken_out_again(method):
     )
     assert np.abs(conserved(state)).max() > 1e-2
     assert np.abs(own.term(state)).max() < 1e-12
-    one_less = own.without(state, np.asarray([True, False]))
+    one_less = own.without_links(state, np.asarray([True, False]))
     assert np.abs(own.term(one_less)).max() < 1e-12
     assert np.abs(conserved(one_less) - conserved(state)).max() > 1e-2
-    none = own.without(one_less, np.asarray([False, True]))
+    none = own.without_links(one_less, np.asarray([False, True]))
     assert np.abs(conserved(none)).max() < 1e-12
     for before, after in ((state.agents.x, none.agents.x), (state.agents.y, none.agents.y)):
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("name", WITH_SUMS)
+def test_every_method_with_sums_can_return(name):
+    own = program(METHODS[name].algorithm)
+    state = own.begin()
+    moved = jax.tree.map(lambda leaf: leaf + 1.5 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, state.agents)
+    none = own.restarted(state._replace(agents=moved))
+    assert all(np.abs(np.asarray(leaf)).max() < 1e-12 for leaf in jax.tree.leaves(own._method.conserved(none.agents)))
+
+
+def test_an_agent_that_stops_in_the_middle_of_a_round_keeps_the_one_before(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        address = f"tcp/127.0.0.1:{one.getsockname()[1]}"
+    neighbours = (Neighbour("b", 1, "tcp/127.0.0.1:1"),)
+    problem = hg.problems.quadratic(2)
+    agent = RunningAgent(AgentSettings("a", 0, 2, RUN, address, neighbours, DIAMOND, problem, 10, state=tmp_path))
+    try:
+        agent.links.exchange.links[1].opening = 0  # it counts, and never sends
+        until = time.monotonic() + 0.3
+        agent.links.exchange.stopping = lambda: time.monotonic() > until
+        with pytest.raises(Stopped):
+            agent._round(0)
+    finally:
+        agent.close()
+    assert (tmp_path / agent_checkpoint.FILE).exists()
+
+
 def test_an_agent_that_returns_has_no_term_in_the_conserved_sum():
     own = program(DIAMOND)
-    state = own.alone(after_rounds(own, 5))
+    state = own.restarted(after_rounds(own, 5))
     np.testing.assert_allclose(state.agents.u, state.agents.p, atol=1e-15)
     assert all(not np.asarray(leaf).any() for leaf in jax.tree.leaves(state.links))
 

@@ -32,7 +32,7 @@ class Pair:
             self.ports = [each.getsockname()[1] for each in (one, other)]
         authority = Authority.create("this test")
         self.links = [self._links(i, authority, folder) for i in (0, 1)]
-        assert all(not links.meeting.unacquainted(20.0) for links in self.links)
+        assert all(not links.greetings.unconnected(20.0) for links in self.links)
 
     def _links(self, i: int, authority: Authority, folder: Path) -> AgentLinks:
         other, (mine, theirs) = 1 - i, (f"tls/127.0.0.1:{self.ports[k]}" for k in (i, 1 - i))
@@ -62,7 +62,7 @@ class Pair:
 
         def rounds(i: int) -> None:
             for round in range(first, last):
-                post = self.links[i].exchange.post(0, round)
+                post = self.links[i].exchange.transfer(0, round)
                 post.send(0, points[i], points[i])
                 points[i] += 0.3 * (post.collect(0)[0][0] - points[i]) + np.sin(round + points[i])
 

@@ -12,8 +12,8 @@ from rounds_here import RoundsHere, agree
 import hypergossip as hg
 from engines.running import Pair, TwoMixes
 from hypergossip.core.algorithm import Algorithm, Cost, Mix, Oracles, register
-from hypergossip.peers import round_program
-from hypergossip.peers.round_program import NotCut, Part, Post, Sending, WholeRound, compiled_round
+from hypergossip.core.messages import inside
+from hypergossip.peers.round_program import Communication, NotCut, Part, Transfer, WholeRound, compiled_round
 from hypergossip.problems.quadratic import quadratic
 from laws.problems import logistic_problem
 from laws.table import METHODS, every_method
@@ -62,7 +62,7 @@ def primitives(part: Part) -> set[str]:
     while todo:
         for eqn in todo.pop().eqns:
             found.add(eqn.primitive.name)
-            todo += round_program._bodies(eqn)
+            todo += inside(eqn)
     return found
 
 
@@ -72,11 +72,11 @@ def empty(shape: Any) -> Any:
     return jnp.zeros(shape.shape, shape.dtype)
 
 
-def timeline(parts: list[Part | Sending]) -> str:
+def timeline(parts: list[Part | Communication]) -> str:
     """What a round does in its order: c computes, g gradients among it, s sends, r receives."""
     text, sent = "", set()
     for part in parts:
-        if isinstance(part, Sending):
+        if isinstance(part, Communication):
             text += "r" if part.place in sent else "s"
             sent.add(part.place)
         else:
@@ -109,7 +109,7 @@ def test_two_messages_of_a_round_are_sent_and_awaited_one_after_the_other():
         order.append(("collect", place))
         return (np.zeros((rounds.degree, 3)),)
 
-    post = Post(lambda place, *_: order.append(("send", place)), collect)
+    post = Transfer(lambda place, *_: order.append(("send", place)), collect)
     program(jax.tree.leaves(rounds.here[0]), 0, rounds.state(0), post)
     assert order == [("send", 0), ("collect", 0), ("send", 1), ("collect", 1)]
     agree(rounds.run(lambda: program, 3), rounds.simulated(3))
@@ -148,7 +148,7 @@ class InALoop(Helper):
 def test_a_compiled_helper_that_sends_is_a_part_of_the_round():
     rounds = RoundsHere(Helper(0.05), small(), STAR)
     program = rounds.cut()
-    assert [type(part) for part in program._parts].count(Sending) == 2  # where it is sent, and where it is received
+    assert [type(part) for part in program._parts].count(Communication) == 2  # sent and received
     agree(rounds.run(lambda: program, ROUNDS), rounds.simulated(ROUNDS))
 
 
@@ -163,5 +163,6 @@ def test_a_step_that_sends_in_a_loop_cannot_be_cut_and_runs_in_one_program():
     rounds = RoundsHere(InALoop(0.05), small(), STAR)
     with pytest.raises(NotCut, match="inside a loop"):
         rounds.cut()
-    chosen = compiled_round(rounds.make, rounds.here[0], rounds.state(0), rounds.degree, False)
+    sizes = [(small().x0.size, small().x0.dtype)] * 8
+    chosen = compiled_round(rounds.make, rounds.here[0], rounds.state(0), sizes, rounds.degree, False)
     assert isinstance(chosen, WholeRound)

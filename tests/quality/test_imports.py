@@ -16,7 +16,7 @@ PLAIN = ("hypergossip", "support", "core", "agent_data", "running", "figures", "
 # From the bottom to the top: a module may import the layers below its own, and of its own layer its own package only.
 LAYERS = (
     ("support.extras", "support.pytree", "support.callables", "support.callbacks", "support.compilation"),
-    ("support.threefry", "support.launchers"),
+    ("support.threefry", "support.launchers", "support.interrupts"),
     ("support.rendezvous",),
     ("support.joining",),
     (

@@ -180,7 +180,7 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     if eqn.primitive is MIX:
         buffer: Any = eqn.invars[0].aval
         return [Message(*eqn.params["entries"], dtype=buffer.dtype, numbered=eqn.params["numbered"])]
-    parts = [_sent(inner) for inner in _inside(eqn)]
+    parts = [_sent(inner) for inner in inside(eqn)]
     if not any(parts):
         return []
     if eqn.primitive.name == "cond":
@@ -197,8 +197,12 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     return together
 
 
-def _inside(eqn: JaxprEqn) -> list[Jaxpr]:
-    """Returns the programs inside an equation, such as the body of a loop."""
+def inside(eqn: JaxprEqn) -> list[Jaxpr]:
+    """Returns the programs inside an equation, such as the body of a loop.
+
+    Args:
+        eqn: The equation.
+    """
     found = []
     for value in eqn.params.values():
         for part in value if isinstance(value, tuple | list) else (value,):

@@ -23,7 +23,7 @@ class Job(NamedTuple):
         keys: The random key of each run, (runs,).
         swept: Whether the algorithm's numbers differ between the runs.
         channel: What the messages pass, or None for the ideal channel.
-        messages: The messages of a round, if there is a channel.
+        messages: The messages of a round, which a channel and the engine `Peers` need.
     """
 
     algorithm: Algorithm

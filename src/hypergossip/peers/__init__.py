@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "agent_settings": ["Policy"],
-        "crew": ["PeersError"],
+        "agent_processes": ["PeersError"],
         "engine": ["Peers"],
         "link_faults": ["LinkFaults"],
     },

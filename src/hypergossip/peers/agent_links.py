@@ -9,9 +9,9 @@ import numpy as np
 from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.exchange import Exchange
 from hypergossip.peers.greeting import NO_ROUND
+from hypergossip.peers.greetings import Greetings, Stand
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.mailbox import Mailbox, Place
-from hypergossip.peers.meeting import Meeting, Stand
 from hypergossip.peers.message import Envelope, Expected, Kind
 from hypergossip.peers.transport import Transport
 
@@ -71,16 +71,16 @@ class AgentLinks:
         self.exchange = Exchange(number, identifier, self.mailbox, self._send, tuple(neighbours), degree, policy, dated)
         for link in self.exchange.links.values():
             link.opening = opening
-        self.meeting = Meeting(
+        self.greetings = Greetings(
             number, identifier, digest, neighbours, self._send, lambda: self.transport.session, self._stand
         )
-        self.transport = Transport(config, run, number, tuple(neighbours), self._receive, self.meeting.gone, faults)
+        self.transport = Transport(config, run, number, tuple(neighbours), self._receive, self.greetings.gone, faults)
         self._ready = True
-        self.meeting.start()
+        self.greetings.start()
 
     def close(self) -> None:
         """Closes the links."""
-        self.meeting.close()
+        self.greetings.close()
         self.transport.close()
 
     def _receive(self, message: bytes) -> None:
@@ -98,4 +98,4 @@ class AgentLinks:
         if envelope.kind == Kind.RESEND:
             self.exchange.resend(envelope.sender, Place(envelope.seed, envelope.call, envelope.round))
         else:
-            self.meeting.hear(envelope, content)
+            self.greetings.receive(envelope, content)

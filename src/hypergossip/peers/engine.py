@@ -24,11 +24,11 @@ from hypergossip.engines.lifting import Placed
 from hypergossip.engines.links import neighbourhoods
 from hypergossip.engines.mixing import neighbour_lists
 from hypergossip.engines.over_time import is_plain
+from hypergossip.peers.agent_processes import AgentProcesses
 from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.certificates import Authority
-from hypergossip.peers.crew import Crew
 from hypergossip.peers.link_faults import LinkFaults
-from hypergossip.peers.worker import Duty
+from hypergossip.peers.worker import WorkerSettings
 from hypergossip.support.devices import refuse_several_processes
 
 OPTIONS = ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_default_matmul_precision", "jax_threefry_partitionable")
@@ -112,9 +112,9 @@ class PeersSession(ArraySession):
         self._engine, self._policy, self._last, self._epoch, self._prepared = engine, engine.policy, None, 0, False
         self._folder = Path(tempfile.mkdtemp(prefix="hypergossip-"))
         agents = job.problem.agents
-        self._crew = Crew(agents, job.problem.agent_label)
+        self._processes = AgentProcesses(agents, job.problem.agent_label)
         try:
-            self._crew.begin([self._duty(i) for i in range(agents)])
+            self._processes.begin([self._duty(i) for i in range(agents)])
             self._meet()
         except BaseException:
             self.close()
@@ -123,7 +123,7 @@ class PeersSession(ArraySession):
     def start(self, x: Any, y: Any) -> Any:
         """Returns every agent's state before round 0."""
         asked = [(np.asarray(x[:, i]), np.asarray(y[:, i])) for i in range(x.shape[1])]
-        leaves = [jnp.stack(of_agents, axis=1) for of_agents in zip(*self._crew.call("start", asked), strict=True)]
+        leaves = [jnp.stack(of_agents, axis=1) for of_agents in zip(*self._processes.call("start", asked), strict=True)]
         agent, point = take_agents(self.placed.oracles, 0), (self.job.problem.x0, self.job.problem.y0)
         state = jax.eval_shape(lambda: _initial(self.job, agent, *point))
         return self.linked(jax.tree.unflatten(jax.tree.structure(state), leaves))
@@ -133,8 +133,8 @@ class PeersSession(ArraySession):
         agents = self.job.problem.agents
         if not self._prepared:
             own = [self._own(state, i) for i in range(agents)]
-            self._crew.call("prepare", [(own[0],)])  # the others read what the first has compiled
-            self._crew.call("prepare", [(mine,) for mine in own[1:]], first=1)
+            self._processes.call("prepare", [(own[0],)])  # the others read what the first has compiled
+            self._processes.call("prepare", [(mine,) for mine in own[1:]], first=1)
             self._prepared = True
         if first == last:
             runs = self.job.keys.size
@@ -142,7 +142,7 @@ class PeersSession(ArraySession):
         known = self._last is state
         self._epoch += not known
         asked = [(None if known else self._own(state, i), first, last, self._epoch) for i in range(agents)]
-        answers = self._crew.call("advance", asked)
+        answers = self._processes.call("advance", asked)
         leaves = [jnp.stack(of_agents, axis=1) for of_agents in zip(*(own for own, _ in answers), strict=True)]
         states = jax.tree.unflatten(jax.tree.structure(state), leaves)
         self._last = states
@@ -150,11 +150,11 @@ class PeersSession(ArraySession):
 
     def counts(self) -> list[dict[str, Any]]:
         """Returns what passed over each agent's links: bytes, messages used and missed, and those dropped by reason."""
-        return self._crew.call("counts", [()] * self.job.problem.agents)
+        return self._processes.call("counts", [()] * self.job.problem.agents)
 
     def close(self) -> None:
         """Ends the agents' processes."""
-        self._crew.close()
+        self._processes.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _own(self, state: Any, i: int) -> Any:
@@ -164,7 +164,7 @@ class PeersSession(ArraySession):
         return own(jax.tree.leaves(agents)), own(links)
 
     def _meet(self) -> None:
-        absent = self._crew.call("meet", [(MEETING_SECONDS,)] * self.job.problem.agents)
+        absent = self._processes.call("meet", [(MEETING_SECONDS,)] * self.job.problem.agents)
         for i, missing in enumerate(absent):
             if missing:
                 label = self.job.problem.agent_label
@@ -188,7 +188,7 @@ class PeersSession(ArraySession):
     @cached_property
     def _common(self) -> dict[str, Any]:
         """What all agents' duties share."""
-        job, channel = self.job, self.job.channel
+        job = self.job
         lists = neighbour_lists(job.network.mixing) if job.problem.agents > 1 else None
         here = None if lists is None else neighbourhoods(lists, job.problem.identities)
         sizes = tuple(
@@ -204,7 +204,6 @@ class PeersSession(ArraySession):
             "here": here,
             "sizes": sizes,
             "keys": np.asarray(jax.random.key_data(job.keys)),
-            "channel": channel,
             "options": {name: getattr(jax.config, name) for name in OPTIONS}
             | {
                 "jax_compilation_cache_dir": str(self._folder / "compiled"),
@@ -213,7 +212,7 @@ class PeersSession(ArraySession):
             },
         }
 
-    def _duty(self, i: int) -> Duty:
+    def _duty(self, i: int) -> WorkerSettings:
         job, common = self.job, self._common
         here, authority = common["here"], common["authority"]
         if here is None:
@@ -224,7 +223,7 @@ class PeersSession(ArraySession):
             who = [int(j) for j, weight in zip(common["senders"][i], weights, strict=True) if weight != 0]
         connect = tuple(self._addresses[j] for j in who)
         certificates = authority and authority.issue(f"agent-{i}", ["127.0.0.1"], self._folder, f"agent-{i}")
-        return Duty(
+        return WorkerSettings(
             number=i,
             names={j: f"agent-{j}" for j in who},
             run=common["run"],

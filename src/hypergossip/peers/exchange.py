@@ -12,7 +12,7 @@ import numpy as np
 from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.mailbox import Mailbox, Place
 from hypergossip.peers.message import Body, Envelope, Kind, body_of, pack
-from hypergossip.peers.round_program import Post
+from hypergossip.peers.round_program import Transfer
 
 FIRST_PATIENCE, LONGEST_PATIENCE = 0.02, 0.5  # seconds between two requests for a message that has not come
 MEASURED = 64  # the delays from which deadlines follow
@@ -81,8 +81,9 @@ class Exchange:
         self._busy: deque[float] = deque(maxlen=MEASURED)
         self._began = 0.0
         self._ended: float | None = None  # None: what passes now is no part of a round
-        self.stopping = False
-        self.absent: Callable[[int], bool] = lambda _: False
+        # An agent that runs by itself sets these: whether it stops, whom a round does not await, and others' rounds.
+        self.stopping: Callable[[], bool] = lambda: False
+        self.not_awaited: Callable[[int], bool] = lambda _: False
         self.round_of: Callable[[int], int] = lambda _: 0
         self.waiting_for: tuple[int, ...] = ()
 
@@ -91,14 +92,14 @@ class Exchange:
         """The number of rounds whose own vectors are kept."""
         return self._policy.ahead + 6
 
-    def post(self, seed: int, round: int) -> Post:
+    def transfer(self, seed: int, round: int) -> Transfer:
         """Returns how the parts of a round send and receive.
 
         Args:
             seed: The index of the seed.
             round: The number of the round.
         """
-        return Post(
+        return Transfer(
             lambda call, vector, own: self._send_to_all(Place(seed, call, round), vector, own),
             lambda call: self._collect(Place(seed, call, round)),
         )
@@ -151,6 +152,10 @@ class Exchange:
         at = (place.seed, place.round, place.call, epoch, self._number, link.number)
         self._send(link.number, pack(Envelope(Kind.VECTOR, self._run, *at), body))
 
+    def _check_stopping(self) -> None:
+        if self.stopping():
+            raise Stopped
+
     def _cannot_send_again(self, number: int, place: Place) -> bool:
         """Returns whether a neighbour is so far ahead that it no longer keeps a message; a later one pays for it."""
         theirs = max(self.round_of(number), self._mailbox.links[number].last_round)
@@ -164,7 +169,7 @@ class Exchange:
     def _counting(self, place: Place) -> list[int]:
         """Returns the neighbours that are there and whose links count in a round."""
         open_ones = [j for j, link in self.links.items() if link.opening is not None and link.opening <= place.round]
-        return [j for j in open_ones if not self.absent(j)]
+        return [j for j in open_ones if not self.not_awaited(j)]
 
     def _collect(self, place: Place) -> tuple[np.ndarray, ...]:
         if self._policy.name == "wait":
@@ -180,11 +185,11 @@ class Exchange:
         while True:
             wanted = [j for j in self._counting(place) if only(j) and not self._cannot_send_again(j, place)]
             if not wanted:
+                self.waiting_for = ()
                 return
             absent = self._mailbox.wait(place, wanted, min(POLL, patience))
             self.waiting_for = tuple(absent)
-            if self.stopping:
-                raise Stopped
+            self._check_stopping()
             if not absent:
                 self._measure()
                 return
@@ -212,8 +217,7 @@ class Exchange:
             wanted = self._counting(place)
             enough = math.ceil(self._policy.quorum * len(wanted))
             absent = self._mailbox.wait(place, wanted, min(POLL, patience), enough)
-            if self.stopping:
-                raise Stopped
+            self._check_stopping()
             if len(wanted) - len(absent) >= enough:
                 return
             if time.monotonic() - asked >= patience:
@@ -279,6 +283,7 @@ def open_links(exchange: Exchange, mailbox: Mailbox, epochs: Mapping[int, int], 
         epochs: The neighbours' identities -> the number of the opening.
         round: The round.
     """
+    mailbox.restart(round)
     for j, epoch in epochs.items():
         mailbox.reopen(j, epoch)
         exchange.links[j].opening, exchange.links[j].bases = round, {}

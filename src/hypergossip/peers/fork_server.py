@@ -4,6 +4,7 @@ A forked agent starts at once and shares the memory of the imported packages. Th
 forks, so that no thread of JAX exists in it.
 """
 
+import contextlib
 import importlib
 import os
 import signal
@@ -47,7 +48,8 @@ def main(descriptors: list[int]) -> None:
 
     def end_all(*_: object) -> None:
         for child in children:
-            os.kill(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, end_all)
     for descriptor in descriptors:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from hypergossip.peers.message import Malformed
 
-# identifier of the Zenoh session, birth, the receiver's birth, digest, degree, round, epoch, opening round, flags
+# Zenoh session, incarnation, the receiver's incarnation, digest, degree, round, epoch, opening, flags
 _FORM = struct.Struct("<16s8s8s16sIIIIB")
 NO_ROUND = 2**32 - 1
 FINISHED, LEAVING = 1, 2
@@ -16,8 +16,8 @@ class Greeting(NamedTuple):
 
     Attributes:
         session: The identifier of the sender's Zenoh session, 16 bytes.
-        birth: Random bytes of the sender's process, 8 bytes: another process of the same agent has others.
-        heard: The receiver's own birth, as the sender knows it; zeros before the sender has received a greeting.
+        incarnation: Random bytes of the sender's process, 8 bytes: another process of the same agent has others.
+        heard: The receiver's own incarnation, as the sender knows it; zeros before the sender has received a greeting.
         digest: A digest of what all agents must have in common, 16 bytes.
         degree: The number of the sender's neighbours.
         round: The number of rounds that the sender has completed.
@@ -27,7 +27,7 @@ class Greeting(NamedTuple):
     """
 
     session: bytes
-    birth: bytes
+    incarnation: bytes
     heard: bytes
     digest: bytes
     degree: int

@@ -131,8 +131,17 @@ class Mailbox:
             link.epoch, link.used = epoch, {}
             link.pending = {key: numbers for key, numbers in link.pending.items() if key[0] >= epoch}
 
+    def restart(self, round: int) -> None:
+        """Notes that the agent begins again from another state, perhaps at an earlier round.
+
+        Args:
+            round: The round.
+        """
+        with self.changed:
+            self._rounds = [round] * len(self._rounds)
+
     def begin(self, place: Place) -> None:
-        """Begins a message: the agent itself is now at this place.
+        """Notes that the agent itself is now at a place. Messages of earlier rounds are superseded and forgotten.
 
         Args:
             place: The place.
@@ -164,12 +173,12 @@ class Mailbox:
         with self.changed:
             while True:
                 absent = self._absent(place, wanted)
-                hoped = [j for j in absent if not overtaken or self.links[j].last_round <= place.round]
+                awaited = [j for j in absent if not overtaken or self.links[j].last_round <= place.round]
                 left = until - time.monotonic()
-                if not hoped or left <= 0 or (enough is not None and len(wanted) - len(absent) >= enough):
+                if not awaited or left <= 0 or (enough is not None and len(wanted) - len(absent) >= enough):
                     self._missing.clear()
                     return absent
-                self._missing = {(j, self.links[j].epoch, place): None for j in hoped}
+                self._missing = {(j, self.links[j].epoch, place): None for j in awaited}
                 self._any = overtaken
                 while self._missing and until > time.monotonic():
                     if not self.changed.wait(max(0.0, until - time.monotonic())) or enough is not None or overtaken:
@@ -177,7 +186,7 @@ class Mailbox:
                 self._any = False
 
     def take(self, place: Place, number: int) -> np.ndarray | None:
-        """Takes out a neighbour's message; what it sent in earlier rounds is superseded and forgotten.
+        """Takes out a neighbour's message.
 
         Args:
             place: The place of the message.
@@ -190,14 +199,8 @@ class Mailbox:
             link = self.links[number]
             numbers = link.pending.pop((link.epoch, place), None)
             link.used[place[:2]] = place.round
-            for key in [key for key in link.pending if key[0] == link.epoch and _before(key[1], place)]:
-                del link.pending[key]
             link.received += numbers is not None
             return numbers
 
     def _absent(self, place: Place, numbers: Iterable[int]) -> list[int]:
         return [j for j in numbers if (self.links[j].epoch, place) not in self.links[j].pending]
-
-
-def _before(one: Place, other: Place) -> bool:
-    return one[:2] == other[:2] and one.round < other.round

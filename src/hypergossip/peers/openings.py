@@ -31,23 +31,24 @@ class Openings:
             first: The first round that it runs.
         """
         self._number, self._links, self._first = number, links, first
-        self._births: dict[int, bytes] = {}
+        self._incarnations: dict[int, bytes] = {}
         self.degrees: dict[int, int] = {}
         self._margins = dict.fromkeys(links.exchange.links, SMALLEST_MARGIN)
         self._based: set[int] = set()
 
-    def settle(self, round: int) -> list[int]:
+    def update(self, round: int) -> list[int]:
         """Opens and closes links before a round; returns the neighbours whose links have closed.
 
         Args:
             round: The round.
         """
-        closed = [j for j, link in self._links.exchange.links.items() if link.opening is not None and self.lost(j)]
+        links = self._links.exchange.links
+        closed = [j for j, link in links.items() if link.opening is not None and self.disconnected(j)]
         for j in closed:
             self._margins[j] *= 2 if self._refused(j) else 1
             self.close(j)
-        for j, link in self._links.exchange.links.items():
-            if link.opening is None and self._links.meeting.acquainted(j) and not self._links.meeting.finished(j):
+        for j, link in links.items():
+            if link.opening is None and self._links.greetings.connected(j) and not self._links.greetings.finished(j):
                 self._open(j, round)
             if link.opening is not None and link.opening <= round and j not in self._based:
                 self._set_base(j)
@@ -63,20 +64,20 @@ class Openings:
         link.opening, link.bases = None, {}
         self._based.discard(j)
 
-    def lost(self, j: int) -> bool:
+    def disconnected(self, j: int) -> bool:
         """Returns whether a neighbour is no longer the one to whom the link was opened, or has closed it itself.
 
         Args:
             j: The neighbour's identity.
         """
-        known = self._links.meeting.known[j]
-        if not known.there or known.greeting.birth != self._births[j]:
+        known = self._links.greetings.known[j]
+        if not known.there or known.greeting.incarnation != self._incarnations[j]:
             return True
         epoch = self._links.mailbox.links[j].epoch
-        ended = self._links.meeting.has_finished(j) and known.greeting.epoch != epoch
+        ended = self._links.greetings.has_finished(j) and known.greeting.epoch != epoch
         return ended or self._refused(j) or known.greeting.epoch > epoch
 
-    def absent(self, j: int) -> bool:
+    def not_awaited(self, j: int) -> bool:
         """Returns whether a round must not wait for a neighbour: it is lost, or has not confirmed the opening.
 
         A neighbour that waits for others, and through them for this agent, cannot confirm.
@@ -85,16 +86,16 @@ class Openings:
             j: The neighbour's identity.
         """
         box, link = self._links.mailbox.links[j], self._links.exchange.links[j]
-        confirmed = self._number > j or self._links.meeting.known[j].greeting.epoch == box.epoch
-        return self.lost(j) or not (confirmed or (link.opening is not None and box.last_round >= link.opening))
+        confirmed = self._number > j or self._links.greetings.known[j].greeting.epoch == box.epoch
+        return self.disconnected(j) or not (confirmed or (link.opening is not None and box.last_round >= link.opening))
 
     def _refused(self, j: int) -> bool:
         """Returns whether a neighbour has closed the link, or cannot open it at the proposed round."""
-        theirs = self._links.meeting.known[j].greeting
+        theirs = self._links.greetings.known[j].greeting
         return theirs.epoch == self._links.mailbox.links[j].epoch and theirs.opening == NO_ROUND
 
     def _open(self, j: int, round: int) -> None:
-        theirs = self._links.meeting.known[j].greeting
+        theirs = self._links.greetings.known[j].greeting
         epoch = self._links.mailbox.links[j].epoch
         if self._number < j:
             begin = 0 if round == theirs.round == 0 else max(round, theirs.round) + self._margins[j]
@@ -104,13 +105,13 @@ class Openings:
             self._agree(j, theirs.epoch, theirs.opening if known else None, theirs)
         else:
             return
-        self._links.meeting.say(j)
+        self._links.greetings.send(j)
 
     def _agree(self, j: int, epoch: int, opening: int | None, theirs: Greeting) -> None:
         self._links.mailbox.reopen(j, epoch)
         link = self._links.exchange.links[j]
         link.opening, link.bases = opening, {}
-        self._births[j], self.degrees[j] = theirs.birth, theirs.degree
+        self._incarnations[j], self.degrees[j] = theirs.incarnation, theirs.degree
         self._based.discard(j)
         if opening is not None:
             self._links.mailbox.links[j].last_round = opening - 1

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -16,11 +17,11 @@ from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.messages import messages
 from hypergossip.core.preset import generalised
 from hypergossip.core.random_keys import STREAMS, run_key
-from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.links import Linked, initial_links, term
 from hypergossip.peers.agent_settings import AgentSettings
-from hypergossip.peers.round_program import CutRound, Post, WholeRound, compiled_round
-from hypergossip.peers.traced_round import Here, traced_round
+from hypergossip.peers.round_program import CutRound, Transfer, WholeRound, compiled_round
+from hypergossip.peers.traced_round import Here, initial_state, traced_round
+from hypergossip.support.callables import without_addresses
 from hypergossip.support.compilation import compiled
 
 
@@ -29,7 +30,9 @@ class OwnProgram:
 
     Attributes:
         sizes: The number of entries and the type of each of a round's messages.
-        sums: Whether the method keeps sums over the network, which its links must not disturb.
+        channel: What its messages pass, or None.
+        degree: The number of its links.
+        digest: A digest of what all agents must have in common, 16 bytes.
     """
 
     def __init__(self, settings: AgentSettings) -> None:
@@ -66,7 +69,8 @@ class OwnProgram:
         self._round: CutRound | WholeRound | None = None
         self._losses = problem.losses
         self._shapes = problem.agent_shapes()
-        common = (str(settings.algorithm), str(self.channel), STREAMS, settings.seed, settings.agents, settings.rounds)
+        algorithm = without_addresses(str(settings.algorithm))
+        common = (algorithm, str(self.channel), STREAMS, settings.seed, settings.agents, settings.rounds)
         text = repr((*common, [(entries, str(dtype)) for entries, dtype in self.sizes], *map(str, self._spaces)))
         self.digest = hashlib.sha256(text.encode()).digest()[:16]
 
@@ -75,7 +79,7 @@ class OwnProgram:
         """W_ij of the neighbours, (degree,)."""
         return self._links.weights
 
-    def weigh(self, weights: np.ndarray) -> None:
+    def set_weights(self, weights: np.ndarray) -> None:
         """Sets the weights of the links.
 
         Args:
@@ -85,20 +89,9 @@ class OwnProgram:
         self._here = self._here._replace(links=self._links)
         self._leaves = jax.tree.leaves(self._here)
 
-    def begin(self, x: np.ndarray | None = None, y: np.ndarray | None = None) -> Any:
-        """Returns the agent's state before its first round.
-
-        Args:
-            x: Its starting point, (p,); None: the problem's.
-            y: Likewise, (q,).
-        """
-        points = (self._start[0] if x is None else x), (self._start[1] if y is None else y)
-
-        @compiled()
-        def initial(here: Here, x: Any, y: Any) -> Any:
-            return here.algorithm.init(here.oracles, x, y, agent_key(here.key, INIT_ROUND, here.links.identity))
-
-        return self.linked(initial(self._here, *map(jnp.asarray, points)))
+    def begin(self) -> Any:
+        """Returns the agent's state before round 0."""
+        return self.linked(initial_state(self._here, *self._start))
 
     def linked(self, agents: Any) -> Any:
         """Returns an agent's state with links that have added nothing.
@@ -118,44 +111,40 @@ class OwnProgram:
             state: The agent's state.
         """
         make = lambda exchange: traced_round(self._spaces, self.channel, self.degree, True, exchange)
-        self._round = compiled_round(make, self._here, state, self.degree, dated=True)
+        self._round = compiled_round(make, self._here, state, self.sizes, self.degree, dated=True)
 
-        def collect(place: int) -> tuple[np.ndarray, ...]:
-            entries, dtype = self.sizes[place]
-            nothing = np.zeros((self.degree, entries), dtype)
-            return nothing, nothing, np.zeros(self.degree, bool)
-
-        jax.block_until_ready(self._round(self._leaves, 0, state, Post(lambda *_: None, collect)))
-
-    def round(self, number: int, state: Any, post: Post) -> Any:
+    def round(self, number: int, state: Any, transfer: Transfer) -> Any:
         """Returns the state after a round.
 
         Args:
             number: The number of the round.
             state: The state before it.
-            post: How it sends and receives.
+            transfer: How it sends and receives.
         """
         assert self._round is not None
-        return self._round(self._leaves, number, state, post)[0]
+        return self._round(self._leaves, number, state, transfer)[0]
 
-    def losses(self, state: Any) -> tuple[float, float] | None:
-        """Returns f and g of the agent's own data at its own point, or None if there are no losses.
+    def losses(self, state: Any) -> tuple[float | None, float | None]:
+        """Returns f and g of the agent's own data at its own point; None for one that the problem does not have.
 
         Args:
-            state: The agent's state.
+            state: The agent's state in the method.
         """
-        if not self._losses or not hasattr(self._here.oracles.full, "upper_loss"):
-            return None
-        return float(self._of_losses(self._here, state.x, state.y)), float("nan")
+        if not self._losses:
+            return None, None
+        found = (self._loss(self._here, state.x, state.y, name) for name in ("upper_loss", "lower_loss"))
+        upper, lower = (None if value is None or not np.isfinite(value) else float(value) for value in found)
+        return upper, lower
 
-    @property
-    def _of_losses(self) -> Callable[..., Any]:
-        if not hasattr(self, "_compiled_losses"):
-            loss = lambda here, x, y: here.oracles.full.upper_loss(x, y, here.key)
-            self._compiled_losses = compiled()(loss)
-        return self._compiled_losses
+    @cached_property
+    def _loss(self) -> Callable[..., Any]:
+        def loss(here: Here, x: Any, y: Any, name: str) -> Any:
+            given = getattr(here.oracles.full, name, None)
+            return None if given is None else given(x, y, here.key)
 
-    def without(self, state: Any, rows: np.ndarray) -> Any:
+        return compiled("name")(loss)
+
+    def without_links(self, state: Any, rows: np.ndarray) -> Any:
         """Returns a state from which all that some links have added is taken out again; they begin anew.
 
         Args:
@@ -166,25 +155,23 @@ class OwnProgram:
             return state
         return self._without(self._here, state, jnp.asarray(rows))
 
-    @property
+    @cached_property
     def _without(self) -> Callable[..., Any]:
-        if not hasattr(self, "_compiled_without"):
-            channel = self.channel
-            assert channel is not None
+        channel = self.channel
+        assert channel is not None
 
-            def without(here: Here, state: Linked, rows: Any) -> Linked:
-                weights = jnp.where(rows, here.links.weights, 0)
-                kept = here.algorithm.conserved(state.agents)
-                _, flat = term(here.algorithm, self._spaces, channel, self._shapes, state, weights)
-                agents = self._less(state.agents, kept, flat) if self._conserving else state.agents
-                clear = lambda leaf: jnp.where(rows.reshape(-1, *[1] * (leaf.ndim - 1)), jnp.zeros_like(leaf), leaf)
-                links = tuple(link._replace(links=jax.tree.map(clear, link.links)) for link in state.links)
-                return Linked(agents, links)
+        def without(here: Here, state: Linked, rows: Any) -> Linked:
+            weights = jnp.where(rows, here.links.weights, 0)
+            kept = here.algorithm.conserved(state.agents)
+            _, flat = term(here.algorithm, self._spaces, channel, self._shapes, state, weights)
+            agents = self._less(state.agents, kept, flat) if self._conserving else state.agents
+            clear = lambda leaf: jnp.where(rows.reshape(-1, *[1] * (leaf.ndim - 1)), jnp.zeros_like(leaf), leaf)
+            links = tuple(link._replace(links=jax.tree.map(clear, link.links)) for link in state.links)
+            return Linked(agents, links)
 
-            self._compiled_without = compiled()(without)
-        return self._compiled_without
+        return compiled()(without)
 
-    def alone(self, state: Any) -> Any:
+    def restarted(self, state: Any) -> Any:
         """Returns a state whose term of the conserved sum is zero, and whose links have added nothing.
 
         Args:
@@ -204,15 +191,18 @@ class OwnProgram:
         """
         if self.channel is None or not self._conserving:
             return None
-        if not hasattr(self, "_compiled_term"):
-            channel = self.channel
+        return np.asarray(self._term(self._here, state))
 
-            def of_links(here: Here, state: Linked) -> Any:
-                own, added = term(here.algorithm, self._spaces, channel, self._shapes, state, here.links.weights)
-                return own - added
+    @cached_property
+    def _term(self) -> Callable[..., Any]:
+        channel = self.channel
+        assert channel is not None
 
-            self._compiled_term = compiled()(of_links)
-        return np.asarray(self._compiled_term(self._here, state))
+        def of_links(here: Here, state: Linked) -> Any:
+            own, added = term(here.algorithm, self._spaces, channel, self._shapes, state, here.links.weights)
+            return own - added
+
+        return compiled()(of_links)
 
     def _less(self, agents: Any, kept: Any, flat: Any) -> Any:
         """Returns the state of the method whose trackers or dual variables are smaller by a flat vector."""

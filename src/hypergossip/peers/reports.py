@@ -36,7 +36,7 @@ class Reports:
         """
         self._settings, self._links, self._weights = settings, links, weights
         self.phase, self.alarm = "starting", ""
-        self.losses: tuple[float, float] | None = None
+        self.losses: tuple[float | None, float | None] = (None, None)
         self._began, self._open = time.monotonic(), True
         self._thread = threading.Thread(target=self._report, daemon=True)
         self._thread.start()
@@ -65,25 +65,25 @@ class Reports:
 
     def _stands(self, j: int) -> str:
         """Returns a neighbour's name, and where it and the link stand."""
-        link, box, meeting = self._links.exchange.links[j], self._links.mailbox.links[j], self._links.meeting
-        known = meeting.known.get(j)
+        link, box, greetings = self._links.exchange.links[j], self._links.mailbox.links[j], self._links.greetings
+        known = greetings.known.get(j)
         theirs = "unknown" if known is None else f"round {known.greeting.round}, opening {known.greeting.epoch}"
-        dropped = ", ".join(f"{count} {reason}" for reason, count in box.dropped.items()) or "none"
+        dropped = ", ".join(f"{count} {reason}" for reason, count in dict(box.dropped).items()) or "none"
         here = f"here {box.epoch} from round {link.opening}; dropped: {dropped}"
-        return f"{meeting.names[j]} (its last message: round {box.last_round}; {theirs}; {here})"
+        return f"{greetings.names[j]} (its last message: round {box.last_round}; {theirs}; {here})"
 
     def _status(self) -> bytes:
         settings, links, exchange = self._settings, self._links, self._links.exchange
         waiting = self.phase == "running" and exchange.waiting_for
         rows = np.asarray(self._weights())
         own = []
-        for j, name in links.meeting.names.items():
+        for j, name in links.greetings.names.items():
             box, link = links.mailbox.links[j], exchange.links[j]
             lag = max(0, links.round - 1 - box.last_round) if link.opening is not None else 0
             counts = (box.received, link.missed, dict(box.dropped))
             weight = float(rows[link.row])
             own.append(LinkStatus(name, j, link.opening is not None, box.last_round, lag, weight, *counts))
-        losses = self.losses
+        upper, lower = self.losses
         status = Status(
             name=settings.name,
             number=settings.number,
@@ -91,8 +91,8 @@ class Reports:
             round=links.round,
             rounds=settings.rounds,
             seconds=time.monotonic() - self._began,
-            upper_loss=None if losses is None or not np.isfinite(losses[0]) else losses[0],
-            lower_loss=None,
+            upper_loss=upper,
+            lower_loss=lower,
             bytes_sent=links.transport.bytes_sent,
             bytes_received=links.transport.bytes_received,
             policy=settings.policy.name,

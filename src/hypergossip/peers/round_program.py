@@ -14,13 +14,14 @@ import numpy as np
 from jax.experimental import io_callback
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 
+from hypergossip.core.messages import inside
 from hypergossip.peers.traced_round import EXCHANGE, Here
 from hypergossip.support.compilation import compiled
 
 CALLS = ("jit", "pjit", "closed_call", "core_call")
 
 
-class Post(NamedTuple):
+class Transfer(NamedTuple):
     """How the parts of a round send and receive.
 
     Attributes:
@@ -47,7 +48,7 @@ class Part(NamedTuple):
     gives: tuple[Var, ...]
 
 
-class Sending(NamedTuple):
+class Communication(NamedTuple):
     """A message between two parts.
 
     Attributes:
@@ -90,26 +91,26 @@ class CutRound:
         self._inputs, self._outputs = flat.jaxpr.invars, flat.jaxpr.outvars
         self._parts = _cut(flat)
 
-    def __call__(self, here: Sequence[Any], round: int, state: Any, post: Post) -> tuple[Any, Any]:
+    def __call__(self, here: Sequence[Any], round: int, state: Any, transfer: Transfer) -> tuple[Any, Any]:
         """Runs a round; returns the state after it, and its cost.
 
         Args:
             here: The leaves of `Here`.
             round: The number of the round.
             state: The agent's state.
-            post: How it sends and receives.
+            transfer: How it sends and receives.
         """
         leaves = [*here, np.int32(round), *jax.tree.leaves(state)]
         known = dict(zip(self._inputs, leaves, strict=True))
-        waiting: list[Sending] = []
+        waiting: list[Communication] = []
         for part in self._parts:
-            if isinstance(part, Sending):
+            if isinstance(part, Communication):
                 if waiting and waiting[0] is part:
                     waiting.pop()
-                    known.update(zip(part.outputs, post.collect(part.place), strict=True))
+                    known.update(zip(part.outputs, transfer.collect(part.place), strict=True))
                 else:
                     waiting.append(part)
-                    post.send(part.place, *(np.asarray(_value(v, known)) for v in part.inputs))
+                    transfer.send(part.place, *(np.asarray(_value(v, known)) for v in part.inputs))
             else:
                 known.update(zip(part.gives, part.run(*(known[v] for v in part.needs)), strict=True))
         return jax.tree.unflatten(self._structure, [_value(v, known) for v in self._outputs])
@@ -127,14 +128,14 @@ class WholeRound:
             degree: The number of links.
             dated: As for `traced_round`.
         """
-        self._post, self._sent = None, 0
+        self._transfer, self._sent = None, 0
 
         def on_host(vector: Any, own: Any) -> tuple[Any, ...]:
-            post, place = self._post, self._sent
-            assert post is not None
+            transfer, place = self._transfer, self._sent
+            assert transfer is not None
             self._sent += 1
-            post.send(place, np.asarray(vector), np.asarray(own))
-            return tuple(post.collect(place))
+            transfer.send(place, np.asarray(vector), np.asarray(own))
+            return tuple(transfer.collect(place))
 
         def exchange(vector: Any, own: Any, _: int) -> Any:
             many = jax.ShapeDtypeStruct((degree, *vector.shape), vector.dtype)
@@ -144,35 +145,50 @@ class WholeRound:
         function, structure = make(exchange), jax.tree.structure(here)
         self._run = compiled()(lambda leaves, *more: function(jax.tree.unflatten(structure, leaves), *more))
 
-    def __call__(self, here: Sequence[Any], round: int, state: Any, post: Post) -> tuple[Any, Any]:
+    def __call__(self, here: Sequence[Any], round: int, state: Any, transfer: Transfer) -> tuple[Any, Any]:
         """Runs a round; returns the state after it, and its cost.
 
         Args:
             here: The leaves of `Here`.
             round: The number of the round.
             state: The agent's state.
-            post: How it sends and receives.
+            transfer: How it sends and receives.
         """
-        self._post, self._sent = post, 0
+        self._transfer, self._sent = transfer, 0
         return jax.block_until_ready(self._run(list(here), np.int32(round), state))
 
 
 def compiled_round(
-    make: Callable[[Any], Callable[..., Any]], here: Here, state: Any, degree: int, dated: bool
+    make: Callable[[Any], Callable[..., Any]],
+    here: Here,
+    state: Any,
+    sizes: Sequence[tuple[int, Any]],
+    degree: int,
+    dated: bool,
 ) -> CutRound | WholeRound:
-    """Returns a round that is cut at its messages if possible.
+    """Compiles a round, which is cut at its messages if possible.
 
     Args:
         make: exchange -> the round, as `traced_round` makes it.
         here: The agent.
         state: Its state.
+        sizes: The number of entries and the type of each of the round's messages.
         degree: The number of links.
         dated: As for `traced_round`.
     """
     try:
-        return CutRound(make(None), here, state)
+        made: CutRound | WholeRound = CutRound(make(None), here, state)
     except NotCut:
-        return WholeRound(make, here, degree, dated)
+        made = WholeRound(make, here, degree, dated)
+
+    def collect(place: int) -> tuple[np.ndarray, ...]:
+        entries, dtype = sizes[place]
+        nothing = np.zeros((degree, entries), dtype)
+        return (nothing, nothing, np.zeros(degree, bool)) if dated else (nothing,)
+
+    # One round that sends nothing and changes nothing compiles all parts.
+    jax.block_until_ready(made(jax.tree.leaves(here), 0, state, Transfer(lambda *_: None, collect)))
+    return made
 
 
 def _value(v: Any, known: dict[Any, Any]) -> Any:
@@ -183,18 +199,7 @@ def _exchanges(eqn: JaxprEqn) -> bool:
     """Returns whether an equation sends, itself or in a program inside it."""
     if eqn.primitive is EXCHANGE:
         return True
-    return any(map(_exchanges, (inner for body in _bodies(eqn) for inner in body.eqns)))
-
-
-def _bodies(eqn: JaxprEqn) -> list[Jaxpr]:
-    found = []
-    for value in eqn.params.values():
-        for part in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(part, ClosedJaxpr):
-                found.append(part.jaxpr)
-            elif isinstance(part, Jaxpr):
-                found.append(part)
-    return found
+    return any(map(_exchanges, (inner for body in inside(eqn) for inner in body.eqns)))
 
 
 def _inlined(jaxpr: Jaxpr, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
@@ -213,7 +218,7 @@ def _inlined(jaxpr: Jaxpr, consts: Sequence[Any], values: Sequence[Any]) -> list
     return [_value(v, known) for v in jaxpr.outvars]
 
 
-def _cut(closed: ClosedJaxpr) -> list[Part | Sending]:
+def _cut(closed: ClosedJaxpr) -> list[Part | Communication]:
     """Returns the parts of a round in the order in which they run; a message stands where it is sent and received."""
     jaxpr, todo = closed.jaxpr, list(closed.jaxpr.eqns)
     messages = [eqn for eqn in todo if eqn.primitive is EXCHANGE]
@@ -240,8 +245,8 @@ def _cut(closed: ClosedJaxpr) -> list[Part | Sending]:
         todo, missing = rest, missing - set(message.outvars)
         groups += [(before[::-1], message), (meanwhile, message)]
     groups.append((todo, None))
-    parts: list[Part | Sending] = []
-    sendings = {id(m): Sending(m.params["place"], tuple(m.invars), tuple(m.outvars)) for m in messages}
+    parts: list[Part | Communication] = []
+    sendings = {id(m): Communication(m.params["place"], tuple(m.invars), tuple(m.outvars)) for m in messages}
     for number, (eqns, message) in enumerate(groups):
         later = [e for other, _ in groups[number + 1 :] for e in other] + messages
         wanted = {v for e in later for v in e.invars if not isinstance(v, Literal)}

@@ -2,10 +2,8 @@
 
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any
 
 import jax
@@ -21,6 +19,7 @@ from hypergossip.peers.link_settings import settings as link_settings
 from hypergossip.peers.openings import Openings, metropolis_weights
 from hypergossip.peers.own_program import OwnProgram
 from hypergossip.peers.reports import ADVICE_SECONDS, REPORT_SECONDS, Reports
+from hypergossip.support.interrupts import Interrupted, Interrupts
 
 LOG = logging.getLogger("hypergossip.agent")
 AGREEMENT_SECONDS = 1.0
@@ -43,16 +42,17 @@ def run_agent(
     Raises:
         ValueError: If the agent cannot run.
         ArithmeticError: If its state is no longer finite.
-        KeyboardInterrupt: At SIGINT or SIGTERM, after the checkpoint is written; the message names the signal.
+        Interrupted: At SIGINT or SIGTERM, after the checkpoint is written; the message names the signal.
     """
-    agent = RunningAgent(settings, faults, on_round)
-    with _Signals(agent) as signals:
+    with Interrupts(True) as interrupts:
+        agent = RunningAgent(settings, faults, on_round)
+        agent.links.exchange.stopping = lambda: interrupts.pending is not None
         try:
             return agent.run()
         except Stopped:
-            raise KeyboardInterrupt(
-                f"{signals.name}: {settings.name} has stopped at round {agent.links.round}."
-            ) from None
+            number = interrupts.pending or signal.SIGINT
+            by, round = signal.Signals(number).name, agent.links.round
+            raise Interrupted(f"{by}: {settings.name} has stopped at round {round}.", number) from None
         finally:
             agent.close()
 
@@ -108,12 +108,8 @@ class RunningAgent:
             sums=channel is not None,
             faults=faults,
         )
-        self._written, self._measure_at, self._weighed = time.monotonic(), 0.0, 0
+        self._written, self._measure_at, self._degrees_known = time.monotonic(), 0.0, 0
         self._reports = Reports(settings, self.links, lambda: self._program.weights)
-
-    def stop(self) -> None:
-        """Ends the agent at its next look at its neighbours."""
-        self.links.exchange.stopping = True
 
     def run(self) -> Any:
         """Runs until the last round, and returns the state of the method.
@@ -125,21 +121,18 @@ class RunningAgent:
         agents = self._agents()
         kept = agent_checkpoint.read(settings.state, settings.run, self._program.digest, agents)
         if kept is not None:
-            self._state = self._program.alone(self._program.linked(kept.agents))
+            self._state = self._program.restarted(self._program.linked(kept.agents))
         first = self._meet(0 if kept is None else kept.round)
         links.round = first
         openings = Openings(settings.number, links, first)
-        links.exchange.absent, links.exchange.round_of = openings.absent, links.meeting.round_of
+        links.exchange.not_awaited, links.exchange.round_of = openings.not_awaited, links.greetings.round_of
         self._join(openings, first)
-        self._weigh(openings)
+        self._set_weights(openings)
         self._reports.begin()
         LOG.info("%s begins at round %d of %d", settings.name, first, settings.rounds)
         for round in range(first, settings.rounds):
-            self._settle(openings, round)
-            if links.exchange.stopping:
-                self._keep(round, at_once=True)
-                raise Stopped
-            self._state = self._program.round(round, self._state, links.exchange.post(0, round))
+            self._update_links(openings, round)
+            self._state = self._round(round)
             links.round = round + 1
             self._check_finite(round)
             self._on_round(round + 1, self._state, self._program)
@@ -151,8 +144,8 @@ class RunningAgent:
     def close(self) -> None:
         """Says farewell and closes the links."""
         if self._reports.phase != "finished":
-            self.links.meeting.flags |= LEAVING
-            self.links.meeting.say_to_all()
+            self.links.greetings.flags |= LEAVING
+            self.links.greetings.send_to_all()
             self._reports.phase = "failed"
         self._reports.close()
         self.links.close()
@@ -162,15 +155,15 @@ class RunningAgent:
 
     def _meet(self, round: int) -> int:
         """Waits for the neighbours; returns the round at which the agent begins."""
-        settings, meeting, began = self._settings, self.links.meeting, time.monotonic()
+        settings, greetings, began = self._settings, self.links.greetings, time.monotonic()
         advised = began
         while True:
-            absent = meeting.unacquainted(0.25)
-            if self.links.exchange.stopping:
+            absent = greetings.unconnected(0.25)
+            if self.links.exchange.stopping():
                 raise Stopped
-            reached = max((meeting.round_of(j) for j in meeting.names if meeting.acquainted(j)), default=0)
+            reached = max((greetings.round_of(j) for j in greetings.names if greetings.connected(j)), default=0)
             patient = settings.policy.name == "wait" or time.monotonic() - began < START_SECONDS
-            someone = len(absent) < len(meeting.names)
+            someone = len(absent) < len(greetings.names)
             # A network that runs already, or an agent that returns to it, waits for nobody.
             if not absent or (someone and (reached > 0 or round > 0 or not patient)):
                 return max(round, reached)
@@ -180,7 +173,7 @@ class RunningAgent:
 
     def _advise(self, absent: list[int]) -> None:
         for one in self._settings.neighbours:
-            if one.number in self.links.meeting.strangers:
+            if one.number in self.links.greetings.mismatched:
                 self._reports.alarm = (
                     f"{one.name} runs another configuration (method, channel, seed, rounds or sizes); deploy all "
                     "agents from the same plan."
@@ -194,9 +187,10 @@ class RunningAgent:
                 )
                 LOG.warning(self._reports.alarm)
 
-    def _weigh(self, openings: Openings) -> None:
-        self._weighed, given = len(openings.degrees), {one.number: one.weight for one in self._settings.neighbours}
-        self._program.weigh(metropolis_weights(len(given), openings.degrees, given))
+    def _set_weights(self, openings: Openings) -> None:
+        self._degrees_known = len(openings.degrees)
+        given = {one.number: one.weight for one in self._settings.neighbours}
+        self._program.set_weights(metropolis_weights(len(given), openings.degrees, given))
 
     def _join(self, openings: Openings, first: int) -> None:
         """Waits until the neighbours that are there have agreed on when their links open.
@@ -205,41 +199,59 @@ class RunningAgent:
         one agreement suffices after a short time.
         """
         began = time.monotonic()
-        while not self.links.exchange.stopping:
-            openings.settle(first)
-            there = [j for j in self.links.meeting.names if self.links.meeting.acquainted(j)]
-            there = [j for j in there if not self.links.meeting.finished(j)]
+        while not self.links.exchange.stopping():
+            openings.update(first)
+            there = [j for j in self.links.greetings.names if self.links.greetings.connected(j)]
+            there = [j for j in there if not self.links.greetings.finished(j)]
             links = self.links.exchange.links
-            agreed = [j for j in there if links[j].opening is not None and not openings.absent(j)]
+            agreed = [j for j in there if links[j].opening is not None and not openings.not_awaited(j)]
             late = first > 0 and time.monotonic() - began > AGREEMENT_SECONDS
             if len(agreed) == len(there) or (agreed and late):
                 return
             time.sleep(0.02)
         raise Stopped
 
-    def _settle(self, openings: Openings, round: int) -> None:
-        closed = openings.settle(round)
-        if len(openings.degrees) > self._weighed:
-            self._weigh(openings)
+    def _update_links(self, openings: Openings, round: int) -> None:
+        """Opens and closes links; waits where no neighbour is there, because the agent would run on by itself."""
+        greetings, exchange = self.links.greetings, self.links.exchange
+        closed = lambda j: exchange.links[j].opening is None or openings.not_awaited(j)
+        self._open_and_close(openings, round)
+        while greetings.names and all(map(closed, greetings.names)):
+            if exchange.stopping() or all(map(greetings.has_finished, greetings.names)):
+                break
+            exchange.waiting_for = tuple(greetings.names)
+            exchange.pause()
+            time.sleep(0.02)
+            self._open_and_close(openings, round)
+        exchange.waiting_for = ()
+
+    def _open_and_close(self, openings: Openings, round: int) -> None:
+        closed = openings.update(round)
+        if len(openings.degrees) > self._degrees_known:
+            self._set_weights(openings)
         if closed:
             rows = np.zeros(len(self.links.exchange.links), bool)
             for j in closed:
                 rows[self.links.exchange.links[j].row] = True
-                LOG.warning("round %d: the link to %s is closed", round, self.links.meeting.names[j])
-            self._state = self._program.without(self._state, rows)
-        self._wait_while_alone(openings, round)
+                LOG.warning("round %d: the link to %s is closed", round, self.links.greetings.names[j])
+            self._state = self._program.without_links(self._state, rows)
 
-    def _wait_while_alone(self, openings: Openings, round: int) -> None:
-        """Waits for a neighbour where none is there: an agent that is cut off would run all its rounds by itself."""
-        meeting, exchange = self.links.meeting, self.links.exchange
-        while meeting.names and all(link.opening is None or openings.absent(j) for j, link in exchange.links.items()):
-            if exchange.stopping or all(meeting.has_finished(j) for j in meeting.names):
-                break
-            exchange.waiting_for = tuple(meeting.names)
-            exchange.pause()
-            time.sleep(0.02)
-            openings.settle(round)
-        exchange.waiting_for = ()
+    def _round(self, round: int) -> Any:
+        """Returns the state after a round; an agent that stops, even in the middle of a round, keeps the one before.
+
+        Raises:
+            Stopped: If the agent stops.
+        """
+        exchange = self.links.exchange
+        try:
+            if exchange.stopping():
+                raise Stopped
+            return self._program.round(round, self._state, exchange.transfer(0, round))
+        except Exception:  # a round that calls back for its messages has an error of JAX in the place of `Stopped`
+            if not exchange.stopping():
+                raise
+            self._keep(round, at_once=True)
+            raise Stopped from None
 
     def _check_finite(self, round: int) -> None:
         if not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self._agents())):
@@ -268,32 +280,9 @@ class RunningAgent:
         """Writes the last checkpoint, and stays until the neighbours need nothing more."""
         self._keep(self._settings.rounds, at_once=True)
         self._reports.phase = "finished"
-        meeting = self.links.meeting
-        meeting.flags |= FINISHED
-        meeting.say_to_all()
-        while not all(meeting.finished(j) for j in meeting.names) and not self.links.exchange.stopping:
+        greetings = self.links.greetings
+        greetings.flags |= FINISHED
+        greetings.send_to_all()
+        while not all(greetings.finished(j) for j in greetings.names) and not self.links.exchange.stopping():
             time.sleep(0.05)
         time.sleep(0.2)  # for the last greetings
-
-
-class _Signals:
-    """While active, SIGINT and SIGTERM stop the agent in order; the second one ends it at once."""
-
-    def __init__(self, agent: RunningAgent) -> None:
-        self._agent, self._before, self.name = agent, {}, "SIGINT"
-        self._main = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> "_Signals":
-        if self._main:
-            self._before = {one: signal.signal(one, self._note) for one in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for one, before in self._before.items():
-            signal.signal(one, before)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if self._agent.links.exchange.stopping:
-            raise KeyboardInterrupt(f"{signal.Signals(number).name}: ended at once.")
-        self.name = signal.Signals(number).name
-        self._agent.stop()

@@ -11,8 +11,9 @@ from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.algorithm import Cost
 from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
-from hypergossip.engines.keys import agent_key
+from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.links import Delivered, Linked, Sender, channel_key, mix_by
+from hypergossip.support.compilation import compiled
 
 EXCHANGE = Primitive("exchange")
 EXCHANGE.multiple_results = True
@@ -87,3 +88,15 @@ def traced_round(
         return after, Cost(*cost.as_arrays())
 
     return round_of_agent
+
+
+@compiled()
+def initial_state(here: Here, x: Any, y: Any) -> Any:
+    """Returns the agent's state of the method before round 0.
+
+    Args:
+        here: The agent.
+        x: Its starting point, (p,).
+        y: Likewise, (q,).
+    """
+    return here.algorithm.init(here.oracles, x, y, agent_key(here.key, INIT_ROUND, here.links.identity))

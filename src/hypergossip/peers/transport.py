@@ -4,6 +4,7 @@ The computing thread never sends: a neighbour that reads slowly would hold it up
 Zenoh drops messages in silence where a receiver has stopped reading, so that rounds are numbered and asked for again.
 """
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -45,7 +46,7 @@ class Transport:
             ValueError: If the session cannot be opened.
         """
         self._zenoh = require("zenoh", "peers", "an agent on a network")
-        self.bytes_sent, self.bytes_received = 0, 0
+        self.bytes_received = 0
         self._closed = False
         try:
             self._session = self._zenoh.open(config)
@@ -67,9 +68,13 @@ class Transport:
         self._subscriber = self._session.declare_subscriber(key_to(run, "*", number), on_sample)
         self._listener = self._session.info.declare_transport_events_listener(on_event, history=False)
         self._status = self._session.declare_publisher(key_of_status(run, number))
-        self._queues = {
-            j: _Queue(self._publisher(key_to(run, number, j)), (faults or {}).get(j), self._count) for j in neighbours
-        }
+        self._queues = {j: _Queue(self._publisher(key_to(run, number, j)), (faults or {}).get(j)) for j in neighbours}
+        atexit.register(self.close)  # a process with an open session and a subscriber would not end
+
+    @property
+    def bytes_sent(self) -> int:
+        """The bytes of all messages handed to the network."""
+        return sum(queue.bytes for queue in self._queues.values())
 
     @property
     def session(self) -> bytes:
@@ -98,12 +103,10 @@ class Transport:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self.close)
         for queue in self._queues.values():
             queue.close()
         self._session.close()
-
-    def _count(self, size: int) -> None:
-        self.bytes_sent += size
 
     def _publisher(self, key: str) -> Any:
         block = self._zenoh.CongestionControl.BLOCK
@@ -113,8 +116,8 @@ class Transport:
 class _Queue:
     """The messages to one neighbour, and the thread that sends them."""
 
-    def __init__(self, publisher: Any, faults: LinkFaults | None, count: Callable[[int], None]) -> None:
-        self._publisher, self._count = publisher, count
+    def __init__(self, publisher: Any, faults: LinkFaults | None) -> None:
+        self._publisher, self.bytes = publisher, 0
         self._faults = faults and faults.draws()
         self._waiting: deque[tuple[float, bytes]] = deque(maxlen=LONGEST_QUEUE)
         self._ready, self._open = threading.Condition(), True
@@ -152,8 +155,13 @@ class _Queue:
                     self._ready.wait(late)
                     continue
                 del self._waiting[number]
-            self._publisher.put(message)
-            self._count(len(message))
+            try:
+                self._publisher.put(message)
+            except Exception:
+                if self._open:
+                    raise
+                return  # the session was closed meanwhile
+            self.bytes += len(message)
 
 
 def identifier(zid: Any) -> bytes:

@@ -18,22 +18,20 @@ from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.algorithm import Cost
 from hypergossip.core.messages import Spaces
 from hypergossip.core.random_keys import KEYS
-from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.links import Linked
 from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.exchange import open_links
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.link_settings import Certificates, settings
-from hypergossip.peers.round_program import CutRound, Post, WholeRound, compiled_round
-from hypergossip.peers.traced_round import Here, traced_round
-from hypergossip.support.compilation import compiled
+from hypergossip.peers.round_program import CutRound, WholeRound, compiled_round
+from hypergossip.peers.traced_round import Here, initial_state, traced_round
 from hypergossip.support.pytree import register_again
 
 ENDING_SECONDS = 2.0
 
 
-class Duty(NamedTuple):
+class WorkerSettings(NamedTuple):
     """All that one agent's process needs to know.
 
     Attributes:
@@ -84,7 +82,7 @@ class Duty(NamedTuple):
 class Worker:
     """One agent."""
 
-    def __init__(self, duty: Duty) -> None:
+    def __init__(self, duty: WorkerSettings) -> None:
         """Opens the agent's links.
 
         Args:
@@ -133,7 +131,7 @@ class Worker:
         Args:
             seconds: The longest time to wait.
         """
-        return self.links.meeting.unacquainted(seconds)
+        return self.links.greetings.unconnected(seconds)
 
     def start(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Returns the leaves of the agent's state before round 0, (runs, ...), without its links.
@@ -142,12 +140,7 @@ class Worker:
             x: The starting points, (runs, p).
             y: The starting points, (runs, q).
         """
-
-        @compiled()
-        def begin(here: Here, x: Any, y: Any) -> Any:
-            return here.algorithm.init(here.oracles, x, y, agent_key(here.key, INIT_ROUND, here.links.identity))
-
-        states = [begin(here, *points) for here, *points in zip(self._here, x, y, strict=True)]
+        states = [initial_state(here, *points) for here, *points in zip(self._here, x, y, strict=True)]
         self._structure = jax.tree.structure(states[0])
         return _stacked(states)
 
@@ -160,14 +153,7 @@ class Worker:
         state, duty = self._state(states, 0), self._duty
         degree = len(duty.senders)
         make = lambda exchange: traced_round(duty.spaces, duty.channel, degree, self._dated, exchange)
-        self._program = compiled_round(make, self._here[0], state, degree, self._dated)
-
-        def collect(place: int) -> tuple[np.ndarray, ...]:
-            entries, dtype = duty.sizes[place]
-            nothing = np.zeros((degree, entries), dtype)
-            return (nothing, nothing, np.zeros(degree, bool)) if self._dated else (nothing,)
-
-        jax.block_until_ready(self._program(self._leaves[0], 0, state, Post(lambda *_: None, collect)))
+        self._program = compiled_round(make, self._here[0], state, duty.sizes, degree, self._dated)
 
     def advance(self, states: Any, first: int, last: int, epoch: int) -> tuple[Any, np.ndarray]:
         """Runs the rounds first..last-1 of every run; returns the leaves of the state and the costs, (runs, counts).
@@ -187,8 +173,8 @@ class Worker:
         costs = np.zeros((len(self._here), len(Cost._fields)), np.int64)
         for run in range(len(self._here)):
             for round in range(first, last):
-                post = self.links.exchange.post(run, round)
-                self._states[run], cost = self._program(self._leaves[run], round, self._states[run], post)
+                transfer = self.links.exchange.transfer(run, round)
+                self._states[run], cost = self._program(self._leaves[run], round, self._states[run], transfer)
                 costs[run] += np.asarray(cost)
         return _stacked(self._states), costs
 

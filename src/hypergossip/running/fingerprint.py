@@ -1,6 +1,5 @@
 """The identity of a run, by which a checkpoint of another run is refused: descriptions, and digests of arrays."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypergossip.core.agent_data.packed import PackedOracles
 from hypergossip.core.oracles import AutodiffOracles
 from hypergossip.core.problem import Problem
 from hypergossip.running.snapshot import DIGEST_BYTES, Digest
+from hypergossip.support.callables import without_addresses
 from hypergossip.support.processes import gather
 
 
@@ -64,11 +64,6 @@ def problem_digest(problem: Problem) -> str:
 def losses_digest(problem: Problem) -> str:
     """Returns a fingerprint of one agent's program: losses, their constants, batch size, sampling and projection."""
     return _once(problem, "losses", _traced)
-
-
-def without_addresses(text: str) -> str:
-    """Removes the memory addresses, which differ from process to process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def _data_and_problem(problem: Problem) -> tuple[str, str]:

@@ -21,11 +21,12 @@ from hypergossip.engines.over_time import links_used
 from hypergossip.metrics import ledger
 from hypergossip.metrics.effort import Effort, choose_effort
 from hypergossip.metrics.selection import Measured, read_measure
-from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest, without_addresses
+from hypergossip.running.fingerprint import Fingerprint, data_digest, losses_digest, problem_digest
 from hypergossip.running.preflight import check_sizes, sent_in_a_round
 from hypergossip.running.reference_point import ReferencePoint, restored_reference_point, saved_reference_point
 from hypergossip.running.result import Result, frame
 from hypergossip.running.snapshot import Digest, Snapshot
+from hypergossip.support.callables import without_addresses
 
 
 class Sent:

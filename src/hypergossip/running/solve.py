@@ -20,7 +20,7 @@ from hypergossip.metrics.selection import read_measure
 from hypergossip.networks.pairing import paired
 from hypergossip.running import snapshot as disk
 from hypergossip.running.argument_types import check_kinds
-from hypergossip.running.loop import FIRST_CHUNK, Interrupted, Interrupts, run_chunk
+from hypergossip.running.loop import FIRST_CHUNK, run_chunk
 from hypergossip.running.preflight import check_products, preflight
 from hypergossip.running.progress import progress_bar
 from hypergossip.running.result import Result
@@ -30,6 +30,7 @@ from hypergossip.running.snapshot import CheckpointError
 from hypergossip.running.stopping import Stop, plain_row, read_stop
 from hypergossip.support.arguments import seed_number, whole_number
 from hypergossip.support.callbacks import own_errors
+from hypergossip.support.interrupts import Interrupted, Interrupts
 
 MOST_ROUNDS = 2**31 - 1  # a round's number is a 32-bit integer on the device
 

@@ -1,6 +1,7 @@
 """Checks of users' functions: whether they are functions, and can be called with the intended arguments."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -69,3 +70,12 @@ def own_function(function: Any) -> Any:
     parameters = getattr(type(function.__self__), "__dataclass_params__", None)
     fixed = isinstance(function.__self__, tuple) or (parameters is not None and parameters.frozen)
     return function if fixed else partial(function)
+
+
+def without_addresses(text: str) -> str:
+    """Returns the description of an object without memory addresses, which differ from process to process.
+
+    Args:
+        text: The description.
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

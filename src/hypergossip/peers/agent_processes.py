@@ -18,7 +18,7 @@ class PeersError(RuntimeError):
     """An agent's process failed. The message names the agent and the error; the agent's own traceback follows."""
 
 
-class Crew:
+class AgentProcesses:
     """The agents' processes."""
 
     def __init__(self, count: int, label: Callable[[int], str]) -> None:

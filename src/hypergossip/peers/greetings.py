@@ -38,7 +38,7 @@ class Stand(NamedTuple):
     opening: int
 
 
-class Meeting:
+class Greetings:
     """The greetings of an agent. `known` is written by Zenoh's threads and read by the agent's."""
 
     def __init__(
@@ -64,9 +64,9 @@ class Meeting:
         """
         self._number, self._run, self._digest, self.names = number, run, digest, dict(neighbours)
         self._send, self._session, self._stand = send, session, stand
-        self.birth = os.urandom(8)
+        self.incarnation = os.urandom(8)
         self.known: dict[int, Known] = {}
-        self.strangers: dict[int, str] = {}
+        self.mismatched: dict[int, str] = {}
         self.changed = threading.Condition()
         self.flags = 0
         self._open = True
@@ -76,7 +76,7 @@ class Meeting:
         """Begins to greet."""
         self._thread.start()
 
-    def hear(self, envelope: Envelope, content: bytes) -> None:
+    def receive(self, envelope: Envelope, content: bytes) -> None:
         """Takes a greeting, and answers one that does not know this agent yet.
 
         Args:
@@ -89,16 +89,16 @@ class Meeting:
         j, greeting = envelope.sender, Greeting.unpack(content)
         with self.changed:
             if greeting.digest != self._digest:
-                self.strangers[j] = self.names[j]
+                self.mismatched[j] = self.names[j]
             else:
-                self.strangers.pop(j, None)
+                self.mismatched.pop(j, None)
                 before = self.known.get(j)
                 self.known[j] = Known(greeting, not greeting.flags & LEAVING)
-                if before is None or before.greeting.birth != greeting.birth or not before.there:
-                    self.say(j)
+                if before is None or before.greeting.incarnation != greeting.incarnation or not before.there:
+                    self.send(j)
             self.changed.notify_all()
-        if greeting.heard != self.birth:
-            self.say(j)
+        if greeting.heard != self.incarnation:
+            self.send(j)
 
     def gone(self, session: bytes) -> None:
         """Notes that a session has closed or fallen silent.
@@ -112,14 +112,14 @@ class Meeting:
                     self.known[j] = known._replace(there=False)
             self.changed.notify_all()
 
-    def acquainted(self, j: int) -> bool:
+    def connected(self, j: int) -> bool:
         """Returns whether a neighbour is there and both sides know each other.
 
         Args:
             j: The neighbour's identity.
         """
         known = self.known.get(j)
-        return known is not None and known.there and known.greeting.heard == self.birth
+        return known is not None and known.there and known.greeting.heard == self.incarnation
 
     def round_of(self, j: int) -> int:
         """Returns the number of rounds that a neighbour had completed when it last greeted; 0 if it never has.
@@ -148,7 +148,7 @@ class Meeting:
         known = self.known.get(j)
         return known is None or not known.there or bool(known.greeting.flags & (FINISHED | LEAVING))
 
-    def unacquainted(self, seconds: float) -> list[int]:
+    def unconnected(self, seconds: float) -> list[int]:
         """Waits until all neighbours are there; returns those that are not.
 
         Args:
@@ -157,30 +157,30 @@ class Meeting:
         until = time.monotonic() + seconds
         with self.changed:
             while True:
-                absent = [j for j in self.names if not self.acquainted(j)]
+                absent = [j for j in self.names if not self.connected(j)]
                 left = until - time.monotonic()
                 if not absent or left <= 0:
                     return absent
                 self.changed.wait(min(left, 0.25))
 
-    def say(self, j: int) -> None:
+    def send(self, j: int) -> None:
         """Greets a neighbour.
 
         Args:
             j: The neighbour's identity.
         """
         known, stand = self.known.get(j), self._stand(j)
-        heard = bytes(8) if known is None else known.greeting.birth
-        who = self._session(), self.birth, heard, self._digest, len(self.names)
+        heard = bytes(8) if known is None else known.greeting.incarnation
+        who = self._session(), self.incarnation, heard, self._digest, len(self.names)
         greeting = Greeting(*who, stand.round, stand.epoch, stand.opening, self.flags)
         kind = Kind.FAREWELL if self.flags else Kind.GREETING
         envelope = Envelope(kind, self._run, 0, stand.round, 0, stand.epoch, self._number, j)
         self._send(j, pack(envelope, body_of(greeting.pack())))
 
-    def say_to_all(self) -> None:
+    def send_to_all(self) -> None:
         """Greets all neighbours."""
         for j in self.names:
-            self.say(j)
+            self.send(j)
 
     def close(self) -> None:
         """Ends the greetings."""
@@ -195,7 +195,7 @@ class Meeting:
         while self._open:
             now = time.monotonic()
             for j in self.names:
-                if now - last[j] >= (ANSWERED if self.acquainted(j) else UNANSWERED):
-                    self.say(j)
+                if now - last[j] >= (ANSWERED if self.connected(j) else UNANSWERED):
+                    self.send(j)
                     last[j] = now
             time.sleep(UNANSWERED / 2)
