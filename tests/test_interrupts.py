@@ -1,13 +1,17 @@
 """Ctrl-C and SIGTERM leave a checkpoint, from which the same call goes on, bit for bit."""
 
+import gc
 import os
 import signal
 import threading
+import time
 from functools import partial
 
 import pytest
+import typer
 
 import hypergossip as hg
+from hypergossip.lab.cli.errors import one_sentence_errors
 from hypergossip.support.interrupts import Interrupts
 from small_problems import small_run
 
@@ -65,3 +69,33 @@ def test_a_thread_leaves_signals_alone(tmp_path):
     thread.start()
     thread.join()
     assert done == [100]
+
+
+class Sends:
+    """Sends a signal to this process when it is deleted."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["garbage collection", "deletion"])
+def test_a_signal_ends_a_command_also_where_python_forgets_exceptions(number, where):
+    def collected(phase, _):
+        if phase == "start":
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(typer.Exit) as ended, one_sentence_errors(debug=False):
+        if where == "deletion":
+            Sends(number)
+        else:
+            gc.callbacks.append(collected)
+            try:
+                gc.collect()
+            finally:
+                gc.callbacks.remove(collected)
+        time.sleep(10)
+    assert ended.value.exit_code == 128 + number

@@ -1,14 +1,14 @@
 """Reports expected errors as one sentence on standard error and an exit code, without a traceback."""
 
 import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import typer
+
+from hypergossip.lab.cli.signals import signals_that_end
 
 REFUSED = 2
 
@@ -22,10 +22,8 @@ def one_sentence_errors(debug: bool) -> Iterator[None]:
     Args:
         debug: Whether to show tracebacks instead.
     """
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _terminate) if main else None
     try:
-        with warnings.catch_warnings():
+        with signals_that_end(), warnings.catch_warnings():
             _print_warnings()
             yield
     except KeyboardInterrupt as error:
@@ -40,9 +38,6 @@ def one_sentence_errors(debug: bool) -> Iterator[None]:
             raise
         say(" ".join(str(error).split()))
         raise typer.Exit(REFUSED) from None
-    finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)
 
 
 def say(text: str) -> None:
@@ -71,8 +66,3 @@ def _print_warnings() -> None:
     for always in (PreflightWarning, ChannelWarning):
         warnings.simplefilter("always", always)
     warnings.showwarning = show
-
-
-def _terminate(number: int, _: FrameType | None) -> None:
-    # While rounds are running, `solve` has its own handler, which writes a checkpoint first.
-    raise KeyboardInterrupt(f"{signal.Signals(number).name}; the files written so far are kept.")
