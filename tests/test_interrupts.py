@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -81,21 +82,31 @@ class Sends:
         os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["garbage collection", "deletion"])
-def test_a_signal_ends_a_command_also_where_python_forgets_exceptions(number, where):
+@contextmanager
+def collected_with(number):
+    """A callback of the garbage collector that sends a signal to this process."""
+
     def collected(phase, _):
         if phase == "start":
             os.kill(os.getpid(), number)
 
+    gc.callbacks.append(collected)
+    yield
+    gc.callbacks.remove(collected)
+
+
+def interrupted(number, where):
+    if where == "deletion":
+        Sends(number)
+    else:
+        with collected_with(number):
+            gc.collect()
+    time.sleep(10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["garbage collection", "deletion"])
+def test_a_signal_ends_a_command_also_where_python_forgets_exceptions(number, where):
     with pytest.raises(typer.Exit) as ended, one_sentence_errors(debug=False):
-        if where == "deletion":
-            Sends(number)
-        else:
-            gc.callbacks.append(collected)
-            try:
-                gc.collect()
-            finally:
-                gc.callbacks.remove(collected)
-        time.sleep(10)
+        interrupted(number, where)
     assert ended.value.exit_code == 128 + number
