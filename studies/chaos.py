@@ -4,9 +4,15 @@ Every agent is a process of its own that runs by itself, over mutual TLS. Agents
 and started again; every link loses messages and delays the others by a random time; once, for some seconds, nothing
 passes between two parts of the network. The run must end by itself, and what it reaches is compared with the run that
 nobody disturbs.
+
+With `--namespaces`, every agent has a network namespace of its own, every link a rate, and the network is divided by
+taking the links between the two parts down. Otherwise all agents use the loopback interface, and it is divided by
+dropping the messages.
 """
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import random
@@ -16,262 +22,267 @@ import socket
 import sys
 import tempfile
 import time
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from studies.chaos_results import EVERY, ROW, compared
+from studies.chaos_agents import (
+    AGENTS,
+    Agents,
+    Setting,
+    across,
+    edges,
+    in_first_half,
+    network,
+    row_length,
+    task,
+    write_parts,
+)
+from studies.chaos_results import Division, around_division, compared
+from studies.namespaces import Edge, Namespaces, Unavailable
 
-AGENTS, LOSS, JITTER, KILLS, PARTITION_SECONDS = 9, 0.1, 0.05, 20, 5.0
+LOSS, JITTER, KILLS, DIVIDED_SECONDS = 0.1, 0.05, 20, 5.0
+PORT = 7450  # in a namespace of its own
 
 
-class Setting(NamedTuple):
-    """One run of agents.
+class Place(NamedTuple):
+    """Where the agents run.
 
     Attributes:
-        folder: The folder of certificates, checkpoints and records.
-        method: "diamond" or "slam".
-        noise: The standard deviation of the gradient noise.
-        rounds: The number of rounds.
-        policy: "wait", "deadline" or "quorum".
-        seed: The seed of the run and of its faults.
-        run: The identifier of the run.
-        ports: The agents' ports.
-        loss: The probability that a message is lost.
-        jitter: The largest delay, in seconds.
+        namespaces: Their namespaces; None: the loopback interface.
+        listen: The endpoints at which the agents listen.
+        addresses: An agent and a neighbour -> the endpoint at which the neighbour reaches the agent.
+        hosts: The addresses that an agent's certificate names.
     """
 
-    folder: Path
-    method: str
-    noise: float
-    rounds: int
-    policy: str
-    seed: int
-    run: str
-    ports: tuple[int, ...]
-    loss: float
-    jitter: float
+    namespaces: Namespaces | None
+    listen: tuple[str, ...]
+    addresses: Mapping[Edge, str]
+    hosts: tuple[list[str], ...]
 
 
-def task(method: str, noise: float) -> tuple[Any, Any, Any]:
-    """Returns the algorithm, the problem and the network."""
-    import hypergossip as hg
-
-    methods = {
-        "diamond": hg.Diamond(0.05, 0.2, 0.1, 0.1, hg.Exact()),
-        "slam": hg.Slam(0.05, 0.2, 1.0, 0.2, hg.Exact()),
-    }
-    problem = hg.problems.quadratic(AGENTS, 5, 4, noise=noise, seed=0)
-    return methods[method], problem, hg.networks.erdos_renyi(AGENTS, 0.4, seed=1)
+def on_loopback() -> Place:
+    """Returns ports of the loopback interface that are free."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(AGENTS)]
+    listen = tuple(f"tls/127.0.0.1:{one.getsockname()[1]}" for one in sockets)
+    for one in sockets:
+        one.close()
+    addresses = {(i, j): listen[i] for i in range(AGENTS) for j in range(AGENTS)}
+    return Place(None, listen, addresses, tuple(["127.0.0.1"] for _ in range(AGENTS)))
 
 
-def run_one(setting: Setting, number: int) -> None:
-    """Runs one agent in this process, and records its points."""
-    import jax
+def in_namespaces(namespaces: Namespaces) -> Place:
+    """Returns the endpoints in a network of namespaces.
 
-    jax.config.update("jax_enable_x64", True)
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("jax").setLevel(logging.WARNING)
-    from hypergossip.peers.agent_settings import AgentSettings, Neighbour, Policy
-    from hypergossip.peers.link_faults import LinkFaults
-    from hypergossip.peers.link_settings import Certificates
-    from hypergossip.peers.standalone import run_agent
-
-    algorithm, problem, network = task(setting.method, setting.noise)
-    who = [int(j) for j in network.mixing[[number]].indices if j != number]
-    half = number < AGENTS // 2
-    faults = {}
-    for j in who:
-        across = str(setting.folder / "divided") if half != (j < AGENTS // 2) else None
-        drawn = hash((setting.seed, number, j, os.getpid()))
-        faults[j] = LinkFaults(loss=setting.loss, jitter=setting.jitter, cut_while=across, seed=drawn)
-    settings = AgentSettings(
-        name=f"agent-{number}",
-        number=number,
-        agents=AGENTS,
-        run=setting.run,
-        listen=f"tls/127.0.0.1:{setting.ports[number]}",
-        neighbours=tuple(Neighbour(f"agent-{j}", j, f"tls/127.0.0.1:{setting.ports[j]}") for j in who),
-        algorithm=algorithm,
-        problem=problem,
-        rounds=setting.rounds,
-        seed=setting.seed,
-        policy=Policy(setting.policy),
-        certificates=Certificates(
-            *(setting.folder / name for name in ("authority.pem", f"agent-{number}.pem", f"agent-{number}.key"))
-        ),
-        state=setting.folder / f"state-{number}",
-        checkpoint_every=0.5,
-    )
-    with (setting.folder / f"points-{number}").open("ab") as points:
-
-        def record(round: int, state: Any, program: Any) -> None:
-            if round % EVERY and round != setting.rounds:
-                return
-            agents = state.agents
-            term = program.term(state)
-            largest = float(np.abs(term).max()) if term is not None else 0.0
-            row = [round, time.time(), largest, *np.asarray(agents.x), *np.asarray(agents.y)]
-            points.write(np.asarray(row, np.float64).tobytes())
-            points.flush()
-
-        run_agent(settings, faults if setting.loss or setting.jitter else None, record)
+    Args:
+        namespaces: The network.
+    """
+    both = [(i, j) for a, b in namespaces.edges for i, j in ((a, b), (b, a))]
+    addresses = {(i, j): f"tls/{namespaces.address(i, j)}:{PORT}" for i, j in both}
+    hosts = tuple(namespaces.addresses(i) for i in range(AGENTS))
+    return Place(namespaces, (f"tls/0.0.0.0:{PORT}",) * AGENTS, addresses, hosts)
 
 
-class Agents:
-    """The agents' processes, forked from this one before it uses JAX."""
+@contextlib.contextmanager
+def place(wish: str, rate: str) -> Iterator[Place]:
+    """Yields where the agents run.
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting, self.processes = setting, {}
+    Args:
+        wish: "yes": in namespaces; "auto": likewise, and on the loopback interface where there are none; "no".
+        rate: The rate of each direction of a link between namespaces.
 
-    def start(self, number: int) -> None:
-        """Starts an agent."""
-        process = os.fork()
-        if process == 0:
-            status = 1
+    Raises:
+        Unavailable: If there must be namespaces, and there are none.
+    """
+    with contextlib.ExitStack() as stack:
+        where = None
+        if wish != "no":
             try:
-                with (self.setting.folder / f"log-{number}").open("a") as log:
-                    os.dup2(log.fileno(), 1)
-                    os.dup2(log.fileno(), 2)
-                    run_one(self.setting, number)
-                status = 0
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
-        self.processes[number] = process
-
-    def ended(self) -> dict[int, int]:
-        """Returns the status of the agents that have ended since the last call."""
-        done = {}
-        for number, process in list(self.processes.items()):
-            pid, status = os.waitpid(process, os.WNOHANG)
-            if pid:
-                done[number] = os.waitstatus_to_exitcode(status)
-                del self.processes[number]
-        return done
-
-    def kill(self, number: int) -> None:
-        """Ends an agent by SIGKILL."""
-        os.kill(self.processes[number], signal.SIGKILL)
-        os.waitpid(self.processes.pop(number), 0)
+                where = in_namespaces(stack.enter_context(Namespaces(AGENTS, edges(), rate)))
+            except Unavailable as error:
+                if wish == "yes":
+                    raise
+                print(f"{error} The agents use the loopback interface instead.", flush=True)
+        yield where or on_loopback()
 
 
-def round_now(folder: Path) -> int:
-    """Returns the largest recorded round."""
-    found = [0]
-    for number in range(AGENTS):
-        path = folder / f"points-{number}"
-        if path.exists() and path.stat().st_size >= ROW * 8:
-            with path.open("rb") as file:
-                file.seek((path.stat().st_size // (ROW * 8) - 1) * ROW * 8)
-                found.append(int(np.frombuffer(file.read(8))[0]))
-    return max(found)
+def divide(setting: Setting) -> None:
+    """Divides the network into two halves.
+
+    Args:
+        setting: The run.
+    """
+    if setting.namespaces is None:
+        setting.divided.touch()
+    else:
+        setting.namespaces.cut(across())
 
 
-def disturbed(setting: Setting, kills: int, partition: bool, limit: float) -> dict[str, Any]:
-    """Runs the agents and disturbs them; returns what was seen."""
+def unite(setting: Setting) -> None:
+    """Ends the division.
+
+    Args:
+        setting: The run.
+    """
+    if setting.namespaces is None:
+        setting.divided.unlink()
+    else:
+        setting.namespaces.restore(across())
+
+
+def disturbed(setting: Setting, kills: int, divided_seconds: float, limit: float) -> tuple[dict[str, Any], Any]:
+    """Runs the agents and disturbs them; returns what was seen, and when the network was divided, or None.
+
+    Args:
+        setting: The run.
+        kills: How often an agent is killed.
+        divided_seconds: For how long the network is divided; 0: not at all.
+        limit: The seconds after which the agents are ended.
+    """
     draw, agents, began = random.Random(setting.seed), Agents(setting), time.monotonic()
-    for number in range(AGENTS):
-        agents.start(number)
     moments = sorted(draw.uniform(0.05, 0.7) * setting.rounds for _ in range(kills))
-    cut_at, cut_until, back, done = (0.4 * setting.rounds if partition else np.inf), None, {}, set()
+    divide_at = 0.4 * setting.rounds if divided_seconds else np.inf
+    begin, division = None, None
+    back: dict[int, float] = {}
+    done: set[int] = set()
     killed, failures = 0, []
-    divided = setting.folder / "divided"
-    while len(done) < AGENTS:
-        time.sleep(0.02)
-        now, round = time.monotonic(), round_now(setting.folder)
-        for number, status in agents.ended().items():
-            done.add(number)
-            if status:
-                failures.append(f"agent {number} ended with {status}")
-        if moments and round >= moments[0]:
-            moments.pop(0)
-            alive = [number for number in agents.processes if number not in done]
-            number = draw.choice(alive)
-            agents.kill(number)
-            killed += 1
-            back[number] = now + draw.uniform(0.2, 2.0)
-        for number in [number for number, at in back.items() if now >= at]:
-            del back[number]
+    try:
+        for number in range(AGENTS):
             agents.start(number)
-        if cut_until is None and round >= cut_at:
-            divided.touch()
-            cut_until = now + PARTITION_SECONDS
-        if cut_until is not None and divided.exists() and now >= cut_until:
-            divided.unlink()
-        if now - began > limit:
-            for number in list(agents.processes):
+        while len(done) < AGENTS:
+            time.sleep(0.02)
+            now, round = time.monotonic(), agents.newest_round()
+            for number, status in agents.ended().items():
+                done.add(number)
+                if status:
+                    failures.append(f"agent {number} ended with {status}")
+            if moments and round >= moments[0]:
+                moments.pop(0)
+                number = draw.choice(list(agents.processes))
                 agents.kill(number)
-            failures.append(f"not ended within {limit:.0f} s; agents {sorted(set(range(AGENTS)) - done)} were left")
-            break
-    return {"seconds": time.monotonic() - began, "kills": killed, "failures": failures}
+                killed += 1
+                back[number] = now + draw.uniform(0.2, 2.0)
+            for number in [number for number, at in back.items() if now >= at]:
+                del back[number]
+                agents.start(number)
+            if begin is None and round >= divide_at:
+                divide(setting)
+                begin = time.time()
+            if begin is not None and division is None and time.time() >= begin + divided_seconds:
+                division = Division(begin, time.time())
+                unite(setting)
+            if now - began > limit:
+                failures.append(f"not ended within {limit:.0f} s; agents {sorted(set(range(AGENTS)) - done)} were left")
+                break
+    finally:
+        agents.kill_all()
+    return {"seconds": time.monotonic() - began, "kills": killed, "failures": failures}, division
 
 
-def main() -> None:
+def judged(setting: Setting, division: Division | None) -> dict[str, Any]:
+    """Returns what a run has reached; in a process of its own, so that this one can still be forked.
+
+    Args:
+        setting: The run.
+        division: When the network was divided, or None.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with os.fdopen(writing, "w") as file:
+                length = row_length(setting)
+                found = compared(
+                    setting.folder, *task(setting), network(), length, setting.rounds, setting.seed
+                )  # fmt: skip
+                if division is not None:
+                    found |= around_division(setting.folder, AGENTS, length, across(), in_first_half, division)
+                json.dump(found, file)
+        finally:
+            sys.stderr.flush()
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return json.loads(text)
+
+
+def one_run(given: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Runs and disturbs nine agents once; returns what was seen.
+
+    Args:
+        given: The options.
+        seed: The seed.
+
+    Raises:
+        Unavailable: If there must be namespaces, and there are none.
+    """
+    from hypergossip.peers.certificates import Authority
+
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name, place(given.namespaces, given.rate) as where:
+        folder = Path(name)
+        authority = Authority.create("chaos")
+        for number in range(AGENTS):
+            authority.issue(f"agent-{number}", where.hosts[number], folder, f"agent-{number}")
+        if given.data == "a9a":
+            write_parts(folder)
+        setting = Setting(
+            folder, given.data, given.method, given.noise, given.rounds, given.policy, seed, secrets.token_hex(16),
+            where.listen, where.addresses, where.namespaces, given.loss, given.jitter,
+        )  # fmt: skip
+        result, division = disturbed(setting, given.kills, given.divided, given.limit)
+        result = {"network": "namespaces" if where.namespaces else "loopback"} | result
+        if not result["failures"]:
+            return result | judged(setting, division)
+        for number in range(AGENTS):
+            text = (folder / f"log-{number}").read_text().splitlines()[-2:]
+            print(f"agent {number}:", *text, sep="\n  ")
+        return result
+
+
+def options() -> argparse.ArgumentParser:
+    """Returns the command's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--data", choices=("quadratic", "a9a"), default="quadratic")
     parser.add_argument("--method", choices=("diamond", "slam"), default="diamond")
-    parser.add_argument("--noise", type=float, default=0.1)
+    parser.add_argument("--noise", type=float, default=0.1, help="of the gradients on quadratics")
     parser.add_argument("--rounds", type=int, default=1500)
     parser.add_argument("--policy", default="deadline")
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--loss", type=float, default=LOSS)
     parser.add_argument("--jitter", type=float, default=JITTER)
     parser.add_argument("--most", type=float, default=1.25, help="the largest M_t, relative to the undisturbed run's")
-    parser.add_argument("--no-partition", action="store_true")
+    parser.add_argument("--divided", type=float, default=DIVIDED_SECONDS, help="seconds; 0: the network stays whole")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for one run")
-    given = parser.parse_args()
-    import importlib
+    parser.add_argument(
+        "--namespaces", choices=("yes", "auto", "no"), nargs="?", const="yes", default="no",
+        help="whether each agent has a network namespace; auto: where they can be had",
+    )  # fmt: skip
+    parser.add_argument("--rate", default="100mbit", help="of each direction of a link between namespaces")
+    return parser
 
+
+def main() -> None:
+    given = options().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that all is removed
+    os.environ["JAX_PLATFORMS"] = "cpu"
     for name in ("hypergossip.peers.standalone", "hypergossip.problems", "zenoh"):
         importlib.import_module(name)  # before the forks, which share it; JAX has no threads yet
-    import warnings
-
     warnings.filterwarnings("ignore", message=".*fork.*")
-    from hypergossip.peers.certificates import Authority
-
     bad = False
     for seed in given.seeds:
-        with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-            folder = Path(name)
-            os.environ["JAX_PLATFORMS"] = "cpu"
-            authority = Authority.create("chaos")
-            for number in range(AGENTS):
-                authority.issue(f"agent-{number}", ["127.0.0.1"], folder, f"agent-{number}")
-            sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(AGENTS)]
-            ports = tuple(one.getsockname()[1] for one in sockets)
-            for one in sockets:
-                one.close()
-            setting = Setting(
-                folder, given.method, given.noise, given.rounds, given.policy, seed, secrets.token_hex(16), ports,
-                given.loss, given.jitter,
-            )  # fmt: skip
-            result = disturbed(setting, given.kills, not given.no_partition, given.limit)
-            if not result["failures"]:
-                # In a process of its own, so that this one can still be forked for the next seed.
-                reading, writing = os.pipe()
-                if os.fork() == 0:
-                    with os.fdopen(writing, "w") as file:
-                        whole = task(setting.method, setting.noise)
-                        json.dump(result | compared(folder, *whole, setting.rounds, setting.seed), file)
-                    os._exit(0)
-                os.close(writing)
-                with os.fdopen(reading) as file:
-                    result = json.load(file)
-                os.wait()
-            else:
-                for number in range(AGENTS):
-                    text = (folder / f"log-{number}").read_text().splitlines()[-2:]
-                    print(f"agent {number}:", *text, sep="\n  ")
-            print(f"seed {seed}:", json.dumps(result), flush=True)
-            bad = bad or bool(result["failures"]) or result["invariant"] >= 1e-9 or result["ratio"] > given.most
+        try:
+            result = one_run(given, seed)
+        except Unavailable as error:
+            print(error, file=sys.stderr)
+            sys.exit(2)
+        print(f"seed {seed}:", json.dumps(result), flush=True)
+        bad = bad or bool(result["failures"]) or result["invariant"] >= 1e-9 or result["ratio"] > given.most
     sys.exit(int(bad))
 
 

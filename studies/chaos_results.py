@@ -1,53 +1,117 @@
-"""What a disturbed run of agents has reached, from the points that the agents have recorded (`studies.chaos`)."""
+"""What a disturbed run of agents has reached, from the points and logs that the agents have left (`studies.chaos`)."""
 
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 EVERY = 5  # rounds between two records of an agent's point
-ROW = 3 + 5 + 4  # the round, the time, the largest entry of the agent's term of the conserved sum, x and y
+IDENTIFIED = 3  # the round, the time and the largest entry of the agent's term of the conserved sum; x and y follow
+MOST_COMPARED = 60  # points, as each needs the solution of the lower level
+
+Edge = tuple[int, int]
 
 
-def points(folder: Path, agents: int, rounds: int, from_round: int) -> tuple[list[int], list[np.ndarray], float]:
-    """Returns recorded rounds, all agents' points at each, and the largest term of the conserved sum at the end."""
-    tables = []
-    for number in range(agents):
-        raw = np.fromfile(folder / f"points-{number}")
-        tables.append(raw[: len(raw) // ROW * ROW].reshape(-1, ROW))
-    chosen = [r for r in range(from_round, rounds + 1) if r % EVERY == 0 or r == rounds]
+class Division(NamedTuple):
+    """When the network was divided.
+
+    Attributes:
+        begin: The time of the division, in seconds since 1970.
+        end: The time of its end.
+    """
+
+    begin: float
+    end: float
+
+
+def table(folder: Path, agent: int, row: int) -> np.ndarray:
+    """Returns an agent's records in the order in which they were written.
+
+    Args:
+        folder: The run's folder.
+        agent: The agent.
+        row: The number of numbers in a record.
+    """
+    raw = np.fromfile(folder / f"points-{agent}")
+    return raw[: len(raw) // row * row].reshape(-1, row)
+
+
+def points(
+    folder: Path, agents: int, row: int, rounds: int, from_round: int
+) -> tuple[list[int], list[np.ndarray], float]:
+    """Returns recorded rounds, all agents' points at each, and the largest term of the conserved sum at the end.
+
+    Args:
+        folder: The run's folder.
+        agents: The number of agents.
+        row: The number of numbers in a record.
+        rounds: The number of rounds.
+        from_round: The first round that may be chosen.
+    """
+    tables = [by_round(table(folder, agent, row)) for agent in range(agents)]
+    step = between_compared(rounds - from_round)
+    chosen = [r for r in range(from_round, rounds + 1) if r % step == 0 or r == rounds]
     found = []
     for r in chosen:
-        rows = [table[np.searchsorted(table[:, 0], r, side="right") - 1] for table in map(by_round, tables)]
-        found.append(np.stack([row[3:] for row in rows]))
-    return chosen, found, max(float(by_round(table)[-1, 2]) for table in tables)
+        rows = [one[np.searchsorted(one[:, 0], r, side="right") - 1] for one in tables]
+        found.append(np.stack([row[IDENTIFIED:] for row in rows]))
+    return chosen, found, max(float(one[-1, 2]) for one in tables)
+
+
+def between_compared(rounds: int) -> int:
+    """Returns the number of rounds between two points that are compared.
+
+    Args:
+        rounds: The number of rounds that are compared.
+    """
+    return EVERY * max(1, -(-rounds // (EVERY * MOST_COMPARED)))
 
 
 def by_round(table: np.ndarray) -> np.ndarray:
-    """Returns an agent's records in the order of the rounds; of a round that was run twice, the later one."""
+    """Returns an agent's records in the order of the rounds; of a round that was run twice, the later one.
+
+    Args:
+        table: The records, in the order in which they were written.
+    """
     last = {int(row[0]): row for row in table}
     return np.stack([last[r] for r in sorted(last)])
 
 
-def compared(folder: Path, algorithm: Any, problem: Any, network: Any, rounds: int, seed: int) -> dict[str, Any]:
-    """Compares the last fifth of a run with that of the run that nobody disturbs."""
+def compared(
+    folder: Path, algorithm: Any, problem: Any, network: Any, row: int, rounds: int, seed: int
+) -> dict[str, Any]:
+    """Compares the last fifth of a run with that of the run that nobody disturbs.
+
+    Args:
+        folder: The run's folder.
+        algorithm: The algorithm.
+        problem: The problem.
+        network: The network.
+        row: The number of numbers in a record.
+        rounds: The number of rounds.
+        seed: The run's seed.
+    """
     import jax
 
     jax.config.update("jax_enable_x64", True)
     import hypergossip as hg
 
     begin = int(0.8 * rounds)
-    chosen, found, invariant = points(folder, network.agents, rounds, begin)
+    chosen, found, invariant = points(folder, network.agents, row, rounds, begin)
     options: Any = {"progress": False, "check": False, "measure": ("metric",)}
+    p, shape = np.size(problem.x0), np.shape(problem.y0)
     values = []
-    for table in found:
-        row = hg.solve(algorithm, problem, network, rounds=0, x0=table[:, :5], y0=table[:, 5:], **options)
-        values.append(float(row.history["metric"].iloc[0]))
+    for point in found:
+        x, y = point[:, :p], point[:, p:].reshape(-1, *shape)
+        result = hg.solve(algorithm, problem, network, rounds=0, x0=x, y0=y, **options)
+        values.append(float(result.history["metric"].iloc[0]))
     whole = hg.solve(
-        algorithm, problem, network, rounds=rounds, seed=seed, observe_every=EVERY,
+        algorithm, problem, network, rounds=rounds, seed=seed, observe_every=between_compared(rounds - begin),
         channel=hg.channels.EdgeSums(), **options,
     )  # fmt: skip
-    rows = whole.history[whole.history["round"] >= begin]
+    rows = whole.history[whole.history["round"].isin(chosen)]
     return {
         "metric": float(np.mean(values)),
         "undisturbed": float(rows["metric"].mean()),
@@ -56,3 +120,50 @@ def compared(folder: Path, algorithm: Any, problem: Any, network: Any, rounds: i
         "invariant": invariant,
         "rounds compared": len(chosen),
     }
+
+
+def around_division(
+    folder: Path, agents: int, row: int, across: Sequence[Edge], first: Callable[[int], bool], division: Division
+) -> dict[str, Any]:
+    """Returns what happened while the network was divided, and how long after it the halves were connected again.
+
+    Args:
+        folder: The run's folder.
+        agents: The number of agents.
+        row: The number of numbers in a record.
+        across: The links between the halves.
+        first: Whether an agent is in the first half.
+        division: When the network was divided.
+    """
+    made: list[int] = [0, 0]
+    for agent in range(agents):
+        records = table(folder, agent, row)
+        reached = [records[records[:, 1] <= at, 0].max(initial=0) for at in division]
+        half = int(not first(agent))
+        made[half] = max(made[half], int(reached[1] - reached[0]))
+    logs = [(folder / f"log-{agent}").read_text() for agent in range(agents)]
+    closed, opened = [], []
+    for i, j in across:
+        ends = [changes(logs[a], b) for a, b in ((i, j), (j, i))]
+        if not any(not is_open and division.begin < at < division.end for end in ends for at, is_open in end):
+            continue
+        closed.append((i, j))
+        again = [next((at for at, is_open in end if is_open and at > division.end), np.inf) for end in ends]
+        opened.append(max(again) - division.end)
+    return {
+        "rounds while divided": made,
+        "links across": len(across),
+        "of which closed": len(closed),
+        "open again after": [round(seconds, 2) for seconds in sorted(opened)],
+    }
+
+
+def changes(log: str, neighbour: int) -> list[tuple[float, bool]]:
+    """Returns when an agent's link to a neighbour was closed or agreed to open, and whether it was opened.
+
+    Args:
+        log: The agent's log.
+        neighbour: The neighbour.
+    """
+    pattern = rf"^(\d+\.\d+) .*the link to agent-{neighbour} (is closed|opens)"
+    return [(float(at), what == "opens") for at, what in re.findall(pattern, log, re.MULTILINE)]

@@ -13,6 +13,7 @@ from hypergossip.support.extras import require
 # Every message travels under a key that names its sender, so that a certificate can be bound to it.
 ROOT = "hypergossip"
 LEASE_MILLISECONDS = 4_000  # a neighbour that is silent for this long is lost; its own setting decides
+RETRY_MILLISECONDS = 500, 1_000  # the first and the longest time between two attempts to reach a neighbour
 
 
 def key_to(run: str, sender: int | str, receiver: int) -> str:
@@ -98,6 +99,11 @@ def settings(
         # Two sessions of one machine would otherwise pass large messages around the network.
         "transport/shared_memory/enabled": False,
         "transport/link/tx/lease": LEASE_MILLISECONDS,
+        "connect/retry": {
+            "period_init_ms": RETRY_MILLISECONDS[0],
+            "period_max_ms": RETRY_MILLISECONDS[1],
+            "period_increase_factor": 2.0,
+        },
     }
     if certificates is not None:
         certificates.check()
@@ -116,6 +122,19 @@ def settings(
     for path, value in given.items():
         config.insert_json5(path, json.dumps(value))
     return config
+
+
+def keep_receiving(neighbours: int) -> None:
+    """Gives Zenoh so many threads that links to lost machines do not hold up the others; before the first session.
+
+    A link on which something is left to send is closed in up to 10 seconds, for which it blocks one of the threads that
+    receive, by default two for the whole process (https://github.com/eclipse-zenoh/zenoh/issues/2718). A neighbour has
+    up to two links, as both ends connect. A user's own $ZENOH_RUNTIME is respected.
+
+    Args:
+        neighbours: The number of neighbours.
+    """
+    os.environ.setdefault("ZENOH_RUNTIME", f"(rx: (worker_threads: {2 + 2 * neighbours}))")
 
 
 def _access(run: str, names: Mapping[str, int], observers: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ what it sends and from what it compares with. The end with the smaller number pr
 if it has not passed that round, or still knows what it sent then.
 """
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.greeting import NO_ROUND, Greeting
 
+LOG = logging.getLogger("hypergossip.agent")
 SMALLEST_MARGIN = 2  # rounds between a proposal and the opening
 
 
@@ -115,6 +117,7 @@ class Openings:
         self._based.discard(j)
         if opening is not None:
             self._links.mailbox.links[j].last_round = opening - 1
+            LOG.info("the link to %s opens at round %d", self._links.greetings.names[j], opening)
 
     def _knows(self, opening: int) -> bool:
         """Returns whether the agent still knows what it had sent before a round."""
