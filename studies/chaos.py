@@ -22,6 +22,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +38,6 @@ from studies.chaos_agents import (
     edges,
     in_first_half,
     network,
-    row_length,
     task,
     write_parts,
 )
@@ -194,13 +194,12 @@ def judged(setting: Setting, division: Division | None) -> dict[str, Any]:
     if child == 0:
         try:
             with os.fdopen(writing, "w") as file:
-                length = row_length(setting)
-                found = compared(
-                    setting.folder, *task(setting), network(), length, setting.rounds, setting.seed
-                )  # fmt: skip
+                found = compared(setting.folder, *task(setting), network(), setting.sizes, setting.rounds, setting.seed)
                 if division is not None:
-                    found |= around_division(setting.folder, AGENTS, length, across(), in_first_half, division)
+                    found |= around_division(setting.folder, AGENTS, setting.sizes, across(), in_first_half, division)
                 json.dump(found, file)
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(0)
@@ -208,7 +207,7 @@ def judged(setting: Setting, division: Division | None) -> dict[str, Any]:
     with os.fdopen(reading) as file:
         text = file.read()
     os.waitpid(child, 0)
-    return json.loads(text)
+    return json.loads(text) if text else {"failures": ["the run could not be judged"]}
 
 
 def one_run(given: argparse.Namespace, seed: int) -> dict[str, Any]:

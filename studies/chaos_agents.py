@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from studies.chaos_results import EVERY, IDENTIFIED
+from studies.chaos_results import EVERY, Sizes
 from studies.namespaces import Edge, Namespaces, end_with
 
 AGENTS = 9
+UPPER, LOWER = 5, 4  # the dimensions of the quadratics
 FEATURES, CLASSES = 123, 2  # of a9a
 BATCH, SKEW = 256, 0.5  # samples of one gradient, and the concentration of the agents' labels
 
@@ -52,6 +53,11 @@ class Setting(NamedTuple):
     namespaces: Namespaces | None
     loss: float
     jitter: float
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the problem."""
+        return Sizes(FEATURES, (FEATURES, CLASSES)) if self.data == "a9a" else Sizes(UPPER, (LOWER,))
 
     @property
     def divided(self) -> Path:
@@ -115,7 +121,7 @@ def task(setting: Setting, agent: int | None = None) -> tuple[Any, Any]:
     else:
         hypergradient = hg.Exact()
         diamond, slam = (0.05, 0.2, 0.1, 0.1), (0.05, 0.2, 1.0, 0.2)
-        problem = hg.problems.quadratic(AGENTS, 5, 4, noise=setting.noise, seed=0)
+        problem = hg.problems.quadratic(AGENTS, UPPER, LOWER, noise=setting.noise, seed=0)
     if setting.method == "slam":
         return hg.Slam(*slam, hypergradient), problem
     return hg.Diamond(*diamond, hypergradient), problem
@@ -273,7 +279,7 @@ class Agents:
 
     def newest_round(self) -> int:
         """Returns the largest round that any agent has recorded."""
-        row = 8 * row_length(self.setting)
+        row = 8 * self.setting.sizes.record
         found = [0]
         for number in range(AGENTS):
             path = self.setting.folder / f"points-{number}"
@@ -282,12 +288,3 @@ class Agents:
                     file.seek((path.stat().st_size // row - 1) * row)
                     found.append(int(np.frombuffer(file.read(8))[0]))
         return max(found)
-
-
-def row_length(setting: Setting) -> int:
-    """Returns the number of numbers in a recorded point: x and y after the round, the time and the agent's term.
-
-    Args:
-        setting: The run.
-    """
-    return IDENTIFIED + (FEATURES + FEATURES * CLASSES if setting.data == "a9a" else 5 + 4)

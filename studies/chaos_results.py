@@ -1,5 +1,6 @@
 """What a disturbed run of agents has reached, from the points and logs that the agents have left (`studies.chaos`)."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,10 +9,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 EVERY = 5  # rounds between two records of an agent's point
-IDENTIFIED = 3  # the round, the time and the largest entry of the agent's term of the conserved sum; x and y follow
-MOST_COMPARED = 60  # points, as each needs the solution of the lower level
+IDENTIFIED = 3  # the round, the time and the largest entry of the agent's term of the conserved sum
+MOST_COMPARED = 30  # points, as each needs the solution of the lower level
 
 Edge = tuple[int, int]
+
+
+class Sizes(NamedTuple):
+    """The sizes of a problem, and of a record, which is a round, a time, the agent's term, x and y.
+
+    Attributes:
+        x: The number of entries of x.
+        y: The shape of y.
+    """
+
+    x: int
+    y: tuple[int, ...]
+
+    @property
+    def record(self) -> int:
+        """The number of numbers in a record."""
+        return IDENTIFIED + self.x + math.prod(self.y)
 
 
 class Division(NamedTuple):
@@ -26,31 +44,31 @@ class Division(NamedTuple):
     end: float
 
 
-def table(folder: Path, agent: int, row: int) -> np.ndarray:
+def table(folder: Path, agent: int, sizes: Sizes) -> np.ndarray:
     """Returns an agent's records in the order in which they were written.
 
     Args:
         folder: The run's folder.
         agent: The agent.
-        row: The number of numbers in a record.
+        sizes: The sizes of the problem.
     """
     raw = np.fromfile(folder / f"points-{agent}")
-    return raw[: len(raw) // row * row].reshape(-1, row)
+    return raw[: len(raw) // sizes.record * sizes.record].reshape(-1, sizes.record)
 
 
 def points(
-    folder: Path, agents: int, row: int, rounds: int, from_round: int
+    folder: Path, agents: int, sizes: Sizes, rounds: int, from_round: int
 ) -> tuple[list[int], list[np.ndarray], float]:
     """Returns recorded rounds, all agents' points at each, and the largest term of the conserved sum at the end.
 
     Args:
         folder: The run's folder.
         agents: The number of agents.
-        row: The number of numbers in a record.
+        sizes: The sizes of the problem.
         rounds: The number of rounds.
         from_round: The first round that may be chosen.
     """
-    tables = [by_round(table(folder, agent, row)) for agent in range(agents)]
+    tables = [by_round(table(folder, agent, sizes)) for agent in range(agents)]
     step = between_compared(rounds - from_round)
     chosen = [r for r in range(from_round, rounds + 1) if r % step == 0 or r == rounds]
     found = []
@@ -80,7 +98,7 @@ def by_round(table: np.ndarray) -> np.ndarray:
 
 
 def compared(
-    folder: Path, algorithm: Any, problem: Any, network: Any, row: int, rounds: int, seed: int
+    folder: Path, algorithm: Any, problem: Any, network: Any, sizes: Sizes, rounds: int, seed: int
 ) -> dict[str, Any]:
     """Compares the last fifth of a run with that of the run that nobody disturbs.
 
@@ -89,7 +107,7 @@ def compared(
         algorithm: The algorithm.
         problem: The problem.
         network: The network.
-        row: The number of numbers in a record.
+        sizes: The sizes of the problem.
         rounds: The number of rounds.
         seed: The run's seed.
     """
@@ -99,12 +117,11 @@ def compared(
     import hypergossip as hg
 
     begin = int(0.8 * rounds)
-    chosen, found, invariant = points(folder, network.agents, row, rounds, begin)
+    chosen, found, invariant = points(folder, network.agents, sizes, rounds, begin)
     options: Any = {"progress": False, "check": False, "measure": ("metric",)}
-    p, shape = np.size(problem.x0), np.shape(problem.y0)
     values = []
     for point in found:
-        x, y = point[:, :p], point[:, p:].reshape(-1, *shape)
+        x, y = point[:, : sizes.x], point[:, sizes.x :].reshape(-1, *sizes.y)
         result = hg.solve(algorithm, problem, network, rounds=0, x0=x, y0=y, **options)
         values.append(float(result.history["metric"].iloc[0]))
     whole = hg.solve(
@@ -123,21 +140,21 @@ def compared(
 
 
 def around_division(
-    folder: Path, agents: int, row: int, across: Sequence[Edge], first: Callable[[int], bool], division: Division
+    folder: Path, agents: int, sizes: Sizes, across: Sequence[Edge], first: Callable[[int], bool], division: Division
 ) -> dict[str, Any]:
     """Returns what happened while the network was divided, and how long after it the halves were connected again.
 
     Args:
         folder: The run's folder.
         agents: The number of agents.
-        row: The number of numbers in a record.
+        sizes: The sizes of the problem.
         across: The links between the halves.
         first: Whether an agent is in the first half.
         division: When the network was divided.
     """
     made: list[int] = [0, 0]
     for agent in range(agents):
-        records = table(folder, agent, row)
+        records = table(folder, agent, sizes)
         reached = [records[records[:, 1] <= at, 0].max(initial=0) for at in division]
         half = int(not first(agent))
         made[half] = max(made[half], int(reached[1] - reached[0]))
