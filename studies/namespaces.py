@@ -109,7 +109,7 @@ class Namespaces:
         return [self.address(agent, b if agent == a else a) for a, b in self.edges if agent in (a, b)]
 
     def enter(self, agent: int) -> None:
-        """Moves this process, which must have one thread only, into an agent's namespace.
+        """Moves this thread, and those that it begins later, into an agent's namespace.
 
         Args:
             agent: The agent.
