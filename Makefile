@@ -39,10 +39,12 @@ fresh: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict --quiet
 
-# Pages of the built site in a browser.
+# Agents that are killed, links that lose and delay, a network that is divided; in network namespaces where they can be
+# had, else on the loopback interface.
 chaos: $(VENV)/.installed-test
-	$(BIN)/python -m studies.chaos --rounds 1200 --limit 285 --most 2
+	$(BIN)/python -m studies.chaos --namespaces auto --rounds 1200 --limit 285 --most 2
 
+# Pages of the built site in a browser.
 site: docs $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/documentation
 
