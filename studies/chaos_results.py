@@ -12,6 +12,8 @@ EVERY = 5  # rounds between two records of an agent's point
 IDENTIFIED = 3  # the round, the time and the largest entry of the agent's term of the conserved sum
 MOST_COMPARED = 30  # points, as each needs the solution of the lower level
 
+BEGINS = r"^(\d+\.\d+) agent-\d+ begins"  # in an agent's log, after every start
+
 Edge = tuple[int, int]
 
 
@@ -159,19 +161,21 @@ def around_division(
         half = int(not first(agent))
         made[half] = max(made[half], int(reached[1] - reached[0]))
     logs = [(folder / f"log-{agent}").read_text() for agent in range(agents)]
-    closed, opened = [], []
+    starts = [[float(at) for at in re.findall(BEGINS, log, re.MULTILINE)] for log in logs]
+    whole, restarted = [], []
     for i, j in across:
         ends = [changes(logs[a], b) for a, b in ((i, j), (j, i))]
         if not any(not is_open and division.begin < at < division.end for end in ends for at, is_open in end):
             continue
-        closed.append((i, j))
-        again = [next((at for at, is_open in end if is_open and at > division.end), np.inf) for end in ends]
-        opened.append(max(again) - division.end)
+        again = max(next((at for at, is_open in end if is_open and at > division.end), np.inf) for end in ends)
+        was_absent = any(division.begin < at <= again for at in (*starts[i], *starts[j]))
+        (restarted if was_absent else whole).append(round(again - division.end, 2))
     return {
         "rounds while divided": made,
         "links across": len(across),
-        "of which closed": len(closed),
-        "open again after": [round(seconds, 2) for seconds in sorted(opened)],
+        "of which closed": len(whole) + len(restarted),
+        "open again after": sorted(whole),
+        "after a restart of an agent": sorted(restarted),
     }
 
 
