@@ -165,6 +165,7 @@ def run_one(setting: Setting, number: int) -> None:
     jax.config.update("jax_enable_x64", True)
     logging.basicConfig(level=logging.INFO, format="%(created).3f %(message)s")
     logging.getLogger("jax").setLevel(logging.WARNING)
+    logging.info("agent-%d starts", number)
     from hypergossip.peers.agent_settings import AgentSettings, Neighbour, Policy
     from hypergossip.peers.link_faults import LinkFaults
     from hypergossip.peers.link_settings import Certificates

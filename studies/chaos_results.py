@@ -12,7 +12,7 @@ EVERY = 5  # rounds between two records of an agent's point
 IDENTIFIED = 3  # the round, the time and the largest entry of the agent's term of the conserved sum
 MOST_COMPARED = 30  # points, as each needs the solution of the lower level
 
-BEGINS = r"^(\d+\.\d+) agent-\d+ begins"  # in an agent's log, after every start
+STARTS = r"^(\d+\.\d+) agent-\d+ starts"  # in an agent's log
 
 Edge = tuple[int, int]
 
@@ -161,7 +161,7 @@ def around_division(
         half = int(not first(agent))
         made[half] = max(made[half], int(reached[1] - reached[0]))
     logs = [(folder / f"log-{agent}").read_text() for agent in range(agents)]
-    starts = [[float(at) for at in re.findall(BEGINS, log, re.MULTILINE)] for log in logs]
+    starts = [[float(at) for at in re.findall(STARTS, log, re.MULTILINE)] for log in logs]
     whole, restarted = [], []
     for i, j in across:
         ends = [changes(logs[a], b) for a, b in ((i, j), (j, i))]
