@@ -3,7 +3,8 @@
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,17 +125,26 @@ def settings(
     return config
 
 
-def keep_receiving(neighbours: int) -> None:
-    """Gives Zenoh so many threads that links to lost machines do not hold up the others; before the first session.
+@contextmanager
+def threads_for(neighbours: int) -> Iterator[None]:
+    """Gives Zenoh so many threads that links to lost machines do not hold up the others; for its first session.
 
     A link on which something is left to send is closed in up to 10 seconds, for which it blocks one of the threads that
     receive, by default two for the whole process (https://github.com/eclipse-zenoh/zenoh/issues/2718). A neighbour has
-    up to two links, as both ends connect. A user's own $ZENOH_RUNTIME is respected.
+    up to two links, as both ends connect. A user's own $ZENOH_RUNTIME is respected; this one is not left to processes
+    that begin later, which may have more neighbours.
 
     Args:
         neighbours: The number of neighbours.
     """
-    os.environ.setdefault("ZENOH_RUNTIME", f"(rx: (worker_threads: {2 + 2 * neighbours}))")
+    if "ZENOH_RUNTIME" in os.environ:
+        yield
+        return
+    os.environ["ZENOH_RUNTIME"] = f"(rx: (worker_threads: {2 + 2 * neighbours}))"
+    try:
+        yield
+    finally:
+        os.environ.pop("ZENOH_RUNTIME", None)
 
 
 def _access(run: str, names: Mapping[str, int], observers: Sequence[str]) -> dict[str, Any]:

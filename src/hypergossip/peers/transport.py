@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypergossip.peers.link_faults import LinkFaults
-from hypergossip.peers.link_settings import keep_receiving, key_of_status, key_to
+from hypergossip.peers.link_settings import key_of_status, key_to, threads_for
 from hypergossip.support.extras import require
 
 LONGEST_QUEUE = 256  # messages; the oldest gives way, as a later one pays for it or it is asked for again
@@ -48,9 +48,9 @@ class Transport:
         self._zenoh = require("zenoh", "peers", "an agent on a network")
         self.bytes_received = 0
         self._closed = False
-        keep_receiving(len(neighbours))
         try:
-            self._session = self._zenoh.open(config)
+            with threads_for(len(neighbours)):
+                self._session = self._zenoh.open(config)
         except self._zenoh.ZError as error:
             raise ValueError(
                 f"agent {number} cannot listen at its address: another process may be using the port, or a certificate "
