@@ -243,8 +243,7 @@ def term(
 ) -> tuple[Any, Any]:
     """Returns an agent's term of the sum, and the part of it that its links have added, flat vectors.
 
-    What the links have added cancels over the network, except for what is under way. Their part is the derivative of a
-    round in the direction of what they have added.
+    What the links have added cancels over the network, except for what is under way.
 
     Args:
         algorithm: The agent's program.
@@ -258,16 +257,31 @@ def term(
     added = [channel.added(links, weights) for links in state.links]
     if any(sums is None for sums in added):
         return own, jnp.zeros_like(own)
+    return own, effect(algorithm, spaces, shapes, state.agents, added)
+
+
+def effect(algorithm: Algorithm, spaces: Spaces, shapes: Any, agents: Any, added: Sequence[Any]) -> Any:
+    """Returns by how much an agent's term of the sum grows if its averages do: a flat vector, linear in the growth.
+
+    It is the derivative of a round in that direction.
+
+    Args:
+        algorithm: The agent's program.
+        spaces: The spaces of x and y.
+        shapes: The shapes of the agent's oracles.
+        agents: The agent's state in the method.
+        added: For each message of a round, by how much its average grows, (entries,).
+    """
     oracles = ShapesOnly(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
 
     def after_a_round(scale: Any) -> Any:
         directions: Iterator[Any] = iter(added)
         mix = mix_through(spaces, lambda buffer, call, weights: buffer + scale * next(directions))
         key, round = jax.random.key(0), jnp.ones((), jnp.int32)
-        return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, state.agents, key)[0]))
+        return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, agents, key)[0]))
 
-    zero = jnp.zeros((), own.dtype)
-    return own, jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
+    zero = jnp.zeros((), _flat(algorithm.conserved(agents)).dtype)
+    return jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
 
 
 def _flat(tree: Any) -> Any:

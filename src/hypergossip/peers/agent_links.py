@@ -1,7 +1,7 @@
 """An agent's links, put together: what it sends, what it receives, and whom it knows."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from hypergossip.peers.greeting import NO_ROUND
 from hypergossip.peers.greetings import Greetings, Stand
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.mailbox import Mailbox, Place
-from hypergossip.peers.message import Envelope, Expected, Kind
+from hypergossip.peers.message import Envelope, Expected, Kind, Malformed
 from hypergossip.peers.transport import Transport
 
 
@@ -27,6 +27,7 @@ class AgentLinks:
         sizes: The number of entries and the type of each of a round's messages.
         sums: Whether the messages are running sums.
         round: The number of completed rounds, which the owner keeps up to date.
+        on_invariant: Takes the messages for the network's invariant; at first they are not expected.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class AgentLinks:
         expected = Expected(identifier, number, frozenset(neighbours), tuple(sizes), seeds)
         self.sizes, self.sums = tuple(sizes), sums
         self.round, self._ready = 0, False
+        self.on_invariant: Callable[[Envelope, bytes], None] = _not_expected
         self.mailbox = Mailbox(expected, policy.ahead, self._control, time.monotonic)
         self.exchange = Exchange(number, identifier, self.mailbox, self._send, tuple(neighbours), degree, policy, dated)
         for link in self.exchange.links.values():
@@ -97,5 +99,11 @@ class AgentLinks:
     def _control(self, envelope: Envelope, content: bytes) -> None:
         if envelope.kind == Kind.RESEND:
             self.exchange.resend(envelope.sender, Place(envelope.seed, envelope.call, envelope.round))
+        elif envelope.kind in (Kind.PROJECTION, Kind.ENTRIES):
+            self.on_invariant(envelope, content)
         else:
             self.greetings.receive(envelope, content)
+
+
+def _not_expected(envelope: Envelope, content: bytes) -> None:
+    raise Malformed("no invariant is computed here")

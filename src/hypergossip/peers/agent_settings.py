@@ -141,6 +141,8 @@ class Status:
         bytes_received: The bytes received from the network, headers included.
         policy: The policy's name.
         invariant: The network's conserved sum, relative to its terms, as gossip has it so far; None if unknown.
+        invariant_round: The round after which the sum had that value; None if unknown.
+        conserves: Whether there is such a sum; None: the agent does not say.
         alarm: A sentence if something is wrong, or "".
         dropped: How often a message of no known neighbour was dropped, by reason.
         links: Its links.
@@ -161,6 +163,8 @@ class Status:
     alarm: str
     dropped: Mapping[str, int]
     links: tuple[LinkStatus, ...]
+    invariant_round: int | None = None
+    conserves: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns it as JSON's types."""

@@ -26,6 +26,8 @@ class Kind(IntEnum):
     RESEND = 2  # asks for a vector that has not come
     GREETING = 3  # who an agent is, and where it stands
     FAREWELL = 4  # the agent has finished, or leaves
+    PROJECTION = 5  # one number in the place of a running sum, for the network's invariant
+    ENTRIES = 6  # terms of agents in the network's invariant
 
 
 DTYPES = {1: np.dtype("<f4"), 2: np.dtype("<f8"), 3: np.dtype("u1")}

@@ -22,6 +22,7 @@ class Openings:
 
     Attributes:
         degrees: The neighbours with which an opening was ever agreed -> the numbers of their neighbours.
+        incarnations: The same neighbours -> which process of theirs the last opening was agreed with.
     """
 
     def __init__(self, number: int, links: AgentLinks, first: int) -> None:
@@ -33,7 +34,7 @@ class Openings:
             first: The first round that it runs.
         """
         self._number, self._links, self._first = number, links, first
-        self._incarnations: dict[int, bytes] = {}
+        self.incarnations: dict[int, bytes] = {}
         self.degrees: dict[int, int] = {}
         self._margins = dict.fromkeys(links.exchange.links, SMALLEST_MARGIN)
         self._based: set[int] = set()
@@ -73,7 +74,7 @@ class Openings:
             j: The neighbour's identity.
         """
         known = self._links.greetings.known[j]
-        if not known.there or known.greeting.incarnation != self._incarnations[j]:
+        if not known.there or known.greeting.incarnation != self.incarnations[j]:
             return True
         epoch = self._links.mailbox.links[j].epoch
         ended = self._links.greetings.has_finished(j) and known.greeting.epoch != epoch
@@ -113,7 +114,7 @@ class Openings:
         self._links.mailbox.reopen(j, epoch)
         link = self._links.exchange.links[j]
         link.opening, link.bases = opening, {}
-        self._incarnations[j], self.degrees[j] = theirs.incarnation, theirs.degree
+        self.incarnations[j], self.degrees[j] = theirs.incarnation, theirs.degree
         self._based.discard(j)
         if opening is not None:
             self._links.mailbox.links[j].last_round = opening - 1

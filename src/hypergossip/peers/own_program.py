@@ -1,7 +1,7 @@
 """The compiled programs of an agent that runs by itself: its rounds, its losses, and what its links have added."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.messages import messages
 from hypergossip.core.preset import generalised
 from hypergossip.core.random_keys import STREAMS, run_key
-from hypergossip.engines.links import Linked, initial_links, term
+from hypergossip.engines.links import Linked, effect, initial_links, term
 from hypergossip.peers.agent_settings import AgentSettings
 from hypergossip.peers.round_program import CutRound, Transfer, WholeRound, compiled_round
 from hypergossip.peers.traced_round import Here, initial_state, traced_round
@@ -203,6 +203,45 @@ class OwnProgram:
             return own - added
 
         return compiled()(of_links)
+
+    @property
+    def conserves(self) -> bool:
+        """Whether the network's invariant can be computed: the method conserves a sum, and its messages are plain sums.
+
+        Behind a further stage of the channel, such as a coding, what a link has added is not what was sent.
+        """
+        return bool(self._conserving) and self.channel is not None and self.channel.stages == (EdgeSums(),)
+
+    def conserved(self, state: Any) -> tuple[np.ndarray, float]:
+        """Returns the agent's term of the sum that the network conserves, and the norm of the variables in it.
+
+        Args:
+            state: The agent's state.
+        """
+        kept, variables = self._conserved(self._here, state.agents)
+        return np.asarray(kept), float(variables)
+
+    @cached_property
+    def _conserved(self) -> Callable[..., Any]:
+        def of_agent(here: Here, agents: Any) -> Any:
+            flat = lambda tree: jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+            variables = flat([getattr(agents, name) for name in self._conserving])
+            return flat(here.algorithm.conserved(agents)), jnp.linalg.norm(variables)
+
+        return compiled()(of_agent)
+
+    def effect(self, state: Any, added: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns by how much the agent's term grows if the averages of its messages do.
+
+        Args:
+            state: The agent's state.
+            added: For each message of a round, by how much its average grows, (entries,).
+        """
+        return np.asarray(self._effect(self._here, state.agents, tuple(added)))
+
+    @cached_property
+    def _effect(self) -> Callable[..., Any]:
+        return compiled()(lambda here, *given: effect(here.algorithm, self._spaces, self._shapes, *given))
 
     def _less(self, agents: Any, kept: Any, flat: Any) -> Any:
         """Returns the state of the method whose trackers or dual variables are smaller by a flat vector."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.agent_settings import AgentSettings, LinkStatus, Status
+from hypergossip.peers.invariant import Invariant
 
 LOG = logging.getLogger("hypergossip.agent")
 REPORT_SECONDS = 0.5
@@ -26,15 +27,19 @@ class Reports:
         losses: The last measured losses.
     """
 
-    def __init__(self, settings: AgentSettings, links: AgentLinks, weights: Callable[[], Any]) -> None:
+    def __init__(
+        self, settings: AgentSettings, links: AgentLinks, weights: Callable[[], Any], invariant: Invariant | None
+    ) -> None:
         """Begins to report.
 
         Args:
             settings: The agent.
             links: Its links.
             weights: Returns W_ij of its neighbours.
+            invariant: The network's conserved sum; None: there is none.
         """
-        self._settings, self._links, self._weights = settings, links, weights
+        self._settings, self._links, self._weights, self._invariant = settings, links, weights, invariant
+        self._logged = ""
         self.phase, self.alarm = "starting", ""
         self.losses: tuple[float | None, float | None] = (None, None)
         self._began, self._open = time.monotonic(), True
@@ -55,6 +60,7 @@ class Reports:
         before, since = (-1, ()), time.monotonic()
         while self._open:
             self._links.transport.report(self._status())
+            self._log_alarm()
             waits = self._links.round, self._links.exchange.waiting_for
             if waits != before or not waits[1]:
                 before, since = waits, time.monotonic()
@@ -62,6 +68,13 @@ class Reports:
                 since = time.monotonic()
                 LOG.warning("round %d: waits for %s", waits[0], ", ".join(map(self._stands, waits[1])))
             time.sleep(REPORT_SECONDS)
+
+    def _log_alarm(self) -> None:
+        """Logs once that the network's conserved sum is too large."""
+        alarm = "" if self._invariant is None else self._invariant.alarm
+        if alarm and not self._logged:
+            LOG.warning(alarm)
+        self._logged = alarm
 
     def _stands(self, j: int) -> str:
         """Returns a neighbour's name, and where it and the link stand."""
@@ -84,6 +97,8 @@ class Reports:
             weight = float(rows[link.row])
             own.append(LinkStatus(name, j, link.opening is not None, box.last_round, lag, weight, *counts))
         upper, lower = self.losses
+        watch = self._invariant
+        found = None if watch is None else watch.found
         status = Status(
             name=settings.name,
             number=settings.number,
@@ -96,9 +111,11 @@ class Reports:
             bytes_sent=links.transport.bytes_sent,
             bytes_received=links.transport.bytes_received,
             policy=settings.policy.name,
-            invariant=None,
-            alarm=self.alarm,
+            invariant=None if found is None else found.value,
+            alarm=" ".join(filter(None, (self.alarm, "" if watch is None else watch.alarm))),
             dropped=dict(links.mailbox.dropped),
             links=tuple(own),
+            invariant_round=None if found is None else found.round + 1,
+            conserves=watch is not None,
         )
         return json.dumps(status.as_dict(), allow_nan=False).encode()

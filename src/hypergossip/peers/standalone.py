@@ -14,6 +14,7 @@ from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.agent_settings import AgentSettings
 from hypergossip.peers.exchange import Stopped
 from hypergossip.peers.greeting import FINISHED, LEAVING
+from hypergossip.peers.invariant import Invariant
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.link_settings import settings as link_settings
 from hypergossip.peers.openings import Openings, metropolis_weights
@@ -109,7 +110,8 @@ class RunningAgent:
             faults=faults,
         )
         self._written, self._measure_at, self._degrees_known = time.monotonic(), 0.0, 0
-        self._reports = Reports(settings, self.links, lambda: self._program.weights)
+        self._invariant = Invariant(settings, self.links, self._program) if self._program.conserves else None
+        self._reports = Reports(settings, self.links, lambda: self._program.weights, self._invariant)
 
     def run(self) -> Any:
         """Runs until the last round, and returns the state of the method.
@@ -128,6 +130,8 @@ class RunningAgent:
         links.exchange.not_awaited, links.exchange.round_of = openings.not_awaited, links.greetings.round_of
         self._join(openings, first)
         self._set_weights(openings)
+        if self._invariant is not None:
+            self._invariant.begin(openings, first)
         self._reports.begin()
         LOG.info("%s begins at round %d of %d", settings.name, first, settings.rounds)
         for round in range(first, settings.rounds):
@@ -148,6 +152,8 @@ class RunningAgent:
             self.links.greetings.send_to_all()
             self._reports.phase = "failed"
         self._reports.close()
+        if self._invariant is not None:
+            self._invariant.close()
         self.links.close()
 
     def _agents(self) -> Any:
@@ -246,6 +252,8 @@ class RunningAgent:
         try:
             if exchange.stopping():
                 raise Stopped
+            if self._invariant is not None and self._invariant.due(round):
+                return self._invariant.round(round, self._state)
             return self._program.round(round, self._state, exchange.transfer(0, round))
         except Exception:  # a round that calls back for its messages has an error of JAX in the place of `Stopped`
             if not exchange.stopping():
