@@ -89,6 +89,19 @@ def between_compared(rounds: int) -> int:
     return EVERY * max(1, -(-rounds // (EVERY * MOST_COMPARED)))
 
 
+def network_invariant(folder: Path, agents: int) -> dict[str, float]:
+    """Returns the network's last sum as the agents have logged it, how old it is, and the number of alarms."""
+    logs = [(folder / f"log-{number}").read_text() for number in range(agents)]
+    found = [re.findall(r"network conserves was (\S+) of its terms after round (\d+)", log) for log in logs]
+    last = [(float(each[-1][0]), int(each[-1][1])) for each in found if each]
+    return {
+        "agents that know the network's invariant": len(last),
+        "network's invariant": max((value for value, _ in last), default=float("nan")),
+        "after round": min((round for _, round in last), default=0),
+        "alarms": sum(log.count("and rounding explains only") for log in logs),
+    }
+
+
 def by_round(table: np.ndarray) -> np.ndarray:
     """Returns an agent's records in the order of the rounds; of a round that was run twice, the later one.
 
@@ -137,6 +150,7 @@ def compared(
         "ratio": float(np.mean(values) / rows["metric"].mean()),
         "last metric": values[-1],
         "invariant": invariant,
+        **network_invariant(folder, network.agents),
         "rounds compared": len(chosen),
     }
 

@@ -1,6 +1,7 @@
 """Several agents in this process, each with its own thread and its own links over loopback."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -54,8 +55,8 @@ class SeveralAgents:
         self._weights = weights or {}
         self.worst: dict[int, float] = {}
 
-    def start(self, number: int, tampered: Callable[[RunningAgent], object] = lambda _: None) -> None:
-        """Starts an agent; a function may change it before it begins."""
+    def make(self, number: int) -> RunningAgent:
+        """An agent that has not begun."""
         address = lambda j: f"tcp/127.0.0.1:{self._ports[j]}"
         neighbours = tuple(
             Neighbour(f"agent-{j}", j, address(j), self._weights.get((number, j))) for j in self.graph[number]
@@ -71,9 +72,15 @@ class SeveralAgents:
             if (term := program.term(state)) is not None:
                 self.terms[number] = float(np.abs(term).max())
             if (found := agent._invariant and agent._invariant.found) is not None:
-                self.worst[number] = max(self.worst.get(number, 0.0), found.value / found.limit)
+                ratio = found.value / found.limit if found.value else 0.0
+                self.worst[number] = max(self.worst.get(number, 0.0), ratio)
 
         agent = RunningAgent(settings, faults, after_a_round)
+        return agent
+
+    def start(self, number: int, tampered: Callable[[RunningAgent], object] = lambda _: None) -> None:
+        """Starts an agent; a function may change it before it begins."""
+        agent = self.make(number)
         self._stopping.discard(number)
         agent.links.exchange.stopping = lambda: number in self._stopping
         tampered(agent)
@@ -92,6 +99,12 @@ class SeveralAgents:
         self._threads.pop(number).join(20)
         self.agents.pop(number).close()
 
+    def stop_all(self) -> None:
+        """Stops all agents at once, so that none waits for another."""
+        self._stopping |= set(self.agents)
+        for number in list(self.agents):
+            self.stop(number)
+
     @property
     def found(self) -> dict[int, Found | None]:
         """What each agent that runs knows of the invariant."""
@@ -102,20 +115,24 @@ class SeveralAgents:
         return all(one is not None and one.round >= after for one in self.found.values())
 
     @property
+    def alarms(self) -> dict[int, str]:
+        """What each agent that runs reports to be wrong."""
+        return {i: json.loads(agent._reports._status())["alarm"] for i, agent in self.agents.items()}
+
+    @property
     def round(self) -> int:
         """The largest number of completed rounds."""
         return max(agent.links.round for agent in self.agents.values())
 
 
 @contextlib.contextmanager
-def running(made: SeveralAgents, **tampered: Any) -> Iterator[SeveralAgents]:
-    """Starts all agents, and stops them at the end."""
+def running(
+    made: SeveralAgents, tampered: dict[int, Callable[[RunningAgent], object]] | None = None
+) -> Iterator[SeveralAgents]:
+    """Starts all agents, some of them changed, and stops them at the end."""
     try:
         for number in range(len(made.graph)):
-            made.start(number, **({"tampered": tampered["agents"][number]} if number in tampered.get("agents", {}) else {}))
+            made.start(number, (tampered or {}).get(number, lambda _: None))
         yield made
     finally:
-        for number in list(made.agents):
-            made._stopping.add(number)
-        for number in list(made.agents):
-            made.stop(number)
+        made.stop_all()

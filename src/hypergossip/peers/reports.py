@@ -55,6 +55,10 @@ class Reports:
         self._open = False
         self._thread.join(2 * REPORT_SECONDS)
         self._links.transport.report(self._status())
+        found = None if self._invariant is None else self._invariant.found
+        if found is not None:
+            sum = f"{found.value:.1e} of its terms after round {found.round + 1}, with {found.agents} agents"
+            LOG.info("the sum that the network conserves was %s", sum)
 
     def _report(self) -> None:
         before, since = (-1, ()), time.monotonic()

@@ -73,6 +73,8 @@ def _agent(agent: AgentView, view: NetworkView) -> dict[str, Any]:
     note = [f"{agent.agent.name}: {texts['state']}", f"round {texts['round']}", f"policy {report.policy}"]
     note += [f"missed {missed(report):,}", f"dropped {units.reasons(dropped(report))}"]
     note += [f"neighbours {', '.join(map(summary.link_text, report.links)) or 'none'}"]
+    after = "" if report.invariant_round is None else f" after round {report.invariant_round:,}"
+    note += [f"invariant {texts['invariant']}{after}"]
     note += [f"heard {units.seconds(agent.age)} ago", f"reports refused {agent.refused:,}"]
     alarm = f". Alarm: {report.alarm}" if report.alarm else ""
     return {**found, "point": point, "note": ", ".join(note) + alarm}

@@ -70,6 +70,8 @@ class Report(BaseModel):
     alarm: Annotated[str, Field(max_length=1_000), AfterValidator(visible)]
     dropped: Reasons
     links: Annotated[list[LinkReport], Field(max_length=MAX_LINKS)]
+    invariant_round: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    conserves: bool | None = None
 
 
 def check(payload: bytes) -> Report:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from hypergossip.lab.watching import units
 from hypergossip.lab.watching.collector import NEVER, SILENT, AgentView, NetworkView
 from hypergossip.lab.watching.plan_file import WatchPlan
-from hypergossip.lab.watching.reports import LinkReport, dropped, missed
+from hypergossip.lab.watching.reports import LinkReport, Report, dropped, missed
 
 # Key -> title, in the table's order.
 COLUMNS = {
@@ -25,6 +25,7 @@ COLUMNS = {
     "alarm": "alarm",
 }
 NAMED_LINKS = 4
+NOT_APPLICABLE = "not applicable"
 
 
 class EdgeView(NamedTuple):
@@ -89,7 +90,7 @@ def cells(view: AgentView) -> dict[str, str]:
         "neighbours": _neighbours(report.links),
         "missed": f"{missed(report):,}",
         "dropped": units.reasons(dropped(report), most=2),
-        "invariant": units.number(report.invariant),
+        "invariant": NOT_APPLICABLE if report.conserves is False else units.number(report.invariant),
         "alarm": report.alarm,
     }
 
@@ -115,13 +116,22 @@ def network_lines(view: NetworkView) -> list[str]:
         parts = [f"round {high.round:,} of {high.rounds:,}"]
     parts.append(f"missed {sum(missed(report) for _, report in heard):,}")
     parts.append(f"dropped {units.reasons(dict(sum((Counter(dropped(r)) for _, r in heard), Counter())))}")
-    # A conserved sum that is no number is the worst of all.
-    known = [r.invariant for _, r in heard if r.invariant is not None]
-    worst = max(known, key=lambda v: float("inf") if v != v else abs(v), default=None)
-    parts.append(f"largest invariant {units.number(worst)}")
+    parts.append(_invariant([report for _, report in heard]))
     if view.refused:
         parts.append(f"reports refused {units.reasons(view.refused)}")
     return [*lines, "; ".join(parts)]
+
+
+def _invariant(reports: list[Report]) -> str:
+    if all(report.conserves is False for report in reports):
+        return f"invariant {NOT_APPLICABLE}"
+    # A conserved sum that is no number is the worst of all.
+    size = lambda r: float("inf") if r.invariant != r.invariant else abs(r.invariant)
+    worst = max((r for r in reports if r.invariant is not None), key=size, default=None)
+    if worst is None:
+        return f"largest invariant {units.NOTHING}"
+    after = "" if worst.invariant_round is None else f" (after round {worst.invariant_round:,})"
+    return f"largest invariant {units.number(worst.invariant)}{after}"
 
 
 def outcome(view: NetworkView) -> str:
