@@ -1,7 +1,6 @@
 """The sum that the network conserves, as its agents compute it by themselves, and that errors of links show in it."""
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -63,7 +62,8 @@ def test_agents_that_leave_and_return_are_no_alarm(tmp_path):
     with running(SeveralAgents(tmp_path, graph=TRIANGLE, loss=0.1)) as made:
         assert within(lambda: made.all_know(after=20), 60)
         made.stop(2)
-        assert within(lambda: made.all_know(after=made.round), 60)
+        left = made.round
+        assert within(lambda: made.all_know(after=left), 60)
         assert within(lambda: {one.agents for one in made.found.values()} == {2}, 60)
         made.start(2)
         begun = made.round
@@ -107,9 +107,9 @@ def test_agents_that_choose_different_spacings_share_snapshots(tmp_path):
 
 def test_directions_are_the_same_for_all_agents_and_others_in_another_round():
     one = direction(bytes(16), 7, 1000)
-    assert set(one) == {-1.0, 1.0}
-    assert abs(one.sum()) < 5 * math.sqrt(1000)
+    assert abs(one.mean()) < 0.15
+    assert one.var() == pytest.approx(1, abs=0.15)
     np.testing.assert_array_equal(one, direction(bytes(16), 7, 1000))
-    assert (one != direction(bytes(16), 8, 1000)).mean() > 0.4
-    assert (one != direction(bytes([1] * 16), 7, 1000)).mean() > 0.4
+    assert (one != direction(bytes(16), 8, 1000)).mean() > 0.9
+    assert (one != direction(bytes([1] * 16), 7, 1000)).mean() > 0.9
     assert direction(bytes(16), 7, 3).tolist() == one[:3].tolist()

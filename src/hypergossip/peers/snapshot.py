@@ -52,15 +52,17 @@ class Snapshot(NamedTuple):
 
 
 def direction(run: bytes, round: int, entries: int) -> np.ndarray:
-    """Returns the direction of a round: a random sign for each entry, which every agent derives for itself.
+    """Returns the direction of a round: random numbers of mean 0 and variance 1, which every agent derives for itself.
+
+    They are no mere along, with which errors of equal size would often cancel.
 
     Args:
         run: The identifier of the run.
         round: The number of the round.
         entries: The number of entries.
     """
-    bits = np.frombuffer(hashlib.shake_256(run + round.to_bytes(4, "little")).digest(-(-entries // 8)), np.uint8)
-    return 1.0 - 2.0 * np.unpackbits(bits, count=entries)
+    drawn = np.frombuffer(hashlib.shake_256(run + round.to_bytes(4, "little")).digest(2 * entries), "<u2")
+    return math.sqrt(3) * ((drawn + 0.5) / 2**15 - 1)
 
 
 def taken(
@@ -78,7 +80,7 @@ def taken(
     """
     before, after = states
     kept, variables = program.conserved(after)
-    signs = direction(run, round, kept.size)
+    along = direction(run, round, kept.size)
     effect = lambda vectors: program.effect(after, vectors).astype(np.float64)
     calls = range(len(program.sizes))
     pairs = [exchange.own_at(0, call, round) for call in calls]
@@ -91,16 +93,16 @@ def taken(
         if link.opening is None or link.opening > round:
             continue
         told = effect(_since(sent, link.bases, 0)) if link.bases else whole
-        own[j] = float(signs @ told)
+        own[j] = float(along @ told)
         if all(arrived[call][link.row] for call in calls):
             continue
         mine = effect(_since(compared, link.bases, 1))
         added = effect([np.asarray(one.links[0][link.row]) for one in after.links])
         weight = float(weights[link.row])
-        under_way[j] = UnderWay(weight, float(signs @ mine), float(signs @ added))
+        under_way[j] = UnderWay(weight, float(along @ mine), float(along @ added))
         rounding += weight * float(np.linalg.norm(mine))
     size = math.hypot(variables, float(np.linalg.norm(kept)), float(np.linalg.norm(message)))
-    return Snapshot(float(signs @ kept.astype(np.float64)), size, own, under_way, rounding)
+    return Snapshot(float(along @ kept.astype(np.float64)), size, own, under_way, rounding)
 
 
 def _since(sums: Sequence[np.ndarray], bases: Mapping[Any, tuple[np.ndarray, ...]], side: int) -> list[np.ndarray]:
