@@ -176,6 +176,36 @@ def test_the_lines_on_the_whole_network(collector):
     assert (silent.known, silent.open) == (False, False)
 
 
+def test_the_invariant_is_shown_with_its_round_or_as_not_applicable(collector):
+    assert "invariant" not in "\n".join(summary.network_lines(collector.view()))
+    collector.take("0", payload(0, invariant=None, conserves=True))
+    assert "largest invariant –" in "\n".join(terminal.plain(collector.view()))
+    collector.take("0", payload(0, invariant=3e-5, invariant_round=4096, conserves=True, alarm="The sum grows."))
+    collector.take("1", payload(1, invariant=2e-16, invariant_round=8192))
+    lines = terminal.plain(collector.view())
+    assert "invariant 3.00e-05; alarm: The sum grows." in lines[0]
+    assert "largest invariant 3.00e-05 (after round 4,096)" in lines[-1]
+    agent = messages.now(collector)["agents"][0]
+    assert agent["cells"]["invariant"] == "3.00e-05"
+    assert "invariant 3.00e-05 after round 4,096" in agent["note"]
+    for number in range(2):
+        collector.take(str(number), payload(number, invariant=None, conserves=False))
+    assert "invariant not applicable" in terminal.plain(collector.view())[0]
+    assert terminal.plain(collector.view())[-1].endswith("; invariant not applicable")
+    assert messages.now(collector)["agents"][0]["cells"]["invariant"] == "not applicable"
+    assert "not applicable" in rendered(collector)
+
+
+def test_reports_of_agents_that_do_not_name_a_round_are_accepted(collector):
+    old = json.loads(payload(0)) | {"invariant_round": None}
+    del old["conserves"], old["invariant_round"]
+    collector.take("0", json.dumps(old).encode())
+    assert collector.view().refused == {}
+    for changed in ({"invariant_round": -1}, {"invariant_round": 2**32}, {"conserves": "no"}):
+        collector.take("0", json.dumps(old | changed).encode())
+    assert collector.view().refused == {reports.MALFORMED: 3}
+
+
 def test_the_table_shows_the_agents(collector):
     for number in range(4):
         collector.take(str(number), payload(number, round=number, alarm="The sum grows." if number == 3 else ""))

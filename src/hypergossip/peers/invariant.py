@@ -123,7 +123,7 @@ class Invariant:
         entry = Entry(me[0], round, self._gossip.started, marks, shot.term, self._size, rounding)
         links = {j: (epochs[j], link) for j, link in shot.under_way.items()}
         tellings = {j: Telling(round, epochs[j], own) for j, own in shot.own.items()}
-        self._gossip.tell(Waiting(entry, links), tellings)
+        self._gossip.publish(Waiting(entry, links), tellings)
 
     def _choose_spacing(self, round: int) -> None:
         now, (before, at) = time.monotonic(), self._last

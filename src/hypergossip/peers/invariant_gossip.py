@@ -84,7 +84,7 @@ class InvariantGossip:
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def tell(self, waiting: Waiting, tellings: dict[int, Telling]) -> None:
+    def publish(self, waiting: Waiting, tellings: dict[int, Telling]) -> None:
         """Takes in the agent's own entry, and what its neighbours need to complete theirs.
 
         Args:
