@@ -15,6 +15,7 @@ from hypergossip.peers.invariant import Invariant
 
 LOG = logging.getLogger("hypergossip.agent")
 REPORT_SECONDS = 0.5
+LONGEST_ALARM = 1_000  # characters; watchers refuse a report with a longer one
 ADVICE_SECONDS = 5.0  # after which an agent says for whom it waits
 
 
@@ -116,7 +117,7 @@ class Reports:
             bytes_received=links.transport.bytes_received,
             policy=settings.policy.name,
             invariant=None if found is None else found.value,
-            alarm=" ".join(filter(None, (self.alarm, "" if watch is None else watch.alarm))),
+            alarm=" ".join(filter(None, (self.alarm, "" if watch is None else watch.alarm)))[:LONGEST_ALARM],
             dropped=dict(links.mailbox.dropped),
             links=tuple(own),
             invariant_round=None if found is None else found.round + 1,

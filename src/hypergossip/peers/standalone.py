@@ -171,6 +171,8 @@ class RunningAgent:
             patient = settings.policy.name == "wait" or time.monotonic() - began < START_SECONDS
             someone = len(absent) < len(greetings.names)
             # A network that runs already, or an agent that returns to it, waits for nobody.
+            if not absent:
+                self._reports.alarm = ""
             if not absent or (someone and (reached > 0 or round > 0 or not patient)):
                 return max(round, reached)
             if time.monotonic() - advised > ADVICE_SECONDS:
