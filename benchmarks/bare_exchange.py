@@ -2,14 +2,16 @@
 
 import secrets
 import socket
-import tempfile
 import threading
 import time
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+import hypergossip as hg
+from benchmarks.process_group import ProcessGroup, asked
 from hypergossip.core.algorithm import Algorithm, Cost, Mix, Oracles, register
 from hypergossip.peers.certificates import Authority
 from hypergossip.peers.link_settings import Certificates, key_to, settings
@@ -35,52 +37,38 @@ class Averaging(Algorithm):
         return Point(mix(upper=state.x), state.y), Cost()
 
 
-class BareExchange:
-    """One process for each agent, under the settings and the mutual TLS of `Peers`."""
+def averaged(agents: int, entries: int) -> tuple[Averaging, Any]:
+    """Returns the method, and a problem whose x has that many entries in float32.
 
-    def __init__(self, neighbours: list[list[int]], size: int) -> None:
-        """Starts the processes and waits until all of them have exchanged a message.
+    Args:
+        agents: The number of agents.
+        entries: The number of entries.
+    """
+    problem = hg.problems.quadratic(agents, 2, 2, noise=0.0)
+    x0, y0 = np.zeros(entries, np.float32), np.zeros(2, np.float32)
+    return Averaging(), hg.Problem.from_oracles(problem.oracles, x0=x0, y0=y0)
 
-        Args:
-            neighbours: Every agent's neighbours.
-            size: The number of bytes of a message.
-        """
-        self._folder = tempfile.TemporaryDirectory()
-        authority, run = Authority.create("this benchmark"), secrets.token_hex(16)
-        sockets = [socket.socket() for _ in neighbours]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        places = [f"tls/127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-        for one in sockets:
-            one.close()
-        context = get_context("spawn")
-        self._pipes, self._processes = [], []
-        for i, who in enumerate(neighbours):
-            mine, theirs = context.Pipe()
-            files = authority.issue(f"agent-{i}", ["127.0.0.1"], Path(self._folder.name), f"agent-{i}")
-            given = (theirs, i, who, places[i], [places[j] for j in who], run, files, size)
-            self._processes.append(context.Process(target=_exchange, args=given, daemon=True))
-            self._pipes.append(mine)
-            self._processes[-1].start()
-        for pipe in self._pipes:
-            pipe.recv()
 
-    def rounds(self, count: int) -> float:
-        """Exchanges messages so many times, one to and from every neighbour; returns the seconds."""
-        begin = time.perf_counter()
-        for pipe in self._pipes:
-            pipe.send(count)
-        for pipe in self._pipes:
-            pipe.recv()
-        return time.perf_counter() - begin
+def bare_exchange(neighbours: list[list[int]], size: int, folder: Path) -> ProcessGroup:
+    """Returns one process for each agent, under the settings and the mutual TLS of `Peers`.
 
-    def close(self) -> None:
-        """Ends the processes."""
-        for pipe in self._pipes:
-            pipe.send(0)
-        for process in self._processes:
-            process.join(10)
-        self._folder.cleanup()
+    Args:
+        neighbours: Every agent's neighbours.
+        size: The number of bytes of a message.
+        folder: Where the certificates are written.
+    """
+    authority, run = Authority.create("this benchmark"), secrets.token_hex(16)
+    sockets = [socket.socket() for _ in neighbours]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    places = [f"tls/127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    given = []
+    for i, who in enumerate(neighbours):
+        files = authority.issue(f"agent-{i}", ["127.0.0.1"], folder, f"agent-{i}")
+        given.append((i, who, places[i], [places[j] for j in who], run, files, size))
+    return ProcessGroup(_exchange, given)
 
 
 def _exchange(
@@ -126,13 +114,11 @@ def _exchange(
                 break
     time.sleep(1.0)
     send()
-    pipe.send(None)
-    while count := pipe.recv():
+    for count in asked(pipe):
         for _ in range(count):
             round += 1
             send()
             with changed:
                 changed.wait_for(all_here, 30)
-        pipe.send(None)
     del subscriber
     session.close()

@@ -1,11 +1,23 @@
 """Messages of a small run, as they should be and as they should not."""
 
-import zlib
 from typing import Any
 
 import numpy as np
 
-from hypergossip.peers.message import CHECKSUM, HEADER, Body, Envelope, Expected, Kind, body_of, pack, unpack
+from hypergossip.peers.message import (
+    CHECKSUM,
+    HEAD,
+    HEADER,
+    Body,
+    Envelope,
+    Expected,
+    Kind,
+    body_of,
+    checksum_of,
+    digest_of,
+    pack,
+    unpack,
+)
 
 RUN = bytes(range(16))
 ME, NEIGHBOURS = 3, (1, 4)
@@ -40,15 +52,15 @@ def text(kind: Kind, content: bytes, **changed: Any) -> bytes:
 
 def with_field(message: bytes, place: int, value: Any) -> bytes:
     """A message one of whose fields is another, with the checksum that fits."""
-    fields = list(HEADER.unpack_from(message))
-    fields[place], fields[SUM] = value, 0
-    head, body = HEADER.pack(*fields), message[HEADER.size :]
-    return head[: -CHECKSUM.size] + CHECKSUM.pack(zlib.crc32(head, zlib.crc32(body))) + body
+    fields = list(HEAD.unpack_from(message))
+    fields[place] = value
+    head, body = HEAD.pack(*fields), message[HEADER.size :]
+    return head + CHECKSUM.pack(checksum_of(head, digest_of(body))) + body
 
 
 def with_body(data: bytes, code: int, **changed: Any) -> bytes:
     """A message with these bytes as its numbers, and the checksum that fits."""
-    return pack(envelope(**changed), Body(data, code, zlib.crc32(data)))
+    return pack(envelope(**changed), Body(data, code, digest_of(data)))
 
 
 def read(message: bytes, expected: Expected = EXPECTED) -> tuple[Envelope, np.ndarray]:

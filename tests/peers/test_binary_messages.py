@@ -9,7 +9,7 @@ import pytest
 from forged import EXPECTED, FLOAT32, FLOAT64, ME, envelope, numbers, read, text, vector, with_body, with_field
 
 from hypergossip.peers.greeting import NO_ROUND, Greeting
-from hypergossip.peers.message import CODES, HEADER, TEXT, Kind, Malformed, body_of, pack
+from hypergossip.peers.message import ALL, CODES, HEADER, TEXT, Kind, Malformed, body_of, pack
 
 
 @pytest.mark.parametrize("call", [0, 1])
@@ -62,6 +62,7 @@ REASONS = {
     "stated length": (with_field(GOOD, forged.LENGTH, 2**63), "wrong length"),
     "run": (vector(run=bytes(16)), "another run"),
     "receiver": (vector(receiver=ME + 1), "another receiver"),
+    "text to all": (text(Kind.GREETING, b"a", receiver=ALL), "another receiver"),
     "sender": (vector(sender=2), "not a neighbour"),
     "oneself": (vector(sender=ME), "not a neighbour"),
     "kind 0": (with_field(GOOD, forged.KIND, 0), "unknown kind"),

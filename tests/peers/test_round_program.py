@@ -166,3 +166,21 @@ def test_a_step_that_sends_in_a_loop_cannot_be_cut_and_runs_in_one_program():
     sizes = [(small().x0.size, small().x0.dtype)] * 8
     chosen = compiled_round(rounds.make, rounds.here[0], rounds.state(0), sizes, rounds.degree, False)
     assert isinstance(chosen, WholeRound)
+
+
+@register
+class Averages(Algorithm):
+    """Averages x, and computes entry by entry what does not depend on the neighbours."""
+
+    def init(self, agent: Oracles, x: Any, y: Any, key: Any) -> Pair:
+        return Pair(x, y)
+
+    def step(self, agent: Oracles, mix: Mix, round: Any, state: Pair, key: Any) -> tuple[Pair, Cost]:
+        return Pair(mix(upper=state.x) + 2 * state.x - 1, state.y), Cost()
+
+
+def test_entry_by_entry_work_is_no_program_of_its_own_between_sending_and_receiving():
+    rounds = RoundsHere(Averages(), small(), RING)
+    program = rounds.cut()
+    assert timeline(program._parts) == "src"
+    agree(rounds.run(lambda: program, ROUNDS), rounds.simulated(ROUNDS))

@@ -70,7 +70,8 @@ class AgentLinks:
         self.round, self._ready = 0, False
         self.on_invariant: Callable[[Envelope, bytes], None] = _not_expected
         self.mailbox = Mailbox(expected, policy.ahead, self._control, time.monotonic)
-        self.exchange = Exchange(number, identifier, self.mailbox, self._send, tuple(neighbours), degree, policy, dated)
+        send = self._send, self._send_to_all
+        self.exchange = Exchange(number, identifier, self.mailbox, *send, tuple(neighbours), degree, policy, dated)
         for link in self.exchange.links.values():
             link.opening = opening
         self.greetings = Greetings(
@@ -80,6 +81,18 @@ class AgentLinks:
         self._ready = True
         self.greetings.start()
 
+    def open_anew(self, epoch: int, round: int) -> None:
+        """Opens all links anew from a round on, without sums from before.
+
+        Args:
+            epoch: The number of the opening.
+            round: The round.
+        """
+        self.mailbox.restart(round)
+        for j, link in self.exchange.links.items():
+            self.mailbox.reopen(j, epoch)
+            link.opening, link.bases = round, {}
+
     def close(self) -> None:
         """Closes the links."""
         self.greetings.close()
@@ -87,10 +100,13 @@ class AgentLinks:
 
     def _receive(self, message: bytes) -> None:
         if self._ready:  # what comes before is a greeting, which will come again
-            self.mailbox.accept(message)
+            self.mailbox.receive(message)
 
-    def _send(self, number: int, message: bytes) -> None:
-        self.transport.send(number, message)
+    def _send(self, number: int, message: bytes, keeps_up: bool = False) -> None:
+        self.transport.send(number, message, keeps_up)
+
+    def _send_to_all(self, message: bytes) -> bool:
+        return self.transport.send_to_all(message)
 
     def _stand(self, number: int) -> Stand:
         opening = self.exchange.links[number].opening

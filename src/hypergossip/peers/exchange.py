@@ -4,15 +4,16 @@ import math
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.mailbox import Mailbox, Place
-from hypergossip.peers.message import Body, Envelope, Kind, body_of, pack
+from hypergossip.peers.message import ALL, Body, Envelope, Kind, body_of, pack
 from hypergossip.peers.round_program import Transfer
+from hypergossip.peers.sent_vectors import SentVectors
 
 FIRST_PATIENCE, LONGEST_PATIENCE = 0.02, 0.5  # seconds between two requests for a message that has not come
 MEASURED = 64  # the delays from which deadlines follow
@@ -55,7 +56,8 @@ class Exchange:
         number: int,
         run: bytes,
         mailbox: Mailbox,
-        send: Callable[[int, bytes], None],
+        send: Callable[[int, bytes, bool], None],
+        send_to_all: Callable[[bytes], bool],
         neighbours: Sequence[int],
         degree: int,
         policy: Policy,
@@ -67,16 +69,18 @@ class Exchange:
             number: The agent's identity.
             run: The identifier of the run.
             mailbox: What has come.
-            send: Queues a message to a neighbour.
+            send: Sends a message to a neighbour: its identity, the message, and whether the neighbour keeps up.
+            send_to_all: Sends a message to all neighbours at once; returns whether it could.
             neighbours: The neighbours' identities, in the order of the agent's links.
             degree: The number of links, at least that of the neighbours.
             policy: What to do when a message has not come.
             dated: As for `traced_round`.
         """
-        self._number, self._run, self._mailbox, self._send = number, run, mailbox, send
+        self._number, self._run, self._mailbox = number, run, mailbox
+        self._send, self._send_at_once = send, send_to_all
         self._degree, self._policy, self._dated = degree, policy, dated
         self.links = {j: Outgoing(j, row) for row, j in enumerate(neighbours)}
-        self._sent: dict[tuple[int, int], deque[tuple[int, np.ndarray, np.ndarray, Body]]] = {}
+        self._sent = SentVectors(self.kept_rounds if dated else 2)
         self._delays: deque[float] = deque(maxlen=MEASURED)
         self._busy: deque[float] = deque(maxlen=MEASURED)
         self._began = 0.0
@@ -115,9 +119,9 @@ class Exchange:
             number: The neighbour that asks for it.
             place: The place of the message.
         """
-        for round, vector, _, body in self._sent.get(place[:2], ()):
-            if round == place.round:
-                self._send_one(self.links[number], place, vector, body)
+        sent = self._sent.at(place)
+        if sent is not None:
+            self._send_one(self.links[number], place, sent.vector, sent.body, at_once=False)
 
     def own_at(self, seed: int, call: int, round: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Returns what the agent sent in a round, and what it compared with, or None if it is no longer kept.
@@ -127,30 +131,46 @@ class Exchange:
             call: The place of the message in its round.
             round: The round.
         """
-        for at, vector, own, _ in self._sent.get((seed, call), ()):
-            if at == round:
-                return vector, own
-        return None
+        sent = self._sent.at(Place(seed, call, round))
+        return None if sent is None else (sent.vector, sent.own)
 
     def _send_to_all(self, place: Place, vector: np.ndarray, own: np.ndarray) -> None:
         body = body_of(vector)
-        kept = self._sent.setdefault(place[:2], deque(maxlen=self.kept_rounds if self._dated else 2))
-        kept.append((place.round, vector, own, body))
+        self._sent.keep(place, vector, own, body)
         self._mailbox.begin(place)
         self._began = time.monotonic()
         if self._ended is not None:
             self._busy.append(self._began - self._ended)
+        epoch = self._epoch_of_all(place)
+        if epoch is not None:
+            at = (place.seed, place.round, place.call, epoch, self._number, ALL)
+            if self._send_at_once(pack(Envelope(Kind.VECTOR, self._run, *at), body)):
+                return
         for link in self.links.values():
             self._send_one(link, place, vector, body)
 
-    def _send_one(self, link: Outgoing, place: Place, vector: np.ndarray, body: Body) -> None:
+    def _epoch_of_all(self, place: Place) -> int | None:
+        """Returns the opening that all links have in common; None if they need messages of their own, or one is late.
+
+        A neighbour that keeps up reads what it is sent, so that sending to it never waits.
+        """
+        epochs = set()
+        for j, link in self.links.items():
+            box = self._mailbox.links[j]
+            if link.opening is None or place.round < link.opening or link.bases or box.last_round < place.round - 1:
+                return None
+            epochs.add(box.epoch)
+        return epochs.pop() if len(epochs) == 1 else None
+
+    def _send_one(self, link: Outgoing, place: Place, vector: np.ndarray, body: Body, at_once: bool = True) -> None:
         if link.opening is None or place.round < link.opening:
             return
         if link.bases:
             body = body_of(vector - link.bases[place[:2]][0])
-        epoch = self._mailbox.links[link.number].epoch
-        at = (place.seed, place.round, place.call, epoch, self._number, link.number)
-        self._send(link.number, pack(Envelope(Kind.VECTOR, self._run, *at), body))
+        box = self._mailbox.links[link.number]
+        at = (place.seed, place.round, place.call, box.epoch, self._number, link.number)
+        keeps_up = at_once and box.last_round >= place.round - 1
+        self._send(link.number, pack(Envelope(Kind.VECTOR, self._run, *at), body), keeps_up)
 
     def _check_stopping(self) -> None:
         if self.stopping():
@@ -164,7 +184,7 @@ class Exchange:
     def _ask(self, number: int, place: Place) -> None:
         epoch = self._mailbox.links[number].epoch
         at = (place.seed, place.round, place.call, epoch, self._number, number)
-        self._send(number, pack(Envelope(Kind.RESEND, self._run, *at), body_of(b"")))
+        self._send(number, pack(Envelope(Kind.RESEND, self._run, *at), body_of(b"")), False)
 
     def _counting(self, place: Place) -> list[int]:
         """Returns the neighbours that are there and whose links count in a round."""
@@ -181,18 +201,19 @@ class Exchange:
         return taken
 
     def _wait_for_all(self, place: Place, only: Callable[[int], bool] = lambda _: True) -> None:
-        asked, patience = time.monotonic(), self._patience()
+        asked, patience = time.monotonic(), 0.0
         while True:
             wanted = [j for j in self._counting(place) if only(j) and not self._cannot_send_again(j, place)]
             if not wanted:
                 self.waiting_for = ()
                 return
-            absent = self._mailbox.wait(place, wanted, min(POLL, patience))
+            absent = self._mailbox.wait(place, wanted, min(POLL, patience or FIRST_PATIENCE))
             self.waiting_for = tuple(absent)
             self._check_stopping()
             if not absent:
                 self._measure()
                 return
+            patience = patience or self._patience()  # most rounds end before this is needed
             if time.monotonic() - asked >= patience:
                 for j in absent:
                     self._ask(j, place)
@@ -247,13 +268,13 @@ class Exchange:
 
     def _taken(self, place: Place) -> tuple[np.ndarray, ...]:
         """Returns what has come, as the traced round takes it."""
-        counting = set(self._counting(place))
-        _, vector, own, _ = self._sent[place[:2]][-1]
+        _, vector, own, _ = self._sent.last(place)
         theirs = np.zeros((self._degree, *vector.shape), vector.dtype)
         if not self._dated:
             for j, link in self.links.items():
                 theirs[link.row] = self._mailbox.take(place, j)
             return (theirs,)
+        counting = set(self._counting(place))
         owns, arrived = np.broadcast_to(own, theirs.shape), np.zeros(self._degree, bool)
         for j, link in self.links.items():
             if j not in counting:
@@ -272,18 +293,3 @@ class Exchange:
 
 def _median(times: Sequence[float]) -> float:
     return statistics.median(times) if times else 0.0
-
-
-def open_links(exchange: Exchange, mailbox: Mailbox, epochs: Mapping[int, int], round: int) -> None:
-    """Opens links anew from a round on, without sums from before.
-
-    Args:
-        exchange: The exchange.
-        mailbox: Its mailbox.
-        epochs: The neighbours' identities -> the number of the opening.
-        round: The round.
-    """
-    mailbox.restart(round)
-    for j, epoch in epochs.items():
-        mailbox.reopen(j, epoch)
-        exchange.links[j].opening, exchange.links[j].bases = round, {}

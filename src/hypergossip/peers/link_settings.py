@@ -28,6 +28,16 @@ def key_to(run: str, sender: int | str, receiver: int) -> str:
     return f"{ROOT}/{run}/{sender}/to/{receiver}"
 
 
+def key_to_all(run: str, sender: int | str) -> str:
+    """Returns the key of the messages from one agent to all its neighbours; "*" stands for all agents.
+
+    Args:
+        run: The identifier of the run, hexadecimal.
+        sender: The sender's identity.
+    """
+    return f"{ROOT}/{run}/{sender}/to/all"
+
+
 def key_of_status(run: str, sender: int | str) -> str:
     """Returns the key of an agent's reports on itself; "*" stands for all agents.
 

@@ -4,12 +4,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 import numpy as np
 
-from hypergossip.peers.message import Envelope, Expected, Kind, Malformed, unpack
+from hypergossip.peers.message import Envelope, Expected, Kind, Malformed, is_vector, unpack
+
+MOST_HANDED_OVER = 64  # messages that wait for the computing thread; more only come if somebody floods it
 
 
 class Place(NamedTuple):
@@ -48,7 +52,11 @@ class Incoming:
 
 
 class Mailbox:
-    """The messages from all neighbours; Zenoh's threads put them in, and the computing thread takes them out."""
+    """The messages from all neighbours; Zenoh's threads put them in, and the computing thread takes them out.
+
+    While the computing thread waits, it checks the messages itself, as soon as there may be enough of them: a change of
+    threads costs more than the check.
+    """
 
     def __init__(
         self, expected: Expected, ahead: int, control: Callable[[Envelope, bytes], None], clock: Callable[[], float]
@@ -67,10 +75,27 @@ class Mailbox:
         self._most = (ahead + 3) * max(1, len(expected.sizes)) * expected.seeds
         self.links = {number: Incoming() for number in expected.senders}
         self.dropped: Counter[str] = Counter()
-        self.changed = threading.Condition()
-        self._missing: dict[tuple[int, int, Place], None] = {}
-        self._any = False
+        self.changed = threading.RLock()
+        self._waiting: int | None = None  # the thread that waits
+        self._handed_over: list[bytes] = []
+        self._needed = 0  # how many messages it needs at least
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self.arrivals: dict[int, float] = {}
+
+    def receive(self, message: bytes) -> None:
+        """Takes a message in, or hands it over to the thread that waits for it.
+
+        Args:
+            message: The message.
+        """
+        if is_vector(message):
+            with self.changed:
+                if self._waiting is not None and len(self._handed_over) < MOST_HANDED_OVER:
+                    self._handed_over.append(message)
+                    if len(self._handed_over) == self._needed:
+                        self._wake.put(None)
+                    return
+        self.accept(message)
 
     def accept(self, message: bytes) -> None:
         """Takes a message in, or drops and counts it.
@@ -106,18 +131,19 @@ class Mailbox:
                 raise Malformed("repeated")
             if e.epoch == link.epoch and e.round > self._rounds[e.seed] + self._ahead + 2:
                 raise Malformed("too far ahead")
-            here = [at for epoch, at in link.pending if epoch == e.epoch]
-            if len(here) >= self._most:
-                last = max(here, key=lambda at: at.round)
-                link.dropped["more than fit in memory"] += 1
-                if last.round <= e.round:
-                    return
-                del link.pending[e.epoch, last]  # the later one is asked for again in its round
+            if len(link.pending) >= self._most:
+                here = [at for epoch, at in link.pending if epoch == e.epoch]
+                if len(here) >= self._most:
+                    last = max(here, key=lambda at: at.round)
+                    link.dropped["more than fit in memory"] += 1
+                    if last.round <= e.round:
+                        return
+                    del link.pending[e.epoch, last]  # the later one is asked for again in its round
             link.pending[e.epoch, place] = numbers
             link.last_round = max(link.last_round, e.round)
             self.arrivals.setdefault(e.sender, self._clock())
-            if self._missing.pop((e.sender, e.epoch, place), 0) is None or self._any:
-                self.changed.notify()
+            if self._waiting not in (None, threading.get_ident()):
+                self._wake.put(None)
 
     def reopen(self, number: int, epoch: int) -> None:
         """Begins a new opening of a link; what has already come for it is kept, and everything else is forgotten.
@@ -170,20 +196,26 @@ class Mailbox:
         """
         wanted = list(numbers)
         until = time.monotonic() + seconds
-        with self.changed:
-            while True:
+        while True:
+            with self.changed:
                 absent = self._absent(place, wanted)
                 awaited = [j for j in absent if not overtaken or self.links[j].last_round <= place.round]
                 left = until - time.monotonic()
                 if not awaited or left <= 0 or (enough is not None and len(wanted) - len(absent) >= enough):
-                    self._missing.clear()
                     return absent
-                self._missing = {(j, self.links[j].epoch, place): None for j in awaited}
-                self._any = overtaken
-                while self._missing and until > time.monotonic():
-                    if not self.changed.wait(max(0.0, until - time.monotonic())) or enough is not None or overtaken:
-                        break
-                self._any = False
+                self._waiting = threading.get_ident()
+                self._needed = 1 if overtaken or enough is not None else len(awaited)
+            self._accept_handed_over(left)
+
+    def _accept_handed_over(self, seconds: float) -> None:
+        """Waits until messages are handed over, or a time has passed, and takes them in."""
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+        with self.changed:
+            self._waiting = None
+            messages, self._handed_over = self._handed_over, []
+        for message in messages:
+            self.accept(message)
 
     def take(self, place: Place, number: int) -> np.ndarray | None:
         """Takes out a neighbour's message.

@@ -5,6 +5,7 @@ does not depend on what the neighbours send, such as the gradients of the curren
 sends inside a loop or a branch cannot be cut; it is compiled whole and calls back for every message.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,15 @@ from hypergossip.peers.traced_round import EXCHANGE, Here
 from hypergossip.support.compilation import compiled
 
 CALLS = ("jit", "pjit", "closed_call", "core_call")
+LARGE = 100_000  # entries; fewer take less time, entry by entry, than to start a program
+
+
+def compute_in_this_thread() -> None:
+    """Lets JAX run each program in the thread that calls it; to be called before JAX is first used in a process.
+
+    A round is a chain of short programs that wait for each other, and each would cost two changes of threads.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 class Transfer(NamedTuple):
@@ -220,7 +230,7 @@ def _inlined(jaxpr: Jaxpr, consts: Sequence[Any], values: Sequence[Any]) -> list
 
 def _cut(closed: ClosedJaxpr) -> list[Part | Communication]:
     """Returns the parts of a round in the order in which they run; a message stands where it is sent and received."""
-    jaxpr, todo = closed.jaxpr, list(closed.jaxpr.eqns)
+    jaxpr, todo = closed.jaxpr, _needed(closed.jaxpr)
     messages = [eqn for eqn in todo if eqn.primitive is EXCHANGE]
     todo = [eqn for eqn in todo if eqn.primitive is not EXCHANGE]
     missing = {v for eqn in messages for v in eqn.outvars}  # what depends on messages that have not come
@@ -242,6 +252,8 @@ def _cut(closed: ClosedJaxpr) -> list[Part | Communication]:
                 rest.append(eqn)
             else:
                 meanwhile.append(eqn)
+        if not any(map(_takes_time, meanwhile)):  # a program of its own would cost more than it gains
+            meanwhile, rest = [], todo
         todo, missing = rest, missing - set(message.outvars)
         groups += [(before[::-1], message), (meanwhile, message)]
     groups.append((todo, None))
@@ -256,6 +268,23 @@ def _cut(closed: ClosedJaxpr) -> list[Part | Communication]:
         if message is not None:
             parts.append(sendings[id(message)])
     return parts
+
+
+def _needed(jaxpr: Jaxpr) -> list[JaxprEqn]:
+    """Returns the equations on which a result or a message depends."""
+    wanted, kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)}, []
+    for eqn in reversed(jaxpr.eqns):
+        if wanted & set(eqn.outvars) or eqn.primitive is EXCHANGE or eqn.effects:
+            wanted |= {v for v in eqn.invars if not isinstance(v, Literal)}
+            kept.append(eqn)
+    return kept[::-1]
+
+
+def _takes_time(eqn: JaxprEqn) -> bool:
+    if eqn.primitive.name in CALLS:
+        return any(_takes_time(inner) for body in inside(eqn) for inner in body.eqns)
+    products = eqn.primitive.name in ("dot_general", "conv_general_dilated") or inside(eqn)
+    return bool(products) or sum(math.prod(getattr(v.aval, "shape", ())) for v in eqn.outvars) > LARGE
 
 
 def _compiled(closed: ClosedJaxpr, eqns: list[JaxprEqn], wanted: set[Any]) -> Part:

@@ -1,7 +1,8 @@
 """An agent's connections: one Zenoh session, and one queue and one thread for each neighbour.
 
-The computing thread never sends: a neighbour that reads slowly would hold it up. A `put` that returns is no receipt:
-Zenoh drops messages in silence where a receiver has stopped reading, so that rounds are numbered and asked for again.
+The computing thread sends only short messages itself, and only to neighbours that keep up, as their last messages
+show; any other neighbour would hold it up. A `put` that returns is no receipt: Zenoh drops messages in silence where a
+receiver has stopped reading, so that rounds are numbered and asked for again.
 """
 
 import atexit
@@ -12,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypergossip.peers.link_faults import LinkFaults
-from hypergossip.peers.link_settings import key_of_status, key_to, threads_for
+from hypergossip.peers.link_settings import key_of_status, key_to, key_to_all, threads_for
 from hypergossip.support.extras import require
 
 LONGEST_QUEUE = 256  # messages; the oldest gives way, as a later one pays for it or it is asked for again
+SHORT = 65_536  # bytes; what Zenoh takes over without waiting for the network
 
 
 class Transport:
@@ -66,30 +68,50 @@ class Transport:
             if event.kind == self._zenoh.SampleKind.DELETE:
                 gone(identifier(event.transport.zid))
 
-        self._subscriber = self._session.declare_subscriber(key_to(run, "*", number), on_sample)
+        keys = key_to(run, "*", number), key_to_all(run, "*")
+        remote = self._zenoh.Locality.REMOTE  # what an agent sends to all would otherwise come back to it
+        self._subscribers = [self._session.declare_subscriber(key, on_sample, allowed_origin=remote) for key in keys]
         self._listener = self._session.info.declare_transport_events_listener(on_event, history=False)
         self._status = self._session.declare_publisher(key_of_status(run, number))
         self._queues = {j: _Queue(self._publisher(key_to(run, number, j)), (faults or {}).get(j)) for j in neighbours}
+        self._to_all = None if faults else self._publisher(key_to_all(run, number))
+        self._sent_to_all = 0
         atexit.register(self.close)  # a process with an open session and a subscriber would not end
 
     @property
     def bytes_sent(self) -> int:
         """The bytes of all messages handed to the network."""
-        return sum(queue.bytes for queue in self._queues.values())
+        return self._sent_to_all * len(self._queues) + sum(queue.sent_bytes for queue in self._queues.values())
 
     @property
     def session(self) -> bytes:
         """The identifier of the session, 16 bytes."""
         return identifier(self._session.zid())
 
-    def send(self, neighbour: int, message: bytes) -> None:
-        """Queues a message and returns at once.
+    def send(self, neighbour: int, message: bytes, keeps_up: bool = False) -> None:
+        """Sends a message without waiting for the network.
 
         Args:
             neighbour: The neighbour's identity.
             message: The message.
+            keeps_up: Whether the neighbour is known to read what it is sent.
         """
-        self._queues[neighbour].put(message)
+        self._queues[neighbour].put(message, keeps_up and len(message) <= SHORT)
+
+    def send_to_all(self, message: bytes) -> bool:
+        """Sends a short message to all neighbours, of which each is known to read what it is sent.
+
+        Args:
+            message: The message.
+
+        Returns:
+            Whether it was sent; if not, it must be sent to each of them.
+        """
+        if self._to_all is None or len(message) > SHORT or any(queue.waiting for queue in self._queues.values()):
+            return False
+        self._to_all.put(message)
+        self._sent_to_all += len(message)
+        return True
 
     def report(self, status: bytes) -> None:
         """Sends a report to whoever observes.
@@ -111,21 +133,35 @@ class Transport:
 
     def _publisher(self, key: str) -> Any:
         block = self._zenoh.CongestionControl.BLOCK
-        return self._session.declare_publisher(key, congestion_control=block, express=True)
+        remote = self._zenoh.Locality.REMOTE
+        return self._session.declare_publisher(key, congestion_control=block, express=True, allowed_destination=remote)
 
 
 class _Queue:
     """The messages to one neighbour, and the thread that sends them."""
 
     def __init__(self, publisher: Any, faults: LinkFaults | None) -> None:
-        self._publisher, self.bytes = publisher, 0
+        self._publisher = publisher
+        self._sent_at_once = self._sent = 0  # bytes, each counted by one thread
         self._faults = faults and faults.draws()
         self._waiting: deque[tuple[float, bytes]] = deque(maxlen=LONGEST_QUEUE)
         self._ready, self._open = threading.Condition(), True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def put(self, message: bytes) -> None:
+    @property
+    def waiting(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def sent_bytes(self) -> int:
+        return self._sent_at_once + self._sent
+
+    def put(self, message: bytes, at_once: bool) -> None:
+        if at_once and self._faults is None and not self._waiting:
+            self._publisher.put(message)
+            self._sent_at_once += len(message)
+            return
         due = 0.0
         if self._faults is not None:
             delay = self._faults.next()
@@ -162,7 +198,7 @@ class _Queue:
                 if self._open:
                     raise
                 return  # the session was closed meanwhile
-            self.bytes += len(message)
+            self._sent += len(message)
 
 
 def identifier(zid: Any) -> bytes:

@@ -21,10 +21,9 @@ from hypergossip.core.random_keys import KEYS
 from hypergossip.engines.links import Linked
 from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.agent_settings import Policy
-from hypergossip.peers.exchange import open_links
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.link_settings import Certificates, settings
-from hypergossip.peers.round_program import CutRound, WholeRound, compiled_round
+from hypergossip.peers.round_program import CutRound, WholeRound, compiled_round, compute_in_this_thread
 from hypergossip.peers.traced_round import Here, initial_state, traced_round
 from hypergossip.support.pytree import register_again
 
@@ -167,7 +166,7 @@ class Worker:
         """
         if states is not None:
             self._states = [self._state(states, run) for run in range(len(self._here))]
-            open_links(self.links.exchange, self.links.mailbox, dict.fromkeys(self._duty.names, epoch), first)
+            self.links.open_anew(epoch, first)
         assert self._program is not None
         self.links.exchange.pause()
         costs = np.zeros((len(self._here), len(Cost._fields)), np.int64)
@@ -228,6 +227,7 @@ def serve(connection: Connection) -> None:
                         register_again(cls)
                     for option, value in duty.options.items():
                         jax.config.update(option, value)
+                    compute_in_this_thread()
                     worker, answer = Worker(duty), None
                 else:
                     answer = getattr(worker, name)(*arguments)
