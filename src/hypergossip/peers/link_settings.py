@@ -13,6 +13,8 @@ from hypergossip.support.extras import require
 
 # Every message travels under a key that names its sender, so that a certificate can be bound to it.
 ROOT = "hypergossip"
+# The parts of Zenoh that report a refused handshake, and a certificate of this authority that is not a neighbour's.
+REFUSALS = "zenoh_link_tls::unicast=warn,zenoh::net::routing::interceptor::access_control=info"
 LEASE_MILLISECONDS = 4_000  # a neighbour that is silent for this long is lost; its own setting decides
 RETRY_MILLISECONDS = 500, 1_000  # the first and the longest time between two attempts to reach a neighbour
 
@@ -46,6 +48,18 @@ def key_of_status(run: str, sender: int | str) -> str:
         sender: The agent's identity.
     """
     return f"{ROOT}/{run}/{sender}/status"
+
+
+def log_refusals() -> None:
+    """Lets Zenoh report on standard output whom it has refused; $RUST_LOG replaces this choice."""
+    zenoh, before = require("zenoh", "peers", "an agent on a network"), os.environ.get("NO_COLOR")
+    os.environ["NO_COLOR"] = "1"  # is read once, here; journals and files hold no colours
+    try:
+        zenoh.init_log_from_env_or(REFUSALS)
+    finally:
+        del os.environ["NO_COLOR"]
+        if before is not None:
+            os.environ["NO_COLOR"] = before
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,12 @@ def agent(
 
             end_with_parent(parent)
         from hypergossip.lab.deployment.starting import agent_settings
+        from hypergossip.peers.link_settings import log_refusals
         from hypergossip.peers.round_program import compute_in_this_thread
         from hypergossip.peers.standalone import run_agent
 
         compute_in_this_thread()
+        log_refusals()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         logging.getLogger("jax").setLevel(logging.WARNING)
         with agent_settings(config) as settings:
