@@ -266,6 +266,11 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
+def is_wrong(result: dict[str, Any]) -> bool:
+    """Returns whether the conserved sum has changed, or an agent has raised an alarm about it."""
+    return max(result["invariant"], result["network's invariant"]) >= 1e-9 or result["alarms"] > 0
+
+
 def main() -> None:
     given = options().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that all is removed
@@ -281,7 +286,7 @@ def main() -> None:
             print(error, file=sys.stderr)
             sys.exit(2)
         print(f"seed {seed}:", json.dumps(result), flush=True)
-        bad = bad or bool(result["failures"]) or result["invariant"] >= 1e-9 or result["ratio"] > given.most
+        bad = bad or bool(result["failures"]) or is_wrong(result) or result["ratio"] > given.most
     sys.exit(int(bad))
 
 

@@ -1,7 +1,6 @@
 """An agent's messages of its rounds: sent to every neighbour, and awaited as the policy says."""
 
 import math
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from hypergossip.peers.round_program import Transfer
 from hypergossip.peers.sent_vectors import SentVectors
 
 FIRST_PATIENCE, LONGEST_PATIENCE = 0.02, 0.5  # seconds between two requests for a message that has not come
+GROWTH = 1.5  # of that time, with each request
 MEASURED = 64  # the delays from which deadlines follow
 FEWEST_MEASURED = 8  # before, every round waits
 SHORTEST_DEADLINE = 0.002
@@ -217,7 +217,7 @@ class Exchange:
             if time.monotonic() - asked >= patience:
                 for j in absent:
                     self._ask(j, place)
-                asked, patience = time.monotonic(), min(2 * patience, LONGEST_PATIENCE)
+                asked, patience = time.monotonic(), min(GROWTH * patience, LONGEST_PATIENCE)
 
     def _wait_until_deadline(self, place: Place) -> None:
         """Waits as long as the measured rounds let expect, and longer for whom it has missed several times in a row."""
@@ -244,7 +244,7 @@ class Exchange:
             if time.monotonic() - asked >= patience:
                 for j in absent:
                     self._ask(j, place)
-                asked, patience = time.monotonic(), min(2 * patience, LONGEST_PATIENCE)
+                asked, patience = time.monotonic(), min(GROWTH * patience, LONGEST_PATIENCE)
 
     def deadline(self) -> float:
         """Returns how long after its own message an agent waits for the others': what the measured rounds let expect.
@@ -253,11 +253,14 @@ class Exchange:
         before count as a delay of zero: an agent that has waited for a lost message is late for its neighbours itself,
         which must not make their deadlines longer and longer.
         """
-        return max(SHORTEST_DEADLINE, 3 * (_median(self._delays) + _median(self._busy)))
+        return max(SHORTEST_DEADLINE, 3 * (_quantile(self._delays) + _quantile(self._busy)))
 
     def _patience(self) -> float:
-        """Returns after what time the agent asks for a message that has not come."""
-        expected = max(FIRST_PATIENCE, 4 * _median(self._delays), 2 * _median(self._busy))
+        """Returns after what time the agent asks for a message that has not come.
+
+        The lower quartile of the delays is that of messages that nobody had to ask for, as long as most arrive.
+        """
+        expected = max(FIRST_PATIENCE, 4 * _quantile(self._delays, 0.25), 2 * _quantile(self._busy))
         return min(expected, LONGEST_PATIENCE)
 
     def _measure(self) -> None:
@@ -291,5 +294,5 @@ class Exchange:
         return theirs, owns, arrived
 
 
-def _median(times: Sequence[float]) -> float:
-    return statistics.median(times) if times else 0.0
+def _quantile(times: Sequence[float], share: float = 0.5) -> float:
+    return sorted(times)[int(share * (len(times) - 1))] if times else 0.0
