@@ -7,9 +7,10 @@ from pydantic import Field
 
 from hypergossip.lab.configuration import Section, Source, read, validated
 from hypergossip.lab.deployment.addresses import check_endpoint
-from hypergossip.lab.deployment.sections import RulesSection, WorkSections
+from hypergossip.lab.deployment.sections import RulesSection, TaskSection, WorkSections
 
 FILE = "agent.toml"
+STEM = "agent"  # of the names of its certificate's files
 STATE = "state"
 OBSERVER = "watch"
 WATCH_FILE = "watch.toml"
@@ -82,7 +83,7 @@ class AgentRun(Section):
     precision: Literal["float32", "float64"]
 
 
-class AgentFile(WorkSections):
+class AgentFile(WorkSections[TaskSection]):
     """The file of one agent.
 
     Attributes:

@@ -14,7 +14,6 @@ from hypergossip.lab.deployment.texts import agent_text, watch_text
 from hypergossip.lab.toml_text import write_toml
 
 MANIFEST = "deployment.toml"
-STEM = "agent"
 SAFE = (
     "signs certificates of this network: keep it in a safe place and on no agent's machine; deploy needs it to add an "
     "agent, and agents run without it"
@@ -78,9 +77,11 @@ def deploy(plan: Plan, folder: Path, *, new_run: bool = False, one_machine: bool
     """
     before = _earlier(plan, folder, one_machine)
     run = secrets.token_hex(16) if before is None or new_run else before.run
-    holders = [Holder(one.name, (one.host,), folder / one.name, STEM) for one in plan.places]
+    holders = [Holder(one.name, (one.host,), folder / one.name, agent_file.STEM) for one in plan.places]
     holders.append(Holder(agent_file.OBSERVER, ("localhost",), folder / agent_file.OBSERVER, agent_file.OBSERVER))
     signatures = Signatures(folder, holders, plan.path.stem[:40])
+    if plan.beside is not None:
+        plan.beside.refuse_within(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for holder in holders:
         holder.folder.mkdir(exist_ok=True)
@@ -93,12 +94,14 @@ def deploy(plan: Plan, folder: Path, *, new_run: bool = False, one_machine: bool
     files: list[Written] = []
     for place, holder in zip(plan.places, holders[:-1], strict=True):
         path = holder.folder / agent_file.FILE
-        path.write_text(agent_text(plan, place.number, run, STEM), encoding="utf-8")
+        path.write_text(agent_text(plan, place.number, run, agent_file.STEM), encoding="utf-8")
         files.append(Written(path, f"agent {place.number}, {place.address}"))
         if plan.program is not None:
             copy = holder.folder / plan.program.name
             copy.write_bytes(plan.program.read_bytes())
             files.append(Written(copy, "the program"))
+        if plan.beside is not None:
+            files += [Written(path, "a file of the program") for path in plan.beside.copy(holder.folder)]
         files += _certificates(holder, signatures)
         path = folder / f"hypergossip-{place.name}.service"
         path.write_text(services.unit(place.name), encoding="utf-8")

@@ -10,8 +10,10 @@ from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import build, build_channel, build_network
 from hypergossip.lab.configuration import Part, Raw, RunSection, Section, Source, TuneSection, read, validated
 from hypergossip.lab.deployment.addresses import LOOPBACK, Place, check_names, give_ports, on_this_machine
+from hypergossip.lab.deployment.agent_file import FILE, STATE, STEM, certificate_table
 from hypergossip.lab.deployment.program import find_program
-from hypergossip.lab.deployment.sections import RulesSection, WorkSections
+from hypergossip.lab.deployment.program_files import ProgramFiles
+from hypergossip.lab.deployment.sections import RulesSection, TaskSection, WorkSections
 from hypergossip.lab.experiments.comparison import check
 from hypergossip.networks import AnyNetwork, Network
 from hypergossip.peers.agent_settings import Policy
@@ -28,6 +30,16 @@ class PeersSection(RulesSection):
     port: int = Field(default=7450, ge=1, le=65_535)
 
 
+class PlanTask(TaskSection):
+    """The section ``[task]`` of a plan.
+
+    Attributes:
+        files: Files and folders that the program needs, relative to the folder of the plan.
+    """
+
+    files: list[str] = Field(default_factory=list)
+
+
 class AgentSection(Section):
     """A section ``[[agents]]``.
 
@@ -42,7 +54,7 @@ class AgentSection(Section):
     port: int | None = Field(default=None, ge=1, le=65_535)
 
 
-class PlanFile(WorkSections):
+class PlanFile(WorkSections[PlanTask]):
     """The file of a plan.
 
     Attributes:
@@ -73,6 +85,7 @@ class Plan:
         policy: What an agent does when a message has not come.
         precision: "float32" or "float64".
         program: The file of the program, or None.
+        beside: The files that the program needs, or None.
         warnings: What is likely to impair the run.
     """
 
@@ -84,6 +97,7 @@ class Plan:
     policy: Policy
     precision: str
     program: Path | None = None
+    beside: ProgramFiles | None = None
     warnings: tuple[str, ...] = ()
 
     def on_this_machine(self) -> "Plan":
@@ -109,6 +123,7 @@ def read_plan(path: Path, method: str | None = None) -> Plan:
     policy = file.peers.rules(source)
     _check_run(file, source)
     program = file.task and find_program(file.task.program, path.parent, source)
+    beside = file.task and program and _beside(file.task.files, path.parent, program, source)
     default = "float64" if jax.config.read("jax_enable_x64") else "float32"
     precision = file.run.precision or default
     warnings: list[str] = []
@@ -123,7 +138,7 @@ def read_plan(path: Path, method: str | None = None) -> Plan:
         else:
             build_channel(configuration, source)
     places = _places(file, fixed, source)
-    return Plan(path, raw, file, fixed, places, policy, precision, program, tuple(dict.fromkeys(warnings)))
+    return Plan(path, raw, file, fixed, places, policy, precision, program, beside, tuple(dict.fromkeys(warnings)))
 
 
 def _with_one_method(raw: Raw, method: str | None) -> Raw:
@@ -159,6 +174,11 @@ def _check_run(file: PlanFile, source: Source) -> None:
             f"[run] engine = {engine!r}, but every agent of a deployment is a process of its own; remove the "
             f"option{source.at('run', 'engine')}."
         )
+
+
+def _beside(files: list[str], folder: Path, program: Path, source: Source) -> ProgramFiles:
+    taken = (FILE, STATE, *certificate_table(STEM).values(), program.name)
+    return ProgramFiles(files, folder, program, taken, source)
 
 
 def _check_network(network: AnyNetwork, source: Source) -> Network:

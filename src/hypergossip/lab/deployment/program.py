@@ -69,6 +69,9 @@ def run_program(path: Path, function: str, number: int, agents: int) -> tuple[An
         raise ValueError(f"{path} is not a file of Python.")
     module = module_from_spec(spec)
     sys.modules[MODULE] = module  # as for any module, so that its classes are found by name
+    # As for a script: the modules beside it are found, also by an import inside a function that runs later.
+    if (beside := str(path.parent.resolve())) not in sys.path:
+        sys.path.insert(0, beside)
     with only(number) as loaded:
         try:
             spec.loader.exec_module(module)
@@ -78,8 +81,8 @@ def run_program(path: Path, function: str, number: int, agents: int) -> tuple[An
             lines = [entry.lineno for entry in entries if Path(entry.filename).resolve() == path.resolve()]
             place = f", line {lines[-1]}" if lines else ""
             raise ValueError(
-                f"{path.name}{place}: {function}({agents}) failed with {type(error).__name__}: {error}; --debug shows "
-                "the whole traceback."
+                f"{path.name}{place}: {function}({agents}) failed with {type(error).__name__}: {error}; "
+                f"{_advice(error)}--debug shows the whole traceback."
             ) from error
     where = f"{path.name}: {function}({agents})"
     if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], Problem):
@@ -98,6 +101,12 @@ def run_program(path: Path, function: str, number: int, agents: int) -> tuple[An
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     return algorithm, problem
+
+
+def _advice(error: Exception) -> str:
+    if not isinstance(error, ModuleNotFoundError | FileNotFoundError):
+        return ""
+    return "what the plan names in [task] files is copied beside the program; "
 
 
 def _names(tree: ast.Module) -> set[str]:

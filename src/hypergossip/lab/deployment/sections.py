@@ -1,6 +1,6 @@
 """The sections that a plan of a network and an agent's own file have in common."""
 
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,6 +17,9 @@ class TaskSection(Section):
     """
 
     program: str
+
+
+Task = TypeVar("Task", bound=TaskSection)
 
 
 class RulesSection(Section):
@@ -50,7 +53,7 @@ class RulesSection(Section):
             raise ValueError(f"[peers] {str(error).rstrip('.')}{source.at('peers', option)}.") from None
 
 
-class WorkSections(Section):
+class WorkSections(Section, Generic[Task]):
     """What the agents compute, and what their messages pass.
 
     Attributes:
@@ -62,7 +65,7 @@ class WorkSections(Section):
 
     problem: Part | None = None
     methods: dict[str, Method] = Field(default_factory=dict)
-    task: TaskSection | None = None
+    task: Task | None = None
     channel: list[Part] = Field(default_factory=list)
 
     def check_work(self, source: Source) -> None:
