@@ -45,6 +45,12 @@ def program(method) -> OwnProgram:
     return own
 
 
+def test_agents_need_not_know_how_many_they_are():
+    neighbours = (Neighbour("b", 1, "tcp/127.0.0.1:1"),)
+    own = lambda n: AgentSettings("a", 0, n, RUN, "tcp/127.0.0.1:3", neighbours, DIAMOND, hg.problems.quadratic(n), 10)
+    assert OwnProgram(own(3)).digest == OwnProgram(own(4)).digest
+
+
 DIAMOND = hg.Diamond(0.05, 0.1, 0.3, 0.3, hg.Exact())
 SLAM = hg.Slam(0.05, 0.1, 1.0, 0.5, hg.Exact())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from several_agents import SeveralAgents
 
-from hypergossip.peers.invariant_gossip import Telling, Waiting
+from hypergossip.peers.invariant_gossip import LATER, Telling, Waiting
 from hypergossip.peers.invariant_table import (
     FACTOR,
     KEPT,
@@ -93,7 +93,7 @@ def test_a_table_keeps_few_rounds_and_forgets_an_earlier_process():
 
 WRONG = {
     "wrong size": [b"", b"x", pack_entries([entry()])[:-1], pack_entries([entry()] * (MOST + 1)), b"x" * 60_000],
-    "an entry of no agent": [pack_entries([entry(), entry(AGENTS)])],
+    "an entry of no agent": [pack_entries([entry(), entry(AGENTS + LATER)])],
     "an entry of no round": [pack_entries([entry(round=ROUNDS)])],
     "an entry of no process": [pack_entries([entry(started=LATEST)])],
     "not finite": [

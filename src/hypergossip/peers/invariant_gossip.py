@@ -20,6 +20,7 @@ from hypergossip.peers.snapshot import UnderWay
 TICK = 0.25  # seconds between two messages to a neighbour
 REPEATS = 4  # how often an entry is sent to each neighbour
 PROJECTION_REPEATS = 8  # a projection has no other way than this one
+LATER = 1000  # agents that may join while this one runs, above those that it knows of
 _PROJECTION = struct.Struct("<d")
 
 
@@ -110,7 +111,7 @@ class InvariantGossip:
         if envelope.kind == Kind.PROJECTION:
             self._receive_projection(envelope, content)
             return
-        entries = unpack_entries(content, self._settings.agents, self._settings.rounds)
+        entries = unpack_entries(content, self._settings.agents + LATER, self._settings.rounds)
         with self._lock:
             for entry in entries:
                 self._news[envelope.sender].pop(entry, None)  # the sender knows it already
@@ -154,7 +155,7 @@ class InvariantGossip:
         for j, news in self._news.items():
             if j != source:
                 news[entry] = REPEATS
-                if len(news) > KEPT * self._settings.agents:
+                if len(news) > KEPT * self._table.agents:
                     del news[next(iter(news))]
 
     def _gossip(self) -> None:

@@ -120,6 +120,11 @@ class Table:
         """Makes an empty table."""
         self._entries: dict[int, dict[int, Entry]] = {}
 
+    @property
+    def agents(self) -> int:
+        """The number of agents of which it has entries."""
+        return len(self._entries)
+
     def add(self, entry: Entry) -> bool:
         """Takes an entry in; returns whether it is new.
 

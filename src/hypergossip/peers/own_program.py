@@ -70,7 +70,8 @@ class OwnProgram:
         self._losses = problem.losses
         self._shapes = problem.agent_shapes()
         algorithm = without_addresses(str(settings.algorithm))
-        common = (algorithm, str(self.channel), STREAMS, settings.seed, settings.agents, settings.rounds)
+        # Not the number of agents: further ones may join, and those that are not their neighbours need not know.
+        common = (algorithm, str(self.channel), STREAMS, settings.seed, settings.rounds)
         text = repr((*common, [(entries, str(dtype)) for entries, dtype in self.sizes], *map(str, self._spaces)))
         self.digest = hashlib.sha256(text.encode()).digest()[:16]
 

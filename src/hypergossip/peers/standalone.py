@@ -93,7 +93,6 @@ class RunningAgent:
             observers=settings.observers,
             loopback=settings.loopback,
         )
-        channel = self._program.channel
         self.links = AgentLinks(
             number=settings.number,
             run=settings.run,
@@ -106,10 +105,10 @@ class RunningAgent:
             policy=settings.policy,
             dated=True,
             opening=None,
-            sums=channel is not None,
+            sums=self._program.channel is not None,
             faults=faults,
         )
-        self._written, self._measure_at, self._degrees_known = time.monotonic(), 0.0, 0
+        self._written, self._measure_at, self._degrees = time.monotonic(), 0.0, dict[int, int]()
         self._invariant = Invariant(settings, self.links, self._program) if self._program.conserves else None
         self._reports = Reports(settings, self.links, lambda: self._program.weights, self._invariant)
 
@@ -196,7 +195,9 @@ class RunningAgent:
                 LOG.warning(self._reports.alarm)
 
     def _set_weights(self, openings: Openings) -> None:
-        self._degrees_known = len(openings.degrees)
+        self._degrees = dict(openings.degrees)
+        if not self.links.greetings.unconnected(0.0):
+            self._reports.alarm = ""  # of one that was absent at the start
         given = {one.number: one.weight for one in self._settings.neighbours}
         self._program.set_weights(metropolis_weights(len(given), openings.degrees, given))
 
@@ -235,14 +236,15 @@ class RunningAgent:
 
     def _open_and_close(self, openings: Openings, round: int) -> None:
         closed = openings.update(round)
-        if len(openings.degrees) > self._degrees_known:
-            self._set_weights(openings)
         if closed:
             rows = np.zeros(len(self.links.exchange.links), bool)
             for j in closed:
                 rows[self.links.exchange.links[j].row] = True
                 LOG.warning("round %d: the link to %s is closed", round, self.links.greetings.names[j])
             self._state = self._program.without_links(self._state, rows)
+        # Only now: what a link has added was added with its earlier weight, and a neighbour that returns may have more.
+        if openings.degrees != self._degrees:
+            self._set_weights(openings)
 
     def _round(self, round: int) -> Any:
         """Returns the state after a round; an agent that stops, even in the middle of a round, keeps the one before.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from hypergossip.lab.configuration import Section, read, validated
-from hypergossip.lab.deployment import agent_file, services
+from hypergossip.lab.deployment import agent_file, joining, services
 from hypergossip.lab.deployment.plan import Plan
 from hypergossip.lab.deployment.signing import CERTIFICATE, KEY, Holder, Signatures
 from hypergossip.lab.deployment.texts import agent_text, watch_text
@@ -77,6 +77,10 @@ def deploy(plan: Plan, folder: Path, *, new_run: bool = False, one_machine: bool
     """
     before = _earlier(plan, folder, one_machine)
     run = secrets.token_hex(16) if before is None or new_run else before.run
+    earlier = [] if before is None or new_run else before.agents
+    if earlier:
+        joining.refuse_changed_numbers(plan, earlier)
+    known = joining.neighbours(folder, earlier)
     holders = [Holder(one.name, (one.host,), folder / one.name, agent_file.STEM) for one in plan.places]
     holders.append(Holder(agent_file.OBSERVER, ("localhost",), folder / agent_file.OBSERVER, agent_file.OBSERVER))
     signatures = Signatures(folder, holders, plan.path.stem[:40])
@@ -118,7 +122,10 @@ def deploy(plan: Plan, folder: Path, *, new_run: bool = False, one_machine: bool
     files.append(Written(folder / CERTIFICATE, "the authority's certificate"))
     if (folder / KEY).is_file():
         files.append(Written(folder / KEY, SAFE))
-    return Deployment(run, tuple(files), _notes(before, names, run, signatures))
+    notes = _notes(before, names, run, signatures)
+    if earlier:
+        notes += joining.advice(plan, known, joining.neighbours(folder, names))
+    return Deployment(run, tuple(files), notes)
 
 
 def _earlier(plan: Plan, folder: Path, one_machine: bool) -> Manifest | None:
