@@ -83,9 +83,10 @@ class Exchange:
         self._sent = SentVectors(self.kept_rounds if dated else 2)
         self._delays: deque[float] = deque(maxlen=MEASURED)
         self._busy: deque[float] = deque(maxlen=MEASURED)
+        self._rounds: deque[float] = deque(maxlen=MEASURED)
         self._began = 0.0
         self._ended: float | None = None  # None: what passes now is no part of a round
-        # An agent that runs by itself sets these: whether it stops, whom a round does not await, and others' rounds.
+        # An agent that runs by itself sets whether it stops, whom a round does not await, and others' rounds.
         self.stopping: Callable[[], bool] = lambda: False
         self.not_awaited: Callable[[int], bool] = lambda _: False
         self.round_of: Callable[[int], int] = lambda _: 0
@@ -196,8 +197,10 @@ class Exchange:
             self._wait_for_all(place)
         else:
             self._wait_until_deadline(place)
-        taken = self._taken(place)
-        self._ended = time.monotonic()
+        taken, now = self._taken(place), time.monotonic()
+        if self._ended is not None:
+            self._rounds.append(now - self._ended)
+        self._ended = now
         return taken
 
     def _wait_for_all(self, place: Place, only: Callable[[int], bool] = lambda _: True) -> None:
@@ -256,12 +259,10 @@ class Exchange:
         return max(SHORTEST_DEADLINE, 3 * (_quantile(self._delays) + _quantile(self._busy)))
 
     def _patience(self) -> float:
-        """Returns after what time the agent asks for a message that has not come.
-
-        The lower quartile of the delays is that of messages that nobody had to ask for, as long as most arrive.
-        """
-        expected = max(FIRST_PATIENCE, 4 * _quantile(self._delays, 0.25), 2 * _quantile(self._busy))
-        return min(expected, LONGEST_PATIENCE)
+        """Returns after what time the agent asks for a message that has not come."""
+        # The shortest round and the lower quartile of the delays are those of messages that nobody had to ask for.
+        usual = max(_quantile(self._delays, 0.25), _quantile(self._rounds, 0.0), 0.5 * _quantile(self._busy))
+        return min(max(FIRST_PATIENCE, 4 * usual), LONGEST_PATIENCE)
 
     def _measure(self) -> None:
         """Notes how long after the agent's own message those of its neighbours came."""
