@@ -87,11 +87,11 @@ def in_namespaces(namespaces: Namespaces) -> Place:
 
 
 @contextlib.contextmanager
-def place(wish: str, rate: str) -> Iterator[Place]:
+def place(choice: str, rate: str) -> Iterator[Place]:
     """Yields where the agents run.
 
     Args:
-        wish: "yes": in namespaces; "auto": likewise, and on the loopback interface where there are none; "no".
+        choice: "yes": in namespaces; "auto": likewise, and on the loopback interface where there are none; "no".
         rate: The rate of each direction of a link between namespaces.
 
     Raises:
@@ -99,38 +99,29 @@ def place(wish: str, rate: str) -> Iterator[Place]:
     """
     with contextlib.ExitStack() as stack:
         where = None
-        if wish != "no":
+        if choice != "no":
             try:
                 where = in_namespaces(stack.enter_context(Namespaces(AGENTS, edges(), rate)))
             except Unavailable as error:
-                if wish == "yes":
+                if choice == "yes":
                     raise
                 print(f"{error} The agents use the loopback interface instead.", flush=True)
         yield where or on_loopback()
 
 
-def divide(setting: Setting) -> None:
-    """Divides the network into two halves.
+def divide(setting: Setting, divided: bool) -> None:
+    """Divides the network into two halves, or ends the division.
 
     Args:
         setting: The run.
+        divided: Whether it is to be divided.
     """
-    if setting.namespaces is None:
+    if setting.namespaces is not None:
+        (setting.namespaces.cut if divided else setting.namespaces.restore)(across())
+    elif divided:
         setting.divided.touch()
     else:
-        setting.namespaces.cut(across())
-
-
-def unite(setting: Setting) -> None:
-    """Ends the division.
-
-    Args:
-        setting: The run.
-    """
-    if setting.namespaces is None:
         setting.divided.unlink()
-    else:
-        setting.namespaces.restore(across())
 
 
 def disturbed(setting: Setting, kills: int, divided_seconds: float, limit: float) -> tuple[dict[str, Any], Any]:
@@ -169,11 +160,11 @@ def disturbed(setting: Setting, kills: int, divided_seconds: float, limit: float
                 del back[number]
                 agents.start(number)
             if begin is None and round >= divide_at:
-                divide(setting)
+                divide(setting, True)
                 begin = time.time()
             if begin is not None and division is None and time.time() >= begin + divided_seconds:
                 division = Division(begin, time.time())
-                unite(setting)
+                divide(setting, False)
             if now - began > limit:
                 failures.append(f"not ended within {limit:.0f} s; agents {sorted(set(range(AGENTS)) - done)} were left")
                 break

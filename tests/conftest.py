@@ -98,3 +98,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return
     if _memory() > MEMORY:
         jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory):
+    """The folder of the screenshots."""
+    return Path(__file__).parents[1] / "artefacts" if os.environ.get("CI") else tmp_path_factory.mktemp("artefacts")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from several_agents import SeveralAgents
 
-from hypergossip.peers.invariant_gossip import LATER, Telling, Waiting
+from hypergossip.peers.invariant_gossip import LATER, Projection, Waiting
 from hypergossip.peers.invariant_table import (
     FACTOR,
     KEPT,
@@ -142,12 +142,12 @@ def test_malformed_messages_are_dropped_and_counted_and_fill_no_memory(agent):
     sent(agent, Kind.PROJECTION, struct.pack("<d", math.inf))
     sent(agent, Kind.PROJECTION, bytes(8), round=ROUNDS)
     assert dropped.total() == before + 3
-    assert not any(gossip._heard.values())
+    assert not any(gossip._received.values())
     assert not any(gossip._news.values())
     for round in range(3_000):
         sent(agent, Kind.PROJECTION, bytes(8), round=round)
         sent(agent, Kind.ENTRIES, pack_entries([entry(i, round, started=round) for i in range(AGENTS)]))
-    assert len(gossip._heard[1]) == KEPT
+    assert len(gossip._received[1]) == KEPT
     assert sum(map(len, gossip._table._entries.values())) <= AGENTS * KEPT
     assert all(len(news) <= AGENTS * KEPT for news in gossip._news.values())
     assert not gossip._news[1]  # who has sent an entry is not told it
@@ -159,7 +159,7 @@ def test_malformed_messages_are_dropped_and_counted_and_fill_no_memory(agent):
 def test_an_entry_waits_for_what_is_under_way_on_the_same_opening(agent):
     gossip = agent._invariant._gossip
     own = entry(0, 7, started=gossip.started)
-    gossip.publish(Waiting(own, {1: (3, UnderWay(weight=0.5, own=1.0, added=2.0))}), {1: Telling(7, 3, 1.0)})
+    gossip.publish(Waiting(own, {1: (3, UnderWay(weight=0.5, own=1.0, added=2.0))}), {1: Projection(7, 3, 1.0)})
     assert not any(gossip._news.values())
     sent(agent, Kind.PROJECTION, struct.pack("<d", 100.0), round=7, epoch=2)
     sent(agent, Kind.PROJECTION, struct.pack("<d", 100.0), round=6, epoch=3)
@@ -171,7 +171,7 @@ def test_an_entry_waits_for_what_is_under_way_on_the_same_opening(agent):
 
 def test_what_is_news_is_sent_a_few_times(agent):
     gossip = agent._invariant._gossip
-    gossip.publish(Waiting(entry(0, 7), {}), {1: Telling(7, 3, 1.0, left=3)})
+    gossip.publish(Waiting(entry(0, 7), {}), {1: Projection(7, 3, 1.0, left=3)})
     counts = [len(gossip._messages(1, True)) for _ in range(6)]
     assert counts == [2, 2, 2, 1, 0, 0]
     assert len(gossip._messages(3, True)) == 1

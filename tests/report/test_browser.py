@@ -4,8 +4,6 @@ Where the variable CI is set, the screenshots stay in artefacts/ at the root of 
 """
 
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,12 +41,6 @@ def page(written, tmp_path_factory):
         yield page
     finally:
         page.close()
-
-
-@pytest.fixture(scope="module")
-def artefacts(tmp_path_factory):
-    """The folder of the screenshots."""
-    return Path(__file__).parents[2] / "artefacts" if os.environ.get("CI") else tmp_path_factory.mktemp("artefacts")
 
 
 def test_figures_and_tables_are_shown(page):

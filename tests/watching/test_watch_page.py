@@ -3,10 +3,8 @@
 Where the variable CI is set, the screenshots stay in artefacts/ at the root of the project.
 """
 
-import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from small_network import NAMES, RUN, Agents
@@ -49,12 +47,6 @@ def page(agents, server, tmp_path_factory):
         yield page
     finally:
         page.close()
-
-
-@pytest.fixture(scope="module")
-def artefacts(tmp_path_factory):
-    """The folder of the screenshots."""
-    return Path(__file__).parents[2] / "artefacts" if os.environ.get("CI") else tmp_path_factory.mktemp("artefacts")
 
 
 def report(agents, ticks, **changed):

@@ -8,7 +8,7 @@ import numpy as np
 
 from hypergossip.peers.agent_links import AgentLinks
 from hypergossip.peers.agent_settings import AgentSettings
-from hypergossip.peers.invariant_gossip import InvariantGossip, Telling, Waiting
+from hypergossip.peers.invariant_gossip import InvariantGossip, Projection, Waiting
 from hypergossip.peers.invariant_table import MODULUS, Entry, Found, mark
 from hypergossip.peers.openings import Openings
 from hypergossip.peers.own_program import OwnProgram
@@ -106,11 +106,11 @@ class Invariant:
 
         after = self._program.round(number, state, Transfer(transfer.send, collect))
         self._choose_spacing(number)
-        self._tell(number, taken(self._program, exchange, arrived, self._run, number, (state, after)))
+        self._publish(number, taken(self._program, exchange, arrived, self._run, number, (state, after)))
         exchange.pause()  # the neighbours' deadlines must not follow from a round that takes longer
         return after
 
-    def _tell(self, round: int, shot: Snapshot) -> None:
+    def _publish(self, round: int, shot: Snapshot) -> None:
         openings, greetings, boxes = self._openings, self._links.greetings, self._links.mailbox.links
         assert openings is not None
         self._size = max(self._size, shot.size)
@@ -122,8 +122,8 @@ class Invariant:
         marks = sum(mark(me, (j, openings.incarnations[j]), epoch) for j, epoch in epochs.items()) % MODULUS
         entry = Entry(me[0], round, self._gossip.started, marks, shot.term, self._size, rounding)
         links = {j: (epochs[j], link) for j, link in shot.under_way.items()}
-        tellings = {j: Telling(round, epochs[j], own) for j, own in shot.own.items()}
-        self._gossip.publish(Waiting(entry, links), tellings)
+        projections = {j: Projection(round, epochs[j], own) for j, own in shot.own.items()}
+        self._gossip.publish(Waiting(entry, links), projections)
 
     def _choose_spacing(self, round: int) -> None:
         now, (before, at) = time.monotonic(), self._last

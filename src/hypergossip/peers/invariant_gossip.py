@@ -1,4 +1,4 @@
-"""The terms of the network's conserved sum on their way: what an agent tells its neighbours, and what it has heard.
+"""The terms of the network's conserved sum on their way: what an agent tells its neighbours, and what it has received.
 
 An entry whose links have something under way waits for the neighbours' projections. Complete entries spread through the
 network (`invariant_table`). A message that is lost is sent again a few times; if it stays away, the sum of that round
@@ -36,7 +36,7 @@ class Waiting(NamedTuple):
     links: dict[int, tuple[int, UnderWay]]
 
 
-class Telling(NamedTuple):
+class Projection(NamedTuple):
     """A projection for a neighbour.
 
     Attributes:
@@ -66,9 +66,9 @@ class InvariantGossip:
         self.started = time.time_ns()
         self._lock, self._table = threading.Lock(), Table()
         self._waiting: dict[int, Waiting] = {}
-        self._tellings: dict[int, Telling] = {}
+        self._projections: dict[int, Projection] = {}
         names = tuple(links.greetings.names)
-        self._heard: dict[int, dict[int, tuple[int, float]]] = {j: {} for j in names}
+        self._received: dict[int, dict[int, tuple[int, float]]] = {j: {} for j in names}
         self._news: dict[int, dict[Entry, int]] = {j: {} for j in names}  # entry -> how often it is still to be sent
         self.found: Found | None = None
         self._closed = threading.Event()
@@ -85,17 +85,17 @@ class InvariantGossip:
         if self._thread.is_alive():
             self._thread.join(1.0)
 
-    def publish(self, waiting: Waiting, tellings: dict[int, Telling]) -> None:
+    def publish(self, waiting: Waiting, projections: dict[int, Projection]) -> None:
         """Takes in the agent's own entry, and what its neighbours need to complete theirs.
 
         Args:
             waiting: The entry.
-            tellings: The neighbours' identities -> the projections for them.
+            projections: The neighbours' identities -> the projections for them.
         """
         with self._lock:
             self._waiting[waiting.entry.round] = waiting
             _newest(self._waiting)
-            self._tellings.update(tellings)
+            self._projections.update(projections)
             self._complete(waiting.entry.round)
 
     def receive(self, envelope: Envelope, content: bytes) -> None:
@@ -129,9 +129,9 @@ class InvariantGossip:
         if not math.isfinite(value):
             raise Malformed("not finite")
         with self._lock:
-            heard = self._heard[envelope.sender]
-            heard[envelope.round] = envelope.epoch, value
-            _newest(heard)
+            received = self._received[envelope.sender]
+            received[envelope.round] = envelope.epoch, value
+            _newest(received)
             self._complete(envelope.round)
 
     def _complete(self, round: int) -> None:
@@ -141,10 +141,10 @@ class InvariantGossip:
             return
         term = waiting.entry.term
         for j, (epoch, link) in waiting.links.items():
-            heard = self._heard[j].get(round)
-            if heard is None or heard[0] != epoch:
+            received = self._received[j].get(round)
+            if received is None or received[0] != epoch:
                 return
-            term += link.missing(heard[1])
+            term += link.missing(received[1])
         del self._waiting[round]
         if math.isfinite(term):
             self._spread(waiting.entry._replace(term=term), None)
@@ -173,16 +173,16 @@ class InvariantGossip:
         messages = []
         with self._lock:
             if not connected:
-                self._tellings.pop(j, None)
+                self._projections.pop(j, None)
                 self._news[j].clear()
-            telling, entries = self._tellings.pop(j, None), self._to_send(self._news[j])
-            if telling is not None and telling.left > 1:
-                self._tellings[j] = telling._replace(left=telling.left - 1)
+            projection, entries = self._projections.pop(j, None), self._to_send(self._news[j])
+            if projection is not None and projection.left > 1:
+                self._projections[j] = projection._replace(left=projection.left - 1)
         at = self._run, 0
         ends = self._settings.number, j
-        if telling is not None:
-            head = Envelope(Kind.PROJECTION, *at, telling.round, 0, telling.epoch, *ends)
-            messages.append(pack(head, body_of(_PROJECTION.pack(telling.value))))
+        if projection is not None:
+            head = Envelope(Kind.PROJECTION, *at, projection.round, 0, projection.epoch, *ends)
+            messages.append(pack(head, body_of(_PROJECTION.pack(projection.value))))
         if entries:
             head = Envelope(Kind.ENTRIES, *at, entries[0].round, 0, 0, *ends)
             messages.append(pack(head, body_of(pack_entries(entries))))

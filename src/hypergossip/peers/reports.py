@@ -58,8 +58,8 @@ class Reports:
         self._links.transport.report(self._status())
         found = None if self._invariant is None else self._invariant.found
         if found is not None:
-            sum = f"{found.value:.1e} of its terms after round {found.round + 1}, with {found.agents} agents"
-            LOG.info("the sum that the network conserves was %s", sum)
+            text = f"{found.value:.1e} of its terms after round {found.round + 1}, with {found.agents} agents"
+            LOG.info("the sum that the network conserves was %s", text)
 
     def _report(self) -> None:
         before, since = (-1, ()), time.monotonic()
@@ -102,8 +102,8 @@ class Reports:
             weight = float(rows[link.row])
             own.append(LinkStatus(name, j, link.opening is not None, box.last_round, lag, weight, *counts))
         upper, lower = self.losses
-        watch = self._invariant
-        found = None if watch is None else watch.found
+        invariant = self._invariant
+        found = None if invariant is None else invariant.found
         status = Status(
             name=settings.name,
             number=settings.number,
@@ -117,10 +117,10 @@ class Reports:
             bytes_received=links.transport.bytes_received,
             policy=settings.policy.name,
             invariant=None if found is None else found.value,
-            alarm=" ".join(filter(None, (self.alarm, "" if watch is None else watch.alarm)))[:LONGEST_ALARM],
+            alarm=" ".join(filter(None, (self.alarm, "" if invariant is None else invariant.alarm)))[:LONGEST_ALARM],
             dropped=dict(links.mailbox.dropped),
             links=tuple(own),
             invariant_round=None if found is None else found.round + 1,
-            conserves=watch is not None,
+            conserves=invariant is not None,
         )
         return json.dumps(status.as_dict(), allow_nan=False).encode()

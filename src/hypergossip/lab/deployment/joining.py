@@ -70,5 +70,5 @@ def advice(plan: Plan, before: dict[str, set[str]], after: dict[str, set[str]]) 
     start = f", and start {', '.join(new)} at any time" if new else ""
     return (
         f"agents that run read their files only at their start: copy the new folders, and restart {', '.join(changed)} "
-        f"one after the other, so that each continues from its checkpoint and the others go on meanwhile{start}.",
+        f"one after the other, so that each continues from its checkpoint and the others continue meanwhile{start}.",
     )
