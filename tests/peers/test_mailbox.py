@@ -123,7 +123,7 @@ def test_messages_that_nobody_took_leave_room_for_later_rounds():
 @pytest.mark.parametrize("epoch", [0, 3, 2**32 - 1])
 def test_a_message_of_another_opening_is_dropped(epoch):
     mailbox = box()
-    mailbox.reopen(ONE, 1)
+    mailbox.reopen(ONE, 1, 0)
     mailbox.accept(numbered(0, epoch=epoch))
     assert reasons(mailbox) == {"of another opening of the link": 1}
     assert taken(mailbox, 0) is None
@@ -133,7 +133,7 @@ def test_what_comes_for_the_next_opening_is_kept_for_it():
     mailbox = box()
     mailbox.accept(numbered(0))
     mailbox.accept(numbered(5, epoch=1))
-    mailbox.reopen(ONE, 1)
+    mailbox.reopen(ONE, 1, 0)
     assert taken(mailbox, 0) is None
     assert taken(mailbox, 5) == (5, 5.0)
 
@@ -143,7 +143,7 @@ def test_a_new_opening_may_repeat_the_rounds_of_the_last():
     mailbox.accept(numbered(2))
     assert taken(mailbox, 2) == (2, 2.0)
     mailbox.restart(0)
-    mailbox.reopen(ONE, 1)
+    mailbox.reopen(ONE, 1, 0)
     mailbox.accept(numbered(0, epoch=1))
     assert taken(mailbox, 0) == (0, 0.0)
 

@@ -8,23 +8,22 @@ import pytest
 from forged import EXPECTED, FLOAT64, ME, NEIGHBOURS, RUN, envelope, numbers, vector
 
 from hypergossip.peers.agent_settings import Policy
-from hypergossip.peers.exchange import Exchange
+from hypergossip.peers.exchange import FEWEST_MEASURED, Exchange
 from hypergossip.peers.mailbox import MOST_HANDED_OVER, Mailbox, Place
 from hypergossip.peers.message import ALL, Expected, Kind, body_of, pack, unpack
 
 ONE, OTHER = NEIGHBOURS
+ALL_OF_THEM = Policy("wait")
 ALONE = Expected(RUN, ME, frozenset(NEIGHBOURS), ((5, FLOAT64),))
 
 
 class Sent:
     """An exchange whose messages are noted, each with its receiver."""
 
-    def __init__(self, possible: bool = True):
+    def __init__(self, possible: bool = True, policy: Policy = ALL_OF_THEM, dated: bool = False):
         self.box = Mailbox(ALONE, 2, lambda *_: None, time.monotonic)
         self.messages, self._possible = [], possible
-        self.exchange = Exchange(
-            ME, RUN, self.box, self._to_one, self._to_all, NEIGHBOURS, 2, Policy("wait"), dated=False
-        )  # fmt: skip
+        self.exchange = Exchange(ME, RUN, self.box, self._to_one, self._to_all, NEIGHBOURS, 2, policy, dated)
 
     def _to_one(self, number, message, keeps_up):
         self.messages.append((number, keeps_up, message))
@@ -72,7 +71,7 @@ def test_links_that_were_opened_anew_get_messages_of_their_own():
     sent = Sent()
     sent.round(0)
     came(sent, 0, ONE, OTHER)
-    sent.box.reopen(ONE, 1)
+    sent.box.reopen(ONE, 1, 1)
     assert sorted(sent.round(1)) == sorted([(ONE, True), (OTHER, True)])
     assert {unpack(m, Expected(RUN, n, frozenset({ME}), ((5, FLOAT64),)))[0].epoch for n, _, m in sent.messages} == {
         0,
@@ -120,6 +119,53 @@ def test_requests_are_answered_while_rounds_add_to_what_is_kept():
     stop.set()
     thread.join()
     assert errors == []
+
+
+def in_the_rounds_after_the_first(policy):
+    """An exchange that has measured delays, and gives up after ten seconds."""
+    sent, until = Sent(policy=policy, dated=True), time.monotonic() + 10
+    sent.exchange.stopping = lambda: time.monotonic() > until
+    for round in range(FEWEST_MEASURED):
+        sent.round(round)
+        came(sent, round, ONE, OTHER)
+        assert sent.exchange.transfer(0, round).collect(0)[2].all()
+    return sent
+
+
+@pytest.mark.parametrize("policy", [Policy("wait"), Policy("deadline"), Policy("quorum"), Policy("quorum", 1.0)])
+def test_nobody_waits_for_messages_that_are_no_longer_kept(policy):
+    # An agent joins while the others, who do not wait for it until it confirms, are many rounds ahead.
+    sent = in_the_rounds_after_the_first(policy)
+    sent.exchange.round_of = lambda _: 1_000
+    for round in range(FEWEST_MEASURED, FEWEST_MEASURED + 10):
+        sent.round(round)
+        assert not sent.exchange.transfer(0, round).collect(0)[2].any()
+        assert sent.exchange.waiting_for == ()
+
+
+@pytest.mark.parametrize("policy", [Policy("wait"), Policy("quorum"), Policy("quorum", 1.0)])
+def test_an_agent_says_for_whom_it_waits(policy):
+    sent = in_the_rounds_after_the_first(policy)
+    sent.round(FEWEST_MEASURED)
+    waits = []
+
+    def arrive():
+        waits.append(sent.exchange.waiting_for)
+        came(sent, FEWEST_MEASURED, ONE, OTHER)
+
+    threading.Timer(1.0, arrive).start()
+    assert sent.exchange.transfer(0, FEWEST_MEASURED).collect(0)[2].any()
+    assert waits == [NEIGHBOURS]
+    assert sent.exchange.waiting_for == ()
+
+
+def test_what_came_before_an_opening_was_agreed_is_its_last_message():
+    sent = Sent()
+    for round in (3, 4):
+        sent.box.accept(pack(envelope(round=round, epoch=1), body_of(numbers())))
+    sent.box.reopen(ONE, 1, 3)
+    sent.box.reopen(OTHER, 1, 3)
+    assert (sent.box.links[ONE].last_round, sent.box.links[OTHER].last_round) == (4, 2)
 
 
 def checked_by(monkeypatch):

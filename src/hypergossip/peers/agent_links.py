@@ -90,7 +90,7 @@ class AgentLinks:
         """
         self.mailbox.restart(round)
         for j, link in self.exchange.links.items():
-            self.mailbox.reopen(j, epoch)
+            self.mailbox.reopen(j, epoch, round)
             link.opening, link.bases = round, {}
 
     def close(self) -> None:

@@ -177,11 +177,6 @@ class Exchange:
         if self.stopping():
             raise Stopped
 
-    def _cannot_send_again(self, number: int, place: Place) -> bool:
-        """Returns whether a neighbour is so far ahead that it no longer keeps a message; a later one pays for it."""
-        theirs = max(self.round_of(number), self._mailbox.links[number].last_round)
-        return self._dated and theirs - place.round >= self.kept_rounds
-
     def _ask(self, number: int, place: Place) -> None:
         epoch = self._mailbox.links[number].epoch
         at = (place.seed, place.round, place.call, epoch, self._number, number)
@@ -192,9 +187,17 @@ class Exchange:
         open_ones = [j for j, link in self.links.items() if link.opening is not None and link.opening <= place.round]
         return [j for j in open_ones if not self.not_awaited(j)]
 
+    def _can_come(self, place: Place) -> list[int]:
+        """Returns the neighbours whose messages of a round can be waited for.
+
+        One that is so far ahead that it no longer keeps its message cannot send it again; a later one pays for it.
+        """
+        ahead = lambda j: max(self.round_of(j), self._mailbox.links[j].last_round) - place.round
+        return [j for j in self._counting(place) if not self._dated or ahead(j) < self.kept_rounds]
+
     def _collect(self, place: Place) -> tuple[np.ndarray, ...]:
         if self._policy.name == "wait":
-            self._wait_for_all(place)
+            self._wait_for(place, 1.0)
         else:
             self._wait_until_deadline(place)
         taken, now = self._taken(place), time.monotonic()
@@ -203,17 +206,20 @@ class Exchange:
         self._ended = now
         return taken
 
-    def _wait_for_all(self, place: Place, only: Callable[[int], bool] = lambda _: True) -> None:
+    def _wait_for(self, place: Place, share: float, only: Callable[[int], bool] = lambda _: True) -> None:
+        """Waits for a share of the neighbours, and asks them again for what does not come."""
         asked, patience = time.monotonic(), 0.0
         while True:
-            wanted = [j for j in self._counting(place) if only(j) and not self._cannot_send_again(j, place)]
+            wanted = [j for j in self._can_come(place) if only(j)]
             if not wanted:
                 self.waiting_for = ()
                 return
-            absent = self._mailbox.wait(place, wanted, min(POLL, patience or FIRST_PATIENCE))
+            enough = math.ceil(share * len(wanted))
+            absent = self._mailbox.wait(place, wanted, min(POLL, patience or FIRST_PATIENCE), enough)
             self.waiting_for = tuple(absent)
             self._check_stopping()
-            if not absent:
+            if len(wanted) - len(absent) >= enough:
+                self.waiting_for = ()
                 self._measure()
                 return
             patience = patience or self._patience()  # most rounds end before this is needed
@@ -225,29 +231,15 @@ class Exchange:
     def _wait_until_deadline(self, place: Place) -> None:
         """Waits as long as the measured rounds let expect, and longer for whom it has missed several times in a row."""
         if len(self._delays) < FEWEST_MEASURED:
-            self._wait_for_all(place)
+            self._wait_for(place, 1.0)
             return
         if self._policy.name == "quorum":
-            self._wait_for_quorum(place)
+            self._wait_for(place, self._policy.quorum)
         else:
             left = self._began + self.deadline() - time.monotonic()
             self._mailbox.wait(place, self._counting(place), max(0.0, left), overtaken=True)
         self._measure()
-        self._wait_for_all(place, lambda j: self.links[j].missed_in_a_row >= self._policy.ahead)
-
-    def _wait_for_quorum(self, place: Place) -> None:
-        asked, patience = time.monotonic(), self._patience()
-        while True:
-            wanted = self._counting(place)
-            enough = math.ceil(self._policy.quorum * len(wanted))
-            absent = self._mailbox.wait(place, wanted, min(POLL, patience), enough)
-            self._check_stopping()
-            if len(wanted) - len(absent) >= enough:
-                return
-            if time.monotonic() - asked >= patience:
-                for j in absent:
-                    self._ask(j, place)
-                asked, patience = time.monotonic(), min(GROWTH * patience, LONGEST_PATIENCE)
+        self._wait_for(place, 1.0, lambda j: self.links[j].missed_in_a_row >= self._policy.ahead)
 
     def deadline(self) -> float:
         """Returns how long after its own message an agent waits for the others': what the measured rounds let expect.

@@ -145,17 +145,19 @@ class Mailbox:
             if self._waiting not in (None, threading.get_ident()):
                 self._wake.put(None)
 
-    def reopen(self, number: int, epoch: int) -> None:
+    def reopen(self, number: int, epoch: int, first: int) -> None:
         """Begins a new opening of a link; what has already come for it is kept, and everything else is forgotten.
 
         Args:
             number: The neighbour's identity.
             epoch: The number of the opening.
+            first: The first round in which the link counts.
         """
         with self.changed:
             link = self.links[number]
             link.epoch, link.used = epoch, {}
             link.pending = {key: numbers for key, numbers in link.pending.items() if key[0] >= epoch}
+            link.last_round = max((at.round for key, at in link.pending if key == epoch), default=first - 1)
 
     def restart(self, round: int) -> None:
         """Notes that the agent begins again from another state, perhaps at an earlier round.
@@ -204,7 +206,8 @@ class Mailbox:
                 if not awaited or left <= 0 or (enough is not None and len(wanted) - len(absent) >= enough):
                     return absent
                 self._waiting = threading.get_ident()
-                self._needed = 1 if overtaken or enough is not None else len(awaited)
+                missing = len(awaited) if enough is None else enough - len(wanted) + len(absent)
+                self._needed = 1 if overtaken else missing
             self._accept_handed_over(left)
 
     def _accept_handed_over(self, seconds: float) -> None:

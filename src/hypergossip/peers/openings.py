@@ -111,13 +111,12 @@ class Openings:
         self._links.greetings.send(j)
 
     def _agree(self, j: int, epoch: int, opening: int | None, theirs: Greeting) -> None:
-        self._links.mailbox.reopen(j, epoch)
+        self._links.mailbox.reopen(j, epoch, 0 if opening is None else opening)
         link = self._links.exchange.links[j]
         link.opening, link.bases = opening, {}
         self.incarnations[j], self.degrees[j] = theirs.incarnation, theirs.degree
         self._based.discard(j)
         if opening is not None:
-            self._links.mailbox.links[j].last_round = opening - 1
             LOG.info("the link to %s opens at round %d", self._links.greetings.names[j], opening)
 
     def _knows(self, opening: int) -> bool:
