@@ -167,7 +167,7 @@ def test_text_is_its_own_type():
 
 
 def test_a_greeting_comes_as_it_was_sent():
-    sent = Greeting(b"s" * 16, b"b" * 8, b"h" * 8, b"d" * 16, 4, 17, 2, NO_ROUND, 3)
+    sent = Greeting(b"s" * 16, b"b" * 8, b"h" * 8, b"d" * 16, 4, 17, 2, NO_ROUND, 3, 0.25)
     assert Greeting.unpack(sent.pack()) == sent
     for wrong in (b"", sent.pack()[:-1], sent.pack() + b"\0"):
         with pytest.raises(Malformed, match="wrong size"):

@@ -34,7 +34,11 @@ def test_the_sum_is_zero_whatever_is_lost(tmp_path, method):
 
 
 def test_two_weights_of_one_link_are_an_alarm_at_every_agent(tmp_path):
-    with running(SeveralAgents(tmp_path, weights={(0, 1): 0.3})) as made:
+    def wrong(agent) -> None:  # no file can say so: the two ends compare the weights that they were given
+        plain = agent._program.set_weights
+        agent._program.set_weights = lambda weights: plain(weights * np.array([1.2, 1.0]))
+
+    with running(SeveralAgents(tmp_path), {0: wrong}) as made:
         assert within(lambda: made.all_know(after=10), 60)
         assert all(one.value > 1e-7 for one in made.found.values())  # 1e-2 in most directions
         assert max(made.terms.values()) < 1e-12  # what each agent can check by itself is as it should be

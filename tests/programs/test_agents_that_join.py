@@ -73,11 +73,11 @@ class Agents:
         (folder / "task.py").write_text(TASK)
         (folder / "joining_rows.py").write_text(ROWS)
 
-    def deploy(self, edges):
+    def deploy(self, edges, weights="metropolis"):
         names = NAMES[: 1 + max(map(max, edges))]
         sections = [
             '[task]\nprogram = "task.py:make"\nfiles = ["joining_rows.py"]',
-            f'[network]\nname = "from_edges"\nn = {len(names)}\nedges = {edges}',
+            f'[network]\nname = "from_edges"\nn = {len(names)}\nedges = {edges}\nweights = "{weights}"',
             '[run]\nrounds = 10_000_000\nprecision = "float64"',
             f'[peers]\npolicy = "{self.policy}"\ncheckpoint_every = 0.2',
             *(f'[[agents]]\nname = "{name}"\nport = {self.ports[i]}' for i, name in enumerate(names)),
@@ -153,6 +153,24 @@ def test_an_agent_joins_when_its_neighbours_have_been_restarted_one_after_the_ot
         agents.start(name)
         agents.reach(NAMES, 4)  # with one of its neighbours, the newcomer already counts
     agents.end()
+
+
+@pytest.mark.parametrize("agents", ["wait"], indirect=True)
+def test_an_agent_joins_where_every_link_gets_another_weight(agents):
+    agents.deploy(THREE, "laplacian")
+    for name in NAMES[:3]:
+        agents.start(name)
+    agents.reach(NAMES[:3], 3)
+    (note,) = [note for note in agents.deploy(FOUR, "laplacian") if "restart" in note]
+    assert "restart paris, rome, oslo one after the other" in note
+    agents.start("bonn")
+    for name in NAMES[:3]:
+        agents.stop(name)
+        agents.start(name)
+        time.sleep(4)
+    agents.reach(NAMES, 4)
+    agents.end()
+    assert "the weight of the link to oslo is" in agents.log("paris")
 
 
 @pytest.mark.parametrize("agents", ["deadline", "quorum"], indirect=True)

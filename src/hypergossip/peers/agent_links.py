@@ -46,6 +46,7 @@ class AgentLinks:
         opening: int | None,
         sums: bool = True,
         faults: Mapping[int, LinkFaults] | None = None,
+        weights: Mapping[int, float | None] | None = None,
     ) -> None:
         """Opens the links.
 
@@ -63,6 +64,7 @@ class AgentLinks:
             opening: The round from which the links count; None: they are closed at first.
             sums: Whether the messages are running sums.
             faults: Artificial faults of the messages to a neighbour.
+            weights: W_ij of links whose weights are given, which must be the same at both ends.
         """
         identifier = bytes.fromhex(run)
         expected = Expected(identifier, number, frozenset(neighbours), tuple(sizes), seeds)
@@ -75,8 +77,9 @@ class AgentLinks:
         for link in self.exchange.links.values():
             link.opening = opening
         self.greetings = Greetings(
-            number, identifier, digest, neighbours, self._send, lambda: self.transport.session, self._stand
-        )
+            number, identifier, digest, neighbours, self._send, lambda: self.transport.session, self._stand,
+            weights or {},
+        )  # fmt: skip
         self.transport = Transport(config, run, number, tuple(neighbours), self._receive, self.greetings.gone, faults)
         self._ready = True
         self.greetings.start()

@@ -1,12 +1,13 @@
 """What two neighbours say to each other before and between the rounds: who they are, and where they stand."""
 
+import math
 import struct
 from typing import NamedTuple
 
 from hypergossip.peers.message import Malformed
 
-# Zenoh session, incarnation, the receiver's incarnation, digest, degree, round, epoch, opening, flags
-_FORM = struct.Struct("<16s8s8s16sIIIIB")
+# Zenoh session, incarnation, the receiver's incarnation, digest, degree, round, epoch, opening, flags, weight
+_FORM = struct.Struct("<16s8s8s16sIIIIBd")
 NO_ROUND = 2**32 - 1
 FINISHED, LEAVING = 1, 2
 
@@ -24,6 +25,7 @@ class Greeting(NamedTuple):
         epoch: How often the sender has opened the link.
         opening: The round from which the link counts, or `NO_ROUND`.
         flags: FINISHED and LEAVING, or 0.
+        weight: W_ij of the link, as the sender was given it; NaN: both ends compute that of Metropolis.
     """
 
     session: bytes
@@ -35,6 +37,7 @@ class Greeting(NamedTuple):
     epoch: int
     opening: int = NO_ROUND
     flags: int = 0
+    weight: float = math.nan
 
     def pack(self) -> bytes:
         """Returns it as bytes."""

@@ -1,5 +1,6 @@
 """Greets the neighbours until both sides know each other, and from time to time afterwards."""
 
+import math
 import os
 import threading
 import time
@@ -50,6 +51,7 @@ class Greetings:
         send: Callable[[int, bytes], None],
         session: Callable[[], bytes],
         stand: Callable[[int], Stand],
+        weights: Mapping[int, float | None],
     ) -> None:
         """Prepares the greetings.
 
@@ -61,12 +63,14 @@ class Greetings:
             send: Queues a message to a neighbour.
             session: Returns the identifier of the agent's own session.
             stand: Returns where the agent stands on the link to a neighbour.
+            weights: W_ij of links whose weights are given.
         """
         self._number, self._run, self._digest, self.names = number, run, digest, dict(neighbours)
         self._send, self._session, self._stand = send, session, stand
+        self._weights = {j: math.nan if (weight := weights.get(j)) is None else weight for j in neighbours}
         self.incarnation = os.urandom(8)
         self.known: dict[int, Known] = {}
-        self.mismatched: dict[int, str] = {}
+        self.mismatched: dict[int, str] = {}  # neighbours with which no link can open -> why
         self.changed = threading.Condition()
         self.flags = 0
         self._open = True
@@ -88,8 +92,8 @@ class Greetings:
         """
         j, greeting = envelope.sender, Greeting.unpack(content)
         with self.changed:
-            if greeting.digest != self._digest:
-                self.mismatched[j] = self.names[j]
+            if why := self._mismatch(j, greeting):
+                self.mismatched[j] = why
             else:
                 self.mismatched.pop(j, None)
                 before = self.known.get(j)
@@ -99,6 +103,23 @@ class Greetings:
             self.changed.notify_all()
         if greeting.heard != self.incarnation:
             self.send(j)
+
+    def _mismatch(self, j: int, greeting: Greeting) -> str:
+        """Returns why no link to a neighbour can open, as a sentence, or ""."""
+        if greeting.digest != self._digest:
+            return (
+                f"{self.names[j]} runs another configuration (method, channel, seed, rounds or sizes); deploy all "
+                "agents from the same plan."
+            )
+        here, there = self._weights[j], greeting.weight
+        if (math.isnan(here) and math.isnan(there)) or math.isclose(here, there):
+            return ""
+        here, there = ("the Metropolis rule" if math.isnan(w) else f"{w:.6g}" for w in (here, there))
+        return (
+            f"the weight of the link to {self.names[j]} is {here} in this agent's file and {there} in that of "
+            f"{self.names[j]}, so the network's average would be wrong; deploy all agents from the same plan, and "
+            "restart those whose files have changed."
+        )
 
     def gone(self, session: bytes) -> None:
         """Notes that a session has closed or fallen silent.
@@ -172,7 +193,7 @@ class Greetings:
         known, stand = self.known.get(j), self._stand(j)
         heard = bytes(8) if known is None else known.greeting.incarnation
         who = self._session(), self.incarnation, heard, self._digest, len(self.names)
-        greeting = Greeting(*who, stand.round, stand.epoch, stand.opening, self.flags)
+        greeting = Greeting(*who, stand.round, stand.epoch, stand.opening, self.flags, self._weights[j])
         kind = Kind.FAREWELL if self.flags else Kind.GREETING
         envelope = Envelope(kind, self._run, 0, stand.round, 0, stand.epoch, self._number, j)
         self._send(j, pack(envelope, body_of(greeting.pack())))

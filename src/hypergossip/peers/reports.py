@@ -40,7 +40,7 @@ class Reports:
             invariant: The network's conserved sum; None: there is none.
         """
         self._settings, self._links, self._weights, self._invariant = settings, links, weights, invariant
-        self._logged = ""
+        self._logged: dict[int, str] = {}
         self.phase, self.alarm = "starting", ""
         self.losses: tuple[float | None, float | None] = (None, None)
         self._began, self._open = time.monotonic(), True
@@ -65,7 +65,7 @@ class Reports:
         before, since = (-1, ()), time.monotonic()
         while self._open:
             self._links.transport.report(self._status())
-            self._log_alarm()
+            self._log_alarms()
             waits = self._links.round, self._links.exchange.waiting_for
             if waits != before or not waits[1]:
                 before, since = waits, time.monotonic()
@@ -74,12 +74,14 @@ class Reports:
                 LOG.warning("round %d: waits for %s", waits[0], ", ".join(map(self._stands, waits[1])))
             time.sleep(REPORT_SECONDS)
 
-    def _log_alarm(self) -> None:
-        """Logs once that the network's conserved sum is too large."""
-        alarm = "" if self._invariant is None else self._invariant.alarm
-        if alarm and not self._logged:
-            LOG.warning(alarm)
-        self._logged = alarm
+    def _log_alarms(self) -> None:
+        """Logs once with whom no link can open, and that the network's conserved sum is too large."""
+        found = dict(self._links.greetings.mismatched)
+        if self._invariant is not None and self._invariant.alarm:
+            found[self._settings.number] = self._invariant.alarm
+        for j in found.keys() - self._logged.keys():
+            LOG.warning(found[j])
+        self._logged = found
 
     def _stands(self, j: int) -> str:
         """Returns a neighbour's name, and where it and the link stand."""
@@ -104,6 +106,7 @@ class Reports:
         upper, lower = self.losses
         invariant = self._invariant
         found = None if invariant is None else invariant.found
+        alarms = self.alarm, *dict(links.greetings.mismatched).values(), "" if invariant is None else invariant.alarm
         status = Status(
             name=settings.name,
             number=settings.number,
@@ -117,7 +120,7 @@ class Reports:
             bytes_received=links.transport.bytes_received,
             policy=settings.policy.name,
             invariant=None if found is None else found.value,
-            alarm=" ".join(filter(None, (self.alarm, "" if invariant is None else invariant.alarm)))[:LONGEST_ALARM],
+            alarm=" ".join(filter(None, alarms))[:LONGEST_ALARM],
             dropped=dict(links.mailbox.dropped),
             links=tuple(own),
             invariant_round=None if found is None else found.round + 1,

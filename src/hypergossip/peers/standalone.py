@@ -107,6 +107,7 @@ class RunningAgent:
             opening=None,
             sums=self._program.channel is not None,
             faults=faults,
+            weights={one.number: one.weight for one in settings.neighbours},
         )
         self._written, self._measure_at, self._degrees = time.monotonic(), 0.0, dict[int, int]()
         self._invariant = Invariant(settings, self.links, self._program) if self._program.conserves else None
@@ -180,13 +181,7 @@ class RunningAgent:
 
     def _advise(self, absent: list[int]) -> None:
         for one in self._settings.neighbours:
-            if one.number in self.links.greetings.mismatched:
-                self._reports.alarm = (
-                    f"{one.name} runs another configuration (method, channel, seed, rounds or sizes); deploy all "
-                    "agents from the same plan."
-                )
-                LOG.warning(self._reports.alarm)
-            elif one.number in absent:
+            if one.number in absent and one.number not in self.links.greetings.mismatched:
                 self._reports.alarm = (
                     f"no answer from {one.name} at {one.address}: it has not started, or one of the two refuses the "
                     "other's certificate; check the address, and that both certificates are of the same authority, "

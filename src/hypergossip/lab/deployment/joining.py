@@ -28,16 +28,13 @@ def refuse_changed_numbers(plan: Plan, before: Sequence[str]) -> None:
                 f"{place.name} would be agent {place.number}, which is {before[place.number]} in this run; add it at "
                 "the end, or begin again with --new-run."
             )
-    if len(plan.places) != len(before) and plan.network.weights != "metropolis":
-        raise ValueError(
-            f'the number of agents changes, but with weights = "{plan.network.weights}" agents cannot join or leave a '
-            "run, because many links get another weight and both ends of each must change it at once; remove "
-            "[network] weights, or begin again with --new-run."
-        )
 
 
-def neighbours(folder: Path, names: Sequence[str]) -> dict[str, set[str]]:
-    """Returns the agents' names -> the names of their neighbours, in files that exist and can be read.
+Neighbour = tuple[str, str, float | None]  # name, address, given weight
+
+
+def neighbours(folder: Path, names: Sequence[str]) -> dict[str, set[Neighbour]]:
+    """Returns the agents' names -> what they know of their neighbours, in files that exist and can be read.
 
     Args:
         folder: The folder of a deployment.
@@ -47,18 +44,19 @@ def neighbours(folder: Path, names: Sequence[str]) -> dict[str, set[str]]:
     for name in names:
         try:
             file = tomllib.loads((folder / name / FILE).read_text(encoding="utf-8"))
-            found[name] = {one["name"] for one in file.get("neighbours", [])}
+            known = file.get("neighbours", [])
+            found[name] = {(one["name"], one["address"], one.get("weight")) for one in known}
         except (OSError, ValueError, KeyError, TypeError):
             continue  # it is written anew, and then differs
     return found
 
 
-def advice(plan: Plan, before: dict[str, set[str]], after: dict[str, set[str]]) -> tuple[str, ...]:
-    """Returns what to do with agents that run, if others have joined or left them.
+def advice(plan: Plan, before: dict[str, set[Neighbour]], after: dict[str, set[Neighbour]]) -> tuple[str, ...]:
+    """Returns what to do with agents that run, if their neighbours, their places or the links' weights have changed.
 
     Args:
         plan: The plan.
-        before: The agents' names -> the names of their neighbours, before the deployment.
+        before: The agents' names -> what they know of their neighbours, before the deployment.
         after: The same, now.
     """
     new = [name for name in after if name not in before]
