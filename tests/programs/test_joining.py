@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import jax
 import pytest
 
 from hypergossip.support import joining
@@ -113,10 +114,15 @@ def test_a_port_that_is_taken():
 def test_a_name_that_other_hosts_cannot_use(monkeypatch, address, said):
     own = {socket.gethostname(): [address] if address else []}
     monkeypatch.setattr(joining, "_addresses", lambda host: own.get(host, ["10.0.0.1"]))
-    monkeypatch.setattr(joining, "_on_cpu", lambda: True)
     fault = joining._fault_of_own_name(launch_of(STEP))
     assert fault
     assert said in fault
+    before = jax.config.jax_platforms
+    try:
+        jax.config.update("jax_platforms", "cuda,cpu")  # GPUs reach each other by addresses
+        assert joining._fault_of_own_name(launch_of(STEP)) is None
+    finally:
+        jax.config.update("jax_platforms", before)
     assert joining._fault_of_own_name(launch_of(MPI)) is None  # one host
 
 

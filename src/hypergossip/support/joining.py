@@ -108,5 +108,5 @@ def _all_loopback(addresses: list[str]) -> bool:
 
 def _on_cpu() -> bool:
     """Whether JAX will run on the CPU, as far as can be said before it starts."""
-    platforms = jax.config.read("jax_platforms")
+    platforms = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
     return platforms == "cpu" if platforms else not any(Path(file).exists() for file in GPU_FILES)
