@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studies.table import dominance
+from hypergossip.lab.experiments import outperformed
+from hypergossip.lab.experiments.costs import COLUMNS, costs
+from hypergossip.lab.report.formatting import ABSENT, cost, joined, markdown, three_digits
 from studies.table.catalogue import IN_WORDS, Entry
-from studies.table.formatting import ABSENT, cost, joined, markdown, three_digits
-from studies.table.numbers import costs, ends
+from studies.table.numbers import ends
 from studies.table.runs import Record
-from studies.table.settings import BATCH, COLUMNS, GROUPS, LIPSCHITZ, TERMS, Settings
+from studies.table.settings import BATCH, GROUPS, LIPSCHITZ, TERMS, Settings
 
 Results = Mapping[str, tuple[Entry, Record]]  # by the method's name
 
@@ -116,7 +117,7 @@ def _group(results: Results, key: str) -> list[str]:
         ],
     )
     lines += ["", _by_stationarity(last)]
-    shown = [column for column in COLUMNS if table[column].replace(np.inf, np.nan).max() > 0]
+    shown = [column for column in COLUMNS if column in table and table[column].replace(np.inf, np.nan).max() > 0]
     for value in group.values:
         lines += ["", f"### To M_t <= {value:g}", ""]
         lines += markdown(
@@ -130,7 +131,7 @@ def _group(results: Results, key: str) -> list[str]:
                 for _, row in table[table["value"] == value].iterrows()
             ],
         )
-    told = dominance.sentences(table, last, group.papers)
+    told = outperformed.comparisons(table, group.papers, last)
     if told:
         lines += ["", "### Where a method of the papers is outperformed", "", *(f"- {sentence}" for sentence in told)]
     return lines

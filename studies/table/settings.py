@@ -8,7 +8,6 @@ import hypergossip as hg
 
 BATCH = 32
 TERMS, LIPSCHITZ = 10, 4.0  # of every Neumann series
-COLUMNS = {"round": "rounds", "samples": "samples", "bytes_sent": "bytes sent", "seconds": "seconds"}
 
 
 class Settings(NamedTuple):

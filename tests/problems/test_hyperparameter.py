@@ -145,3 +145,14 @@ def test_real_a9a_has_the_papers_sizes(real_data):
     assert problem.lower.size == 246
     assert problem.oracles.upper_data["features"].shape == (5, 3907, 123)  # 40 % of 48842, in five
     assert problem.oracles.lower_data["labels"].shape == (5, 3907)
+
+
+def test_agents_can_agree_on_one_model():
+    own, common = (hyperparameter("breast_cancer", 2, batch_size=None, share=share) for share in ("upper", "both"))
+    assert (own.lower.shared_size, common.lower.shared_size) == (0, common.lower.size)
+    x, y = common.x0, common.y0 + 0.1
+    for i in range(2):
+        gradients = (one.agent(i).lower_gradient(x, y, jax.random.key(0)) for one in (own, common))
+        np.testing.assert_array_equal(*gradients)
+    with pytest.raises(ValueError, match='"upper" for a model of each agent, or "both"'):
+        hyperparameter("breast_cancer", 2, share="lower")

@@ -6,13 +6,16 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 import pytest
-from studies.table import dominance, figure, formatting, page, runs
+from studies.table import figure, page, runs
 from studies.table.catalogue import ENTRIES, Entry
-from studies.table.numbers import costs, ends, reach
+from studies.table.numbers import ends
 from studies.table.settings import GROUPS, QUICK, Settings, looks
 
 import hypergossip as hg
 from hypergossip import algorithms
+from hypergossip.lab.experiments import outperformed
+from hypergossip.lab.experiments.costs import costs, reach
+from hypergossip.lab.report import formatting
 
 ROUNDS = np.array([0, 10, 14, 20, 28, 40])
 COSTS = ["round", "samples", "bytes_sent", "seconds"]
@@ -69,13 +72,13 @@ def test_the_sentences_say_who_is_ahead_and_in_what():
     faster = history([[9, 5, 1, 0.5, 0.4, 0.4]]).assign(samples=lambda h: 90.0 * h["round"])
     never = history([[9.0] * 6])
     found = {"Diamond": own, "Quick": faster, "Stuck": never}
-    told = dominance.sentences(costs(found, [2.0, 0.3]), ends(found), {"Diamond": "DIAMOND", "Slam": "SLAM"})
+    told = outperformed.comparisons(costs(found, [2.0, 0.3]), {"Diamond": "DIAMOND", "Slam": "SLAM"}, ends(found))
     assert told[0].startswith(
-        "For M_t <= 2, DIAMOND is outperformed in rounds by Quick (12 against 20); in bytes sent by Quick"
+        "For M_t ≤ 2, DIAMOND is outperformed in rounds by Quick (12 against 20); in bytes sent by Quick"
     )
     assert "samples" not in told[0]
     assert "Stuck" not in told[0]
-    assert told[1] == "For M_t <= 0.3, DIAMOND does not reach this value; no other method does."
+    assert told[1] == "For M_t ≤ 0.3, DIAMOND does not reach this value; no other method does."
     assert told[2].startswith("At the end of its rounds DIAMOND has a larger M_t than Quick (0.4 against 0.5), and a")
     assert len(told) == 3  # SLAM was not run
 
@@ -84,8 +87,8 @@ def test_the_sentences_say_who_is_not_outperformed():
     own = history([[9, 5, 1, 0.5, 0.4, 0.1]])
     alike = own.assign(samples=0.995 * own["samples"])
     found = {"Diamond": own, "Alike": alike, "Slow": history([[9, 5, 3, 2, 1, 0.5]])}
-    told = dominance.sentences(costs(found, [2.0]), ends(found), {"Diamond": "DIAMOND"})
-    assert told[0] == "For M_t <= 2, DIAMOND is not outperformed."
+    told = outperformed.comparisons(costs(found, [2.0]), {"Diamond": "DIAMOND"}, ends(found))
+    assert told[0] == "For M_t ≤ 2, DIAMOND is not outperformed."
     assert told[1] == (
         "At the end of its rounds DIAMOND has no larger M_t than any other, and no larger |grad l|^2 than any other."
     )

@@ -62,6 +62,7 @@ def hyperparameter(
     dirichlet: float | int | None = None,
     seed: int = 0,
     sampling: str = "iid",
+    share: str = "upper",
     data_dir: Path | str | None = None,
 ) -> Problem:
     """Logistic regression whose upper level is one regulariser per feature, as in DIAMOND's figure 4.
@@ -81,12 +82,17 @@ def hyperparameter(
             samples are for training, half for validation, and each half contains at least one batch.
         seed: The seed of the shuffle and of the partition.
         sampling: As for `hypergossip.Problem`.
+        share: "upper": every agent has its own model, as in DIAMOND's experiment. "both": the agents agree on one
+            model, whose training loss is the mean of theirs.
         data_dir: The folder in which to look first for the files of a data set.
 
     Raises:
-        ValueError: If the name is unknown, or there are too few samples for the agents or the batch.
+        ValueError: If the name is unknown, there are too few samples for the agents or the batch, or `share` is neither
+            "upper" nor "both".
         DataUnavailable: If the files of the data set are not available.
     """
+    if share not in ("upper", "both"):
+        raise ValueError(f'share is {share!r}; give "upper" for a model of each agent, or "both" for a common one.')
     dataset = read(data, data_dir)
     train, validation, test = split(dataset, FRACTIONS, seed)
     if dirichlet is None:
@@ -111,7 +117,7 @@ def hyperparameter(
         lower_data=training,
         x0=np.zeros(p),
         y0=np.zeros((p, q)),
-        share="upper",
+        share=share,
         batch_size=batch_size,
         sampling=sampling,
         observe={"test_accuracy": test_accuracy, "test_loss": test_loss},

@@ -69,7 +69,7 @@ def build_report(
         ]
     if any(record.tunings for record in records):
         blocks += [Heading("Tuning"), Text(sections.tuning(experiment, records))]
-        blocks += [Table(sections.steps(experiment, records), STEPS_CAPTION)]
+        blocks += [Table(sections.steps(records), STEPS_CAPTION)]
     for record in records:
         blocks += _case(experiment, record)
         blocks += [picture for name, picture in (episodes or {}).items() if name == record.case.name]
@@ -98,6 +98,10 @@ TIMES_CAPTION = (
 FINAL_CAPTION = (
     "Final values: medians over the seeds. Samples and bytes are per agent. The seconds are the time in compiled "
     "rounds of all seeds together."
+)
+COSTS_CAPTION = (
+    "Costs to fixed values: medians over the seeds, interpolated between two observed rounds. A dash means that half "
+    "of the seeds or more did not reach the value. Samples and bytes are per agent."
 )
 CONFIGURATION_TEXT = "You can pass each of these files to `hypergossip compare --config`."
 
@@ -225,6 +229,10 @@ def _case(experiment: Reproduction, record: Record) -> Iterator[Block]:
     if not histories:
         return
     yield Table(summary(histories), FINAL_CAPTION)
+    if case.values:
+        yield Table(sections.costs_to_values(experiment, record), COSTS_CAPTION)
+        if told := sections.outperforming(experiment, record):
+            yield Text(f"Where the methods of this library's papers are outperformed, by 1 % or more:\n\n{told}")
     yield from _further_curves(experiment, histories, path("parts"))
     if record.by_agent:
         label = column_label(experiment.observation)

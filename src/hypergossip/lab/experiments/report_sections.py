@@ -7,10 +7,13 @@ import pandas as pd
 
 from hypergossip.figures.histories import RETURN, leading
 from hypergossip.lab.configuration import Raw
+from hypergossip.lab.experiments import outperformed
+from hypergossip.lab.experiments.costs import COLUMNS, costs
 from hypergossip.lab.experiments.reproduce import Record
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.stages import Tuned
 from hypergossip.lab.experiments.verdicts import column_label
+from hypergossip.lab.report.formatting import cost
 from hypergossip.lab.toml_text import one_line
 
 
@@ -23,9 +26,7 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
         quick: Whether it was a quick run.
     """
     run = records[0].raw["run"]
-    first, seeds = run.get("seed", 0), run["seeds"]
-    which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}, all in one compiled program"
-    text = f"Every method ran {_duration(experiment, records)}, with {which}.{_channels(records)}"
+    text = f"Every method ran {_duration(experiment, records)}, with {_seeds(records)}.{_channels(records)}"
     if experiment.methods:
         plan = records[0].raw["tune"]
         start, rounds = plan.get("seed", 1_000_000), plan.get("rounds", run["rounds"])
@@ -42,6 +43,18 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
     if experiment.left_out:
         text += f" These cases were left out: {'; '.join(experiment.left_out)}."
     return text
+
+
+def _seeds(records: list[Record]) -> str:
+    """Returns which seeds were run, in each case if these differ."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        first, seeds = record.raw["run"].get("seed", 0), record.raw["run"]["seeds"]
+        which = f"seed {first}" if seeds == 1 else f"seeds {first} to {first + seeds - 1}, all in one compiled program"
+        cases.setdefault(which, []).append(record.case.full_title)
+    if len(cases) == 1:
+        return next(iter(cases))
+    return ", and ".join(f"{which} ({'; '.join(titles)})" for which, titles in cases.items())
 
 
 def _channels(records: list[Record]) -> str:
@@ -122,8 +135,8 @@ def tuning(experiment: Reproduction, records: list[Record]) -> str:
             "this method (with the ratio of the last two values, and with every value of the other axis), up to "
             f"{plan['extend']} times."
         )
-    if experiment.tuned_in:
-        text += f"\n\nOnly the case `{experiment.tuned_in}` was tuned; the other cases use its step sizes."
+    if others := _with_tuned_steps(records):
+        text += f"\n\n{others}"
     failures = [
         f"- {label} in {record.case.full_title}: {_first_sentence(tuned.failure)}"
         for record in records
@@ -137,13 +150,23 @@ def tuning(experiment: Reproduction, records: list[Record]) -> str:
     return text
 
 
-def steps(experiment: Reproduction, records: list[Record]) -> pd.DataFrame:
+def _with_tuned_steps(records: list[Record]) -> str:
+    """Returns which cases use the step sizes of another case, or nothing."""
+    titles = {record.case.name: record.case.full_title for record in records}
+    users: dict[str, list[str]] = {}
+    for record in records:
+        users.setdefault(record.case.tuned_in, []).append(record.case.full_title)
+    told = [f"{'; '.join(cases)}: as tuned in {titles[name]}." for name, cases in users.items() if name]
+    return " ".join(["Not tuned, with the step sizes of another case:", *told]) if told else ""
+
+
+def steps(records: list[Record]) -> pd.DataFrame:
     """Returns the best step sizes, one row per tuned case and method."""
     rows = [
         {"case": record.case.full_title, "method": label, **_point(tuned, record.raw["tune"])}
         for record in records
         for label, tuned in record.tunings.items()
-        if experiment.tuned_in in ("", record.case.name)
+        if not record.case.tuned_in
     ]
     return pd.DataFrame(rows).set_index("case")
 
@@ -158,6 +181,35 @@ def _point(tuned: Tuned, plan: Raw) -> dict[str, object]:
         "diverged": diverged,
         "at the grid's edge": ", ".join(tuned.edges) or "no",
     }
+
+
+def costs_to_values(experiment: Reproduction, record: Record) -> pd.DataFrame:
+    """Returns the costs of every method to the values of a case, as text; a dash where most seeds do not reach it.
+
+    Args:
+        experiment: The experiment.
+        record: The record of the case.
+    """
+    found = costs(record.outcome.histories, record.case.values, experiment.compared)
+    columns = [column for column in COLUMNS if column in found]
+    symbol, rows = column_label(experiment.compared), []
+    for row in found.to_dict("records"):
+        spent = {COLUMNS[column]: cost(column, row[column]) for column in columns}
+        reached = f"{row['reached']} of {row['seeds']}"
+        rows.append({"to": f"{symbol} = {row['value']:g}", "method": row["method"], **spent, "seeds": reached})
+    return pd.DataFrame(rows).set_index("to")
+
+
+def outperforming(experiment: Reproduction, record: Record) -> str:
+    """Returns where the library's own methods are outperformed, as a list in Markdown, or nothing.
+
+    Args:
+        experiment: The experiment.
+        record: The record of the case.
+    """
+    found = costs(record.outcome.histories, record.case.values, experiment.compared)
+    told = outperformed.comparisons(found, experiment.own, symbol=column_label(experiment.compared))
+    return "\n".join(f"- {sentence}" for sentence in told)
 
 
 def times(records: list[Record]) -> pd.DataFrame:

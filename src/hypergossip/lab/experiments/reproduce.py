@@ -133,10 +133,10 @@ def run(
         The records of the cases, in order; history.csv, timing.csv and tuning.csv are in the folder.
     """
     records: list[Record] = []
-    # The case whose step sizes the others use runs first.
-    for case in sorted(experiment.cases, key=lambda case: case.name != experiment.tuned_in):
+    # The cases whose step sizes others use run first.
+    for case in sorted(experiment.cases, key=lambda case: bool(case.tuned_in)):
         report_line(f"{experiment.name}, {case.full_title}")
-        tunings = records[0].tunings if experiment.tuned_in and records else {}
+        tunings = next((record.tunings for record in records if record.case.name == case.tuned_in), {})
         records.append(_case(experiment, case, folder / CASES / case.name, quick, settings, report_line, tunings))
         _write_numbers(folder, records)
     return sorted(records, key=lambda record: experiment.cases.index(record.case))

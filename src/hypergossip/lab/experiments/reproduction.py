@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import gcd, lcm
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,9 @@ class Case(NamedTuple):
         network: The section ``[network]``.
         group: What the cases that are lines of one panel have in common, such as "9 agents".
         channel: The sections ``[[channel]]``; empty for the ideal channel.
+        run: Options of the section ``[run]`` that differ in this case.
+        tuned_in: The name of the case whose tuned step sizes are used; empty if this case is tuned.
+        values: Values of the compared column to which the methods' costs are reported.
     """
 
     name: str
@@ -32,6 +36,9 @@ class Case(NamedTuple):
     network: Raw
     group: str = ""
     channel: tuple[Raw, ...] = ()
+    run: Mapping[str, Any] = MappingProxyType({})
+    tuned_in: str = ""
+    values: tuple[float, ...] = ()
 
     @property
     def full_title(self) -> str:
@@ -87,7 +94,6 @@ class Reproduction:
         compared: The column of the first figure: "metric" or an observation.
         cases_agree_within: Where the lines of the first figure are the cases of one method instead of the methods of
             one case, a bound on the relative difference of their means over the last fifth of the rounds.
-        tuned_in: The name of the case whose tuned step sizes all cases use; empty if each case is tuned.
         observation: The observation of the problem that is drawn for every agent; empty for none.
         drawn: Further columns that are drawn for every case.
         weights_of: (problem, x with leaves (seeds, agents, ...)) -> group -> learned numbers, which are drawn as
@@ -98,6 +104,8 @@ class Reproduction:
         quick: Dotted option -> value for a run of a few minutes, such as "run.rounds".
         quick_cases: The names of the cases of a quick run unless others are chosen; empty for all cases.
         left_out: The titles of the cases that are not run.
+        own: Label -> name of the methods of the two papers of this library; where a case has values, the report says
+            by which methods they are outperformed.
     """
 
     name: str
@@ -115,7 +123,6 @@ class Reproduction:
     claims: tuple[Claim, ...] = ()
     compared: str = "metric"
     cases_agree_within: float | None = None
-    tuned_in: str = ""
     observation: str = "test_accuracy"
     drawn: tuple[str, ...] = ()
     weights_of: Callable[[Problem, Any], dict[str, np.ndarray]] | None = None
@@ -123,6 +130,7 @@ class Reproduction:
     quick: Mapping[str, Any] = field(default_factory=dict)
     quick_cases: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def configuration(self, case: Case, methods: Mapping[str, Raw], quick: bool, settings: Mapping[str, Any]) -> Raw:
         """Returns a case as a configuration, which ``hypergossip compare`` and ``tune`` accept as well.
@@ -138,7 +146,7 @@ class Reproduction:
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
         raw |= {"channel": list(case.channel)} if case.channel else {}
-        raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
+        raw |= {"run": {**self.run, **case.run, "title": case.full_title}, "methods": dict(methods)}
         raw |= {"tune": {**self.tune, "grid": dict(self.grid)}}
         given = {key: value for key, value in settings.items() if value is not None}
         for key, value in {**(self.quick if quick else {}), **given}.items():
@@ -193,6 +201,7 @@ class Reproduction:
         for name in names:
             if name not in known:
                 raise ValueError(f"{self.name} has no case {name!r}; {nearest(name, known)}")
-        needed = {*names, self.tuned_in} if names else set(known)
+        tuned = {case.tuned_in for case in self.cases if case.name in names}
+        needed = {*names, *tuned} if names else set(known)
         kept = tuple(case for case in self.cases if case.name in needed)
         return replace(self, cases=kept, left_out=tuple(case.full_title for case in self.cases if case not in kept))

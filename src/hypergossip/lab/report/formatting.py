@@ -7,7 +7,7 @@ import numpy as np
 ABSENT = "–"
 
 
-def cost(column: str, number: float) -> str:
+def cost(column: str, number: float | int) -> str:
     """Returns a cost for people; a dash where there is none."""
     if not np.isfinite(number):
         return ABSENT
@@ -18,7 +18,7 @@ def cost(column: str, number: float) -> str:
     return f"{number:,.0f}"
 
 
-def three_digits(number: float) -> str:
+def three_digits(number: float | int) -> str:
     """Returns three significant digits; a dash for what is not finite."""
     if not np.isfinite(number):
         return ABSENT
@@ -31,7 +31,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [escaped(head), "| --- |" + " ---: |" * (len(head) - 1), *(escaped(row) for row in rows)]
 
 
-def whole(number: float) -> str:
+def whole(number: float | int) -> str:
     """Returns a number for a sentence: whole from 10 on, with three figures below."""
     return f"{number:,.0f}" if number >= 10 else f"{number:.3g}"
 
