@@ -88,6 +88,8 @@ SETTINGS = {
     "slam": Setting("ring"),
     "dif_maml": Setting("ring"),
     "slam_tracked": Setting("shared", "slam"),
+    "lopa": Setting("ring", "lopa_gt"),
+    "lopa_gt": Setting("ring", "diamond"),
     "dac": Setting("x personal", "slam"),
     "cac": Setting("equal curvatures", "slam"),
     "mdac": Setting("equal curvatures", "cac"),

@@ -58,6 +58,12 @@ from .algorithms import (
     ITDBiO as ITDBiO,
 )
 from .algorithms import (
+    LoPA as LoPA,
+)
+from .algorithms import (
+    LoPAGT as LoPAGT,
+)
+from .algorithms import (
     Slam as Slam,
 )
 from .algorithms import (

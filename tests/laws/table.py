@@ -113,6 +113,10 @@ METHODS: dict[str, Method] = {
         affine=False,
     ),
     "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15)),
+    "LoPA": Method(hg.LoPA(**STEPS, adjoint_step=0.15)),
+    "LoPAGT": Method(
+        hg.LoPAGT(**STEPS, adjoint_step=0.15, upper_momentum=0.6), conserves=(("u", "d"),), reaches="optimum"
+    ),
     "DifMAML": Method(hg.DifMAML(**STEPS), reaches="inner step"),
     "Slam-U": Method(SLAM, "upper", DUALS[:1], "optimum", **SLAMS),
     "Slam-L": Method(SLAM, "lower", DUALS[1:], "surrogate", **SLAMS),

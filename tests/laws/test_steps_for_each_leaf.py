@@ -22,7 +22,7 @@ ROUNDS = 12
 SIZES = {"upper": (1, P - 1), "lower": (Q - 1, 1)}  # of the leaves "a" and "b"
 FACTORS = {"upper": (1.4, 0.6), "lower": (0.7, 1.3)}
 
-SAME = ("TTSA", "Sustain", "DAC", "CAC-U", "MDAC-L", "Slam", "SlamTracked")  # the same class as another name
+SAME = ("LoPA", "TTSA", "Sustain", "DAC", "CAC-U", "MDAC-L", "Slam", "SlamTracked")  # the same class as another name
 NAMES = [name for name in METHODS if name not in SAME]
 SERIES = ("StocBiO", "MRBO")  # the series of their estimator depends on how y is measured
 

@@ -12,6 +12,8 @@ from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
 from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull
 from hypergossip.algorithms.interact import Interact as Interact
 from hypergossip.algorithms.itd_bio import ITDBiO as ITDBiO
+from hypergossip.algorithms.lopa import LoPA as LoPA
+from hypergossip.algorithms.lopa_gt import LoPAGT as LoPAGT
 from hypergossip.algorithms.mdac import MDAC as MDAC
 from hypergossip.algorithms.mrbo import MRBO as MRBO
 from hypergossip.algorithms.msgd import MSGD as MSGD
