@@ -88,6 +88,7 @@ SETTINGS = {
     "slam": Setting("ring"),
     "dif_maml": Setting("ring"),
     "slam_tracked": Setting("shared", "slam"),
+    "sparkle": Setting("shared", "slam_tracked"),
     "lopa": Setting("ring", "lopa_gt"),
     "lopa_gt": Setting("ring", "diamond"),
     "dac": Setting("x personal", "slam"),

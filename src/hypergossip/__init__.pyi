@@ -70,6 +70,9 @@ from .algorithms import (
     SlamTracked as SlamTracked,
 )
 from .algorithms import (
+    Sparkle as Sparkle,
+)
+from .algorithms import (
     Stable as Stable,
 )
 from .algorithms import (

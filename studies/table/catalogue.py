@@ -91,6 +91,12 @@ ENTRIES = (
         numbers="gamma = 1, rho = 0.05, adjoint step 0.5 (2 + t)^(-1/3)",
     ),
     Entry(
+        "Sparkle",
+        "network",
+        lambda: hg.Sparkle(**STEPS, adjoint_step=ADJOINT),
+        numbers="exact diffusion, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
         "LoPA",
         "network",
         lambda: hg.LoPA(**STEPS, adjoint_step=ADJOINT),

@@ -10,6 +10,7 @@ from hypergossip.problems.quadratic import solution
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE
+from numpy_methods.draws import quadratic_draws
 from numpy_methods.quadratic import quadratic_world
 from numpy_methods.single_loop_draws import soba_noise
 from numpy_methods.world import World
@@ -23,6 +24,12 @@ LAZY = hg.networks.erdos_renyi(AGENTS, 0.4, seed=2, weights="lazy-metropolis")  
 def world(share: str) -> World:
     """The noisy quadratics of the laws, with the samples of a key that is split into an upper and a lower one."""
     return quadratic_world(quadratic_problem(share).oracles, soba_noise(SEED, ROUNDS, AGENTS, P, Q, NOISE))
+
+
+@cache
+def in_turn_world(share: str) -> World:
+    """The same with the samples of an upper key that is split in two, for dx f and dy f and for second derivatives."""
+    return quadratic_world(quadratic_problem(share).oracles, quadratic_draws(SEED, ROUNDS, AGENTS, P, Q, NOISE))
 
 
 def rounds_of(algorithm: Any, share: str, network: Any = NETWORK) -> Any:

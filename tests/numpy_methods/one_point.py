@@ -58,3 +58,71 @@ def lopa(
         y, z = y - b * D_y, z - c * D_z
         points.append((x, y, z))
     return joined(points)
+
+
+def root(matrix: np.ndarray) -> np.ndarray:
+    """The symmetric square root of a positive semidefinite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+
+
+def matrices(correction: str, W: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A, B and C of a correction, as the paper's table has them: with square roots where it has them."""
+    eye = np.eye(len(W))
+    return {
+        "ED": (W, root(eye - W), eye),
+        "EXTRA": (eye, root(eye - W), W),
+        "ATC-GT": (W @ W, eye - W, eye),
+        "semi-GT": (W, eye - W, W),
+        "GT": (eye, eye - W, W @ W),
+        "none": (W, 0 * W, eye),
+    }[correction]
+
+
+def sparkle(
+    world: World,
+    W: np.ndarray,
+    x0: Any,
+    y0: Any,
+    rounds: int,
+    steps: tuple,
+    th: float,
+    corrections: tuple,
+    in_turn: bool = False,
+) -> Trajectory:
+    """s+ = A (C s - step D) - B d, d+ = d + B s+, d = 0, for s = x, y, z; the direction of x averaged by th.
+
+    Args:
+        world: The agents; in turn, those of the upper key's halves, else those of one upper and one lower key.
+        W: (n, n).
+        x0: (n, p).
+        y0: (n, q); z starts at zero.
+        rounds: How many.
+        steps: Of x, y and z.
+        th: The weight of the new direction.
+        corrections: Of x, y and z.
+        in_turn: Whether each moves at the newest point.
+    """
+    forms = [matrices(name, W) for name in corrections]
+    x, y, z, r = np.array(x0), np.array(y0), np.zeros_like(y0), np.zeros_like(x0)
+    duals = [np.zeros_like(v) for v in (x, y, z)]
+    points = []
+
+    def moved(k: int, s: np.ndarray, D: np.ndarray) -> np.ndarray:
+        A, B, C = forms[k]
+        new = A @ (C @ s - steps[k] * D) - B @ duals[k]
+        duals[k] = duals[k] + B @ new
+        return new
+
+    for t in range(rounds):
+        if in_turn:
+            y = moved(1, y, directions(world, t, x, y, z)[1])
+            z = moved(2, z, directions(world, t, x, y, z)[2])
+            r = (1 - th) * r + th * directions(world, t, x, y, z)[0]
+            x = moved(0, x, r)
+        else:
+            D_x, D_y, D_z = directions(world, t, x, y, z)
+            r = (1 - th) * r + th * D_x
+            x, y, z = moved(0, x, r), moved(1, y, D_y), moved(2, z, D_z)
+        points.append((x, y, z))
+    return joined(points)

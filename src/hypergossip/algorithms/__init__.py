@@ -21,6 +21,7 @@ from hypergossip.algorithms.rsvrb import RSVRB as RSVRB
 from hypergossip.algorithms.slam import Slam as Slam
 from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
 from hypergossip.algorithms.soba import SOBA as SOBA
+from hypergossip.algorithms.sparkle import Sparkle as Sparkle
 from hypergossip.algorithms.stable import Stable as Stable
 from hypergossip.algorithms.stocbio import StocBiO as StocBiO
 from hypergossip.algorithms.sustain import Sustain as Sustain
