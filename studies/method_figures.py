@@ -89,6 +89,7 @@ SETTINGS = {
     "dif_maml": Setting("ring"),
     "slam_tracked": Setting("shared", "slam"),
     "sparkle": Setting("shared", "slam_tracked"),
+    "dsoba": Setting("shared", "sparkle"),
     "lopa": Setting("ring", "lopa_gt"),
     "lopa_gt": Setting("ring", "diamond"),
     "dac": Setting("x personal", "slam"),

@@ -19,6 +19,9 @@ from .algorithms import (
     DSGD as DSGD,
 )
 from .algorithms import (
+    DSOBA as DSOBA,
+)
+from .algorithms import (
     GTSGD as GTSGD,
 )
 from .algorithms import (

@@ -97,6 +97,12 @@ ENTRIES = (
         numbers="exact diffusion, adjoint step 0.5 (2 + t)^(-1/3)",
     ),
     Entry(
+        "DSOBA",
+        "network",
+        lambda: hg.DSOBA(**STEPS, adjoint_step=ADJOINT),
+        numbers="with products, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
         "LoPA",
         "network",
         lambda: hg.LoPA(**STEPS, adjoint_step=ADJOINT),

@@ -32,7 +32,8 @@ class Method(NamedTuple):
             "inner step": O(upper_step) from the optimum of f after one lower step from y_0;
             "own metrics": where the agents' hypergradients, each in its own metric, and the disagreement cancel;
             "adapt then combine" and "combine and adapt": O(both steps) from the optimum, or from the surrogate of a
-            shared lower level, where that order of a round stands still.
+            shared lower level, where that order of a round stands still;
+            "adapt then combine all": O(all steps) from the optimum, where x, y and z adapt and are combined.
         contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
             every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion; "exact diffusion": by the square
             root of the second eigenvalue, if W has no negative one.
@@ -140,6 +141,7 @@ METHODS: dict[str, Method] = {
         (("t_x", "r"), ("t_y", "D_y"), ("t_z", "D_z")),
         "optimum",
     ),
+    "DSOBA": Method(hg.DSOBA(**STEPS, adjoint_step=0.15, upper_momentum=0.8), "both", reaches="adapt then combine all"),
     "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),
     "CAC": Method(CAC, "both", reaches="adapt then combine"),
     "CAC-U": Method(CAC, "upper", reaches="adapt then combine"),

@@ -126,3 +126,30 @@ def sparkle(
             x, y, z = moved(0, x, r), moved(1, y, D_y), moved(2, z, D_z)
         points.append((x, y, z))
     return joined(points)
+
+
+def dsoba(
+    world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: tuple, th: float, lower: bool = True
+) -> Trajectory:
+    """y+ = W (y - b D_y), z+ = W (z - c D_z), h+ = (1 - th) h + th D_x, x+ = W (x - a h+), all D at (x, y, z).
+
+    Args:
+        world: The agents.
+        W: (n, n).
+        x0: (n, p).
+        y0: (n, q); z starts at zero.
+        rounds: How many.
+        steps: Of x, y and z.
+        th: The weight of the new direction.
+        lower: Whether y and z are averaged.
+    """
+    a, b, c = steps
+    W_y = W if lower else np.eye(len(W))
+    x, y, z, h = np.array(x0), np.array(y0), np.zeros_like(y0), np.zeros_like(x0)
+    points = []
+    for t in range(rounds):
+        D_x, D_y, D_z = directions(world, t, x, y, z)
+        h = (1 - th) * h + th * D_x
+        x, y, z = W @ (x - a * h), W_y @ (y - b * D_y), W_y @ (z - c * D_z)
+        points.append((x, y, z))
+    return joined(points)

@@ -8,6 +8,7 @@ from hypergossip.algorithms.dac import DAC as DAC
 from hypergossip.algorithms.diamond import Diamond as Diamond
 from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
 from hypergossip.algorithms.dsgd import DSGD as DSGD
+from hypergossip.algorithms.dsoba import DSOBA as DSOBA
 from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
 from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull
 from hypergossip.algorithms.interact import Interact as Interact
