@@ -34,6 +34,9 @@ methods = {
     "Slam, rho 1": (hg.Slam(0.06, 0.12, 1.0, 1.0, hg.Exact()), "upper"),
     "Slam, rho 146": (hg.Slam(0.006, 0.006, 1.0, 146.0, hg.Exact()), "upper"),
     "Diamond": (hg.Diamond(0.06, 0.12, 0.3, 0.4, hg.Exact()), "upper"),
+    "Sparkle ED": (hg.Sparkle(0.05, 0.1, 0.1, correction="ED"), "both"),
+    "Sparkle EXTRA": (hg.Sparkle(0.05, 0.1, 0.1, correction="EXTRA"), "both"),
+    "Sparkle GT": (hg.Sparkle(0.05, 0.1, 0.1, correction="GT"), "both"),
 }
 found = {}
 for name, (method, share) in methods.items():
@@ -42,9 +45,11 @@ for name, (method, share) in methods.items():
     for count in rounds:
         settings = {"rounds": count, "observe_every": count, "check": False, "progress": False}
         saved = hg.solve(method, problem, network, engine=engine, **settings).saved
-        state = sys.modules[type(method).__module__].State(*(leaf[0] for leaf in saved.leaves))
-        x, terms = np.asarray(state.x, np.float64), np.asarray(state.p if name == "Diamond" else state.d_x, np.float64)
-        kept = np.asarray(state.u, np.float64) - terms if name == "Diamond" else terms
+        like = method.init(problem.agent(0), problem.x0, problem.y0, jax.random.key(0))
+        leaves = [np.asarray(leaf[0], np.float64) for leaf in saved.leaves]
+        state = jax.tree.unflatten(jax.tree.structure(like), leaves)
+        x, kept = state.x, jax.tree.leaves(method.conserved(state))[0]
+        terms = next(v for v in (getattr(state, n, ()) for n in ("p", "d_x", "c_x", "r")) if np.size(v))
         distance, apart = np.abs(x.mean(axis=0) - best).max(), np.abs(x - x.mean(axis=0)).max()
         found[name].append([distance, apart, np.abs(kept.sum(axis=0)).max() / np.abs(terms).max()])
 print(json.dumps(found))

@@ -55,7 +55,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LONG = ("test_users_compiler.py", "test_sinusoids.py")  # files
-SAME_PROGRAM = {"Sustain": "Diamond"}
+SAME_PROGRAM = {"Sustain": "Diamond", "LoPA": "SOBA"}
 MEMORY = 3e9  # bytes that a worker may hold before it forgets what it has compiled
 
 

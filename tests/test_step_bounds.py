@@ -9,6 +9,7 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.algorithm import Facts
+from hypergossip.core.corrections import largest_step
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.preset import generalised
 from hypergossip.core.step_bounds import check_signs, rounded_down
@@ -42,6 +43,8 @@ def bound_of(method: Method):
     penalty = (1 + 2 * 0.8) * 1.5 * (1 - least)
     if type(method.algorithm) in (hg.Slam, hg.SlamTracked):
         return 4 / (2 * L + (penalty if method.share in ("lower", "both") else 0))
+    if type(method.algorithm) is hg.Sparkle:
+        return largest_step(method.algorithm.correction, least if method.share == "both" else 1.0) / L
     return (1 + least) / L if isinstance(method.algorithm, hg.MDAC) else BOUND
 
 

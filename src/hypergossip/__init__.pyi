@@ -19,6 +19,9 @@ from .algorithms import (
     DSGD as DSGD,
 )
 from .algorithms import (
+    DSOBA as DSOBA,
+)
+from .algorithms import (
     GTSGD as GTSGD,
 )
 from .algorithms import (
@@ -58,10 +61,19 @@ from .algorithms import (
     ITDBiO as ITDBiO,
 )
 from .algorithms import (
+    LoPA as LoPA,
+)
+from .algorithms import (
+    LoPAGT as LoPAGT,
+)
+from .algorithms import (
     Slam as Slam,
 )
 from .algorithms import (
     SlamTracked as SlamTracked,
+)
+from .algorithms import (
+    Sparkle as Sparkle,
 )
 from .algorithms import (
     Stable as Stable,

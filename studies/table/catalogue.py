@@ -91,6 +91,30 @@ ENTRIES = (
         numbers="gamma = 1, rho = 0.05, adjoint step 0.5 (2 + t)^(-1/3)",
     ),
     Entry(
+        "Sparkle",
+        "network",
+        lambda: hg.Sparkle(**STEPS, adjoint_step=ADJOINT),
+        numbers="exact diffusion, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
+        "DSOBA",
+        "network",
+        lambda: hg.DSOBA(**STEPS, adjoint_step=ADJOINT),
+        numbers="with products, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
+        "LoPA",
+        "network",
+        lambda: hg.LoPA(**STEPS, adjoint_step=ADJOINT),
+        numbers="adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
+        "LoPAGT",
+        "network",
+        lambda: hg.LoPAGT(**STEPS, adjoint_step=ADJOINT),
+        numbers="adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
         "BSA",
         "pooled",
         lambda: hg.BSA(**STEPS, hypergradient=NEUMANN),

@@ -32,15 +32,18 @@ class Method(NamedTuple):
             "inner step": O(upper_step) from the optimum of f after one lower step from y_0;
             "own metrics": where the agents' hypergradients, each in its own metric, and the disagreement cancel;
             "adapt then combine" and "combine and adapt": O(both steps) from the optimum, or from the surrogate of a
-            shared lower level, where that order of a round stands still.
+            shared lower level, where that order of a round stands still;
+            "adapt then combine all": O(all steps) from the optimum, where x, y and z adapt and are combined.
         contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
-            every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion.
+            every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion; "exact diffusion": by the square
+            root of the second eigenvalue, if W has no negative one.
         has_momentum: Does it have eta and gamma?
         series: (K, step) where its fixed point has step sum_{k<K} (I - step d2yy g)^k for the inverse of eq. 4.
         affine: Is a round on a quadratic, without noise, an affine function of the state?
         gain: What its upper step amounts to in the end, in upper steps: 1 / (1 - mu) with a heavy ball.
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
         trackers_apart: Does it send its trackers in a message of their own?
+        sends_corrected: Does it send its averages with its differences added, each to its own, in one order?
     """
 
     algorithm: Any
@@ -54,6 +57,7 @@ class Method(NamedTuple):
     gain: float = 1.0
     lower_follows: bool = False
     trackers_apart: bool = False
+    sends_corrected: bool = False
 
 
 def skeleton() -> ModuleType:
@@ -113,12 +117,31 @@ METHODS: dict[str, Method] = {
         affine=False,
     ),
     "SOBA": Method(hg.SOBA(**STEPS, adjoint_step=0.15)),
+    "LoPA": Method(hg.LoPA(**STEPS, adjoint_step=0.15)),
+    "LoPAGT": Method(
+        hg.LoPAGT(**STEPS, adjoint_step=0.15, upper_momentum=0.6), conserves=(("u", "d"),), reaches="optimum"
+    ),
     "DifMAML": Method(hg.DifMAML(**STEPS), reaches="inner step"),
     "Slam-U": Method(SLAM, "upper", DUALS[:1], "optimum", **SLAMS),
     "Slam-L": Method(SLAM, "lower", DUALS[1:], "surrogate", **SLAMS),
     "Slam": Method(SLAM, "both", DUALS, "surrogate", **SLAMS),
     "SlamTracked-U": Method(TRACKED, "upper", DUALS[:1], "optimum", **SLAMS),
     "SlamTracked": Method(TRACKED, "both", (*DUALS, ("d_z", "")), "optimum", **SLAMS),
+    "Sparkle": Method(
+        hg.Sparkle(0.1, 0.15, 0.15, upper_momentum=0.8),
+        "both",
+        (("c_x", ""), ("c_y", ""), ("c_z", "")),
+        "optimum",
+        contracts="exact diffusion",
+        sends_corrected=True,
+    ),
+    "Sparkle-GT": Method(
+        hg.Sparkle(0.04, 0.05, 0.05, upper_momentum=0.8, correction="GT"),
+        "both",
+        (("t_x", "r"), ("t_y", "D_y"), ("t_z", "D_z")),
+        "optimum",
+    ),
+    "DSOBA": Method(hg.DSOBA(**STEPS, adjoint_step=0.15, upper_momentum=0.8), "both", reaches="adapt then combine all"),
     "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),
     "CAC": Method(CAC, "both", reaches="adapt then combine"),
     "CAC-U": Method(CAC, "upper", reaches="adapt then combine"),

@@ -20,10 +20,11 @@ METHODS = {
     # A large penalty adds W's round-off up in the dual terms fastest: rho / gamma of it in every round.
     "SlamTracked": (hg.SlamTracked(0.02, 0.02, 0.02, gamma=1.0, rho=10.0), "both", False),
     "Diamond": (hg.Diamond(0.06, 0.12, 0.3, 0.4, hg.Exact()), "upper", True),  # whose trackers are conserved
+    "Sparkle": (hg.Sparkle(0.02, 0.02, 0.02), "both", False),  # its corrections add W's round-off up as dual terms do
 }
 # In float64 the engines are known to agree; in float32 each has its own round-off.
 PLACES = [place for place in ENGINES if place != "debug"] if AS_USERS else ["dense"]
-PAIRS = [(place, "SlamTracked") for place in PLACES] + [("dense", "Diamond")]
+PAIRS = [(place, "SlamTracked") for place in PLACES] + [("dense", "Diamond"), ("dense", "Sparkle")]
 
 
 @pytest.mark.parametrize(("place", "name"), PAIRS)
@@ -34,6 +35,7 @@ def test_the_optimum_is_reached_and_kept(place, name):
     x = np.asarray(state.x, np.float64)
     assert np.abs(x - solution(problem).x).max() < FLOOR
     assert np.ptp(x, axis=0).max() < FLOOR / 10  # it does not drift
-    terms = np.asarray(state.p if tracks else state.d_x, np.float64)
+    own = state.p if tracks else state.c_x if name == "Sparkle" else state.d_x
+    terms = np.asarray(own, np.float64)
     conserved = np.asarray(state.u, np.float64) - terms if tracks else terms
     assert np.abs(conserved.sum(axis=1)).max() < FLOOR * np.abs(terms).max()

@@ -46,6 +46,7 @@ LAYERS = (
     ("core.agent_data.blocks", "core.agent_data.loading"),
     ("core.collective",),
     ("core.problem", "core.step_bounds"),
+    ("core.corrections",),
     ("channels",),
     ("hypergradients",),
     ("algorithms",),

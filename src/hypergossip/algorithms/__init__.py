@@ -8,10 +8,13 @@ from hypergossip.algorithms.dac import DAC as DAC
 from hypergossip.algorithms.diamond import Diamond as Diamond
 from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
 from hypergossip.algorithms.dsgd import DSGD as DSGD
+from hypergossip.algorithms.dsoba import DSOBA as DSOBA
 from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
 from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull
 from hypergossip.algorithms.interact import Interact as Interact
 from hypergossip.algorithms.itd_bio import ITDBiO as ITDBiO
+from hypergossip.algorithms.lopa import LoPA as LoPA
+from hypergossip.algorithms.lopa_gt import LoPAGT as LoPAGT
 from hypergossip.algorithms.mdac import MDAC as MDAC
 from hypergossip.algorithms.mrbo import MRBO as MRBO
 from hypergossip.algorithms.msgd import MSGD as MSGD
@@ -19,6 +22,7 @@ from hypergossip.algorithms.rsvrb import RSVRB as RSVRB
 from hypergossip.algorithms.slam import Slam as Slam
 from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
 from hypergossip.algorithms.soba import SOBA as SOBA
+from hypergossip.algorithms.sparkle import Sparkle as Sparkle
 from hypergossip.algorithms.stable import Stable as Stable
 from hypergossip.algorithms.stocbio import StocBiO as StocBiO
 from hypergossip.algorithms.sustain import Sustain as Sustain
