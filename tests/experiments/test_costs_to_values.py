@@ -47,7 +47,9 @@ def test_who_outperforms_whom():
 
 
 def test_a_report_has_costs_and_says_whose_step_sizes_were_used(tmp_path):
-    first = case("first", 4, 0.1)._replace(values=(1e9, 1e-9), run={"seeds": 2}, tuned_in="second", title="the first")
+    first = case("first", 4, 0.1)._replace(
+        values=(1e9, 1e-9), options={"run.seeds": 2}, tuned_in="second", title="the first"
+    )
     experiment = replace(
         SMALL,
         cases=(first, case("second", 4, 0.1)._replace(title="the second")),

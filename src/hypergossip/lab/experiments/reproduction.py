@@ -25,7 +25,8 @@ class Case(NamedTuple):
         network: The section ``[network]``.
         group: What the cases that are lines of one panel have in common, such as "9 agents".
         channel: The sections ``[[channel]]``; empty for the ideal channel.
-        run: Options of the section ``[run]`` that differ in this case.
+        options: Dotted option -> value, where the case differs from the experiment, such as "run.seeds".
+        quick: Likewise for a quick run, in addition to the experiment's own.
         tuned_in: The name of the case whose tuned step sizes are used; empty if this case is tuned.
         values: Values of the compared column to which the methods' costs are reported.
     """
@@ -36,7 +37,8 @@ class Case(NamedTuple):
     network: Raw
     group: str = ""
     channel: tuple[Raw, ...] = ()
-    run: Mapping[str, Any] = MappingProxyType({})
+    options: Mapping[str, Any] = MappingProxyType({})
+    quick: Mapping[str, Any] = MappingProxyType({})
     tuned_in: str = ""
     values: tuple[float, ...] = ()
 
@@ -146,10 +148,11 @@ class Reproduction:
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
         raw |= {"channel": list(case.channel)} if case.channel else {}
-        raw |= {"run": {**self.run, **case.run, "title": case.full_title}, "methods": dict(methods)}
+        raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
         raw |= {"tune": {**self.tune, "grid": dict(self.grid)}}
         given = {key: value for key, value in settings.items() if value is not None}
-        for key, value in {**(self.quick if quick else {}), **given}.items():
+        shorter = {**self.quick, **case.quick} if quick else {}
+        for key, value in {**case.options, **shorter, **given}.items():
             raw = assign(raw, tuple(key.split(".")), value)
         self._check_rounds(raw["run"])
         return raw

@@ -1,0 +1,124 @@
+"""The methods of both papers beside those that are compared today: one grid, several networks, channels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypergossip.lab.configuration import Raw
+from hypergossip.lab.experiments.reproduction import Case, Reproduction
+
+# The research network of the United States, by its cities, until 2007: 11 sites and 14 links.
+ABILENE = [
+    *([0, 1], [0, 3], [1, 2], [1, 3], [2, 5], [3, 4], [4, 5], [4, 6]),
+    *([5, 7], [6, 7], [6, 8], [7, 9], [8, 10], [9, 10]),
+]
+RING: Raw = {"name": "ring", "n": 8, "weights": "lazy-metropolis"}
+OTHERS: dict[str, tuple[str, Raw]] = {
+    "ring32": ("ring of 32", {**RING, "n": 32}),
+    "random8": ("random graph", {"name": "erdos_renyi", "n": 8, "p": 0.3, "seed": 0, "weights": "lazy-metropolis"}),
+    "abilene": ("Abilene", {"name": "from_edges", "n": 11, "edges": ABILENE, "weights": "lazy-metropolis"}),
+}
+CHANNELS: dict[str, tuple[str, tuple[Raw, ...]]] = {
+    "loss": (
+        "10 % of all messages lost",
+        ({"name": "edge_sums"}, {"name": "loss", "probability": 0.1, "symmetric": False}),
+    ),
+    "bits4": ("4-bit messages", ({"name": "common_copy"}, {"name": "quantize", "bits": 4})),
+}
+FEWER: Raw = {"run.seeds": 5}
+
+
+def _cases(
+    task: str, title: str, problem: Raw, grid: Mapping[str, Any], values: tuple[float, ...], quick: Mapping[str, Any]
+) -> tuple[Case, ...]:
+    """Returns the cases of a task: tuned on the ring of 8, then elsewhere and over channels."""
+    own: dict[str, Any] = {"tune.grid": dict(grid)}
+    more: dict[str, Any] = {"options": own | FEWER, "quick": quick, "tuned_in": task, "values": values}
+    on = lambda name, where, network, channel=(): Case(
+        f"{task}-{name}", f"{title}, {where}", problem, network, channel=channel, **more
+    )
+    return (
+        Case(task, f"{title}, ring of 8", problem, RING, options=own, quick=quick, values=values),
+        *(on(name, where, network) for name, (where, network) in OTHERS.items()),
+        *(on(name, what, RING, channel) for name, (what, channel) in CHANNELS.items()),
+    )
+
+
+def _schedule(scale: float) -> Raw:
+    return {"scale": scale, "offset": 2, "power": "1/3"}
+
+
+STEPS: Raw = {"upper_step": _schedule(1.0), "lower_step": _schedule(1.0)}
+ADJOINT: Raw = {"adjoint_step": _schedule(0.3)}
+SERIES: Raw = {"hypergradient": {"name": "neumann", "terms": 10, "lipschitz": 6.0}}
+# STORM with the momenta of DIAMOND's paper at the step sizes that it states, whatever the tuned steps.
+MOMENTA: Raw = {f"{level}_momentum": {"scale": 2.5, "offset": 2, "power": "2/3"} for level in ("upper", "lower")}
+DUAL: Raw = {"gamma": 1.0, "rho": 0.05}
+
+COMMON: dict[str, Any] = {
+    "source": "Papers of 2023 to 2026, one page per method under Methods",
+    "differences": """No figure of a paper is reproduced. The papers use problems, networks and tuning of their own; here
+all methods have the same.""",
+    "run": {"rounds": 2000, "seeds": 10, "observe_every": 50, "precision": "float32"},
+    "tune": {"seeds": 2, "seed": 1_000_000, "extend": 6},
+    "grid": {"upper_step.scale": [0.1, 0.3, 1.0], "lower_step.scale": [0.1, 0.3, 1.0]},
+    "quick": {"run.rounds": 60, "run.seeds": 2, "run.observe_every": 10, "tune.extend": 0, "tune.seeds": 1},
+}
+PAPER = """The papers state rates under different assumptions, and each compares a few methods on problems and step
+sizes of its own. No common comparison exists, so there is no claim to test; the tables below are the result."""
+CHOICES = """Every method has steps a (2 + t)^(-1/3) and b (2 + t)^(-1/3), tuned over the same grid, which grows by the
+same rule beyond an end at which the best point lies. The step of the adjoint is 0.3 (2 + t)^(-1/3), and every Neumann
+series has K = 10 and L_g = 6. Momenta are min(1, 2.5 (2 + t)^(-2/3)). Tuned once for each task, on a ring of 8 agents
+with lazy Metropolis weights, by M_t on the full data. The other networks are a ring of 32 agents, a random graph of 8 and
+Abilene, a research network of 11 sites. Lost messages are lost in one direction at a time, and every message is a running
+sum; messages in 4 bits are coded differences from a common copy."""
+
+
+def _quick_grid(upper: float, lower: float) -> Raw:
+    return {"tune.grid": {"upper_step.scale": [upper], "lower_step.scale": [lower, lower / 3]}}
+
+
+def _grid(upper: float, lower: float) -> dict[str, list[float]]:
+    """Returns three values for each step, around those given."""
+    return {
+        "upper_step.scale": [upper / 3, upper, 3 * upper],
+        "lower_step.scale": [lower / 3, lower, 3 * lower],
+    }
+
+
+MNIST: Raw = {"data": "mnist", "dirichlet": 0.3}
+A9A: Raw = {"name": "hyperparameter", "data": "a9a", "batch_size": 32, "dirichlet": 0.3}
+IMAGES: Raw = {"problem.samples": [60, 60]}
+
+RIVALS_PERSONAL = Reproduction(
+    **COMMON,
+    name="rivals-personal",
+    title="methods with a lower level of each agent",
+    paper=PAPER,
+    choices=f"""{CHOICES} The tasks are meta-learning on MNIST (two shared hidden layers of 20 units, a last layer of each
+agent) and one regulariser per feature on a9a. Both are divided among the agents by a Dirichlet distribution with
+parameter 0.3. DSGD, GTSGD and M-SGD differ from DIAMOND in tracking and momentum.""",
+    cases=(
+        *_cases(
+            "meta",
+            "meta-learning on MNIST",
+            {**MNIST, "name": "meta_learning", "samples": [500, 500], "batch_size": 32},
+            _grid(0.3, 0.1),
+            (1.0, 0.3, 0.1),
+            IMAGES | _quick_grid(0.3, 0.1),
+        ),
+        *_cases("a9a", "regularisers on a9a", A9A, _grid(15.0, 1.0), (10.0, 3.0, 1.0), _quick_grid(5.0, 1.0)),
+    ),
+    methods={
+        "DIAMOND": {"algorithm": "diamond", **STEPS, **MOMENTA, **SERIES},
+        "M-SGD": {"algorithm": "msgd", **STEPS, **MOMENTA, **SERIES},
+        "GT-SGD": {"algorithm": "gtsgd", **STEPS, **SERIES},
+        "D-SGD": {"algorithm": "dsgd", **STEPS, **SERIES},
+        "SVR-INTERACT": {"algorithm": "svr_interact", **STEPS, "period": 32, **SERIES},
+        "SLAM": {"algorithm": "slam", **STEPS, **DUAL, **SERIES},
+        "SlamTracked": {"algorithm": "slam_tracked", **STEPS, **ADJOINT, **DUAL},
+        "LoPA": {"algorithm": "lopa", **STEPS, **ADJOINT},
+        "LoPA-GT": {"algorithm": "lopa_gt", **STEPS, **ADJOINT},
+    },
+    quick_cases=("meta", "a9a"),
+    own={"DIAMOND": "DIAMOND", "SLAM": "SLAM"},
+)
