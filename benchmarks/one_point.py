@@ -1,7 +1,7 @@
 """A round of the methods that take SOBA's directions over a network, against SOBA: `python -m benchmarks.one_point`.
 
 One gradient, Hessian product and Jacobian product of one batch of 64, 22 + 22 dimensions, logistic loss; one agent, and
-32 on a ring, so that a round is that of SOBA and what the method adds. The acceptance is 1.1 for SPARKLE-ED and LoPA-GT.
+32 on a ring, so that a round is that of SOBA and what the method adds. SPARKLE-ED and LoPA-GT shall need at most 1.1.
 """
 
 from typing import Any
