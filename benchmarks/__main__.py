@@ -9,7 +9,7 @@ import jax
 
 from hypergossip import PreflightWarning
 
-NAMES = ("step", "loop", "mixing", "ring", "gossip")
+NAMES = ("step", "one_point", "loop", "mixing", "ring", "gossip")
 GAMES = ("game_navigation", "game_pursuit", "game_learning")  # against other people's environments
 
 

@@ -7,7 +7,13 @@ import hypergossip as hg
 
 
 def logistic(
-    agents: int, samples: int = 1000, features: int = 22, batch_size: int = 64, sampling: str = "iid", seed: int = 0
+    agents: int,
+    samples: int = 1000,
+    features: int = 22,
+    batch_size: int = 64,
+    sampling: str = "iid",
+    seed: int = 0,
+    share: str = "upper",
 ) -> hg.Problem:
     """Binary logistic regression with one regularisation weight a feature: x and y have `features` entries each."""
     random = np.random.default_rng(seed)
@@ -22,9 +28,8 @@ def logistic(
 
     data = {"a": a, "b": b}
     zero = jnp.zeros(features)
-    return hg.Problem(
-        upper, lower, upper_data=data, lower_data=data, x0=zero, y0=zero, batch_size=batch_size, sampling=sampling
-    )
+    settings = {"batch_size": batch_size, "sampling": sampling, "share": share}
+    return hg.Problem(upper, lower, upper_data=data, lower_data=data, x0=zero, y0=zero, **settings)
 
 
 def diamond(terms: int = 10, lipschitz: float = 6.0, shared_batch: bool = False) -> hg.Diamond:

@@ -20,12 +20,16 @@ from hypergossip.problems.quadratic import quadratic, solution
 AGENTS, ROUNDS, EVERY, ACCURACY, LARGEST_SHARE = 8, 4000, 5, 1e-8, 0.45
 STEPS = (0.05, 0.15, 0.15)
 SCALES = tuple(2.0 ** (k / 4) for k in range(6, -15, -1))
-CORRECTIONS = ("ED", "EXTRA", "ATC-GT", "semi-GT", "GT")
+CORRECTIONS: dict[str, dict[str, str]] = {
+    **{name: {"correction": name} for name in ("ED", "EXTRA", "ATC-GT", "semi-GT", "GT")},
+    "x GT, y and z ED": {"correction": "ED", "upper_correction": "GT"},
+    "x ED, y and z GT": {"correction": "GT", "upper_correction": "ED"},
+}
 
 
 def rounds_needed(correction: str, scale: float, problem: hg.Problem, network: hg.networks.Network) -> float:
     """Returns after how many rounds all agents stay within 1e-8 of the optimum; infinity if they do not."""
-    method = hg.Sparkle(*(scale * step for step in STEPS), correction=correction)
+    method = hg.Sparkle(*(scale * step for step in STEPS), **CORRECTIONS[correction])
     session = hg.Simulated().open(Job(method, problem, network, run_key(0)[None]))
     everywhere = lambda v: jnp.broadcast_to(v, (1, AGENTS, v.size))
     state, best, reached = session.start(everywhere(problem.x0), everywhere(problem.y0)), solution(problem).x, np.inf

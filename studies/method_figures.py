@@ -90,6 +90,8 @@ SETTINGS = {
     "slam_tracked": Setting("shared", "slam"),
     "sparkle": Setting("shared", "slam_tracked"),
     "dsoba": Setting("shared", "sparkle"),
+    "sldbo": Setting("shared", "sparkle"),
+    "s3ldbo": Setting("shared", "sldbo"),
     "lopa": Setting("ring", "lopa_gt"),
     "lopa_gt": Setting("ring", "diamond"),
     "dac": Setting("x personal", "slam"),

@@ -45,6 +45,8 @@ def bound_of(method: Method):
         return 4 / (2 * L + (penalty if method.share in ("lower", "both") else 0))
     if type(method.algorithm) is hg.Sparkle:
         return largest_step(method.algorithm.correction, least if method.share == "both" else 1.0) / L
+    if isinstance(method.algorithm, hg.SLDBO):
+        return largest_step("GT", least) / L
     return (1 + least) / L if isinstance(method.algorithm, hg.MDAC) else BOUND
 
 

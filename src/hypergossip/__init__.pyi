@@ -40,6 +40,12 @@ from .algorithms import (
     RSVRB as RSVRB,
 )
 from .algorithms import (
+    S3LDBO as S3LDBO,
+)
+from .algorithms import (
+    SLDBO as SLDBO,
+)
+from .algorithms import (
     SOBA as SOBA,
 )
 from .algorithms import (

@@ -103,6 +103,18 @@ ENTRIES = (
         numbers="with products, adjoint step 0.5 (2 + t)^(-1/3)",
     ),
     Entry(
+        "SLDBO",
+        "network",
+        lambda: hg.SLDBO(**STEPS, adjoint_step=ADJOINT),
+        numbers="no ball, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
+        "S3LDBO",
+        "network",
+        lambda: hg.S3LDBO(**STEPS, adjoint_step=ADJOINT, share=0.5),
+        numbers="derivatives in half of the rounds, no ball, adjoint step 0.5 (2 + t)^(-1/3)",
+    ),
+    Entry(
         "LoPA",
         "network",
         lambda: hg.LoPA(**STEPS, adjoint_step=ADJOINT),

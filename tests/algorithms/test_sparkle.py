@@ -121,6 +121,17 @@ def test_what_has_no_stable_step_is_refused():
         concerns(hg.Sparkle(*STEPS), facts(quadratic_problem("lower"), LAZY))
 
 
+def test_on_weights_that_change_tracking_is_exact_and_exact_diffusion_is_warned_of():
+    """Matchings drawn in every round: none of their weights has a negative eigenvalue, and exact diffusion diverges."""
+    network = hg.networks.over_time.random_matchings(hg.networks.ring(AGENTS))
+    known, tracked = facts(quadratic_problem("both"), network), hg.Sparkle(0.04, 0.05, 0.05, correction="GT")
+    assert concerns(tracked, known) == []
+    assert distance(tracked, "both", 2500, network) < 1e-10
+    (text,) = concerns(hg.Sparkle(0.04, 0.05, 0.05), known)
+    assert "Sparkle: the correction ED is stable for weights that stay the same" in text
+    assert not distance(hg.Sparkle(0.04, 0.05, 0.05), "both", 2500, network) < 1e3
+
+
 def test_exact_diffusion_contracts_by_the_root_of_the_second_eigenvalue():
     problem, start = still_problem("both"), np.random.default_rng(6).standard_normal((AGENTS, 5))
     x = start - start.mean(axis=0)

@@ -76,6 +76,7 @@ CAC, MDAC = hg.CAC(**STEPS, **EXACT), hg.MDAC(**STEPS, **EXACT, inner_steps=3)
 TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
 TRACKS, DUALS = (("u", "p"),), (("d_x", ""), ("d_y", ""))
+TRACKS_OF_ALL = (("t_x", "D_x"), ("t_y", "D_y"), ("t_z", "D_z"))
 SLAMS = {"contracts": "primal-dual"}
 
 METHODS: dict[str, Method] = {
@@ -142,6 +143,8 @@ METHODS: dict[str, Method] = {
         "optimum",
     ),
     "DSOBA": Method(hg.DSOBA(**STEPS, adjoint_step=0.15, upper_momentum=0.8), "both", reaches="adapt then combine all"),
+    "SLDBO": Method(hg.SLDBO(0.04, 0.05, 0.05), "both", TRACKS_OF_ALL, "optimum"),
+    "S3LDBO": Method(hg.S3LDBO(0.02, 0.04, 0.04, share=0.7), "both", TRACKS_OF_ALL, "optimum"),
     "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),
     "CAC": Method(CAC, "both", reaches="adapt then combine"),
     "CAC-U": Method(CAC, "upper", reaches="adapt then combine"),

@@ -153,3 +153,30 @@ def dsoba(
         x, y, z = W @ (x - a * h), W_y @ (y - b * D_y), W_y @ (z - c * D_z)
         points.append((x, y, z))
     return joined(points)
+
+
+def sldbo(
+    world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: tuple, radius: float, renewed: Any
+) -> Trajectory:
+    """t_k = W t_k + D_k - D_k,before for k = x, y, z; x+ = W x - a t_x, y+ = W y - b t_y, z+ = proj_r(W z - c t_z).
+
+    Args:
+        world: The agents.
+        W: (n, n).
+        x0: (n, p).
+        y0: (n, q); z starts at zero.
+        rounds: How many.
+        steps: Of x, y and z.
+        radius: Of z's ball.
+        renewed: The round -> whether the directions are renewed; else they stand, while the trackers still mix.
+    """
+    v = [np.array(x0), np.array(y0), np.zeros_like(y0)]
+    points, D, trackers = [], [np.zeros_like(one) for one in v], [np.zeros_like(one) for one in v]
+    for t in range(rounds):
+        before, D = D, list(directions(world, t, *v)) if renewed(t) else D
+        trackers = [W @ u + new - old for u, new, old in zip(trackers, D, before, strict=True)]
+        v = [W @ one - step * u for one, step, u in zip(v, steps, trackers, strict=True)]
+        norms = np.linalg.norm(v[2], axis=1, keepdims=True)
+        v[2] = np.where(norms > radius, v[2] * radius / np.maximum(norms, 1e-300), v[2])
+        points.append(tuple(v))
+    return joined(points)

@@ -19,8 +19,10 @@ from hypergossip.algorithms.mdac import MDAC as MDAC
 from hypergossip.algorithms.mrbo import MRBO as MRBO
 from hypergossip.algorithms.msgd import MSGD as MSGD
 from hypergossip.algorithms.rsvrb import RSVRB as RSVRB
+from hypergossip.algorithms.s3ldbo import S3LDBO as S3LDBO
 from hypergossip.algorithms.slam import Slam as Slam
 from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
+from hypergossip.algorithms.sldbo import SLDBO as SLDBO
 from hypergossip.algorithms.soba import SOBA as SOBA
 from hypergossip.algorithms.sparkle import Sparkle as Sparkle
 from hypergossip.algorithms.stable import Stable as Stable

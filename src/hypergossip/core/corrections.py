@@ -149,6 +149,11 @@ def check_corrections(method: Any, corrections: Sequence[str], facts: Facts) -> 
     warnings = []
     for (step, shared, curvature), name in zip(levels, corrections, strict=True):
         warnings += check_correction(name, step, getattr(method, step), shared, curvature(), facts)
+    if facts.network.schedule is not None and (dual := [name for name in corrections if name in DUAL]):
+        warnings.append(
+            f"the correction {dual[0]} is stable for weights that stay the same, but those of this network change from "
+            'round to round, and it may diverge; use correction="GT".'
+        )
     return warnings
 
 
