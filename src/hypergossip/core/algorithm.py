@@ -60,6 +60,8 @@ class Facts(NamedTuple):
         lower_curvature: The smallest and the largest eigenvalue of d2yy g found at the start, over all agents and
             batches; both are zero for a problem without losses.
         upper_curvature: Computes an estimate of the largest curvature of l at the start. It is expensive.
+        agents_curvatures: The smallest and the largest eigenvalue of d2yy g for each agent, on all its data; empty if
+            they are not known.
     """
 
     upper_shared: bool
@@ -67,6 +69,7 @@ class Facts(NamedTuple):
     network: Any
     lower_curvature: tuple[float, float]
     upper_curvature: Callable[[], float]
+    agents_curvatures: tuple[tuple[float, float], ...] = ()
 
 
 @runtime_checkable

@@ -187,6 +187,7 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
         network=network,
         lower_curvature=(float(smallest.min()), float(largest.max())),
         upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid calls it
+        agents_curvatures=tuple(zip(found.smallest.tolist(), found.largest.tolist(), strict=True)),
     )
 
 
