@@ -8,11 +8,15 @@ from hypergossip.algorithms.dac import DAC as DAC
 from hypergossip.algorithms.diamond import Diamond as Diamond
 from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
 from hypergossip.algorithms.dsgd import DSGD as DSGD
+from hypergossip.algorithms.dsgda_gt import DSGDAGT as DSGDAGT
+from hypergossip.algorithms.fab import FAB as FAB
 from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
 from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull
 from hypergossip.algorithms.interact import Interact as Interact
 from hypergossip.algorithms.itd_bio import ITDBiO as ITDBiO
+from hypergossip.algorithms.ma_dsbo import MADSBO as MADSBO
 from hypergossip.algorithms.mdac import MDAC as MDAC
+from hypergossip.algorithms.mdbo import MDBO as MDBO
 from hypergossip.algorithms.mrbo import MRBO as MRBO
 from hypergossip.algorithms.msgd import MSGD as MSGD
 from hypergossip.algorithms.rsvrb import RSVRB as RSVRB
@@ -21,7 +25,10 @@ from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
 from hypergossip.algorithms.soba import SOBA as SOBA
 from hypergossip.algorithms.stable import Stable as Stable
 from hypergossip.algorithms.stocbio import StocBiO as StocBiO
+from hypergossip.algorithms.sun_dsbo import SUNDSBO as SUNDSBO
+from hypergossip.algorithms.sun_dsbo_se import SUNDSBOSE as SUNDSBOSE
 from hypergossip.algorithms.sustain import Sustain as Sustain
 from hypergossip.algorithms.svr_interact import SVRInteract as SVRInteract
 from hypergossip.algorithms.ttsa import TTSA as TTSA
 from hypergossip.algorithms.vr_biadam import VRBiAdam as VRBiAdam
+from hypergossip.algorithms.vrdbo import VRDBO as VRDBO
