@@ -110,16 +110,16 @@ def test_without_momenta_and_whole_steps_it_is_gtsgd_where_y_is_personal(algorit
 
 
 @every_method
-def test_it_warns_of_heterogeneous_curvatures_on_a_shared_lower_level(algorithm, transcription):
-    (text,) = concerns(algorithm, facts(quadratic_problem("both"), NETWORK))
-    assert text.startswith(f"{type(algorithm).__name__}: the agents share the lower level, and their curvatures differ")
-    assert concerns(algorithm, facts(quadratic_problem("upper"), NETWORK)) == []
-    assert concerns(algorithm, facts(of_equal("H"), NETWORK)) == []  # only curvatures are known
-    unstable = replace(algorithm, lower_step=0.6)
-    assert any(
-        "lower_step = 0.6 is likely to be unstable" in text
-        for text in concerns(unstable, facts(of_equal("H"), NETWORK))
-    )
+def test_it_warns_of_heterogeneous_second_derivatives_on_a_shared_lower_level(algorithm, transcription):
+    """Of different Hessians, and of equal ones with different d2xy g: wherever it is biased."""
+    for problem in (quadratic_problem("both"), of_equal("H"), of_equal("B")):
+        (text,) = concerns(algorithm, facts(problem, NETWORK))
+        begin = f"{type(algorithm).__name__}: the agents share the lower level, and their second derivatives differ, by"
+        assert text.startswith(begin)
+    for problem in (quadratic_problem("upper"), of_equal("HB"), quadratic_problem("both", curvature_heterogeneity=0.0)):
+        assert concerns(algorithm, facts(problem, NETWORK)) == []
+    (text,) = concerns(replace(algorithm, lower_step=0.6), facts(of_equal("HB"), NETWORK))
+    assert "lower_step = 0.6 is likely to be unstable" in text
 
 
 @every_method
