@@ -50,6 +50,19 @@ WORLDS: dict[str, Raw] = {
         "problem": {"name": "quadratic", "heterogeneity": 1.0, "noise": 0.1, "share": "both"},
         "network": {"name": "ring", "n": 8},
     },
+    "shared, lazy": {
+        "problem": {"name": "quadratic", "heterogeneity": 1.0, "noise": 0.1, "share": "both"},
+        "network": {"name": "ring", "n": 8, "weights": "lazy-metropolis"},
+    },
+    "shared, directed": {
+        "problem": {"name": "quadratic", "heterogeneity": 1.0, "noise": 0.1, "share": "both"},
+        "network": {
+            "name": "from_edges",
+            "n": 8,
+            "edges": [*([i, (i + 1) % 8] for i in range(8)), [0, 4], [6, 2]],
+            "directed": True,
+        },
+    },
     "equal curvatures": {
         "problem": {**NOISY, "curvature_heterogeneity": 0.0, "share": "both"},
         "network": {"name": "ring", "n": 8},
@@ -97,6 +110,13 @@ SETTINGS = {
     "dac": Setting("x personal", "slam"),
     "cac": Setting("equal curvatures", "slam"),
     "mdac": Setting("equal curvatures", "cac"),
+    "mdbo": Setting("shared, lazy", "slam_tracked"),
+    "vrdbo": Setting("shared, lazy", "mdbo"),
+    "dsgda_gt": Setting("shared, lazy", "slam_tracked"),
+    "fab": Setting("shared, directed", "dsgda_gt", "shared, lazy"),
+    "sun_dsbo": Setting("shared, lazy", "slam_tracked"),
+    "sun_dsbo_se": Setting("shared, lazy", "sun_dsbo"),
+    "ma_dsbo": Setting("shared, lazy", "slam_tracked"),
     "alset": Setting("one agent"),
     "ttsa": Setting("one agent"),
     "bsa": Setting("one agent", "alset"),

@@ -21,6 +21,7 @@ NETWORK = hg.networks.ring(4)
 L = 4.0
 BOUND = 2 / L
 EXACT = hg.Exact()
+TRACKED = hg.MDBO | hg.VRDBO | hg.DSGDAGT | hg.FAB | hg.SUNDSBO | hg.MADSBO  # on a lower level that is shared
 
 
 def known(share="upper", largest=L):
@@ -47,6 +48,8 @@ def bound_of(method: Method):
         return largest_step(method.algorithm.correction, least if method.share == "both" else 1.0) / L
     if isinstance(method.algorithm, hg.SLDBO):
         return largest_step("GT", least) / L
+    if isinstance(method.algorithm, TRACKED):
+        return (1 + least) ** 2 / 2 / (L * getattr(method.algorithm, "penalty", 1.0))
     return (1 + least) / L if isinstance(method.algorithm, hg.MDAC) else BOUND
 
 
@@ -63,7 +66,7 @@ def test_every_method_holds_its_steps_against_the_curvature(method, name):
         assert f"{name} = {factor * bound:.3g} " in text
         advised = ("use a value below", "use, for example", "Take at most", "Take a smaller step")
         assert any(advice in text for advice in advised)
-        own = isinstance(algorithm, hg.Slam | hg.SlamTracked | hg.MDAC) or "Take at most" in text
+        own = isinstance(algorithm, hg.Slam | hg.SlamTracked | hg.MDAC | TRACKED) or "Take at most" in text
         assert ("above 2/L with L about 4; use a value below 0.5" in text) is not own
     if bound == BOUND:
         assert len(told(replace(algorithm, **{name: bound}), known(method.share))) == 1

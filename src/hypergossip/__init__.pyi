@@ -19,7 +19,13 @@ from .algorithms import (
     DSGD as DSGD,
 )
 from .algorithms import (
+    DSGDAGT as DSGDAGT,
+)
+from .algorithms import (
     DSOBA as DSOBA,
+)
+from .algorithms import (
+    FAB as FAB,
 )
 from .algorithms import (
     GTSGD as GTSGD,
@@ -28,7 +34,13 @@ from .algorithms import (
     GTSGDPushPull as GTSGDPushPull,
 )
 from .algorithms import (
+    MADSBO as MADSBO,
+)
+from .algorithms import (
     MDAC as MDAC,
+)
+from .algorithms import (
+    MDBO as MDBO,
 )
 from .algorithms import (
     MRBO as MRBO,
@@ -49,7 +61,16 @@ from .algorithms import (
     SOBA as SOBA,
 )
 from .algorithms import (
+    SUNDSBO as SUNDSBO,
+)
+from .algorithms import (
+    SUNDSBOSE as SUNDSBOSE,
+)
+from .algorithms import (
     TTSA as TTSA,
+)
+from .algorithms import (
+    VRDBO as VRDBO,
 )
 from .algorithms import (
     AIDBiO as AIDBiO,

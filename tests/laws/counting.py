@@ -71,6 +71,10 @@ class Counting:
         self._count("lower_gradients", "lower", key, x)
         return self.oracles.lower_gradient(x, y, key)
 
+    def lower_gradients(self, x: Any, y: Any, key: Any) -> Any:
+        self._count("lower_gradients", "lower", key, x, y)
+        return self.oracles.lower_gradients(x, y, key)
+
     def hessian_product(self, x: Any, y: Any, key: Any) -> Any:
         return self._counted("hessian_products", self.oracles.hessian_product(x, y, key), x, key)
 

@@ -123,6 +123,9 @@ class Still:
     def lower_gradient(self, x: Any, y: Any, key: Any) -> Any:
         return jnp.zeros_like(y)
 
+    def lower_gradients(self, x: Any, y: Any, key: Any) -> Any:
+        return jnp.zeros_like(x), jnp.zeros_like(y)
+
     def hessian_product(self, x: Any, y: Any, key: Any) -> Any:
         return lambda v: v
 

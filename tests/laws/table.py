@@ -33,7 +33,8 @@ class Method(NamedTuple):
             "own metrics": where the agents' hypergradients, each in its own metric, and the disagreement cancel;
             "adapt then combine" and "combine and adapt": O(both steps) from the optimum, or from the surrogate of a
             shared lower level, where that order of a round stands still;
-            "adapt then combine all": O(all steps) from the optimum, where x, y and z adapt and are combined.
+            "adapt then combine all": O(all steps) from the optimum, where x, y and z adapt and are combined;
+            "penalised": the optimum of a penalised problem (algorithms/test_penalties.py).
         contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
             every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion; "exact diffusion": by the square
             root of the second eigenvalue, if W has no negative one.
@@ -75,6 +76,10 @@ SLAM = hg.Slam(**STEPS, **EXACT, gamma=0.8, rho=1.5)
 CAC, MDAC = hg.CAC(**STEPS, **EXACT), hg.MDAC(**STEPS, **EXACT, inner_steps=3)
 TRACKED = hg.SlamTracked(**STEPS, adjoint_step=0.15, gamma=0.8, rho=1.5)
 
+# Tracking on a shared lower level needs smaller steps than 2 / curvature: (1 + l_n)^2 / 2 over it (tracked_steps.py).
+TRACKED_STEPS = {"upper_step": 0.04, "lower_step": 0.05}
+TRACKED_PAIR = (("t_x", "u"), ("t_y", "v"))
+TRACKED_THREE = (("t_x", "d_x"), ("t_y", "d_y"), ("t_z", "d_z"))
 TRACKS, DUALS = (("u", "p"),), (("d_x", ""), ("d_y", ""))
 TRACKS_OF_ALL = (("t_x", "D_x"), ("t_y", "D_y"), ("t_z", "D_z"))
 SLAMS = {"contracts": "primal-dual"}
@@ -150,6 +155,22 @@ METHODS: dict[str, Method] = {
     "CAC-U": Method(CAC, "upper", reaches="adapt then combine"),
     "MDAC-L": Method(MDAC, "lower", reaches="combine and adapt"),
     "MDAC": Method(MDAC, "both", reaches="combine and adapt"),
+    "MDBO": Method(hg.MDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
+    "VRDBO": Method(hg.VRDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
+    "DSGDAGT": Method(hg.DSGDAGT(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised"),
+    "DSGDAGT, STORM": Method(
+        hg.DSGDAGT(0.04, 0.005, penalty=10.0, momentum=0.3, symmetric=True), "both", TRACKED_THREE, "penalised"
+    ),
+    "FAB": Method(hg.FAB(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised", trackers_apart=True),
+    "SUNDSBO": Method(hg.SUNDSBO(0.3, 0.05, mu=0.1, gamma=1.0), "both", TRACKED_THREE, "penalised"),
+    "SUNDSBOSE": Method(hg.SUNDSBOSE(0.2, 0.05, mu=0.1, gamma=1.0), "both", reaches="penalised"),
+    # With one step of z, the messages that average y are as many as the steps of y.
+    "MADSBO": Method(
+        hg.MADSBO(**TRACKED_STEPS, adjoint_step=0.05, momentum=0.5, inner_steps=2, iterations=1, keep_trackers=True),
+        "both",
+        (("t_x", "r"), ("t_y", "d_y"), ("t_z", "d_z")),
+        "optimum",
+    ),
 }
 
 

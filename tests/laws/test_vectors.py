@@ -39,8 +39,12 @@ def test_averages_and_masses_are_what_is_sent(method):
     else:
         sent = first_message(still(algorithm), spaces, agent, ROUNDS, own, jax.random.key(0))
     shared = {"upper": (P,), "lower": (Q,), "both": (P, Q)}[method.share]
-    names = [name for name in (*declared.averages, *declared.masses) if getattr(own, name).size in shared]
-    sizes = sorted((getattr(own, name).size for name in names), key=(P, Q).index)  # the upper level comes first
+    groups = (declared.averages, declared.masses)
+    sizes, names = [], []
+    for group in groups if method.trackers_apart else (groups[0] + groups[1],):
+        sent_of_group = [name for name in group if getattr(own, name).size in shared]
+        sizes += sorted((getattr(own, name).size for name in sent_of_group), key=(P, Q).index)  # the upper level first
+        names += sent_of_group
     parts = np.split(np.asarray(sent), np.cumsum(sizes)[:-1])
     assert sum(sizes) == sent.size
     added = dict(zip(declared.averages, declared.differences, strict=True)) if method.sends_corrected else {}

@@ -60,6 +60,8 @@ class Facts(NamedTuple):
         lower_curvature: The smallest and the largest eigenvalue of d2yy g found at the start, over all agents and
             batches; both are zero for a problem without losses.
         upper_curvature: Computes an estimate of the largest curvature of l at the start. It is expensive.
+        heterogeneity: The largest relative difference between two agents' second derivatives of the lower loss that was
+            found at the start: in the extreme eigenvalues of d2yy g, and in d2xy g along one random direction.
     """
 
     upper_shared: bool
@@ -67,6 +69,7 @@ class Facts(NamedTuple):
     network: Any
     lower_curvature: tuple[float, float]
     upper_curvature: Callable[[], float]
+    heterogeneity: float = 0.0
 
 
 @runtime_checkable

@@ -29,7 +29,13 @@ from hypergossip.core.step_bounds import check_signs
 from hypergossip.hypergradients.hessian_free import measured_oracles
 from hypergossip.metrics.lower_solution import solve_lower
 from hypergossip.metrics.stationarity import solve_hypergradient
-from hypergossip.running.starting_point import check_finite, check_influence, measure_start, normalised
+from hypergossip.running.starting_point import (
+    check_finite,
+    check_influence,
+    heterogeneity,
+    measure_start,
+    normalised,
+)
 from hypergossip.support.compilation import compiled
 from hypergossip.support.devices import AXIS, mesh_of, on_devices
 from hypergossip.support.float64 import calls_python, in_float64, to_float64
@@ -187,6 +193,7 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
         network=network,
         lower_curvature=(float(smallest.min()), float(largest.max())),
         upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid calls it
+        heterogeneity=heterogeneity(found),
     )
 
 

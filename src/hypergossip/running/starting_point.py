@@ -64,6 +64,18 @@ def measure_start(problem: Problem, start: tuple[Any, Any] | None = None) -> Sta
     return _measure(problem, *((problem.x0, problem.y0) if start is None else start))
 
 
+def heterogeneity(found: Start) -> float:
+    """Returns the largest relative difference between two agents' second derivatives of the lower loss.
+
+    Args:
+        found: The quantities at the starting point.
+    """
+    pairs = [(np.ptp(ends), np.abs(ends).max()) for ends in (found.smallest, found.largest)]
+    sizes = np.linalg.norm(found.mixed, axis=-1)
+    pairs.append((np.linalg.norm(np.ptp(found.mixed, axis=0)), sizes.max()))
+    return max(float(difference / largest) if largest > 0 else 0.0 for difference, largest in pairs)
+
+
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
     with in_float64(calls_python(problem.oracles)):
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None
