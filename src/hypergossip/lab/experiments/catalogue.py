@@ -5,13 +5,13 @@ from hypergossip.lab.experiments.data_cleaning import HYPERCLEANING_SAMPLES, HYP
 from hypergossip.lab.experiments.hyperparameter import DIAMOND_FIG4
 from hypergossip.lab.experiments.meta_learning import DIAMOND_FIG1, DIAMOND_FIG2, DIAMOND_FIG3
 from hypergossip.lab.experiments.reproduction import Reproduction
-from hypergossip.lab.experiments.rivals import RIVALS_PERSONAL
+from hypergossip.lab.experiments.rivals import RIVALS_PERSONAL, RIVALS_SHARED
 from hypergossip.support.registry import nearest
 
 _EXPERIMENTS = (
     *(DIAMOND_FIG1, DIAMOND_FIG2, DIAMOND_FIG3, DIAMOND_FIG4, SLAM_FIG1, SLAM_FIG2),
     *(HYPERCLEANING_SAMPLES, HYPERCLEANING_SOURCES),
-    RIVALS_PERSONAL,
+    *(RIVALS_SHARED, RIVALS_PERSONAL),
 )
 # The names of version 0.1.0.
 _ALIASES: dict[str, Reproduction] = dict(
