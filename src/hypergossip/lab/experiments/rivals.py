@@ -134,11 +134,11 @@ RIVALS_SHARED = Reproduction(
     title="methods with a shared lower level",
     paper=PAPER,
     choices=f"""{CHOICES} The tasks are hyper-cleaning on MNIST (40 % of the training labels wrong, one weight per
-training image, one softmax model) and one regulariser per feature on a9a with one model for all agents. Both are divided among
-the agents by a Dirichlet distribution with parameter 0.3, and x and y are shared. DSGDA-GT has the penalty {PENALTY:g},
-and SUN-DSBO-GT mu = 0.1 and gamma = 1: both converge to another point than the optimum, and M_t contains the distance.
-MA-DSBO-GT has five steps in each of its loops and a
-momentum of 0.3. MDBO, VRDBO and SLAM use each agent's own second derivatives.""",
+training image, one softmax model) and one regulariser per feature on a9a with one model for all agents. Both are
+divided among the agents by a Dirichlet distribution with parameter 0.3, and x and y are shared. DSGDA-GT has the
+penalty {PENALTY:g}, and SUN-DSBO-GT mu = 0.1 and gamma = 1: both converge to another point than the optimum, and M_t
+contains the distance. MA-DSBO-GT has five steps in each of its loops and a momentum of 0.3. MDBO, VRDBO and SLAM use
+each agent's own second derivatives.""",
     cases=(
         *_cases(
             "cleaning",
