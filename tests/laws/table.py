@@ -140,7 +140,9 @@ METHODS: dict[str, Method] = {
     "SUNDSBOSE": Method(hg.SUNDSBOSE(0.2, 0.05, mu=0.1, gamma=1.0), "both", reaches="penalised"),
     # With one step of z, the messages that average y are as many as the steps of y.
     "MADSBO": Method(
-        hg.MADSBO(**TRACKED_STEPS, adjoint_step=0.05, momentum=0.5, inner_steps=2, iterations=1, keep_trackers=True),
+        hg.MADSBO(
+            **TRACKED_STEPS, adjoint_step=0.05, upper_momentum=0.5, inner_steps=2, iterations=1, keep_trackers=True
+        ),
         "both",
         (("t_x", "r"), ("t_y", "d_y"), ("t_z", "d_z")),
         "optimum",
