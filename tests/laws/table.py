@@ -131,8 +131,8 @@ METHODS: dict[str, Method] = {
     "MDAC": Method(MDAC, "both", reaches="combine and adapt"),
     "MDBO": Method(hg.MDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
     "VRDBO": Method(hg.VRDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
-    "DSGDAGT": Method(hg.DSGDAGT(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised"),
-    "DSGDAGT, STORM": Method(
+    # With all that it can do; its plain form is FAB's.
+    "DSGDAGT": Method(
         hg.DSGDAGT(0.04, 0.005, penalty=10.0, momentum=0.3, symmetric=True), "both", TRACKED_THREE, "penalised"
     ),
     "FAB": Method(hg.FAB(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised", trackers_apart=True),
