@@ -18,7 +18,7 @@ from numpy_methods.quadratic import quadratic_world
 
 ROUNDS, T, N = 200, 3, 2
 W = NETWORK.mixing.toarray()
-METHOD = hg.MADSBO(0.04, 0.06, 0.05, momentum=0.5, inner_steps=T, iterations=N)
+METHOD = hg.MADSBO(0.04, 0.06, 0.05, upper_momentum=0.5, inner_steps=T, iterations=N)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_without_all_trackers_the_bias_is_of_first_order_in_the_steps(tracked):
     errors = []
     for scale in (1 / 32, 1 / 64):
         steps = {"upper_step": 0.08 * scale, "lower_step": 0.1 * scale, "adjoint_step": 0.1 * scale}
-        algorithm = replace(METHOD, **steps, tracked=tracked, keep_trackers=True, momentum=1.0)
+        algorithm = replace(METHOD, **steps, tracked=tracked, keep_trackers=True, upper_momentum=1.0)
         errors.append(error(algorithm, rounds=int(300 / scale)))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.15)
     assert errors[1] > 1e-4

@@ -195,6 +195,11 @@ def test_fab_on_doubly_stochastic_weights_is_dsgda_gt(symmetric):
     same_runs(replace(FAB, symmetric=symmetric), replace(PLAIN, symmetric=symmetric), quadratic_problem("both"))
 
 
+def test_a_result_states_the_penalty():
+    result = hg.solve(PLAIN, quadratic_problem("both"), NETWORK, rounds=1, check=False, progress=False)
+    assert "penalty=10.0" in result.saved.configuration["algorithm"]
+
+
 def test_storm_reduces_the_variance():
     """Mean square distance from x_lambda over late rounds."""
     noisy = quadratic_problem("both", noise=0.5)
@@ -211,6 +216,9 @@ def test_they_refuse_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)
     for algorithm in (PLAIN, SYMMETRIC, STORM, FAB, SUN, SE):
         assert concerns(algorithm, known) == []
+    with pytest.raises(ValueError, match=r"DSGDAGT: momentum is -0\.1 in round 1"):
+        concerns(replace(PLAIN, momentum=-0.1), known)
+    assert concerns(replace(PLAIN, momentum=hg.SquaredStep(30.0)), known) == []
     for algorithm in (PLAIN, FAB):
         with pytest.raises(ValueError, match=rf"{type(algorithm).__name__}: penalty = 0; it must be positive"):
             concerns(replace(algorithm, penalty=0.0), known)

@@ -157,8 +157,8 @@ METHODS: dict[str, Method] = {
     "MDAC": Method(MDAC, "both", reaches="combine and adapt"),
     "MDBO": Method(hg.MDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
     "VRDBO": Method(hg.VRDBO(**TRACKED_STEPS, **MOMENTA, **EXACT, eta=1.0), "both", TRACKED_PAIR, "surrogate"),
-    "DSGDAGT": Method(hg.DSGDAGT(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised"),
-    "DSGDAGT, STORM": Method(
+    # With all that it can do; its plain form is FAB's.
+    "DSGDAGT": Method(
         hg.DSGDAGT(0.04, 0.005, penalty=10.0, momentum=0.3, symmetric=True), "both", TRACKED_THREE, "penalised"
     ),
     "FAB": Method(hg.FAB(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised", trackers_apart=True),
@@ -166,7 +166,9 @@ METHODS: dict[str, Method] = {
     "SUNDSBOSE": Method(hg.SUNDSBOSE(0.2, 0.05, mu=0.1, gamma=1.0), "both", reaches="penalised"),
     # With one step of z, the messages that average y are as many as the steps of y.
     "MADSBO": Method(
-        hg.MADSBO(**TRACKED_STEPS, adjoint_step=0.05, momentum=0.5, inner_steps=2, iterations=1, keep_trackers=True),
+        hg.MADSBO(
+            **TRACKED_STEPS, adjoint_step=0.05, upper_momentum=0.5, inner_steps=2, iterations=1, keep_trackers=True
+        ),
         "both",
         (("t_x", "r"), ("t_y", "d_y"), ("t_z", "d_z")),
         "optimum",

@@ -95,6 +95,9 @@ class DSGDAGT(Algorithm):
         return s.t_x - s.d_x, s.t_y - s.d_y, s.t_z - s.d_z
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a penalty that is not positive, and warns of a lower step that is too large for it."""
+        """Refuses a penalty or a momentum out of range, and warns of a lower step that is too large for it."""
         check_penalty(self.penalty)
+        weight = 1.0 if self.momentum is None else float(momentum_at(self.momentum, self.upper_step, 1))
+        if not weight >= 0:
+            raise ValueError(f"momentum is {weight:.3g} in round 1; it lies in [0, 1], and 1 means none.")
         return beyond_tracking(facts, {"lower_step": self.lower_step}, scale=float(self.penalty))

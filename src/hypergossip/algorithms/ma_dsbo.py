@@ -40,7 +40,8 @@ class MADSBO(Algorithm):
         upper_step: a of x, a number or a schedule, or one for each leaf.
         lower_step: b of y, likewise.
         adjoint_step: c of z, likewise; its curvature is that of the lower level.
-        momentum: theta in (0, 1], the weight of the new hypergradient in its average r, or `SquaredStep`.
+        upper_momentum: theta in (0, 1], the weight of the new hypergradient in r, likewise, or `SquaredStep`; always 1
+            in round 0.
         inner_steps: T, the steps of y.
         iterations: N, the steps of z.
         tracked: "lower" tracks the directions of y and z, "both" tracks r as well (MA-DSBO-GT), None nothing.
@@ -50,7 +51,7 @@ class MADSBO(Algorithm):
     upper_step: StepSize
     lower_step: StepSize
     adjoint_step: StepSize
-    momentum: Momentum
+    upper_momentum: Momentum
     inner_steps: int = static()
     iterations: int = static()
     tracked: str | None = static(default="both")
@@ -76,7 +77,7 @@ class MADSBO(Algorithm):
         f_key, g_key = jax.random.split(upper_key)
         y_key, z_key = jax.random.split(lower_key)
         a, b, c = (at(step, round) for step in (self.upper_step, self.lower_step, self.adjoint_step))
-        theta = momentum_at(self.momentum, self.upper_step, round)
+        theta = momentum_at(self.upper_momentum, self.upper_step, round)
         if not self.keep_trackers:
             s = s._replace(**dict.fromkeys(("z", "t_y", "t_z", "d_y", "d_z"), jnp.zeros_like(s.y)))
 
