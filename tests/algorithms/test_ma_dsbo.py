@@ -18,6 +18,7 @@ from numpy_methods.quadratic import quadratic_world
 
 ROUNDS, T, N = 200, 3, 2
 W = NETWORK.mixing.toarray()
+SMALLEST = (0.04, 0.05, 0.05)
 METHOD = hg.MADSBO(0.04, 0.06, 0.05, upper_momentum=0.5, inner_steps=T, iterations=N)
 
 
@@ -93,3 +94,14 @@ def test_it_refuses_what_cannot_work():
         concerns(replace(METHOD, tracked="upper"), known)
     with pytest.raises(ValueError, match="shares only its lower level"):
         concerns(METHOD, facts(quadratic_problem("lower"), NETWORK))
+
+
+def test_with_one_step_of_each_loop_and_kept_trackers_it_is_sparkle_in_turn():
+    methods = (
+        hg.MADSBO(*SMALLEST, upper_momentum=1.0, inner_steps=1, iterations=1, tracked="both", keep_trackers=True),
+        hg.Sparkle(*SMALLEST, correction="GT", in_turn=True),
+    )
+    problem = quadratic_problem("both", noise=0.0)
+    one, two = (trajectory(REFERENCE, method, problem, NETWORK, range(1, ROUNDS + 1)) for method in methods)
+    for name in "xyz":
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=0, atol=1e-12)
