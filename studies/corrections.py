@@ -6,6 +6,7 @@ The command fails if exact diffusion needs more than 0.45 of the rounds of gradi
 """
 
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +21,9 @@ from hypergossip.problems.quadratic import quadratic, solution
 AGENTS, ROUNDS, EVERY, ACCURACY, LARGEST_SHARE = 8, 4000, 5, 1e-8, 0.45
 STEPS = (0.05, 0.15, 0.15)
 SCALES = tuple(2.0 ** (k / 4) for k in range(6, -15, -1))
-CORRECTIONS: dict[str, dict[str, str]] = {
+CORRECTIONS: dict[str, dict[str, Any]] = {
     **{name: {"correction": name} for name in ("ED", "EXTRA", "ATC-GT", "semi-GT", "GT")},
+    "ED in turn": {"correction": "ED", "in_turn": True},
     "x GT, y and z ED": {"correction": "ED", "upper_correction": "GT"},
     "x ED, y and z GT": {"correction": "GT", "upper_correction": "ED"},
 }

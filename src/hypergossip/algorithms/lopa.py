@@ -1,4 +1,4 @@
-"""LoPA: SOBA over a network, every agent with a lower level and an adjoint of its own (Niu, Xu, Sun, Huang & Chen)."""
+"""LoPA: SOBA over a network, every agent with a lower level and an adjoint of its own (Niu, Xu, Sun, Huang & Chai)."""
 
 from hypergossip.algorithms.soba import SOBA
 from hypergossip.core.declarations import register
