@@ -53,7 +53,7 @@ SERIES: Raw = {"hypergradient": {"name": "neumann", "terms": 10, "lipschitz": 6.
 WHOLE: Raw = {"full_hypergradient": {"name": "conjugate_gradient", "iterations": 100, "tolerance": 1e-6}}
 # About the momenta of DIAMOND's paper at the step sizes that it states, whatever the tuned steps; never above 1.
 MOMENTA: Raw = {f"{level}_momentum": {"scale": 2.5, "offset": 4, "power": "2/3"} for level in ("upper", "lower")}
-DUAL: Raw = {"gamma": 1.0, "rho": 0.05}
+DUAL: Raw = {"gamma": 1.0, "rho": 0.3}
 
 COMMON: dict[str, Any] = {
     "source": "Papers of 2023 to 2026, one page per method under Methods",
@@ -119,7 +119,7 @@ parameter 0.3. SVR-INTERACT takes full gradients every 32 rounds.""",
         "SlamTracked": {"algorithm": "slam_tracked", **STEPS, **ADJOINT, **DUAL},
         "LoPA": {"algorithm": "lopa", **STEPS, **ADJOINT},
         "LoPA-GT": {"algorithm": "lopa_gt", **STEPS, **ADJOINT},
-        "VRDBO": {"algorithm": "vrdbo", **STEPS, **MOMENTA, "eta": 1.0, **SERIES},
+        "MDBO": {"algorithm": "mdbo", **STEPS, **MOMENTA, "eta": 1.0, **SERIES},
     },
     quick_cases=("meta", "a9a"),
     own={"DIAMOND": "DIAMOND", "SLAM": "SLAM"},
