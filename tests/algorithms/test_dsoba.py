@@ -10,7 +10,7 @@ import hypergossip as hg
 from hypergossip.problems.quadratic import solution
 from hypergossip.running.preflight import concerns, facts
 from laws.one_point import NETWORK, ROUNDS, ZEROS, distance, order, rounds_of, same_rounds, world
-from laws.problems import AGENTS, Coefficients, P, Q, logistic_problem, quadratic_problem, still_problem
+from laws.problems import AGENTS, Coefficients, P, Q, logistic_problem, quadratic_problem
 from laws.running import final
 from laws.table import REFERENCE
 from laws.test_solutions import root
@@ -104,5 +104,3 @@ def test_it_refuses_what_cannot_work():
         concerns(replace(SO, difference=0.0), known)
     with pytest.raises(ValueError, match=r"shares only its lower level"):
         concerns(SO, facts(quadratic_problem("lower"), NETWORK))
-    with pytest.raises(TypeError, match=r"DSOBA: Still has no lower_gradients"):
-        final(REFERENCE, replace(SO, difference=0.1), still_problem("both"), NETWORK, 1)

@@ -60,7 +60,7 @@ def test_another_configuration_is_named_while_the_others_run(tmp_path):
         assert within(lambda: len(open_links(made)) == 6, 60)
         made.stop(1)
         made._given["seed"] = 5
-        (tmp_path / "1/agent.npz").unlink()  # of the configuration before
+        (tmp_path / "1/agent.npz").unlink(missing_ok=True)  # of the configuration before
         made.start(1)
         assert within(lambda: "agent-1 runs another configuration" in made.alarms[0], 60)
         assert within(lambda: "agent-0 runs another configuration" in made.alarms[1], 60)

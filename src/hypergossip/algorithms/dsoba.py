@@ -5,8 +5,9 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.core.algorithm import Algorithm, Cost, Facts, LossOracles, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
+from hypergossip.core.first_order import lower_gradients
 from hypergossip.core.lower_derivatives import Products, lower_derivatives
 from hypergossip.core.schedules import StepSize, at
 from hypergossip.core.step_bounds import beyond_curvature
@@ -68,15 +69,10 @@ class DSOBA(Algorithm):
 
     def _differences(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Lower, Products]:
         """Returns dy g and v -> (d2xy g v, d2yy g v) by forward differences."""
-        if not isinstance(agent, LossOracles):
-            raise TypeError(
-                f"DSOBA: {type(agent).__name__} has no lower_gradients(x, y, key) -> (dx g, dy g), which first-order "
-                "differences need; add it to the oracles, or leave difference out."
-            )
-        gx, gy = agent.lower_gradients(x, y, key)
+        gx, gy = lower_gradients(agent, x, y, key)
 
         def products(v: Lower) -> tuple[Upper, Lower]:
-            ahead_x, ahead_y = agent.lower_gradients(x, y + self.difference * v, key)
+            ahead_x, ahead_y = lower_gradients(agent, x, y + self.difference * v, key)
             return (ahead_x - gx) / self.difference, (ahead_y - gy) / self.difference
 
         return gy, products
