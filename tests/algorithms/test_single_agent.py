@@ -10,7 +10,7 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 import hypergossip as hg
-from hypergossip.algorithms.bsa import inner_steps
+from hypergossip.algorithms.bsa import growing_steps
 from hypergossip.problems.quadratic import quadratic, solution
 from hypergossip.running.preflight import concerns, facts
 from laws.problems import AGENTS, NETWORK, P, Q, logistic_problem, quadratic_problem
@@ -117,6 +117,18 @@ def test_bsa_begins_every_inner_loop_cold_and_takes_a_step_for_every_root_of_a_r
         np.testing.assert_allclose(states.y[k, 0], there + contracted(steps) @ (PROBLEM.y0 - there), atol=1e-12)
 
 
+def test_bsa_with_a_warm_loop_of_a_fixed_length_is_alset():
+    methods = (
+        hg.BSA(**STEPS, hypergradient=EXACT, warm=True, inner_steps=3),
+        hg.ALSET(**STEPS, hypergradient=EXACT, inner_steps=3),
+    )
+    one, two = (trajectory(REFERENCE, method, PROBLEM, ALONE, range(1, 41)) for method in methods)
+    for name in "xy":
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=0, atol=1e-13)
+    cold = trajectory(REFERENCE, replace(methods[0], warm=False), PROBLEM, ALONE, range(1, 41))
+    assert np.abs(cold.y[-1] - one.y[-1]).max() > 1e-3
+
+
 def test_the_error_of_bsa_shrinks_with_the_root_of_the_rounds():
     """After t^2 rounds, the last of many with t inner steps, x solves the upper level for the y of t steps."""
 
@@ -146,7 +158,7 @@ def test_the_inner_steps_of_bsa_are_the_root_rounded_up(double, rounding, monkey
     root = jnp.sqrt
     monkeypatch.setattr(jnp, "sqrt", lambda v: root(v) * (1 + rounding))
     with jax.enable_x64(double):
-        steps = np.asarray(inner_steps(rounds))
+        steps = np.asarray(growing_steps(rounds))
     assert steps.tolist() == [math.isqrt(int(k)) + 1 for k in rounds]  # the smallest t with t^2 >= k + 1
 
 
@@ -247,6 +259,7 @@ def test_the_inner_loop_of_bsa_ends_for_all_agents_at_once():
     ("algorithm", "words"),
     [
         (hg.ALSET(**STEPS, inner_steps=0, hypergradient=EXACT), "ALSET: inner_steps = 0"),
+        (hg.BSA(**STEPS, inner_steps=0, hypergradient=EXACT), "BSA: inner_steps = 0"),
         (hg.AIDBiO(**STEPS, inner_steps=0, iterations=3), "AIDBiO: inner_steps = 0"),
         (hg.AIDBiO(**STEPS, inner_steps=1, iterations=0), "AIDBiO: iterations = 0"),
         (hg.ITDBiO(**STEPS, inner_steps=0), "ITDBiO: steps = 0"),
