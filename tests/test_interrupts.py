@@ -19,14 +19,6 @@ from small_problems import small_run
 solve = partial(small_run, observe_every=100)
 
 
-@pytest.fixture(autouse=True)
-def _hears_ctrl_c():
-    """A shell starts what runs in the background deaf to SIGINT, and its children inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def ask(number, ends=False):
     """A rule that asks the process to end at round 200, and ends the run there or not."""
 

@@ -18,14 +18,6 @@ from refusals import refused
 
 
 @pytest.fixture(autouse=True)
-def _hears_ctrl_c():
-    """A shell starts what runs in the background deaf to SIGINT, and its children inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(autouse=True)
 def _nobody_is_left():
     yield
     assert servers_of(os.getpid()) == []

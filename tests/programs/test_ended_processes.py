@@ -31,14 +31,6 @@ hg.solve(
 """
 
 
-@pytest.fixture(autouse=True)
-def _hears_ctrl_c():
-    """A shell starts what runs in the background deaf to SIGINT, and its children inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def whole():
     return solve(rounds=700)
