@@ -66,16 +66,22 @@ here all methods have the same.""",
 }
 PAPER = """The papers state rates under different assumptions, and each compares a few methods on problems and step
 sizes of its own. The claims below are our own expectations from the rates and the fixed points."""
-CHOICES = """Every method has steps a (2 + t)^(-1/3) and b (2 + t)^(-1/3), tuned over the same grid, which grows by the
-same rule beyond an end at which the best point lies. The step of the adjoint is 0.3 (2 + t)^(-1/3), and every Neumann
-series has K = 10 and L_g = 6. Momenta are 2.5 (4 + t)^(-2/3). Tuned once for each task, on a ring of 8 agents
-with lazy Metropolis weights, by M_t on the full data. The other networks are a ring of 32 agents, a random graph of 8
-and Abilene, a research network of 11 sites. Lost messages are lost in one direction at a time, and every message is a
-running sum; messages in 4 bits are coded differences from a common copy."""
+CHOICES = """Every method has steps a (2 + t)^(-1/3) and b (2 + t)^(-1/3), tuned over the same grid, which grows by
+the same rule beyond an end at which the best point lies. The step of the adjoint is 0.3 (2 + t)^(-1/3), and every
+Neumann series has K = 10 and L_g = 6. Momenta are 2.5 (4 + t)^(-2/3). Tuned once for each task, on a ring of 8 agents
+with lazy Metropolis weights, by M_t on the full data. On a9a the upper step is DIAMOND's own, with a = 5, and only
+the lower one is tuned: M_t is nearly all lower error there, and favours an x that does not move. The other networks
+are a ring of 32 agents, a random graph of 8 and Abilene, a research network of 11 sites. Lost messages are lost in
+one direction at a time, and every message is a running sum; messages in 4 bits are coded differences from a common
+copy."""
 
 
 def _quick_grid(upper: float, lower: float) -> Raw:
     return {"tune.grid": {"upper_step.scale": [upper], "lower_step.scale": [lower, lower / 3]}}
+
+
+# M_t is nearly all lower error on a9a, and favours an x that does not move. DIAMOND's own upper step is therefore kept.
+A9A_GRID: dict[str, list[float]] = {"upper_step.scale": [5.0], "lower_step.scale": [1 / 3, 1.0, 3.0]}
 
 
 def _grid(upper: float, lower: float) -> dict[str, list[float]]:
@@ -107,7 +113,7 @@ parameter 0.3. SVR-INTERACT takes full gradients every 32 rounds.""",
             (1.0, 0.3, 0.1),
             IMAGES | _quick_grid(0.3, 0.1),
         ),
-        *_cases("a9a", "regularisers on a9a", A9A, _grid(15.0, 1.0), (10.0, 3.0, 1.0), _quick_grid(5.0, 1.0)),
+        *_cases("a9a", "regularisers on a9a", A9A, A9A_GRID, (10.0, 3.0, 1.0), _quick_grid(5.0, 1.0)),
     ),
     methods={
         "DIAMOND": {"algorithm": "diamond", **STEPS, **MOMENTA, **SERIES},
@@ -161,7 +167,7 @@ each agent's own second derivatives.""",
             "a9a",
             "regularisers on a9a",
             {**A9A, "share": "both"},
-            _grid(15.0, 1.0),
+            A9A_GRID,
             (10.0, 3.0, 1.0),
             _quick_grid(5.0, 1.0),
         ),
