@@ -130,6 +130,8 @@ def test_it_refuses_numbers_outside_their_ranges(algorithm, transcription):
             concerns(replace(algorithm, eta=eta), known)
     with pytest.raises(ValueError, match=r"upper_momentum = 5 with eta = 0\.5: the average would forget more"):
         concerns(replace(algorithm, upper_momentum=5.0), known)
+    with pytest.raises(ValueError, match=r"lower_momentum is SquaredStep.*give a number or a schedule"):
+        concerns(replace(algorithm, lower_momentum=hg.SquaredStep(1.0)), known)
 
 
 @pytest.mark.parametrize("share", ["both", "upper"])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Vectors, register
-from hypergossip.core.schedules import Momentum, StepSize, at
+from hypergossip.core.schedules import Momentum, SquaredStep, StepSize, at
 from hypergossip.core.step_bounds import extremes
 from hypergossip.core.tracked_steps import beyond_tracking, local_second_derivatives
 
@@ -97,6 +97,8 @@ def check_ranges(method: Any, power: int) -> None:
     if not 0 < eta <= 1:
         raise ValueError(f"eta = {eta:.3g}; it multiplies I - W and the steps, so take it in (0, 1], such as 0.5.")
     for name in ("upper_momentum", "lower_momentum"):
+        if isinstance(getattr(method, name), SquaredStep):
+            raise ValueError(f"{name} is SquaredStep, which DIAMOND's momenta follow; give a number or a schedule.")
         largest = max(extremes(getattr(method, name), round)[1] for round in (0, 1))
         if largest * eta**power > 1 + 1e-9:
             raise ValueError(

@@ -67,5 +67,5 @@ def local_second_derivatives(facts: Facts) -> list[str]:
     return [
         "the agents share the lower level, and their second derivatives differ, by "
         f"{percent:.0f} % at the start: with each agent's own second derivatives the method ends at another point than "
-        'the optimum, whatever the step. Use SlamTracked, or share="upper" if the agents need not agree on y.'
+        'the optimum, for any step. Use Sparkle or SlamTracked, or share="upper" where agents need not agree on y.'
     ]
