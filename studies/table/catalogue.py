@@ -130,7 +130,7 @@ ENTRIES = (
         "BSA",
         "pooled",
         lambda: hg.BSA(**STEPS, hypergradient=NEUMANN),
-        numbers="ceil(sqrt(k + 1)) lower steps from y_0; t counts them in the lower step",
+        numbers="cold: ceil(sqrt(k + 1)) lower steps from y_0 in every round; t counts them in the lower step",
     ),
     Entry(
         "TTSA",

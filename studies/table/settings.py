@@ -69,7 +69,8 @@ POOLED = Group(
     (0.3, 0.1, 0.05),
     {"Sustain": "SUSTAIN (DIAMOND with one agent)"},
     "The network has one agent, so nothing is sent. The lower error in M_t is that of one model, fitted to all the "
-    "data.",
+    "data. `BSA` is the cold one of its paper. Public implementations are warm with a fixed number of lower steps, "
+    "which is `ALSET` but for the schedule of the lower step.",
 )
 GROUPS = {"network": NETWORK, "pooled": POOLED}
 

@@ -1,7 +1,8 @@
 """BSA: an inner loop, by default cold and longer in later rounds, then one upper step (Ghadimi & Wang 2018).
 
 This was written from knowledge of the paper, without access to it. We could not confirm that the inner loop is
-cold-started, nor its length up to a constant factor. Public implementations are warm and have a fixed length.
+cold-started, nor its length up to a constant factor. Public implementations are warm and have a fixed length, which
+`warm` and `inner_steps` give (`studies.public_benchmark`).
 """
 
 from typing import Any, ClassVar, NamedTuple

@@ -25,8 +25,8 @@ class DifMAML(Algorithm):
     level, as for the "maml" and "anil" forms of `hypergossip.problems.sinusoids` with their own inner step.
 
     The derivative goes through the inner step, including second derivatives, with the sample of that step. The upper
-    sample is independent of it. That a round begins with the adaptation and ends with the combination is from
-    knowledge of the paper, without access to it.
+    sample is independent of it. A round begins with the adaptation and ends with the combination, as in the authors'
+    code.
 
     Args:
         upper_step: mu_t, a number or a schedule, or one for each leaf.

@@ -33,9 +33,9 @@ class Stable(Algorithm):
     round sends one message, x. With one agent it is the paper's method. With several agents, x is averaged over the
     neighbours as in D-SGD, and y follows the total change of x, including the averaging.
 
-    This was written from knowledge of the paper, without access to it. We could not confirm that the gradient and both
-    matrices use the same lower sample, nor that the second truncation is in the Frobenius norm. We truncate the
-    eigenvalues of the symmetric part, which gives the nearest matrix above mu_g I.
+    This was written from knowledge of the paper, without access to it. That the gradient and both matrices use the same
+    lower sample agrees with public code (`studies.authors_code`). We could not confirm that the second truncation is in
+    the Frobenius norm. We truncate the eigenvalues of the symmetric part, which gives the nearest matrix above mu_g I.
 
     Args:
         upper_step: alpha_t, a number or a schedule, or one for each leaf.

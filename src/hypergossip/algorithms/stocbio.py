@@ -1,7 +1,8 @@
 """stocBiO: warm-started lower steps and a Neumann series on shrinking batches (Ji, Yang & Liang 2021, algorithm 2).
 
 This was written from knowledge of the paper, without access to it. We could not confirm that the first of the Q factors
-has B Q samples, and each further factor (1 - eta mu_g) times as many.
+has B Q samples, and each further factor (1 - eta mu_g) times as many. With one batch for each factor it is the public
+benchmark's solver (`studies.public_benchmark`).
 """
 
 from typing import Any
