@@ -10,7 +10,6 @@ at 20 samples. The command fails where a difference that should be rounding is l
 import argparse
 import subprocess
 import tempfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,11 @@ import numpy as np
 import hypergossip as hg
 from hypergossip.core.algorithm import Algorithm
 from studies.replayed import Recorder, states
-from studies.repositories import Repository, checked_out, option
+from studies.repositories import PATIENCE, Repository, checked_out, interpreter, option
 
 STOCBIO = Repository("JunjieYang97/stocBiO", "e98c7a17a62460e51231170d3de20566aa71c576")
 MRVRBO = Repository("JunjieYang97/MRVRBO", "f1820038d32c0abf326e1c1c7f7d39f7fd6aa13c")
 TORCH = "torch==2.13.0"
-PATIENCE = 1800  # seconds for an installation
 ROUNDS, BLOCKS, ROWS, CLASSES, FEATURES = 20, 6, 7, 2, 3
 ALPHA, BETA, ETA, TERMS, INNER, TAU = 0.2, 0.2, 0.2, 3, 4, 0.5
 LARGEST = 1e-12
@@ -107,12 +105,7 @@ def data() -> dict[str, Any]:
 def theirs(given: dict[str, Any], arguments: argparse.Namespace, folder: Path) -> dict[str, np.ndarray]:
     """Runs the authors' functions."""
     files = [checked_out(STOCBIO, arguments.stocbio, folder), checked_out(MRVRBO, arguments.mrvrbo, folder)]
-    python = arguments.python
-    if python is None:
-        venv.create(folder / "torch", with_pip=True)
-        python = folder / "torch/bin/python"
-        pip = [python, "-m", "pip", "install", "-q", TORCH, "numpy"]
-        subprocess.run(pip, check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    python = arguments.python or interpreter(folder, TORCH, "numpy")
     np.savez(folder / "given.npz", **given)
     script = Path(__file__).with_name("authors_torch.py")
     command = [python, script, *files, folder / "given.npz", folder / "found.npz"]

@@ -4,10 +4,11 @@ import argparse
 import io
 import subprocess
 import tarfile
+import venv
 from pathlib import Path
 from typing import NamedTuple
 
-PATIENCE = 300  # seconds for each command
+PATIENCE = 1800  # seconds for each command
 
 
 class Repository(NamedTuple):
@@ -52,6 +53,15 @@ def checked_out(repository: Repository, source: Path | None, folder: Path) -> Pa
     with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
         archive.extractall(files, filter="data")
     return files
+
+
+def interpreter(folder: Path, *packages: str) -> Path:
+    """Makes a virtual environment with packages in a folder, and returns its interpreter."""
+    venv.create(folder / "environment", with_pip=True)
+    python = folder / "environment" / "bin" / "python"
+    command = [str(python), "-m", "pip", "install", "-q", *packages]
+    subprocess.run(command, check=True, timeout=PATIENCE, stdout=subprocess.DEVNULL)
+    return python
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
