@@ -83,7 +83,7 @@ def page(results: Results, settings: Settings) -> str:
         "experiment, unless the last section says otherwise. All other hyperparameters are those of the methods' "
         f"papers or of the last section, and were not tuned. The results are those of {settings.seeds} other seeds.",
         "",
-        "![M_t against rounds and samples](figure.png)",
+        "![M_t against rounds and samples; BSA is the cold one](figure.png)",
     ]
     for key in GROUPS:
         lines += _group(results, key)
