@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from small import SMALL, case
 
-from hypergossip.lab.experiments import reproduce
-from hypergossip.lab.experiments.costs import costs, reach
+from hypergossip.lab.experiments import reproduce, round_times
+from hypergossip.lab.experiments.costs import costs, reach, timed
 from hypergossip.lab.experiments.outperformed import comparisons
 from hypergossip.lab.experiments.report_building import build_report
+from hypergossip.lab.experiments.report_sections import lowest_costs
 from hypergossip.lab.report import markdown_page
 
 
@@ -70,3 +71,45 @@ def test_a_report_has_costs_and_says_whose_step_sizes_were_used(tmp_path):
     assert "- For M_t ≤ 1e-09, DIAMOND does not reach this value; no other method does." in text
     assert experiment.chosen(["first"]).cases == experiment.cases
     assert [one.name for one in experiment.chosen(["second"]).cases] == ["second"]
+
+
+def test_seconds_are_rounds_times_the_time_of_a_round_measured_in_turns(tmp_path, monkeypatch):
+    ours = case("one", 4, 0.1)._replace(values=(1e9,))
+    experiment = replace(SMALL, cases=(ours,), stated={}, claims=(), run={**SMALL.run, "rounds": 4, "seeds": 2})
+    run = lambda: reproduce.run(experiment, tmp_path, False, {}, lambda _: None)[0]
+    record = run()
+    history = record.outcome.histories["DIAMOND"]
+    (own,) = timed({"DIAMOND": history}, record.round_seconds).values()
+    assert own["seconds"].max() == 4 * record.round_seconds["DIAMOND"] > 0
+    assert set(record.round_seconds) == set(record.outcome.histories)
+    spent = pd.read_csv(tmp_path / reproduce.COSTS)
+    assert list(spent["case"].unique()) == ["one"]
+    assert set(spent["method"]) == set(record.outcome.histories)
+    monkeypatch.setattr(round_times, "_measure", lambda _: pytest.fail("measured twice"))
+    assert run().round_seconds == record.round_seconds
+    file = tmp_path / "cases" / "one" / round_times.FILE
+    file.write_text(file.read_text(encoding="utf-8").replace("seeds = 2", "seeds = 3"), encoding="utf-8")
+    monkeypatch.setattr(
+        round_times, "_measure", lambda runs: {name: [3.0, 1.0, 2.0] for name in runs.outcome.histories}
+    )
+    assert set(run().round_seconds.values()) == {2.0}
+
+
+def test_the_methods_of_lowest_cost_come_first(tmp_path):
+    ours = case("one", 4, 0.1)._replace(values=(1e9, 1e-9))
+    experiment = replace(SMALL, cases=(ours,), stated={}, claims=(), run={**SMALL.run, "rounds": 2})
+    record = reproduce.run(experiment, tmp_path, False, {}, lambda _: None)[0]
+    record = record._replace(
+        outcome=record.outcome._replace(
+            histories={
+                "slow": history([0, 10], [2e9, 0.9e9], seconds=[0.0, 9.0]),
+                "fast": history([0, 5], [2e9, 0.9e9], seconds=[0.0, 90.0]),
+            }
+        ),
+        round_seconds={"slow": 1.0, "fast": 10.0},
+    )
+    table = lowest_costs(experiment, [record])
+    first, second = table.to_dict("records")
+    assert first["rounds"].startswith("fast (")
+    assert first["seconds"].startswith("slow (")
+    assert second["rounds"] == "–"

@@ -14,6 +14,19 @@ COLUMNS = {
 }
 
 
+def timed(histories: Mapping[str, pd.DataFrame], round_seconds: Mapping[str, float]) -> dict[str, pd.DataFrame]:
+    """Returns histories whose seconds are the rounds times the measured time of a round.
+
+    Args:
+        histories: Method -> history.
+        round_seconds: Method -> the seconds of a round of one seed, measured in turns; a method without keeps its own.
+    """
+    return {
+        label: history.assign(seconds=history["round"] * round_seconds[label]) if label in round_seconds else history
+        for label, history in histories.items()
+    }
+
+
 def present(histories: Iterable[pd.DataFrame]) -> list[str]:
     """Returns the columns of `COLUMNS` that all histories have.
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hypergossip.figures.histories import errors, leading, rounds_shown
 from hypergossip.lab.experiments import report_sections as sections
-from hypergossip.lab.experiments.reproduce import FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
+from hypergossip.lab.experiments.reproduce import COSTS, FIGURE, FIGURES, HISTORY, TIMING, TUNING, Record
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.verdicts import (
     LEAST_SEEDS,
@@ -70,6 +70,9 @@ def build_report(
     if any(record.tunings for record in records):
         blocks += [Heading("Tuning"), Text(sections.tuning(experiment, records))]
         blocks += [Table(sections.steps(records), STEPS_CAPTION)]
+    compared = [record for record in records if record.case.values and record.outcome.histories]
+    if compared:
+        blocks += [Heading("Lowest costs"), Table(sections.lowest_costs(experiment, compared), LOWEST_CAPTION)]
     for record in records:
         blocks += _case(experiment, record)
         blocks += [picture for name, picture in (episodes or {}).items() if name == record.case.name]
@@ -101,7 +104,12 @@ FINAL_CAPTION = (
 )
 COSTS_CAPTION = (
     "Costs to fixed values: medians over the seeds, interpolated between two observed rounds. A dash means that half "
-    "of the seeds or more did not reach the value. Samples and bytes are per agent."
+    "of the seeds or more did not reach the value. Samples and bytes are per agent. The seconds are the rounds times the "
+    "median time of a compiled round for one seed, which was measured on {machine} with all methods in turns."
+)
+LOWEST_CAPTION = (
+    "The three methods that reach a value at the lowest cost, for every case and cost: medians over the seeds. The "
+    "tables of the cases have the costs of all methods, and say how they were measured."
 )
 CONFIGURATION_TEXT = "You can pass each of these files to `hypergossip compare --config`."
 
@@ -109,6 +117,7 @@ CONFIGURATION_TEXT = "You can pass each of these files to `hypergossip compare -
 def _number_files(records: list[Record]) -> str:
     """Returns links to the files of numbers that this experiment has."""
     files = {HISTORY: any(record.outcome.histories for record in records), TIMING: True}
+    files[COSTS] = any(record.case.values for record in records)
     files[TUNING] = any(record.tunings for record in records)
     return ", ".join(f"[{name}]({name})" for name, written in files.items() if written)
 
@@ -230,7 +239,10 @@ def _case(experiment: Reproduction, record: Record) -> Iterator[Block]:
         return
     yield Table(summary(histories), FINAL_CAPTION)
     if case.values:
-        yield Table(sections.costs_to_values(experiment, record), COSTS_CAPTION)
+        yield Table(
+            sections.costs_to_values(experiment, record),
+            COSTS_CAPTION.format(machine=record.timing["machine"].iloc[-1]),
+        )
         if told := sections.outperforming(experiment, record):
             yield Text(f"Where the methods of this library's papers are outperformed, by 1 % or more:\n\n{told}")
     yield from _further_curves(experiment, histories, path("parts"))

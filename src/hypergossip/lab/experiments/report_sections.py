@@ -8,12 +8,12 @@ import pandas as pd
 from hypergossip.figures.histories import RETURN, leading
 from hypergossip.lab.configuration import Raw
 from hypergossip.lab.experiments import outperformed
-from hypergossip.lab.experiments.costs import COLUMNS, costs
-from hypergossip.lab.experiments.reproduce import Record
+from hypergossip.lab.experiments.costs import COLUMNS
+from hypergossip.lab.experiments.reproduce import Record, costs_of
 from hypergossip.lab.experiments.reproduction import Reproduction
 from hypergossip.lab.experiments.stages import Tuned
 from hypergossip.lab.experiments.verdicts import column_label
-from hypergossip.lab.report.formatting import cost
+from hypergossip.lab.report.formatting import ABSENT, cost
 from hypergossip.lab.toml_text import one_line
 
 
@@ -190,7 +190,7 @@ def costs_to_values(experiment: Reproduction, record: Record) -> pd.DataFrame:
         experiment: The experiment.
         record: The record of the case.
     """
-    found = costs(record.outcome.histories, record.case.values, experiment.compared)
+    found = costs_of(record, experiment.compared)
     columns = [column for column in COLUMNS if column in found]
     symbol, rows = column_label(experiment.compared), []
     for row in found.to_dict("records"):
@@ -200,6 +200,27 @@ def costs_to_values(experiment: Reproduction, record: Record) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("to")
 
 
+def lowest_costs(experiment: Reproduction, records: list[Record], shown: int = 3) -> pd.DataFrame:
+    """Returns the methods that reach each value of each case at the lowest costs, as text.
+
+    Args:
+        experiment: The experiment.
+        records: The records of the cases.
+        shown: How many methods are named per cost.
+    """
+    symbol, rows = column_label(experiment.compared), []
+    for record in records:
+        found = costs_of(record, experiment.compared)
+        for value, part in found.groupby("value", sort=False):
+            row = {"case": record.case.full_title, "to": f"{symbol} = {value:g}"}
+            for column in (column for column in COLUMNS if column in found):
+                reached = part[np.isfinite(part[column])].sort_values(column, kind="stable").head(shown)
+                first = (f"{one['method']} ({cost(column, one[column])})" for one in reached.to_dict("records"))
+                row[COLUMNS[column]] = ", ".join(first) or ABSENT
+            rows.append(row)
+    return pd.DataFrame(rows).set_index("case")
+
+
 def outperforming(experiment: Reproduction, record: Record) -> str:
     """Returns where the library's own methods are outperformed, as a list in Markdown, or nothing.
 
@@ -207,7 +228,7 @@ def outperforming(experiment: Reproduction, record: Record) -> str:
         experiment: The experiment.
         record: The record of the case.
     """
-    found = costs(record.outcome.histories, record.case.values, experiment.compared)
+    found = costs_of(record, experiment.compared)
     told = outperformed.comparisons(found, experiment.own, symbol=column_label(experiment.compared))
     return "\n".join(f"- {sentence}" for sentence in told)
 

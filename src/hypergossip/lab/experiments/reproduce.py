@@ -16,8 +16,9 @@ from hypergossip.core.problem import Problem
 from hypergossip.lab.build import build
 from hypergossip.lab.configuration import Raw, validate
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.experiments import stages
+from hypergossip.lab.experiments import round_times, stages
 from hypergossip.lab.experiments.comparison import Outcome
+from hypergossip.lab.experiments.costs import costs, timed
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
 from hypergossip.lab.experiments.stages import CompletedRuns, ReportLine, Tuned
 from hypergossip.lab.toml_text import read_utf8, write_toml
@@ -26,9 +27,18 @@ from hypergossip.running.result import load
 from hypergossip.support.compilation import compiled
 
 ASKED, CASES, FIGURES = "reproduction.toml", "cases", "figures"
-HISTORY, TIMING, TUNING = "history.csv", "timing.csv", "tuning.csv"
+HISTORY, TIMING, TUNING, COSTS = "history.csv", "timing.csv", "tuning.csv", "costs.csv"
 MARKDOWN, HTML, FIGURE = "report.md", "report.html", "figure.png"
-FILES = (HISTORY, TIMING, TUNING, MARKDOWN, HTML, FIGURE, ASKED)  # the last file marks the folder and is removed last
+FILES = (
+    HISTORY,
+    TIMING,
+    TUNING,
+    COSTS,
+    MARKDOWN,
+    HTML,
+    FIGURE,
+    ASKED,
+)  # the last file marks the folder and is removed last
 
 
 class Record(NamedTuple):
@@ -45,6 +55,8 @@ class Record(NamedTuple):
         weights: Label -> group -> the learned numbers of `Reproduction.weights_of`.
         timing: One row per stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (the part
             in compiled rounds; NaN for a tuning, where it is not recorded) and machine.
+        round_seconds: Label -> the seconds of a compiled round of one seed, measured in turns; empty unless the case
+            has values to which costs are reported.
     """
 
     case: Case
@@ -56,6 +68,7 @@ class Record(NamedTuple):
     by_agent: dict[str, np.ndarray]
     weights: dict[str, dict[str, np.ndarray]]
     timing: pd.DataFrame
+    round_seconds: dict[str, float]
 
 
 def prepare(folder: Path, request: Mapping[str, Any], overwrite: bool) -> None:
@@ -138,7 +151,7 @@ def run(
         report_line(f"{experiment.name}, {case.full_title}")
         tunings = next((record.tunings for record in records if record.case.name == case.tuned_in), {})
         records.append(_case(experiment, case, folder / CASES / case.name, quick, settings, report_line, tunings))
-        _write_numbers(folder, records)
+        _write_numbers(folder, records, experiment.compared)
     return sorted(records, key=lambda record: experiment.cases.index(record.case))
 
 
@@ -176,11 +189,13 @@ def _case(
                 timing.append(("tuning", label, rounds[label], count, seconds, np.nan, machine))
         runs, tunings = stages.observed(work, raw, tunings)
         timing += _timing("runs", runs, raw["run"]["seeds"])
+        round_seconds = round_times.of_case(place, runs) if case.values else {}
         by_agent, weights = _final_values(experiment, runs, place)
     columns = ["stage", "method", "rounds", "runs", "wall_seconds", "compiled_seconds", "machine"]
     frame = pd.DataFrame(timing, columns=columns)
     network = runs.experiment.network
-    return Record(case, runs.raw, network, runs.outcome, stated, dict(tunings), by_agent, weights, frame)
+    results = runs.outcome, stated, dict(tunings), by_agent, weights
+    return Record(case, runs.raw, network, *results, frame, round_seconds)
 
 
 def _timing(stage: str, completed: CompletedRuns, seeds: int) -> list[tuple]:
@@ -223,7 +238,17 @@ def _of_agents(function: Partial, x: Any, y: Any) -> Any:
     return jax.lax.map(lambda seed: jax.vmap(function)(*seed), (x, y))
 
 
-def _write_numbers(folder: Path, records: list[Record]) -> None:
+def costs_of(record: Record, column: str) -> pd.DataFrame:
+    """Returns the costs of every method to the values of a case, as `costs.costs` does.
+
+    Args:
+        record: The record of the case.
+        column: The compared column.
+    """
+    return costs(timed(record.outcome.histories, record.round_seconds), record.case.values, column)
+
+
+def _write_numbers(folder: Path, records: list[Record], column: str) -> None:
     """Writes the numbers; history.csv has no running times, so running the command again gives the same bytes."""
     frames = [
         history.drop(columns="seconds").assign(case=record.case.name, method=label)
@@ -241,6 +266,13 @@ def _write_numbers(folder: Path, records: list[Record]) -> None:
     ]
     if tables:
         disk.write_text(folder / TUNING, _first(pd.concat(tables), ["case", "method"]).to_csv(index=False))
+    spent = [
+        costs_of(record, column).assign(case=record.case.name)
+        for record in records
+        if record.case.values and record.outcome.histories
+    ]
+    if spent:
+        disk.write_text(folder / COSTS, _first(pd.concat(spent), ["case"]).to_csv(index=False))
 
 
 def _first(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
