@@ -45,7 +45,7 @@ def made(loss, data=DATA):
 
 def test_the_run_and_its_rows_are_those_of_the_loss_that_can_be_differentiated_twice():
     options = {"rounds": 3, "observe_every": 1}
-    method = hg.DSGD(0.1, 0.1, FREE)
+    method = hg.DSGD(hg.PowerDecay(0.1), 0.1, FREE)
     with pytest.warns(
         hg.PreflightWarning, match="the lower loss cannot be differentiated twice: .* differences"
     ) as told:

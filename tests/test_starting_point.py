@@ -37,7 +37,7 @@ def made(upper, lower, *, data=DATA, x0=0.0, y0=0.0, **options):
 
 
 def run(problem, **options):
-    return hg.solve(hg.DSGD(0.1, 0.1, CG), problem, RING, rounds=1, **({"measure": False} | options))
+    return hg.solve(hg.DSGD(hg.PowerDecay(0.1), 0.1, CG), problem, RING, rounds=1, **({"measure": False} | options))
 
 
 def spoiled(agent):

@@ -78,7 +78,7 @@ def test_every_method_holds_its_steps_against_the_curvature(method, name):
 def test_the_sentence():
     problem, network = hg.problems.quadratic(agents=4), hg.networks.ring(4)
     with pytest.warns(hg.PreflightWarning) as caught:
-        hg.solve(hg.SOBA(0.1, 1.0, 0.1), problem, network, rounds=0)
+        hg.solve(hg.SOBA(hg.PowerDecay(0.1), 1.0, 0.1), problem, network, rounds=0)
     (warning,) = caught
     assert "SOBA: lower_step = 1 is above 2/L with L about 4; use a value below 0.5." in str(warning.message)
     assert "if the curvature stays as it is, gradient descent diverges." in str(warning.message)

@@ -124,6 +124,9 @@ from .core.schedules import (
     Constant as Constant,
 )
 from .core.schedules import (
+    InverseStep as InverseStep,
+)
+from .core.schedules import (
     PowerDecay as PowerDecay,
 )
 from .core.schedules import (

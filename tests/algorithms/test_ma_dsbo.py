@@ -80,7 +80,7 @@ def test_its_messages(tracked, vectors):
 
 
 def test_it_refuses_what_cannot_work():
-    known = facts(quadratic_problem("both"), NETWORK)
+    known = facts(quadratic_problem("both"), NETWORK)._replace(gradient_difference=0.0)
     assert concerns(METHOD, known) == []
     least, top = NETWORK.smallest_eigenvalue, known.lower_curvature[1]
     for tracked, bound in (("both", (1 + least) ** 2 / 2 / top), (None, (1 + least) / top)):

@@ -134,7 +134,8 @@ def test_stable_takes_y_along_with_x():
 
 def test_stable_warns_of_a_cut_above_the_curvature():
     algorithm = hg.Stable(0.1, 0.2, momentum=0.3, strong_convexity=3.0)
-    (warning,) = concerns(algorithm, facts(quadratic_problem("upper"), NETWORK))
+    known = facts(quadratic_problem("upper"), NETWORK)._replace(gradient_difference=0.0)
+    (warning,) = concerns(algorithm, known)
     assert "strong_convexity = 3 is above the lower level's smallest curvature" in warning
 
 

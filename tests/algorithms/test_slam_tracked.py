@@ -118,6 +118,16 @@ def test_the_adjoint_step_is_stable_below_its_bound_and_not_above():
         assert [text.startswith("SlamTracked: adjoint_step") for text in said] == [True] * (factor > 1)
 
 
+def test_a_penalty_that_follows_the_step_keeps_the_bound_of_the_whole_step():
+    """The factor takes its part of 4, whatever the step, and the curvature has the rest."""
+    known = facts(quadratic_problem("both"), NETWORK)
+    factor, top = 0.4, known.lower_curvature[1]
+    bound = (4 - (1 + 2 * TRACKED.gamma) * factor * (1 - NETWORK.smallest_eigenvalue)) / (2 * top)
+    for over in (0.99, 1.01):
+        said = concerns(replace(TRACKED, rho=hg.InverseStep(factor), lower_step=over * bound), known)
+        assert [text.startswith("SlamTracked: lower_step") for text in said] == [True] * (over > 1)
+
+
 def test_it_refuses_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)
     assert concerns(TRACKED, known) == []
@@ -126,5 +136,9 @@ def test_it_refuses_what_cannot_work():
             concerns(replace(TRACKED, **{step: 2.0}), known)
     with pytest.raises(ValueError, match=r"SlamTracked: gamma = 0\.8 and rho = 0"):
         concerns(replace(TRACKED, rho=0.0), known)
+    with pytest.raises(ValueError, match=r"SlamTracked: rho = 4 / step is unstable on this network for any step"):
+        concerns(replace(TRACKED, rho=hg.InverseStep(4.0)), known)
+    with pytest.raises(ValueError, match=r"SlamTracked: upper_step = 0, so that rho = 0\.5 / upper_step is infinite"):
+        concerns(replace(TRACKED, rho=hg.InverseStep(0.5), upper_step=0.0), known)
     with pytest.raises(ValueError, match=r"shares only its lower level.* Use Slam"):
         concerns(TRACKED, facts(quadratic_problem("lower"), NETWORK))

@@ -58,6 +58,17 @@ def test_slam_tracked_is_extra_on_other_weights():
     other = hg.networks.from_mixing(np.eye(AGENTS) - k * (np.eye(AGENTS) - W))
     one = rounds_of(hg.SlamTracked(step, step, step, gamma=1.0, rho=k / step), "both", LAZY)
     two = rounds_of(hg.Sparkle(step, step, step, correction="EXTRA", in_turn=True), "both", other)
+    same(one, two)
+
+
+def test_slam_tracked_with_a_penalty_that_follows_the_step_is_extra_at_unequal_steps():
+    k, steps = 0.6, (0.05, 0.12, 0.08)
+    other = hg.networks.from_mixing(np.eye(AGENTS) - k * (np.eye(AGENTS) - W))
+    one = rounds_of(hg.SlamTracked(*steps, gamma=1.0, rho=hg.InverseStep(k)), "both", LAZY)
+    same(one, rounds_of(hg.Sparkle(*steps, correction="EXTRA", in_turn=True), "both", other))
+
+
+def same(one, two):
     for name in "xyz":
         np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=0, atol=1e-12)
     assert np.abs(one.x).max() > 0.1
@@ -111,7 +122,7 @@ def test_the_bound_is_where_one_level_becomes_unstable(name, network):
 
 def test_what_has_no_stable_step_is_refused():
     star = hg.networks.from_mixing([[0.2, 0.8], [0.8, 0.2]])  # l_n = -.6
-    known = facts(hg.problems.quadratic(2, 3, 4, share="both"), star)
+    known = facts(hg.problems.quadratic(2, 3, 4, share="both", heterogeneity=0.0), star)
     with pytest.raises(ValueError, match=r"correction ED of upper_step has no stable step .* -0\.6\. Take lazy"):
         concerns(hg.Sparkle(*STEPS), known)
     assert concerns(hg.Sparkle(*STEPS, correction="none"), known) == []

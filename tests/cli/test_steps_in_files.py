@@ -63,6 +63,12 @@ def test_a_table_is_a_schedule_or_a_value_for_each_leaf(table, step):
     assert made == hg.Diamond(step, 0.1, hg.SquaredStep(0.1), 0.3, hg.Exact())
 
 
+def test_a_penalty_can_follow_the_step():
+    slam = 'algorithm = "slam_tracked"\nupper_step = 0.1\nlower_step = 0.2\nadjoint_step = 0.2\ngamma = 1\n'
+    assert method_of(f"{slam}rho = {{ inverse_step = 0.5 }}").rho == hg.InverseStep(0.5)
+    assert method_of(f"{slam}rho = 0.5").rho == 0.5
+
+
 def test_momenta_and_step_sizes_of_estimators_can_have_leaves_too():
     made = method_of(f"{DIAMOND}upper_step = 0.1\nupper_momentum = {{ decay = {{ squared_step = 0.1 }}, tilt = 0.2 }}")
     assert made.upper_momentum == {"decay": hg.SquaredStep(0.1), "tilt": 0.2}

@@ -46,6 +46,7 @@ class AIDBiO(Algorithm):
     iterations: int = static()
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: v = 0."""

@@ -51,6 +51,7 @@ class BSA(Algorithm):
     inner_steps: int | None = static(default=None)
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""

@@ -8,6 +8,7 @@ from jax import lax
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register, static
+from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
 from hypergossip.core.tracked_steps import beyond_tracking
 
@@ -124,4 +125,6 @@ class MADSBO(Algorithm):
         if self.tracked not in ("lower", "both", None):
             raise ValueError(f'tracked = {self.tracked!r}; choose "lower", "both" or None.')
         steps = {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step}
-        return beyond_tracking(facts, steps, tracked=self.tracked is not None)
+        bias = without_tracking(facts, self, ("upper_step",) if self.tracked == "lower" else ("upper_step", *steps))
+        bound = beyond_tracking(facts, steps, tracked=self.tracked is not None)
+        return bound if self.tracked == "both" else [*bound, *bias]

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Vectors, register
+from hypergossip.core.heterogeneity import local_second_derivatives
 from hypergossip.core.schedules import Momentum, SquaredStep, StepSize, at
 from hypergossip.core.step_bounds import extremes
-from hypergossip.core.tracked_steps import beyond_tracking, local_second_derivatives
+from hypergossip.core.tracked_steps import beyond_tracking
 
 
 class State(NamedTuple):

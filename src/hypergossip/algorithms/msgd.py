@@ -44,6 +44,7 @@ class MSGD(Algorithm):
     hypergradient: Hypergradient
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: p_{-1} = v_{-1} = 0."""

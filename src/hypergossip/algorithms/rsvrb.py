@@ -58,6 +58,7 @@ class RSVRB(Algorithm):
     hypergradient: Hypergradient
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0. Round 0 discards u, v and z, as its momenta are 1."""

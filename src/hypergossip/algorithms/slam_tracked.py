@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from hypergossip.algorithms.slam import check_primal_dual
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
-from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.primal_dual import check_primal_dual
+from hypergossip.core.schedules import Penalty, StepSize, at, penalty_at
 
 
 class State(NamedTuple):
@@ -40,14 +40,14 @@ class SlamTracked(Algorithm):
         lower_step: 1/beta, likewise.
         adjoint_step: The step of z, likewise; its curvature is that of the lower level.
         gamma: The scale gamma > 0 of the dual variables.
-        rho: The penalty rho > 0.
+        rho: The penalty rho > 0, a number, or `InverseStep`, which gives each variable its own.
     """
 
     upper_step: StepSize
     lower_step: StepSize
     adjoint_step: StepSize
     gamma: Any
-    rho: Any
+    rho: Penalty
 
     needs: ClassVar[Needs] = Needs(upper_where_lower=True, symmetric=True)
     vectors: ClassVar[Vectors] = Vectors(averages=("x", "y", "z"), differences=("d_x", "d_y", "d_z"))
@@ -58,23 +58,25 @@ class SlamTracked(Algorithm):
 
     def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
-        s, gamma, rho = state, self.gamma, self.rho
+        s, gamma = state, self.gamma
         upper_key, lower_key = jax.random.split(key)
         f_key, g_key = jax.random.split(upper_key)
         # As in `Slam`, the dual ascent that closes round r - 1 takes place in round r, which receives W v.
-        ascent = jnp.where(round > 0, rho / gamma, 0.0)
+        steps = tuple(at(step, round) for step in (self.upper_step, self.lower_step, self.adjoint_step))
+        rho_x, rho_y, rho_z = (penalty_at(self.rho, step) for step in steps)
+        ascents = tuple(jnp.where(round > 0, rho / gamma, 0.0) for rho in (rho_x, rho_y, rho_z))
 
         Mx, (My, Mz) = mix(upper=s.x, lower=(s.y, s.z))
         Lx, Ly, Lz = s.x - Mx, s.y - My, s.z - Mz
-        d_x, d_y, d_z = s.d_x + ascent * Lx, s.d_y + ascent * Ly, s.d_z + ascent * Lz  # eq. 4b, 4d
+        d_x, d_y, d_z = (d + a * L for d, a, L in zip((s.d_x, s.d_y, s.d_z), ascents, (Lx, Ly, Lz)))  # eq. 4b, 4d
 
         h_g = agent.lower_gradient(s.x, s.y, lower_key)
-        y = s.y - at(self.lower_step, round) * (h_g + gamma * d_y + rho * gamma * Ly)  # eq. 5a
+        y = s.y - steps[1] * (h_g + gamma * d_y + rho_y * gamma * Ly)  # eq. 5a
         fx, fy = agent.upper_gradients(s.x, y, f_key)
         h_z = agent.hessian_product(s.x, y, g_key)(s.z) - fy
-        z = s.z - at(self.adjoint_step, round) * (h_z + gamma * d_z + rho * gamma * Lz)  # eq. 5a for z
+        z = s.z - steps[2] * (h_z + gamma * d_z + rho_z * gamma * Lz)  # eq. 5a for z
         h_f = fx - agent.jacobian_product(s.x, y, g_key)(z)
-        x = agent.project(s.x - at(self.upper_step, round) * (h_f + gamma * d_x + rho * gamma * Lx))  # eq. 5b
+        x = agent.project(s.x - steps[0] * (h_f + gamma * d_x + rho_x * gamma * Lx))  # eq. 5b
         return State(x, y, z, d_x, d_y, d_z), Cost(agent.samples(upper=1, lower=2), 1, 1, 1, 1)
 
     def conserved(self, state: State) -> tuple[Upper, Lower, Lower]:

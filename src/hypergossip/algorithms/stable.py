@@ -54,6 +54,7 @@ class Stable(Algorithm):
     jacobian_bound: Any = None
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0, which discards the averages, as tau_0 = 1."""

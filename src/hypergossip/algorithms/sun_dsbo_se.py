@@ -38,6 +38,8 @@ class SUNDSBOSE(Algorithm):
 
     needs: ClassVar[Needs] = Needs(upper_where_lower=True)
     vectors: ClassVar[Vectors] = Vectors(averages=("x", "y", "z"))
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step", "lower_step")
+    approximation: ClassVar[tuple[str, ...]] = ("mu", "gamma")
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: z = y."""

@@ -63,6 +63,7 @@ class VRBiAdam(Algorithm):
     regularization: Any = 1e-3
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
+    untracked: ClassVar[tuple[str, ...]] = ("upper_step",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: w_{-1} = v_{-1} = a_{-1} = b_{-1} = 0."""

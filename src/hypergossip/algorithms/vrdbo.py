@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from hypergossip.algorithms.mdbo import check_ranges
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Vectors, register
+from hypergossip.core.heterogeneity import local_second_derivatives
 from hypergossip.core.schedules import Momentum, StepSize, at
-from hypergossip.core.tracked_steps import beyond_tracking, local_second_derivatives
+from hypergossip.core.tracked_steps import beyond_tracking
 from hypergossip.core.two_points import at_two_points
 
 

@@ -62,6 +62,8 @@ class Facts(NamedTuple):
         upper_curvature: Computes an estimate of the largest curvature of l at the start. It is expensive.
         heterogeneity: The largest relative difference between two agents' second derivatives of the lower loss that was
             found at the start: in the extreme eigenvalues of d2yy g, and in d2xy g along one random direction.
+        gradient_difference: The largest relative difference of an agent's gradient from the mean that was found at the
+            start, over the gradients dx f, dy f and dy g.
     """
 
     upper_shared: bool
@@ -70,6 +72,7 @@ class Facts(NamedTuple):
     lower_curvature: tuple[float, float]
     upper_curvature: Callable[[], float]
     heterogeneity: float = 0.0
+    gradient_difference: float = 0.0
 
 
 @runtime_checkable
@@ -196,10 +199,16 @@ class Algorithm(Protocol):
     Attributes:
         needs: Its requirements on the problem and the network.
         vectors: The role that each vector of its state has in the network.
+        untracked: The names of the steps of variables that are averaged over the network without tracking. If the
+            agents are heterogeneous, the method ends O(step) from the optimum while such a step is constant.
+        approximation: The names of the hyperparameters of an approximate problem that the method solves, such as a
+            penalty; they decide how far its solution is from the optimum.
     """
 
     needs: ClassVar[Needs] = Needs()
     vectors: ClassVar[Vectors] = Vectors()
+    untracked: ClassVar[tuple[str, ...]] = ()
+    approximation: ClassVar[tuple[str, ...]] = ()
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Facts, Mix, Vector
+from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.schedules import StepSize
 from hypergossip.core.step_bounds import reach
 
@@ -154,7 +155,8 @@ def check_corrections(method: Any, corrections: Sequence[str], facts: Facts) -> 
             f"the correction {dual[0]} is stable for weights that stay the same, but those of this network change from "
             'round to round, and it may diverge; use correction="GT".'
         )
-    return warnings
+    without = [step for (step, shared, _), name in zip(levels, corrections, strict=True) if shared and name == "none"]
+    return [*warnings, *without_tracking(facts, method, without)]
 
 
 def check_correction(name: str, what: str, step: StepSize, shared: bool, curvature: float, facts: Facts) -> list[str]:

@@ -19,6 +19,7 @@ class Preset(Algorithm):
         """Copies the declarations of the other method."""
         super().__init_subclass__(**more)
         cls.needs, cls.vectors = of.needs, of.vectors
+        cls.untracked, cls.approximation = of.untracked, of.approximation
 
     @property
     @abstractmethod

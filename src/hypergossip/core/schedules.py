@@ -72,6 +72,23 @@ class SquaredStep:
     c: Scalar
 
 
+@register_pytree()
+@dataclass(frozen=True)
+class InverseStep:
+    """``factor / step(t)``: a penalty rho for which rho times the step, the rate of consensus, is always the same.
+
+    It is only for ``rho`` of `Slam` and `SlamTracked`, in which every variable follows its own step. With a constant
+    rho, a step that decays slows consensus down, and steps of different sizes have different rates. It is stable for
+    factors below 4 / ((1 + 2 gamma) mu_max), mu_max being the largest eigenvalue of I - W, less what the curvature
+    needs.
+
+    Args:
+        factor: rho times the step.
+    """
+
+    factor: Scalar
+
+
 @register_pytree("sizes", "names")
 @dataclass(frozen=True)
 class LeafValues:
@@ -103,6 +120,7 @@ class LeafValues:
 
 StepSize = Any  # a number, a callable of the round, or a pytree prefix of x0 or y0 of these; see `at`
 Momentum = Any  # the same, or SquaredStep in the place of a number; see `momentum_at`
+Penalty = Any  # a number, or InverseStep; see `penalty_at`
 
 
 def at(schedule: StepSize, round: Round) -> Scalar | Vector:
@@ -129,6 +147,16 @@ def momentum_at(momentum: Momentum, upper_step: StepSize, round: Round) -> Scala
         round: The network's round, a scalar.
     """
     return jnp.where(round == 0, 1.0, jnp.minimum(1.0, _unclipped(momentum, upper_step, round)))
+
+
+def penalty_at(rho: Penalty, step: Scalar | Vector) -> Scalar | Vector:
+    """Returns a penalty for a variable.
+
+    Args:
+        rho: A number, or `InverseStep`.
+        step: The variable's step in this round.
+    """
+    return rho.factor / step if isinstance(rho, InverseStep) else rho
 
 
 def _unclipped(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:

@@ -1,12 +1,10 @@
-"""The step bound of gradient tracking, and the warning of methods that use each agent's own second derivatives."""
+"""The step bound of gradient tracking, and of mixing and stepping at once without it."""
 
 from collections.abc import Mapping
 
 from hypergossip.core.algorithm import Facts
 from hypergossip.core.schedules import StepSize
 from hypergossip.core.step_bounds import reach, rounded_down
-
-DIFFERENT = 0.1  # relative difference of two agents' second derivatives, above that of IID samples of moderate size
 
 
 def beyond_tracking(
@@ -54,18 +52,3 @@ def beyond_tracking(
             f"below {max(bound, 0.0):.3g}. {advice}"
         )
     return texts
-
-
-def local_second_derivatives(facts: Facts) -> list[str]:
-    """Warns if agents that share a lower level have different second derivatives, where their own ones mislead.
-
-    Only a part of the second derivatives is compared, so that the absence of the warning is no proof.
-    """
-    if not facts.lower_shared or facts.heterogeneity <= DIFFERENT:
-        return []
-    percent = 100 * facts.heterogeneity
-    return [
-        "the agents share the lower level, and their second derivatives differ, by "
-        f"{percent:.0f} % at the start: with each agent's own second derivatives the method ends at another point than "
-        'the optimum, for any step. Use Sparkle or SlamTracked, or share="upper" where agents need not agree on y.'
-    ]

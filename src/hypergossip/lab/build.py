@@ -13,7 +13,7 @@ from hypergossip.channels.stack import Stack, read_channel
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.problem import Problem
-from hypergossip.core.schedules import PowerDecay, SquaredStep
+from hypergossip.core.schedules import InverseStep, PowerDecay, SquaredStep
 from hypergossip.lab.configuration import Configuration, Part, Raw, Source, StopRules
 from hypergossip.networks import AnyNetwork
 from hypergossip.networks.pairing import paired
@@ -219,6 +219,8 @@ def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
         return _construct("estimators", value["name"], options, path, source)
     if isinstance(value, dict) and "squared_step" in value and len(value) == 1 and "momentum" in path[-1]:
         return SquaredStep(_number(value["squared_step"], (*path, "squared_step"), source))
+    if isinstance(value, dict) and list(value) == ["inverse_step"] and path[-1] == "rho":
+        return InverseStep(_number(value["inverse_step"], (*path, "inverse_step"), source))
     if isinstance(value, dict):
         return _power_decay(value, path, source)
     if isinstance(value, str) and path[-1] == "hypergradient":

@@ -19,6 +19,7 @@ from hypergossip.core.agent_data.axis import number_of_agents
 from hypergossip.core.agent_data.blocks import agents_at_a_time
 from hypergossip.core.algorithm import Algorithm, Facts
 from hypergossip.core.collective import Collective, of_network
+from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.messages import Message, messages, messages_by_running, mix_through
 from hypergossip.core.preset import generalised
@@ -32,6 +33,7 @@ from hypergossip.metrics.stationarity import solve_hypergradient
 from hypergossip.running.starting_point import (
     check_finite,
     check_influence,
+    gradient_difference,
     heterogeneity,
     measure_start,
     normalised,
@@ -89,7 +91,8 @@ def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
     signs = check_signs(method, name)
     refuse_unmet(name, method.needs, known)
     parts = [(type(part).__name__, part) for part in _parts(method)]
-    return [*signs, *(text for who, part in (*parts, (name, method)) for text in _warnings(who, part, known))]
+    found = [text for who, part in (*parts, (name, method)) for text in _warnings(who, part, known)]
+    return [*signs, *found, *(f"{name}: {text}" for text in without_tracking(known, method, method.untracked))]
 
 
 def _parts(part: Any) -> Iterator[Any]:
@@ -194,6 +197,7 @@ def facts(problem: Problem, network: Any, start: Any = None) -> Facts:
         lower_curvature=(float(smallest.min()), float(largest.max())),
         upper_curvature=cache(lambda: upper_curvature(problem)),  # every point of a grid calls it
         heterogeneity=heterogeneity(found),
+        gradient_difference=gradient_difference(found),
     )
 
 

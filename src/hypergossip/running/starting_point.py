@@ -76,6 +76,17 @@ def heterogeneity(found: Start) -> float:
     return max(float(difference / largest) if largest > 0 else 0.0 for difference, largest in pairs)
 
 
+def gradient_difference(found: Start) -> float:
+    """Returns the largest relative difference of an agent's gradient from the mean over the agents.
+
+    Args:
+        found: The quantities at the starting point.
+    """
+    norm = lambda vectors: np.linalg.norm(vectors, axis=-1).max()
+    pairs = [(norm(v - v.mean(axis=0)), norm(v)) for v in map(np.asarray, (found.fx, found.fy, found.gy))]
+    return max(float(difference / largest) if largest > 0 else 0.0 for difference, largest in pairs)
+
+
 def _measure(problem: Problem, x: Any, y: Any) -> Start:
     with in_float64(calls_python(problem.oracles)):
         samples = getattr(getattr(problem.oracles, "form", None), "batch_size", 0) is not None

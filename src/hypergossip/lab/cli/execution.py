@@ -15,6 +15,7 @@ from hypergossip.lab.build import Experiment, build, build_network
 from hypergossip.lab.cli.errors import say
 from hypergossip.lab.configuration import Configuration, Raw, Source, read, validate
 from hypergossip.lab.experiments import folder as disk
+from hypergossip.lab.experiments.approximations import approximations
 from hypergossip.lab.experiments.comparison import channel_of, check, execute
 from hypergossip.lab.report.tables import console, summary
 from hypergossip.lab.toml_text import one_line
@@ -38,9 +39,10 @@ def begin(raw: Raw, source: Source, name: str) -> list[str]:
     configuration = validate(raw, source)
     with precision(configuration):
         experiment = build(configuration, source)
-        warn(check(experiment))
+        found = check(experiment)
         folder = Path(configuration.run.out or Path("runs") / name)
         disk.prepare(folder, configuration.run.overwrite)
+        warn(found)
         # The folder keeps the resolved values, so that a resumed run has the same settings.
         resolved = {"observe_every": configuration.run.rows_every, "precision": str(experiment.problem.x0.dtype)}
         disk.write_configuration(folder, _kept(raw, resolved))
@@ -146,6 +148,8 @@ def _execute(folder: Path, configuration: Configuration, experiment: Experiment)
         echo_channel(configuration)
         # A pipe has no width, so nothing is wrapped or cut.
         Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+        if about := approximations(experiment.algorithms):
+            typer.echo(about)
         title = configuration.run.title
         figure, channel = folder / disk.FIGURE, _channel(configuration)
         typer.echo(comparison(outcome.histories, experiment.network, figure, title, channel))

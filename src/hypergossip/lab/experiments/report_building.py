@@ -104,8 +104,8 @@ FINAL_CAPTION = (
 )
 COSTS_CAPTION = (
     "Costs to fixed values: medians over the seeds, interpolated between two observed rounds. A dash means that half "
-    "of the seeds or more did not reach the value. Samples and bytes are per agent. The seconds are the rounds times the "
-    "median time of a compiled round for one seed, which was measured on {machine} with all methods in turns."
+    "of the seeds or more did not reach the value. Samples and bytes are per agent. The seconds are the rounds times "
+    "the median time of a compiled round for one seed, which was measured on {machine} with all methods in turns."
 )
 LOWEST_CAPTION = (
     "The three methods that reach a value at the lowest cost, for every case and cost: medians over the seeds. The "
@@ -238,6 +238,8 @@ def _case(experiment: Reproduction, record: Record) -> Iterator[Block]:
     if not histories:
         return
     yield Table(summary(histories), FINAL_CAPTION)
+    if record.approximations:
+        yield Text(record.approximations)
     if case.values:
         yield Table(
             sections.costs_to_values(experiment, record),

@@ -214,8 +214,8 @@ def lowest_costs(experiment: Reproduction, records: list[Record], shown: int = 3
         for value, part in found.groupby("value", sort=False):
             row = {"case": record.case.full_title, "to": f"{symbol} = {value:g}"}
             for column in (column for column in COLUMNS if column in found):
-                reached = part[np.isfinite(part[column])].sort_values(column, kind="stable").head(shown)
-                first = (f"{one['method']} ({cost(column, one[column])})" for one in reached.to_dict("records"))
+                reached = sorted((one[column], one["method"]) for one in part.to_dict("records"))[:shown]
+                first = (f"{name} ({cost(column, spent)})" for spent, name in reached if np.isfinite(spent))
                 row[COLUMNS[column]] = ", ".join(first) or ABSENT
             rows.append(row)
     return pd.DataFrame(rows).set_index("case")

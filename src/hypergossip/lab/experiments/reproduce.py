@@ -17,6 +17,7 @@ from hypergossip.lab.build import build
 from hypergossip.lab.configuration import Raw, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments import round_times, stages
+from hypergossip.lab.experiments.approximations import approximations
 from hypergossip.lab.experiments.comparison import Outcome
 from hypergossip.lab.experiments.costs import costs, timed
 from hypergossip.lab.experiments.reproduction import Case, Reproduction
@@ -55,6 +56,7 @@ class Record(NamedTuple):
         weights: Label -> group -> the learned numbers of `Reproduction.weights_of`.
         timing: One row per stage and method: stage, method, rounds, runs, wall_seconds, compiled_seconds (the part
             in compiled rounds; NaN for a tuning, where it is not recorded) and machine.
+        approximations: Which methods solve an approximate problem, and with which hyperparameters; "" for none.
         round_seconds: Label -> the seconds of a compiled round of one seed, measured in turns; empty unless the case
             has values to which costs are reported.
     """
@@ -68,6 +70,7 @@ class Record(NamedTuple):
     by_agent: dict[str, np.ndarray]
     weights: dict[str, dict[str, np.ndarray]]
     timing: pd.DataFrame
+    approximations: str
     round_seconds: dict[str, float]
 
 
@@ -195,7 +198,8 @@ def _case(
     frame = pd.DataFrame(timing, columns=columns)
     network = runs.experiment.network
     results = runs.outcome, stated, dict(tunings), by_agent, weights
-    return Record(case, runs.raw, network, *results, frame, round_seconds)
+    about = approximations(runs.experiment.algorithms)
+    return Record(case, runs.raw, network, *results, frame, about, round_seconds)
 
 
 def _timing(stage: str, completed: CompletedRuns, seeds: int) -> list[tuple]:
