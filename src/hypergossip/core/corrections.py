@@ -13,6 +13,7 @@ from hypergossip.core.algorithm import Facts, Mix, Vector
 from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.schedules import StepSize
 from hypergossip.core.step_bounds import reach
+from hypergossip.core.tracked_steps import tracking_bound
 
 CORRECTIONS = ("ED", "EXTRA", "GT", "semi-GT", "ATC-GT", "none")
 TRACKING = ("GT", "semi-GT", "ATC-GT")
@@ -119,7 +120,7 @@ def largest_step(correction: str, smallest: float) -> float:
     if correction == "EXTRA":
         return (1 + 3 * smallest) / 2
     if correction == "GT":
-        return (1 + smallest) ** 2 / 2
+        return tracking_bound(smallest)
     if correction == "semi-GT" and smallest < 0:
         return min(2.0, (1 - smallest**2) / -smallest)
     if correction == "ATC-GT" and smallest < 0:

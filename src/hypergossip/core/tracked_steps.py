@@ -7,6 +7,16 @@ from hypergossip.core.schedules import StepSize
 from hypergossip.core.step_bounds import reach, rounded_down
 
 
+def tracking_bound(least: float, eta: float = 1.0) -> float:
+    """Returns the bound on step times curvature of gradient tracking, as derived in `beyond_tracking`.
+
+    Args:
+        least: The smallest eigenvalue of the weights.
+        eta: The part of a step that is taken.
+    """
+    return (1 + least) * (2 - eta * (1 - least)) / 2
+
+
 def beyond_tracking(
     facts: Facts, steps: Mapping[str, StepSize], scale: float = 1.0, eta: float = 1.0, tracked: bool = True
 ) -> list[str]:
@@ -33,7 +43,7 @@ def beyond_tracking(
     if largest <= 0:
         return []
     least = facts.network.smallest_eigenvalue if facts.lower_shared and facts.network.symmetric else 1.0
-    room = (1 + least) * (2 - eta * (1 - least)) / 2 if tracked else 1 + least
+    room = tracking_bound(least, eta) if tracked else 1 + least
     bound = room / largest
     texts = []
     for name, step in steps.items():
