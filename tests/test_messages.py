@@ -111,6 +111,32 @@ def test_what_is_not_shared_is_no_part_of_a_message_and_nothing_is_not_sent():
     assert first_message(silent, spaces, PROBLEM.agent(0), 0, Pair(PROBLEM.x0, PROBLEM.y0), key).shape == (0,)
 
 
+def test_numbers_belong_to_no_level_and_are_sent_whatever_is_shared():
+    def sends(self, mix, round, s):
+        x, (one, (two,)) = mix(upper=s.x, numbers=(s.y[0], (s.x[:2],)))
+        assert (one.shape, two.shape) == ((), (2,))
+        return Pair(x + one, mix(numbers=s.y))
+
+    lower_alone = hg.problems.quadratic(3, P, Q, share="lower")
+    for problem, upper in ((PROBLEM, P), (lower_alone, 0)):
+        found = sent_in_a_round(that(sends), problem)
+        assert found == (Message(upper, 0, F64, numbers=3), Message(0, 0, F64, numbers=Q))
+        assert [one.bytes for one in found] == [8 * (upper + 3), 8 * Q]
+    spaces, pair = (PROBLEM.upper, PROBLEM.lower), Pair(jnp.arange(1.0, P + 1), -jnp.arange(1.0, Q + 1))
+    first = first_message(that(sends), spaces, PROBLEM.agent(0), 0, pair, jax.random.key(0))
+    np.testing.assert_array_equal(first, [1, 2, 3, 4, 5, -1, 1, 2])
+
+
+def test_numbers_are_averaged_with_the_same_weights_on_every_engine():
+    sends = lambda self, mix, round, s: Pair(*mix(upper=s.x, numbers=s.y[:1])[:1], s.y + mix(numbers=s.y, call=1))
+    problem, network = hg.problems.quadratic(3, P, Q, share="lower"), hg.networks.star(3)
+    y0 = np.random.default_rng(0).standard_normal((3, Q))
+    for engine in (None, hg.Debug(), hg.Sharded(devices=3)):
+        given = {"rounds": 1, "check": False, "measure": False, "progress": False, "engine": engine, "y0": y0}
+        result = hg.solve(that(sends), problem, network, **given)
+        np.testing.assert_allclose(result.y, y0 + network.mixing.toarray() @ y0, rtol=1e-12)
+
+
 CUTS = {
     "at once": lambda self, mix, round, s: Pair(mix(upper=2 * s.x), s.y),
     "compiled within": lambda self, mix, round, s: Pair(jax.jit(lambda v: mix(upper=v) + 1)(2 * s.x), s.y),

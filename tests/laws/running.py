@@ -119,7 +119,7 @@ def by_hand(
     """
     spaces, W = (problem.upper, problem.lower), network.mixing.toarray()
     unknown = [
-        jnp.zeros(message.upper + message.lower, message.dtype)
+        jnp.zeros(message.entries, message.dtype)
         for message in messages_on(algorithm, problem)
         for _ in range(message.times)
     ]

@@ -42,8 +42,8 @@ class Coding(Channel, ABC):
         return message._replace(vector=coded_vectors((self,), message.vector, layout, key)), state
 
     def message_bits(self, bits: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-        """Returns the bits of the coded vectors; further parts of a message are not coded."""
-        sizes = layout.sizes
+        """Returns the bits of the coded vectors; numbers and further parts of a message are not coded."""
+        sizes = layout.upper + layout.lower
         return (*(self.size(n, b) for n, b in zip(sizes, bits)), *bits[len(sizes) :])
 
 
@@ -169,13 +169,13 @@ def coded_vectors(
         vector: The vectors, end to end, (entries,).
         layout: Their sizes.
         key: A random key.
-        parts: For each vector, whether it is coded; None codes all.
+        parts: For each vector, whether it is coded; None codes all but the numbers.
     """
     sizes = layout.sizes
     vectors = [vector[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
     for index, coding in enumerate(codings):
         keys = jax.random.split(jax.random.fold_in(key, index), len(sizes))
-        chosen = parts or (True,) * len(sizes)
+        chosen = parts or layout.coded
         vectors = [coding.coded(v, k) if one else v for v, k, one in zip(vectors, keys, chosen)]
     return jnp.concatenate(vectors)
 

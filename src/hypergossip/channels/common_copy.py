@@ -72,4 +72,4 @@ class CommonCopy(Channel):
 
     def _parts(self, layout: Layout) -> tuple[bool, ...]:
         upper, lower = self.level in (None, "upper"), self.level in (None, "lower")
-        return (upper,) * len(layout.upper) + (lower,) * len(layout.lower)
+        return (upper,) * len(layout.upper) + (lower,) * len(layout.lower) + ((False,) if layout.numbers else ())

@@ -17,25 +17,26 @@ class _Malformed(ValueError):
     """A stage that does not keep the contract."""
 
 
-def check_stages(channel: Stack, sizes: tuple[int, int], dtype: Any) -> None:
+def check_stages(channel: Stack, sizes: tuple[int, int], dtype: Any, numbers: int = 0) -> None:
     """Raises ValueError if a stage cannot be compiled, or a method of it returns something of another form.
 
     Args:
         channel: The channel.
         sizes: The numbers of entries of the upper and of the lower level in a message.
         dtype: Their type.
+        numbers: How many numbers of no level it has.
     """
-    if sum(sizes) == 0:  # an empty message is not sent
+    if sum(sizes) + numbers == 0:  # an empty message is not sent
         return
     upper, lower = ((size,) if size else () for size in sizes)
-    layout = Layout(upper, lower, jnp.dtype(dtype).itemsize * 8)
+    layout = Layout(upper, lower, jnp.dtype(dtype).itemsize * 8, numbers)
     for stage in channel.listed:
         _check_hash(stage)
     for stage in channel.stages:
         codings = stage.codings if isinstance(stage, CommonCopy) else (stage,) if isinstance(stage, Coding) else ()
         for coding in codings:
             _check_coding(coding, sum(sizes), dtype)
-        _check_stage(stage, layout, jax.ShapeDtypeStruct((sum(sizes),), dtype))
+        _check_stage(stage, layout, jax.ShapeDtypeStruct((sum(sizes) + numbers,), dtype))
 
 
 def _check_hash(stage: Channel) -> None:

@@ -56,8 +56,8 @@ def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
     """
     if channel is None:
         return
-    for sizes, dtype in {((message.upper, message.lower), message.dtype) for message in messages}:
-        check_stages(channel, sizes, dtype)
+    for sizes, dtype, numbers in {((one.upper, one.lower), one.dtype, one.numbers) for one in messages}:
+        check_stages(channel, sizes, dtype, numbers)
     repeated = [message for message in messages if message.times > 1]
     if not channel.stateless and repeated:
         raise ValueError(f"the channel {channel}: {INSIDE}.")

@@ -79,21 +79,25 @@ class Facts(NamedTuple):
 class Mix(Protocol):
     """The weighted average over the neighbours: ``sum_j W_ij v_j`` for this agent i."""
 
-    def __call__(self, *, upper: Any = (), lower: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+    def __call__(
+        self, *, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None
+    ) -> Any:
         """Sends this agent's vectors to its neighbours and averages them with the vectors received.
 
-        Entries that the problem does not share are returned unchanged and are never sent.
+        Entries that the problem does not share are returned unchanged and are never sent. Numbers belong to no level:
+        they are always sent and averaged, in the same message, and no channel compresses them.
 
         Args:
             upper: A tree of vectors (p,) of the upper level; it may be absent.
             lower: A tree of vectors (q,) of the lower level; it may be absent.
+            numbers: A tree of arrays of any shape, such as one accumulator for each level; it may be absent.
             call: The number of the call within the round, for methods that communicate several times.
             weights: On a directed network, "pull" averages by weights whose rows sum to one, so that vectors that are
                 equal everywhere remain equal; "push" by weights whose columns sum to one, so that the sum over the
                 network is preserved. Doubly stochastic weights do both, and None requires them.
 
         Returns:
-            The mixed tree if one level is given, or the pair (upper, lower) if both are.
+            The mixed tree if one of the three is given, or a tuple of the given ones, in the order above.
         """
         ...
 

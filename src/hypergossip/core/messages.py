@@ -15,9 +15,10 @@ from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.core.space import Space
 
 Spaces = tuple[Space, Space]
+Entries = tuple[int, int, int]  # of the upper level, of the lower level, and the numbers
 WEIGHTS = (None, "pull", "push")
 
-# Marks the calls of `mix` in a traced step. It is the identity, and records how many entries of each level are sent.
+# Marks the calls of `mix` in a traced step. It is the identity, and records how many entries of each kind are sent.
 MIX = Primitive("mix")
 MIX.def_impl(lambda buffer, **_: buffer)
 MIX.def_abstract_eval(lambda buffer, **_: buffer)
@@ -32,6 +33,7 @@ class Message(NamedTuple):
         dtype: Their type.
         times: How often a round sends such a message, for example in a loop.
         numbered: Whether the messages of a loop have different numbers (`call`), which are not known here.
+        numbers: The number of entries that belong to no level.
     """
 
     upper: int
@@ -39,28 +41,35 @@ class Message(NamedTuple):
     dtype: Any
     times: int = 1
     numbered: bool = False
+    numbers: int = 0
+
+    @property
+    def entries(self) -> int:
+        """The number of all entries."""
+        return self.upper + self.lower + self.numbers
 
     @property
     def bytes(self) -> int:
         """The bytes of one such message."""
-        return (self.upper + self.lower) * self.dtype.itemsize
+        return self.entries * self.dtype.itemsize
 
 
 def mix_through(spaces: Spaces, send: Callable[[Vector, Count, str | None], Vector]) -> Mix:
     """Makes an agent's `mix` from a function that averages one flat vector over the neighbours.
 
-    The shared entries of all given vectors are sent as one buffer, and the other entries are never sent.
+    The shared entries of all given vectors are sent as one buffer, the numbers last, and other entries are never sent.
 
     Args:
         spaces: The spaces of x and y.
         send: (flat vector, number of the call, weights) -> its average. Each `mix` calls it at most once.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None) -> Any:
         if weights not in WEIGHTS:
             raise ValueError(f'mix: weights is {weights!r}; give "pull" or "push", or None for doubly stochastic ones.')
-        levels = [jax.tree.flatten(upper), jax.tree.flatten(lower)]
+        levels, extra = [jax.tree.flatten(upper), jax.tree.flatten(lower)], jax.tree.flatten(numbers)
         parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
+        parts += [jnp.ravel(v) for v in extra[0]]
         sizes = [part.size for part in parts]
         if sum(sizes) == 0:
             mixed = parts
@@ -70,10 +79,20 @@ def mix_through(spaces: Spaces, send: Callable[[Vector, Count, str | None], Vect
         trees, entries = [], iter(mixed)
         for space, (leaves, structure) in zip(spaces, levels):
             trees.append(jax.tree.unflatten(structure, [space.replace(v, next(entries)) for v in leaves]))
-        given = [tree for tree, (leaves, _) in zip(trees, levels) if leaves]
+        trees.append(jax.tree.unflatten(extra[1], [jnp.reshape(next(entries), jnp.shape(v)) for v in extra[0]]))
+        given = [tree for tree, (leaves, _) in zip(trees, [*levels, extra]) if leaves]
         return given[0] if len(given) == 1 else tuple(given)
 
     return mix
+
+
+def number_of(numbers: Any) -> int:
+    """Returns how many numbers, which belong to no level, a `mix` sends.
+
+    Args:
+        numbers: What it is given: a tree of arrays.
+    """
+    return sum(jnp.size(v) for v in jax.tree.leaves(numbers))
 
 
 def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower) -> tuple[Message, ...]:
@@ -114,8 +133,8 @@ def messages_by_running(
     """
     found: list[Message] = []
 
-    def keep(buffer: Vector, entries: tuple[int, int], call: Count) -> Vector:
-        found.append(Message(*entries, dtype=buffer.dtype))
+    def keep(buffer: Vector, entries: Entries, call: Count) -> Vector:
+        found.append(Message(*entries[:2], dtype=buffer.dtype, numbers=entries[2]))
         return buffer
 
     with jax.disable_jit():
@@ -156,17 +175,18 @@ def _step(algorithm: Algorithm, agent: Any, mix: Mix, x: Any, y: Any, key: Sampl
     return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
 
 
-def _mark(buffer: Vector, entries: tuple[int, int], call: Count) -> Vector:
+def _mark(buffer: Vector, entries: Entries, call: Count) -> Vector:
     return MIX.bind(buffer, entries=entries, numbered=isinstance(call, Tracer))
 
 
-def _marked(spaces: Spaces, send: Callable[[Vector, tuple[int, int], Count], Vector]) -> Mix:
+def _marked(spaces: Spaces, send: Callable[[Vector, Entries, Count], Vector]) -> Mix:
     """Makes a `mix` whose `send` receives the buffer, its numbers of entries and the number of the call."""
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
-        through = mix_through(spaces, lambda buffer, call, _: send(buffer, (counts[0], counts[1]), call))
-        return through(upper=upper, lower=lower, call=call, weights=weights)
+        entries = counts[0], counts[1], number_of(numbers)
+        through = mix_through(spaces, lambda buffer, call, _: send(buffer, entries, call))
+        return through(upper=upper, lower=lower, numbers=numbers, call=call, weights=weights)
 
     return mix
 
@@ -179,7 +199,8 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     """Returns the messages of one equation of a traced step."""
     if eqn.primitive is MIX:
         buffer: Any = eqn.invars[0].aval
-        return [Message(*eqn.params["entries"], dtype=buffer.dtype, numbered=eqn.params["numbered"])]
+        upper, lower, numbers = eqn.params["entries"]
+        return [Message(upper, lower, buffer.dtype, numbered=eqn.params["numbered"], numbers=numbers)]
     parts = [_sent(inner) for inner in inside(eqn)]
     if not any(parts):
         return []

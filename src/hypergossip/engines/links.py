@@ -13,7 +13,7 @@ from hypergossip.channels.layout import Layout, layout_of, layouts
 from hypergossip.channels.requirements import INSIDE, REPEATED
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
 from hypergossip.core.algorithm import Algorithm, Mix
-from hypergossip.core.messages import Message, Spaces, mix_through
+from hypergossip.core.messages import Message, Spaces, mix_through, number_of
 from hypergossip.core.random_keys import hashed
 from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.engines.mixing import Mixing
@@ -178,11 +178,11 @@ def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:
         send: (flat vector, number of the call, layout) -> its average.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), call: Any = 0, weights: str | None = None) -> Any:
-        counts = [len(jax.tree.leaves(tree)) for tree in (upper, lower)]
+    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Any = 0, weights: str | None = None) -> Any:
+        counts, extra = [len(jax.tree.leaves(tree)) for tree in (upper, lower)], number_of(numbers)
         # The networks of channels have one matrix, which serves all weights.
-        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype))
-        return mix_through(spaces, averaged)(upper=upper, lower=lower, call=call, weights=weights)
+        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype, extra))
+        return mix_through(spaces, averaged)(upper=upper, lower=lower, numbers=numbers, call=call, weights=weights)
 
     return mix
 
@@ -199,9 +199,9 @@ def initial_links(
         axes: The numbers of runs and agents.
         degree: The number of links of an agent.
     """
-    sent = [message for message in messages if message.upper + message.lower]
+    sent = [message for message in messages if message.entries]
     found = [
-        channel.initial(message.upper + message.lower, message.dtype, layout, degree)
+        channel.initial(message.entries, message.dtype, layout, degree)
         for message, layout in zip(sent, layouts(sent, spaces), strict=True)
     ]
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (*axes, *leaf.shape)), tuple(found))

@@ -192,10 +192,10 @@ class PeersSession(ArraySession):
         lists = neighbour_lists(job.network.mixing) if job.problem.agents > 1 else None
         here = None if lists is None else neighbourhoods(lists, job.problem.identities)
         sizes = tuple(
-            (message.upper + message.lower, message.dtype)
+            (message.entries, message.dtype)
             for message in job.messages
             for _ in range(message.times)
-            if message.upper + message.lower
+            if message.entries
         )
         return {
             "run": secrets.token_hex(16),

@@ -57,8 +57,8 @@ class OwnProgram:
         vectors = self._method.vectors
         self._conserving = (*vectors.masses, *vectors.differences)
         sent = messages(self._method, self._spaces, problem.agent_shapes(), *self._start)
-        self._messages = tuple(message for message in sent if message.upper + message.lower)
-        self.sizes = tuple((message.upper + message.lower, message.dtype) for message in self._messages)
+        self._messages = tuple(message for message in sent if message.entries)
+        self.sizes = tuple((message.entries, message.dtype) for message in self._messages)
         self.channel = _channel(settings.channel, bool(self._conserving))
         self.degree = len(settings.neighbours)
         identity = jnp.asarray(settings.number, jnp.uint32)
