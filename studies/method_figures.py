@@ -103,6 +103,7 @@ SETTINGS = {
     "slam_tracked": Setting("shared", "slam"),
     "sparkle": Setting("shared", "slam_tracked"),
     "dsoba": Setting("shared", "sparkle"),
+    "ada_sdbo": Setting("shared", "dsoba"),
     "sldbo": Setting("shared", "sparkle"),
     "s3ldbo": Setting("shared", "sldbo"),
     "lopa": Setting("ring", "lopa_gt"),

@@ -83,11 +83,10 @@ def batches(series: Any) -> int:
     return sum(int(np.ceil(series.batches * float(series.shrink) ** j - 1e-6)) for j in range(series.terms - 1))
 
 
-def alone(*, upper: Any = (), lower: Any = (), call: int = 0, weights: str | None = None) -> Any:
+def alone(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: int = 0, weights: str | None = None) -> Any:
     """`mix` without neighbours."""
-    if jax.tree.leaves(upper) and jax.tree.leaves(lower):
-        return upper, lower
-    return upper if jax.tree.leaves(upper) else lower
+    given = [tree for tree in (upper, lower, numbers) if jax.tree.leaves(tree)]
+    return given[0] if len(given) == 1 else tuple(given)
 
 
 def spent(algorithm: Any, round: int) -> list[int]:
@@ -107,7 +106,7 @@ def sent(algorithm: Any) -> tuple[int, int]:
     """How many messages a round sends, and of how many entries, where everything is shared."""
     problem = quadratic(1, P, Q, share="both")
     found = messages(algorithm, (problem.upper, problem.lower), problem.agent(0), problem.x0, problem.y0)
-    return sum(one.times for one in found), sum(one.times * (one.upper + one.lower) for one in found)
+    return sum(one.times for one in found), sum(one.times * one.entries for one in found)
 
 
 @every_method

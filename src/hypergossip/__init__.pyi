@@ -73,6 +73,9 @@ from .algorithms import (
     VRDBO as VRDBO,
 )
 from .algorithms import (
+    AdaSDBO as AdaSDBO,
+)
+from .algorithms import (
     AIDBiO as AIDBiO,
 )
 from .algorithms import (

@@ -34,7 +34,8 @@ class Method(NamedTuple):
             "adapt then combine" and "combine and adapt": O(both steps) from the optimum, or from the surrogate of a
             shared lower level, where that order of a round stands still;
             "adapt then combine all": O(all steps) from the optimum, where x, y and z adapt and are combined;
-            "penalised": the optimum of a penalised problem (algorithms/test_penalties.py).
+            "penalised": the optimum of a penalised problem (algorithms/test_penalties.py);
+            "adaptive": the optimum, but slowly (algorithms/test_ada_sdbo.py).
         contracts: How disagreement shrinks with the gradients off. "lambda": by the network's second eigenvalue at
             every `mix`; "primal-dual": by the spectral radius of SLAM's own recursion; "exact diffusion": by the square
             root of the second eigenvalue, if W has no negative one.
@@ -148,6 +149,7 @@ METHODS: dict[str, Method] = {
         "optimum",
     ),
     "DSOBA": Method(hg.DSOBA(**STEPS, adjoint_step=0.15, upper_momentum=0.8), "both", reaches="adapt then combine all"),
+    "AdaSDBO": Method(hg.AdaSDBO(), "both", reaches="adaptive", affine=False),
     "SLDBO": Method(hg.SLDBO(0.04, 0.05, 0.05), "both", TRACKS_OF_ALL, "optimum"),
     "S3LDBO": Method(hg.S3LDBO(0.02, 0.04, 0.04, share=0.7), "both", TRACKS_OF_ALL, "optimum"),
     "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),

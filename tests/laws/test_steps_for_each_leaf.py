@@ -24,8 +24,8 @@ FACTORS = {"upper": (1.4, 0.6), "lower": (0.7, 1.3)}
 
 SAME = ("LoPA", "TTSA", "Sustain", "DAC", "CAC-U", "MDAC-L", "Slam", "SlamTracked")  # the same class as another name
 NAMES = [name for name in METHODS if name not in SAME]
-# One divides by the size of every entry, the others add |z - y|^2: each is another method in other variables.
-OTHER_METRICS = ("VRBiAdam", "SUNDSBO", "SUNDSBOSE")
+# One divides by the size of every entry, others add |z - y|^2 or sum up norms: another method in other variables.
+OTHER_METRICS = ("VRBiAdam", "SUNDSBO", "SUNDSBOSE", "AdaSDBO")
 SERIES = ("StocBiO", "MRBO")  # the series of their estimator depends on how y is measured
 
 

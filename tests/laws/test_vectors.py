@@ -8,7 +8,7 @@ import numpy as np
 
 from hypergossip.core.messages import first_message, mix_through
 from laws.problems import NETWORK, P, Q, quadratic_problem
-from laws.running import final
+from laws.running import final, messages_on
 from laws.table import REFERENCE, every_method
 
 ROUNDS, AGENT = 50, 2
@@ -16,7 +16,7 @@ ROUNDS, AGENT = 50, 2
 
 def still(algorithm):
     """The method with its steps at zero: then adapting changes nothing."""
-    steps = [field.name for field in dataclasses.fields(algorithm) if field.name.endswith("_step")]
+    steps = [field.name for field in dataclasses.fields(algorithm) if field.name.endswith(("_step", "_scale"))]
     return dataclasses.replace(algorithm, **dict.fromkeys(steps, 0.0))
 
 
@@ -45,8 +45,9 @@ def test_averages_and_masses_are_what_is_sent(method):
         sent_of_group = [name for name in group if getattr(own, name).size in shared]
         sizes += sorted((getattr(own, name).size for name in sent_of_group), key=(P, Q).index)  # the upper level first
         names += sent_of_group
-    parts = np.split(np.asarray(sent), np.cumsum(sizes)[:-1])
-    assert sum(sizes) == sent.size
+    parts, numbers = np.split(np.asarray(sent), np.cumsum(sizes)), messages_on(algorithm, problem)[0].numbers
+    # Numbers of no level are accumulated, so they are not sent as they are.
+    assert sum(getattr(own, name).ndim == 0 for name in declared.averages) == numbers == parts.pop().size
     added = dict(zip(declared.averages, declared.differences, strict=True)) if method.sends_corrected else {}
     for name in names:
         value = getattr(own, name) + (getattr(own, added[name]) if name in added else 0.0)

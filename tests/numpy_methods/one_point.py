@@ -155,6 +155,36 @@ def dsoba(
     return joined(points)
 
 
+def ada_sdbo(world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, lower: bool = True) -> tuple:
+    """m_k+ = W (m_k + |D_k|^2), m = 1; D-SOBA's moves by b = m_y^-.5, c = max(m_y, m_z)^-.5, a = c m_x^-.5.
+
+    The steps of a round are those of the accumulators before it.
+
+    Args:
+        world: The agents.
+        W: (n, n).
+        x0: (n, p).
+        y0: (n, q); z starts at zero.
+        rounds: How many.
+        lower: Whether y and z are averaged.
+
+    Returns:
+        The points x, y and z after every round, and the accumulators of x, y and z, (rounds, n, 3).
+    """
+    W_y = W if lower else np.eye(len(W))
+    x, y, z, m = np.array(x0), np.array(y0), np.zeros_like(y0), np.ones((len(W), 3))
+    points, accumulators = [], []
+    for t in range(rounds):
+        D = directions(world, t, x, y, z)
+        b, c = m[:, 1] ** -0.5, np.maximum(m[:, 1], m[:, 2]) ** -0.5
+        a = c * m[:, 0] ** -0.5
+        x, y, z = W @ (x - a[:, None] * D[0]), W_y @ (y - b[:, None] * D[1]), W_y @ (z - c[:, None] * D[2])
+        m = W @ (m + np.stack([(d**2).sum(axis=1) for d in D], axis=1))
+        points.append((x, y, z))
+        accumulators.append(m)
+    return (*joined(points), np.array(accumulators))
+
+
 def sldbo(
     world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: tuple, radius: float, renewed: Any
 ) -> Trajectory:

@@ -10,7 +10,7 @@ import time
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networked import AGENTS, RING, agents_of, ended, run, same, servers_of, within
+from networked import AGENTS, RING, agents_of, ended, run, same, servers_of, small, within
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic.presets import cooperative_navigation
@@ -48,6 +48,12 @@ def test_lambdas_several_seeds_and_a_channel():
 
 def test_unencrypted_links_give_the_same():
     same(run(hg.Peers(encrypted=False)), run(hg.Simulated()))
+
+
+@pytest.mark.parametrize("channel", [None, [hg.channels.EdgeSums(), hg.channels.Quantize(8)]])
+def test_numbers_of_no_level_travel_with_the_vectors(channel):
+    given = {"algorithm": hg.AdaSDBO(), "problem": small(share="both"), "channel": channel}
+    same(run(**given), run(hg.Simulated(), **given))
 
 
 def test_a_run_continues_from_a_checkpoint_and_from_a_result(tmp_path):

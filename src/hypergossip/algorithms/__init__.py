@@ -1,5 +1,6 @@
 """The methods, one paper in each file. A line here registers a method: its class in Python, its file's name in runs."""
 
+from hypergossip.algorithms.ada_sdbo import AdaSDBO as AdaSDBO
 from hypergossip.algorithms.aid_bio import AIDBiO as AIDBiO
 from hypergossip.algorithms.alset import ALSET as ALSET
 from hypergossip.algorithms.bsa import BSA as BSA
