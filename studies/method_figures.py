@@ -108,6 +108,7 @@ SETTINGS = {
     "s3ldbo": Setting("shared", "sldbo"),
     "lopa": Setting("ring", "lopa_gt"),
     "lopa_gt": Setting("ring", "diamond"),
+    "duet": Setting("ring", "lopa_gt"),
     "dac": Setting("x personal", "slam"),
     "cac": Setting("equal curvatures", "slam"),
     "mdac": Setting("equal curvatures", "cac"),

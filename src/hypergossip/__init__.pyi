@@ -25,6 +25,9 @@ from .algorithms import (
     DSOBA as DSOBA,
 )
 from .algorithms import (
+    DUET as DUET,
+)
+from .algorithms import (
     FAB as FAB,
 )
 from .algorithms import (

@@ -128,6 +128,7 @@ METHODS: dict[str, Method] = {
     "LoPAGT": Method(
         hg.LoPAGT(**STEPS, adjoint_step=0.15, upper_momentum=0.6), conserves=(("u", "d"),), reaches="optimum"
     ),
+    "DUET": Method(hg.DUET(**STEPS, adjoint_step=0.15, mu=0.0), conserves=(("u", "d"),), reaches="optimum"),
     "DifMAML": Method(hg.DifMAML(**STEPS), reaches="inner step"),
     "Slam-U": Method(SLAM, "upper", DUALS[:1], "optimum", **SLAMS),
     "Slam-L": Method(SLAM, "lower", DUALS[1:], "surrogate", **SLAMS),

@@ -60,6 +60,36 @@ def lopa(
     return joined(points)
 
 
+def duet(
+    world: World, W: np.ndarray, x0: Any, y0: Any, rounds: int, steps: tuple, mu: Any, radii: tuple = (np.inf, np.inf)
+) -> Trajectory:
+    """y and z by themselves on g_i + mu_t |y|^2 / 2, each in its ball; x by the tracker of D_x.
+
+    Args:
+        world: The agents.
+        W: (n, n).
+        x0: (n, p).
+        y0: (n, q); z starts at zero.
+        rounds: How many.
+        steps: Of x, y and z.
+        mu: The round -> mu_t.
+        radii: Of the balls of y and z.
+    """
+    a, b, c = steps
+    x, y, z = np.array(x0), np.array(y0), np.zeros_like(y0)
+    D_x, points = np.zeros_like(x), []
+    u = np.zeros_like(x)
+    for t in range(rounds):
+        before = D_x
+        D_x, D_y, D_z = directions(world, t, x, y, z)
+        u = W @ u + D_x - before
+        x = W @ x - a * u
+        y, z = y - b * (D_y + mu(t) * y), z - c * (D_z + mu(t) * z)
+        y, z = (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True) / r, 1) for v, r in zip((y, z), radii))
+        points.append((x, y, z))
+    return joined(points)
+
+
 def root(matrix: np.ndarray) -> np.ndarray:
     """The symmetric square root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(matrix)

@@ -130,7 +130,7 @@ def test_every_method_of_the_library_has_its_line():
     names = [entry.name for entry in ENTRIES]
     assert sorted(names) == sorted(
         {name for name in vars(algorithms) if name[0].isupper()}
-        - {"DifMAML", "GTSGDPushPull", "DAC", "CAC", "MDAC", "AdaSDBO"}
+        - {"DifMAML", "GTSGDPushPull", "DAC", "CAC", "MDAC", "AdaSDBO", "DUET"}
         - {"MDBO", "VRDBO", "DSGDAGT", "FAB", "SUNDSBO", "SUNDSBOSE", "MADSBO"}  # which the comparison of rivals has
     )
     assert all(name in names for group in GROUPS.values() for name in group.papers)

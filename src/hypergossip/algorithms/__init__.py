@@ -11,6 +11,7 @@ from hypergossip.algorithms.dif_maml import DifMAML as DifMAML
 from hypergossip.algorithms.dsgd import DSGD as DSGD
 from hypergossip.algorithms.dsgda_gt import DSGDAGT as DSGDAGT
 from hypergossip.algorithms.dsoba import DSOBA as DSOBA
+from hypergossip.algorithms.duet import DUET as DUET
 from hypergossip.algorithms.fab import FAB as FAB
 from hypergossip.algorithms.gtsgd import GTSGD as GTSGD
 from hypergossip.algorithms.gtsgd_push_pull import GTSGDPushPull as GTSGDPushPull

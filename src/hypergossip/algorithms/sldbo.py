@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
+from hypergossip.core.balls import in_ball
 from hypergossip.core.corrections import check_corrections
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.lower_derivatives import lower_derivatives
@@ -64,7 +65,7 @@ class SLDBO(Algorithm):
         t_z = Mt_z + D_z - s.D_z
         x = agent.project(Mx - at(self.upper_step, round) * t_x)
         y = My - at(self.lower_step, round) * t_y
-        z = self._in_ball(Mz - at(self.adjoint_step, round) * t_z)
+        z = in_ball(Mz - at(self.adjoint_step, round) * t_z, self.radius)
         return State(x, y, z, t_x, t_y, t_z, D_x, D_y, D_z), cost
 
     def directions(
@@ -83,12 +84,6 @@ class SLDBO(Algorithm):
         D_y, products = lower_derivatives(agent, state.x, state.y, lower_key)
         Jz, Hz = products(state.z)
         return (fx - Jz, D_y, Hz - fy), Cost(agent.samples(upper=1, lower=1), 1, 1, 1, 1)
-
-    def _in_ball(self, z: Lower) -> Lower:
-        if self.radius is None:
-            return z
-        norm = jnp.linalg.norm(z)
-        return z * jnp.where(norm > self.radius, self.radius / jnp.where(norm > 0, norm, 1.0), 1.0)
 
     def conserved(self, state: State) -> tuple[Upper, Lower, Lower]:
         """The sum of the trackers is that of the directions: sum_i (t_i - D_i) = 0."""
