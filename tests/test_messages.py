@@ -137,6 +137,16 @@ def test_numbers_are_averaged_with_the_same_weights_on_every_engine():
         np.testing.assert_allclose(result.y, y0 + network.mixing.toarray() @ y0, rtol=1e-12)
 
 
+def test_only_what_has_been_sent_is_sent_again():
+    twice = lambda self, mix, round, s: Pair(s.x, mix(lower=mix(lower=s.y), again=True))
+    assert [one.again for one in sent_in_a_round(that(twice), PROBLEM)] == [False, True]
+    first = lambda self, mix, round, s: Pair(mix(upper=s.x, again=True), s.y)
+    other = lambda self, mix, round, s: Pair(mix(upper=s.x), mix(lower=s.y, again=True))
+    for wrong in (first, other):
+        with pytest.raises(ValueError, match=r"mix\(\.\.\., again=True\) sends other vectors than the mix before it"):
+            sent_in_a_round(that(wrong), PROBLEM)
+
+
 CUTS = {
     "at once": lambda self, mix, round, s: Pair(mix(upper=2 * s.x), s.y),
     "compiled within": lambda self, mix, round, s: Pair(jax.jit(lambda v: mix(upper=v) + 1)(2 * s.x), s.y),

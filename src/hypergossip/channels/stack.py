@@ -85,6 +85,15 @@ class Stack:
         state = self.initial(1, jnp.float32, Layout((1,), (), 32), 1)
         return not jax.tree.leaves(state)
 
+    @property
+    def continues(self) -> bool:
+        """Whether a message that is sent again continues with the state of the one before it: a common copy does.
+
+        Running sums of several messages of a round are compared one by one, so `EdgeSums` does not.
+        """
+        kinds = {type(part) for part in self.stages}
+        return CommonCopy in kinds and EdgeSums not in kinds
+
     def message_bytes(self, layout: Layout) -> int:
         """Returns the bytes of one message, each of its parts in whole bytes.
 

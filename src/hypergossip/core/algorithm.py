@@ -80,7 +80,14 @@ class Mix(Protocol):
     """The weighted average over the neighbours: ``sum_j W_ij v_j`` for this agent i."""
 
     def __call__(
-        self, *, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None
+        self,
+        *,
+        upper: Any = (),
+        lower: Any = (),
+        numbers: Any = (),
+        call: Count = 0,
+        weights: str | None = None,
+        again: bool = False,
     ) -> Any:
         """Sends this agent's vectors to its neighbours and averages them with the vectors received.
 
@@ -95,6 +102,8 @@ class Mix(Protocol):
             weights: On a directed network, "pull" averages by weights whose rows sum to one, so that vectors that are
                 equal everywhere remain equal; "push" by weights whose columns sum to one, so that the sum over the
                 network is preserved. Doubly stochastic weights do both, and None requires them.
+            again: Whether the message contains the same vectors as the one before it, a step later. `CommonCopy` then
+                continues with the copies of that message.
 
         Returns:
             The mixed tree if one of the three is given, or a tuple of the given ones, in the order above.

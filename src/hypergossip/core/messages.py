@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, jaxpr_as_fun
 
 from hypergossip.core.algorithm import Algorithm, Count, Lower, Mix, Oracles, Sample, Upper, Vector
+from hypergossip.core.loop_turns import fixed_turns
 from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.core.space import Space
 
@@ -34,6 +35,7 @@ class Message(NamedTuple):
         times: How often a round sends such a message, for example in a loop.
         numbered: Whether the messages of a loop have different numbers (`call`), which are not known here.
         numbers: The number of entries that belong to no level.
+        again: Whether it contains the same vectors as the message before it, a step later.
     """
 
     upper: int
@@ -42,6 +44,7 @@ class Message(NamedTuple):
     times: int = 1
     numbered: bool = False
     numbers: int = 0
+    again: bool = False
 
     @property
     def entries(self) -> int:
@@ -64,7 +67,15 @@ def mix_through(spaces: Spaces, send: Callable[[Vector, Count, str | None], Vect
         send: (flat vector, number of the call, weights) -> its average. Each `mix` calls it at most once.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+    def mix(
+        *,
+        upper: Any = (),
+        lower: Any = (),
+        numbers: Any = (),
+        call: Count = 0,
+        weights: str | None = None,
+        again: bool = False,
+    ) -> Any:
         if weights not in WEIGHTS:
             raise ValueError(f'mix: weights is {weights!r}; give "pull" or "push", or None for doubly stochastic ones.')
         levels, extra = [jax.tree.flatten(upper), jax.tree.flatten(lower)], jax.tree.flatten(numbers)
@@ -110,13 +121,14 @@ def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: 
 
     Raises:
         ValueError: If the number of messages cannot be determined, because `mix` is called in a loop whose number of
-            iterations is not fixed, or in a branch whose alternative sends something else.
+            iterations is not fixed, or in a branch whose alternative sends something else; or if a message that is
+            sent again has other vectors than the one before it.
     """
     try:
         program = _round.trace(algorithm, spaces, True, agent, x, y, jax.random.key(0))
     except Exception:  # it uses attributes outside the contract, which the agent's own oracles may have
         program = _round.trace(algorithm, spaces, False, agent, x, y, jax.random.key(0))
-    return tuple(_sent(program.jaxpr.jaxpr))
+    return _consistent(_sent(program.jaxpr.jaxpr))
 
 
 def messages_by_running(
@@ -133,13 +145,13 @@ def messages_by_running(
     """
     found: list[Message] = []
 
-    def keep(buffer: Vector, entries: Entries, call: Count) -> Vector:
-        found.append(Message(*entries[:2], dtype=buffer.dtype, numbers=entries[2]))
+    def keep(buffer: Vector, entries: Entries, call: Count, again: bool) -> Vector:
+        found.append(Message(*entries[:2], dtype=buffer.dtype, numbers=entries[2], again=again))
         return buffer
 
     with jax.disable_jit():
         _step(algorithm, ShapesOnly(agent), _marked(spaces, keep), x, y, jax.random.key(0))
-    return tuple(found)
+    return _consistent(found)
 
 
 def first_message(algorithm: Algorithm, spaces: Spaces, agent: Oracles, round: Any, state: Any, key: Sample) -> Vector:
@@ -175,17 +187,25 @@ def _step(algorithm: Algorithm, agent: Any, mix: Mix, x: Any, y: Any, key: Sampl
     return algorithm.step(agent, mix, jnp.zeros((), jnp.int32), algorithm.init(agent, x, y, key), key)[0]
 
 
-def _mark(buffer: Vector, entries: Entries, call: Count) -> Vector:
-    return MIX.bind(buffer, entries=entries, numbered=isinstance(call, Tracer))
+def _mark(buffer: Vector, entries: Entries, call: Count, again: bool) -> Vector:
+    return MIX.bind(buffer, entries=entries, numbered=isinstance(call, Tracer), again=again)
 
 
-def _marked(spaces: Spaces, send: Callable[[Vector, Entries, Count], Vector]) -> Mix:
-    """Makes a `mix` whose `send` receives the buffer, its numbers of entries and the number of the call."""
+def _marked(spaces: Spaces, send: Callable[[Vector, Entries, Count, bool], Vector]) -> Mix:
+    """Makes a `mix` whose `send` receives the buffer, its numbers of entries, the number of the call, and `again`."""
 
-    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Count = 0, weights: str | None = None) -> Any:
+    def mix(
+        *,
+        upper: Any = (),
+        lower: Any = (),
+        numbers: Any = (),
+        call: Count = 0,
+        weights: str | None = None,
+        again: bool = False,
+    ) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
         entries = counts[0], counts[1], number_of(numbers)
-        through = mix_through(spaces, lambda buffer, call, _: send(buffer, entries, call))
+        through = mix_through(spaces, lambda buffer, call, _: send(buffer, entries, call, again))
         return through(upper=upper, lower=lower, numbers=numbers, call=call, weights=weights)
 
     return mix
@@ -200,7 +220,8 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
     if eqn.primitive is MIX:
         buffer: Any = eqn.invars[0].aval
         upper, lower, numbers = eqn.params["entries"]
-        return [Message(upper, lower, buffer.dtype, numbered=eqn.params["numbered"], numbers=numbers)]
+        known = {name: eqn.params[name] for name in ("numbered", "again")}
+        return [Message(upper, lower, buffer.dtype, numbers=numbers, **known)]
     parts = [_sent(inner) for inner in inside(eqn)]
     if not any(parts):
         return []
@@ -213,9 +234,20 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
         return parts[0]
     together = [message for part in parts for message in part]
     if eqn.primitive.name in ("scan", "while"):
-        turns = eqn.params["length"] if eqn.primitive.name == "scan" else _turns(eqn)
+        turns = eqn.params["length"] if eqn.primitive.name == "scan" else fixed_turns(eqn)
         return [message._replace(times=message.times * turns) for message in together]
     return together
+
+
+def _consistent(found: list[Message]) -> tuple[Message, ...]:
+    """Returns the messages, or raises ValueError if one that is sent again is not like the one before it."""
+    sizes = [(one.upper, one.lower, one.numbers, one.dtype) for one in found]
+    for k, one in enumerate(found):
+        if one.again and (k == 0 or sizes[k] != sizes[k - 1]):
+            raise ValueError(
+                "mix(..., again=True) sends other vectors than the mix before it; give the same ones in the same order."
+            )
+    return tuple(found)
 
 
 def inside(eqn: JaxprEqn) -> list[Jaxpr]:
@@ -232,31 +264,6 @@ def inside(eqn: JaxprEqn) -> list[Jaxpr]:
             elif isinstance(part, Jaxpr):
                 found.append(part)
     return found
-
-
-def _turns(eqn: JaxprEqn) -> int:
-    """Returns the number of iterations of a `while` that `jax.lax.fori_loop` made with two known bounds."""
-    unknown = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
-    until, body = eqn.params["cond_jaxpr"].jaxpr, eqn.params["body_jaxpr"].jaxpr
-    bounds, compared = eqn.invars[sum(unknown) :][:2], until.invars[unknown[0] :][:2]
-    counter, end = [*body.invars[unknown[1] :], None, None][:2]
-    if (
-        [(test.primitive.name, test.invars) for test in until.eqns] == [("lt", compared)]
-        and body.outvars[1] is end
-        and any(_adds_one(part, counter) and part.outvars[0] is body.outvars[0] for part in body.eqns)
-    ):
-        known = [int(bound.val) for bound in bounds if isinstance(bound, Literal)]
-        if len(known) == 2:
-            return max(0, known[1] - known[0])
-    raise ValueError(
-        "mix is called in a loop whose number of iterations is not fixed, so a round's messages cannot be counted; "
-        "give the loop a Python number of iterations, such as a field marked by static()."
-    )
-
-
-def _adds_one(eqn: JaxprEqn, counter: Any) -> bool:
-    one = getattr(eqn.invars[1], "val", None) if eqn.primitive.name == "add" else None
-    return one is not None and int(one) == 1 and eqn.invars[0] is counter
 
 
 def _until_mix(jaxpr: Jaxpr, consts: Any, arguments: list[Any]) -> Vector:

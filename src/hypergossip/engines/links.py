@@ -42,8 +42,8 @@ class Linked(NamedTuple):
     """The state of a session with a channel.
 
     Attributes:
-        agents: Every agent's state.
-        links: For each message of a round, the state of the channel; leaves have the axes of the agents' state.
+        agents: Every agent's state, leaves (runs, agents, ...).
+        links: The state of the channel for each message of a round that does not continue another, leaves likewise.
     """
 
     agents: Any
@@ -101,50 +101,53 @@ class Sender:
 
         Args:
             channel: The channel.
-            links: The state of the agent's links, one for each message.
+            links: The state of the agent's links, one for each message that does not continue another.
             key: The random key of the round.
             here: The agent and its links.
             exchange: Sends a message to the neighbours and returns what has come from them.
         """
-        self._links, self._sent, self._messages = list(links), 0, len(links)
+        self._links, self._sent, self._slots, self._kept = list(links), 0, 0, len(links)
         self._channel, self._key, self._here, self._exchange = channel, key, here, exchange
 
     @property
     def links(self) -> tuple[LinkState, ...]:
-        """The state of the agent's links after the round, one for each of its messages.
+        """The state of the agent's links after the round, one for each of its messages that does not continue another.
 
         Raises:
             ValueError: If fewer messages were traced than a round sends, because a compiled function that sends one was
                 called again and not traced again, so that its messages would have the same random numbers.
         """
-        if self._sent < self._messages:
+        if self._slots < self._kept:
             raise ValueError(f"the channel {self._channel}: {REPEATED}.")
-        return tuple(self._links[: self._messages])
+        return tuple(self._links[: self._kept])
 
-    def send(self, vector: Any, call: Any, layout: Layout) -> Any:
+    def send(self, vector: Any, call: Any, layout: Layout, again: bool = False) -> Any:
         """Returns the average of the next message.
 
         Args:
             vector: The message.
             call: The number of the call that the algorithm gives.
             layout: The vectors of the message.
+            again: Whether a channel of common copies continues with those of the message before it.
 
         Raises:
             ValueError: If a channel with a state meets a message inside a branch.
         """
         place, self._sent = self._sent, self._sent + 1
-        if place >= len(self._links):  # both branches of a condition are traced, though only one of them sends
+        self._slots += not (again and self._channel.continues)
+        slot = self._slots - 1
+        if slot >= len(self._links):  # both branches of a condition are traced, though only one of them sends
             if not self._channel.stateless:
                 raise ValueError(f"the channel {self._channel}: {INSIDE}.")
             self._links.append(self._links[0])
         key = jax.random.fold_in(jax.random.fold_in(self._key, place), call)
-        channel, here, links = self._channel, self._here, self._links[place]
+        channel, here, links = self._channel, self._here, self._links[slot]
         # Compiled under `Debug`, too: these are not the user's functions, and take much longer without compilation.
         with jax.disable_jit(False):
             message, links = _encode(channel, vector, layout, links, key, here)
         come = self._exchange(message)
         with jax.disable_jit(False):
-            mixed, self._links[place] = _combine(
+            mixed, self._links[slot] = _combine(
                 channel, vector, come.theirs, come.own, come.arrived, layout, links, key, here
             )
         return mixed
@@ -170,18 +173,26 @@ def _combine(
     return channel.combine(vector, own, theirs, layout, links, key, here, arrived)
 
 
-def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout], Any]) -> Mix:
+def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout, bool], Any]) -> Mix:
     """Makes an agent's `mix` from a function that averages a flat vector with a given layout.
 
     Args:
         spaces: The spaces of x and y.
-        send: (flat vector, number of the call, layout) -> its average.
+        send: (flat vector, number of the call, layout, again) -> its average.
     """
 
-    def mix(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: Any = 0, weights: str | None = None) -> Any:
+    def mix(
+        *,
+        upper: Any = (),
+        lower: Any = (),
+        numbers: Any = (),
+        call: Any = 0,
+        weights: str | None = None,
+        again: bool = False,
+    ) -> Any:
         counts, extra = [len(jax.tree.leaves(tree)) for tree in (upper, lower)], number_of(numbers)
         # The networks of channels have one matrix, which serves all weights.
-        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype, extra))
+        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype, extra), again)
         return mix_through(spaces, averaged)(upper=upper, lower=lower, numbers=numbers, call=call, weights=weights)
 
     return mix
@@ -199,7 +210,7 @@ def initial_links(
         axes: The numbers of runs and agents.
         degree: The number of links of an agent.
     """
-    sent = [message for message in messages if message.entries]
+    sent = [message for message in messages if message.entries and not (message.again and channel.continues)]
     found = [
         channel.initial(message.entries, message.dtype, layout, degree)
         for message, layout in zip(sent, layouts(sent, spaces), strict=True)
