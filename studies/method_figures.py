@@ -116,6 +116,7 @@ SETTINGS = {
     "vrdbo": Setting("shared, lazy", "mdbo"),
     "dsgda_gt": Setting("shared, lazy", "slam_tracked"),
     "fab": Setting("shared, directed", "dsgda_gt", "shared, lazy"),
+    "c2dfb": Setting("shared, lazy", "dsgda_gt"),
     "sun_dsbo": Setting("shared, lazy", "slam_tracked"),
     "sun_dsbo_se": Setting("shared, lazy", "sun_dsbo"),
     "ma_dsbo": Setting("shared, lazy", "slam_tracked"),

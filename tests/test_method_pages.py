@@ -83,7 +83,7 @@ def batches(series: Any) -> int:
     return sum(int(np.ceil(series.batches * float(series.shrink) ** j - 1e-6)) for j in range(series.terms - 1))
 
 
-def alone(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: int = 0, weights: str | None = None) -> Any:
+def alone(*, upper: Any = (), lower: Any = (), numbers: Any = (), call: int = 0, **_: Any) -> Any:
     """`mix` without neighbours."""
     given = [tree for tree in (upper, lower, numbers) if jax.tree.leaves(tree)]
     return given[0] if len(given) == 1 else tuple(given)

@@ -21,7 +21,9 @@ NETWORK = hg.networks.ring(4)
 L = 4.0
 BOUND = 2 / L
 EXACT = hg.Exact()
-TRACKED = hg.MDBO | hg.VRDBO | hg.DSGDAGT | hg.FAB | hg.SUNDSBO | hg.MADSBO  # on a lower level that is shared
+TRACKED = (
+    hg.MDBO | hg.VRDBO | hg.DSGDAGT | hg.FAB | hg.SUNDSBO | hg.MADSBO | hg.C2DFB
+)  # on a lower level that is shared
 
 
 def known(share="upper", largest=L):
@@ -49,7 +51,8 @@ def bound_of(method: Method):
     if isinstance(method.algorithm, hg.SLDBO):
         return largest_step("GT", least) / L
     if isinstance(method.algorithm, TRACKED):
-        return (1 + least) ** 2 / 2 / (L * getattr(method.algorithm, "penalty", 1.0))
+        scale = 1.0 if type(method.algorithm) is hg.C2DFB else getattr(method.algorithm, "penalty", 1.0)
+        return (1 + least) ** 2 / 2 / (L * scale)
     return (1 + least) / L if isinstance(method.algorithm, hg.MDAC) else BOUND
 
 

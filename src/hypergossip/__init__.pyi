@@ -10,6 +10,9 @@ from .algorithms import (
     BSA as BSA,
 )
 from .algorithms import (
+    C2DFB as C2DFB,
+)
+from .algorithms import (
     CAC as CAC,
 )
 from .algorithms import (

@@ -45,6 +45,7 @@ class Method(NamedTuple):
         gain: What its upper step amounts to in the end, in upper steps: 1 / (1 - mu) with a heavy ball.
         lower_follows: Does y move with the projected x in the same step, as y*(x) would?
         trackers_apart: Does it send its trackers in a message of their own?
+        levels_apart: Does it send the vectors of each level in a message of their own?
         sends_corrected: Does it send its averages with its differences added, each to its own, in one order?
     """
 
@@ -59,6 +60,7 @@ class Method(NamedTuple):
     gain: float = 1.0
     lower_follows: bool = False
     trackers_apart: bool = False
+    levels_apart: bool = False
     sends_corrected: bool = False
 
 
@@ -165,6 +167,9 @@ METHODS: dict[str, Method] = {
         hg.DSGDAGT(0.04, 0.005, penalty=10.0, momentum=0.3, symmetric=True), "both", TRACKED_THREE, "penalised"
     ),
     "FAB": Method(hg.FAB(0.04, 0.005, penalty=10.0), "both", TRACKED_THREE, "penalised", trackers_apart=True),
+    "C2DFB": Method(
+        hg.C2DFB(0.04, 0.05, penalty=10.0, inner_steps=1), "both", TRACKED_THREE, "penalised", levels_apart=True
+    ),
     "SUNDSBO": Method(hg.SUNDSBO(0.3, 0.05, mu=0.1, gamma=1.0), "both", TRACKED_THREE, "penalised"),
     "SUNDSBOSE": Method(hg.SUNDSBOSE(0.2, 0.05, mu=0.1, gamma=1.0), "both", reaches="penalised"),
     # With one step of z, the messages that average y are as many as the steps of y.

@@ -34,7 +34,7 @@ def test_averages_and_masses_are_what_is_sent(method):
     assert {name for names in declared for name in names} <= set(state._fields)
     own = jax.tree.map(lambda leaf: jnp.asarray(leaf[AGENT]), state)
     spaces, agent = (problem.upper, problem.lower), problem.agent(AGENT)
-    if method.trackers_apart:
+    if method.trackers_apart or method.levels_apart:
         sent = whole_round(still(algorithm), spaces, agent, own)
     else:
         sent = first_message(still(algorithm), spaces, agent, ROUNDS, own, jax.random.key(0))

@@ -1,4 +1,4 @@
-"""DSGDA-GT, FAB and SUN-DSBO with explicit loops over agents and neighbours, and the draws of their samples.
+"""DSGDA-GT, FAB, C2DFB and SUN-DSBO with explicit loops over agents and neighbours, and the draws of their samples.
 
 Every method takes directions, a function (t, i, x, y, z) -> (d_x, d_y, d_z) of agent i with its samples of round t, and
 returns the points after every round: x, y and z, each (rounds, n, ...).
@@ -55,6 +55,20 @@ def draw_noise(seed: int, rounds: int, agents: int, p: int, q: int, noise: float
         across = jax.numpy.stack([normal(key_x, p) for key_x, _ in pairs])
         along = jax.numpy.stack([normal(key_y, q) for _, key_y in pairs])
         return across, along, jax.numpy.stack([normal(key, q) for key in jax.random.split(lower)])
+
+    return table(of_agent, rounds, agents)
+
+
+def draw_noise_of_loops(seed: int, rounds: int, agents: int, p: int, q: int, noise: float, turns: int) -> tuple:
+    """What `Losses` takes: `turns` + 1 samples of f and 2 `turns` + 2 of g in every round, from one key of each."""
+
+    def of_agent(t: Any, i: Any) -> tuple:
+        upper, lower = agent_keys(seed, t, i)
+        normal = lambda key, size: noise * jax.random.normal(key, (size,), float)
+        pairs = [jax.random.split(key) for key in jax.random.split(upper, turns + 1)]
+        across = jax.numpy.stack([normal(key_x, p) for key_x, _ in pairs])
+        along = jax.numpy.stack([normal(key_y, q) for _, key_y in pairs])
+        return across, along, jax.numpy.stack([normal(key, q) for key in jax.random.split(lower, 2 * turns + 2)])
 
     return table(of_agent, rounds, agents)
 
@@ -134,6 +148,61 @@ def combined(directions: Directions, W: Pair, x0: Any, y0: Any, rounds: int, a: 
         moved = [[v[k][i] - steps[k] * d[i][k] for i in agents] for k in range(3)]
         v = [[neighbourhood_average(W[k > 0], moved[k], i) for i in agents] for k in range(3)]
         points.append(v)
+    return tuple(np.array([point[k] for point in points]) for k in range(3))
+
+
+def compressed_loops(
+    losses: Losses,
+    lam: float,
+    W: Pair,
+    x0: Any,
+    y0: Any,
+    rounds: int,
+    steps: tuple[float, float],
+    turns: int,
+    ga: float = 1.0,
+    code: Callable = lambda v: v,
+) -> Points:
+    """C2DFB: `turns` steps d += ga (W - I) d^ - b s, s += ga (W - I) s^ + new - old gradient, of y and z; then x.
+
+    Before each step d^ += Q(d - d^) and s^ += Q(s - s^); all references are zero at first and kept over the rounds.
+
+    Args:
+        losses: The agents.
+        lam: The penalty.
+        W: For x, and for y and z, (n, n).
+        x0: (n, p).
+        y0: (n, q), where z starts as well.
+        rounds: How many.
+        steps: Of x, and of y and z.
+        turns: How many inner steps.
+        ga: The consensus step.
+        code: Q, of one agent's vector.
+    """
+    (a, b), n, (W_x, W_y) = steps, len(W[0]), W
+    x, t_x, old_x = np.array(x0), np.zeros_like(x0), np.zeros_like(x0)
+    d = {name: np.array(y0) for name in "yz"}
+    s, old, d_hat, s_hat = ({name: np.zeros_like(y0) for name in "yz"} for _ in range(4))
+    coded = lambda v: np.array([code(row) for row in v])
+    points = []
+    for t in range(rounds):
+        for k in range(turns):
+            for name in "yz":
+                d_hat[name] = d_hat[name] + coded(d[name] - d_hat[name])
+                s_hat[name] = s_hat[name] + coded(s[name] - s_hat[name])
+                new = np.array([losses.lower(t, i, 2 * k + (name == "z"), x[i], d[name][i])[1] for i in range(n)])
+                if name == "y":
+                    new = new + np.array([losses.upper(t, i, k, x[i], d[name][i])[1] for i in range(n)]) / lam
+                s[name] = s[name] + ga * (W_y @ s_hat[name] - s_hat[name]) + new - old[name]
+                d[name] = d[name] + ga * (W_y @ d_hat[name] - d_hat[name]) - b * s[name]
+                old[name] = new
+        d_x = []
+        for i in range(n):
+            g_x, gz_x = (losses.lower(t, i, 2 * turns + j, x[i], d[v][i])[0] for j, v in enumerate("yz"))
+            d_x.append(losses.upper(t, i, turns, x[i], d["y"][i])[0] + lam * (g_x - gz_x))
+        t_x = W_x @ t_x + np.array(d_x) - old_x
+        x, old_x = W_x @ x - a * t_x, np.array(d_x)
+        points.append((x, d["y"], d["z"]))
     return tuple(np.array([point[k] for point in points]) for k in range(3))
 
 

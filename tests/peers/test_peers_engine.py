@@ -56,6 +56,12 @@ def test_numbers_of_no_level_travel_with_the_vectors(channel):
     same(run(**given), run(hg.Simulated(), **given))
 
 
+def test_messages_of_an_inner_loop_have_one_common_copy():
+    channel = [hg.channels.CommonCopy(0.3, level="lower"), hg.channels.TopK(1)]
+    given = {"algorithm": hg.C2DFB(0.04, 0.05, 10.0, inner_steps=2), "problem": small(share="both"), "channel": channel}
+    same(run(**given), run(hg.Simulated(), **given))
+
+
 def test_a_run_continues_from_a_checkpoint_and_from_a_result(tmp_path):
     whole = run(hg.Simulated(), rounds=20, observe_every=5)
     run(rounds=10, observe_every=5, checkpoint=tmp_path)

@@ -4,6 +4,7 @@ from hypergossip.algorithms.ada_sdbo import AdaSDBO as AdaSDBO
 from hypergossip.algorithms.aid_bio import AIDBiO as AIDBiO
 from hypergossip.algorithms.alset import ALSET as ALSET
 from hypergossip.algorithms.bsa import BSA as BSA
+from hypergossip.algorithms.c2dfb import C2DFB as C2DFB
 from hypergossip.algorithms.cac import CAC as CAC
 from hypergossip.algorithms.dac import DAC as DAC
 from hypergossip.algorithms.diamond import Diamond as Diamond
