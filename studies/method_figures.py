@@ -106,6 +106,7 @@ SETTINGS = {
     "ada_sdbo": Setting("shared", "dsoba"),
     "sldbo": Setting("shared", "sparkle"),
     "s3ldbo": Setting("shared", "sldbo"),
+    "sldbo_push_pull": Setting("shared, directed", "fab"),
     "lopa": Setting("ring", "lopa_gt"),
     "lopa_gt": Setting("ring", "diamond"),
     "duet": Setting("ring", "lopa_gt"),

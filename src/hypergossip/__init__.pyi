@@ -64,6 +64,9 @@ from .algorithms import (
     SLDBO as SLDBO,
 )
 from .algorithms import (
+    SLDBOPushPull as SLDBOPushPull,
+)
+from .algorithms import (
     SOBA as SOBA,
 )
 from .algorithms import (

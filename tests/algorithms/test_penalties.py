@@ -10,9 +10,9 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.first_order import lower_gradients
-from hypergossip.networks import from_edges, over_time
 from hypergossip.problems.quadratic import solution
 from hypergossip.running.preflight import concerns, facts
+from laws.digraphs import DIGRAPHS, DIRECTED, EDGES
 from laws.problems import AGENTS, NETWORK, NOISE, P, Q, Still, quadratic_problem
 from laws.running import final, trajectory
 from laws.table import REFERENCE
@@ -28,13 +28,6 @@ STORM = replace(PLAIN, momentum=0.3)
 FAB = hg.FAB(0.04, 0.05 / LAM, LAM)
 SUN = hg.SUNDSBO(0.3, 0.05, mu=0.1, gamma=1.0)
 SE = hg.SUNDSBOSE(0.3, 0.05, mu=0.1, gamma=1.0)
-
-CIRCLE = [(i, (i + 1) % AGENTS) for i in range(AGENTS)]
-EDGES = [*CIRCLE, (0, 4), (6, 2)]
-DIRECTED = from_edges(AGENTS, EDGES, directed=True)
-TURNED = from_edges(AGENTS, [(j, i) for i, j in CIRCLE] + [(1, 4)], directed=True)
-THIRD = from_edges(AGENTS, [*CIRCLE, (3, 7)], directed=True)
-DIGRAPHS = {"one digraph": DIRECTED, "three in turn": over_time.in_turn([DIRECTED, TURNED, THIRD])}
 
 both_shares = pytest.mark.parametrize("share", ["both", "upper"])
 

@@ -154,6 +154,7 @@ METHODS: dict[str, Method] = {
     "DSOBA": Method(hg.DSOBA(**STEPS, adjoint_step=0.15, upper_momentum=0.8), "both", reaches="adapt then combine all"),
     "AdaSDBO": Method(hg.AdaSDBO(), "both", reaches="adaptive", affine=False),
     "SLDBO": Method(hg.SLDBO(0.04, 0.05, 0.05), "both", TRACKS_OF_ALL, "optimum"),
+    "SLDBOPushPull": Method(hg.SLDBOPushPull(0.04, 0.05, 0.05), "both", TRACKS_OF_ALL, "optimum", trackers_apart=True),
     "S3LDBO": Method(hg.S3LDBO(0.02, 0.04, 0.04, share=0.7), "both", TRACKS_OF_ALL, "optimum"),
     "DAC": Method(hg.DAC(**STEPS, **EXACT), "lower", reaches="adapt then combine"),
     "CAC": Method(CAC, "both", reaches="adapt then combine"),

@@ -132,7 +132,7 @@ def test_every_method_of_the_library_has_its_line():
         {name for name in vars(algorithms) if name[0].isupper()}
         - {"DifMAML", "GTSGDPushPull", "DAC", "CAC", "MDAC", "AdaSDBO", "DUET"}
         - {"MDBO", "VRDBO", "DSGDAGT", "FAB", "SUNDSBO", "SUNDSBOSE", "MADSBO"}  # which the comparison of rivals has
-        - {"C2DFB"}
+        - {"C2DFB", "SLDBOPushPull"}
     )
     assert all(name in names for group in GROUPS.values() for name in group.papers)
 

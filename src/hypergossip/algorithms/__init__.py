@@ -30,6 +30,7 @@ from hypergossip.algorithms.s3ldbo import S3LDBO as S3LDBO
 from hypergossip.algorithms.slam import Slam as Slam
 from hypergossip.algorithms.slam_tracked import SlamTracked as SlamTracked
 from hypergossip.algorithms.sldbo import SLDBO as SLDBO
+from hypergossip.algorithms.sldbo_push_pull import SLDBOPushPull as SLDBOPushPull
 from hypergossip.algorithms.soba import SOBA as SOBA
 from hypergossip.algorithms.sparkle import Sparkle as Sparkle
 from hypergossip.algorithms.stable import Stable as Stable

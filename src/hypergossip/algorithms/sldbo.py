@@ -92,6 +92,10 @@ class SLDBO(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a radius that is not positive, and warns of steps above the bound of tracking on the network."""
+        self.check_radius()
+        return check_corrections(self, ("GT", "GT", "GT"), facts)
+
+    def check_radius(self) -> None:
+        """Raises ValueError if the radius is not positive."""
         if self.radius is not None and not float(self.radius) > 0:
             raise ValueError(f"radius = {self.radius}; take one above the norm of z*, or None for no ball.")
-        return check_corrections(self, ("GT", "GT", "GT"), facts)
