@@ -129,6 +129,13 @@ def test_lost_messages_with_edge_sums_leave_the_accumulators_right():
         assert one.mean() == pytest.approx(other.mean(), rel=0.2)
 
 
+def test_noise_on_the_links_never_makes_a_step_larger_than_the_first():
+    """The noise is larger than the accumulators, some of which are negative after the first round."""
+    whole, noise = problem(share="both"), hg.channels.Noise(30.0)
+    assert min(one.min() for one in accumulators_of(run(METHOD, whole, noise, 1))) < 0
+    assert np.isfinite(run(METHOD, whole, noise, 2).x).all()
+
+
 def test_it_warns_of_heterogeneous_agents_and_refuses_what_cannot_work():
     known = facts(quadratic_problem("both", heterogeneity=0.0), NETWORK)
     assert concerns(METHOD, known) == []
