@@ -82,9 +82,13 @@ def test_a_method_of_an_approximate_problem_is_named_with_what_decides_its_dista
         "SO": hg.DSOBA(0.01, 0.1, 0.1),
         "FO": hg.DSOBA(0.01, 0.1, 0.1, difference=1e-3),
         "LoPA": hg.LoPA(0.01, 0.1, 0.1),
+        "C2DFB": hg.C2DFB(0.01, 0.1, penalty=10.0, inner_steps=2),
+        "held": hg.DUET(0.01, 0.1, 0.1, mu=0.05),
+        "vanishing": hg.DUET(0.01, 0.1, 0.1, mu=hg.PowerDecay(1.0)),
     }
     text = approximations(methods)
-    assert ": DSGDA-GT with penalty = 20, SUN with mu = 0.1 and gamma = 1, FO with difference = 0.001. Where" in text
+    assert ": DSGDA-GT with penalty = 20, SUN with mu = 0.1 and gamma = 1, FO with difference = 0.001, C2DFB" in text
+    assert "C2DFB with penalty = 10, held with mu = 0.05. Where" in text
     assert approximations({"LoPA": methods["LoPA"]}) == ""
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
+from hypergossip.core.heterogeneity import DIFFERENT
 from hypergossip.core.lower_derivatives import lower_derivatives
 from hypergossip.core.schedules import at
-from hypergossip.core.tracked_steps import DIFFERENT
 
 Number = Float[Array, ""]
 

@@ -49,6 +49,7 @@ class C2DFB(Algorithm):
 
     needs: ClassVar[Needs] = Needs(upper_where_lower=True)
     vectors: ClassVar[Vectors] = Vectors(averages=("x", "y", "z"), masses=("t_x", "t_y", "t_z"))
+    approximation: ClassVar[tuple[str, ...]] = ("penalty",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: z = y, and all directions and trackers are zero."""

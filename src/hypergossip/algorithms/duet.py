@@ -48,6 +48,7 @@ class DUET(Algorithm):
 
     needs: ClassVar[Needs] = Needs(personal_lower=True)
     vectors: ClassVar[Vectors] = Vectors(masses=("u",))
+    approximation: ClassVar[tuple[str, ...]] = ("mu",)
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: z = d_{-1} = u_{-1} = 0."""

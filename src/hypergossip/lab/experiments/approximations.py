@@ -19,7 +19,9 @@ def approximations(algorithms: Mapping[str, Algorithm]) -> str:
     for label, algorithm in algorithms.items():
         method = generalised(algorithm)
         values = {name: getattr(method, name) for name in method.approximation}
-        if given := [f"{name} = {float(value):g}" for name, value in values.items() if value is not None]:
+        # None and 0 approximate nothing, and with a schedule the approximate problem tends to the true one.
+        numbers = {name: float(value) for name, value in values.items() if value is not None and not callable(value)}
+        if given := [f"{name} = {value:g}" for name, value in numbers.items() if value]:
             parts.append(f"{label} with {' and '.join(given)}")
     if not parts:
         return ""
