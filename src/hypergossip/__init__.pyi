@@ -172,6 +172,9 @@ from .hypergradients import (
     MiniBatchNeumann as MiniBatchNeumann,
 )
 from .hypergradients import (
+    NaturalPolicyGradient as NaturalPolicyGradient,
+)
+from .hypergradients import (
     Neumann as Neumann,
 )
 from .hypergradients import (

@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # The contract's own methods are described once, in algorithm.py, channel.py, engine.py and the constructors.
 CONTRACT = {
     *("init", "step", "conserved", "cost", "check"),
-    *("samples", "upper_loss", "lower_loss", "upper_gradients", "lower_gradient", "hessian_product"),
+    *("samples", "upper_loss", "lower_loss", "upper_gradients", "policy_gradient", "lower_gradient", "hessian_product"),
     *("lower_gradients", "adjoint", "jacobian_product", "project", "place", "start", "restore", "advance"),
     *("to_host", "all_gather", "apply", "encode", "deliver", "receive", "message_bits"),
 }

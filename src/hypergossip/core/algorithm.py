@@ -163,6 +163,15 @@ class LossOracles(Oracles, Protocol):
         ...
 
 
+@runtime_checkable
+class PolicyOracles(Oracles, Protocol):
+    """Oracles of an agent whose x is a policy, which also return products with the policy's Fisher information."""
+
+    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
+        """Returns dx f and v -> F v on the sample of `key`, F being the mean of grad log pi grad log pi'."""
+        ...
+
+
 Everybody = Callable[[Array], Array]
 
 

@@ -81,6 +81,7 @@ def actor_critic(
     discount: float = 0.95,
     trace: float = 0.0,
     entropy: float = 0.0,
+    normalized_advantages: bool = False,
     share: Share = "lower",
     test_episodes: int = 64,
     seed: int = 0,
@@ -102,8 +103,11 @@ def actor_critic(
         sees: The input of an actor: its "observation" or the "global_state".
         episodes: The number B of episodes of every sample.
         discount: The discount factor of the values, in [0, 1).
-        trace: lambda in [0, 1] of TD(lambda) and of the advantages; 0 gives TD(0), as in the papers.
+        trace: lambda in [0, 1] of TD(lambda) and of the advantages, which then are those of generalised advantage
+            estimation (Schulman et al. 2016); 0 gives TD(0), as in the papers.
         entropy: The weight of the policies' entropy, which counteracts premature convergence of the policies.
+        normalized_advantages: Whether the advantages of every sample are shifted and scaled to mean 0 and variance 1,
+            so that the scale of the rewards does not matter to the policy's step.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor, the lower
             ones "critic" and "reward_model". ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}``
             shares one layer of the policy.
@@ -139,7 +143,8 @@ def actor_critic(
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
-    form = GameForm(game, actor, critic, model, sees, episodes, float(discount), float(trace), float(entropy), *spaces)
+    numbers = float(discount), float(trace), float(entropy), bool(normalized_advantages)
+    form = GameForm(game, actor, critic, model, sees, episodes, *numbers, *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
     names = getattr(game, "names", None)  # games made from environments have agents with names

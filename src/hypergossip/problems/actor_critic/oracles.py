@@ -32,6 +32,7 @@ class GameForm:
         discount: The discount factor of the values, in [0, 1).
         trace: lambda in [0, 1]; the temporal difference k steps later has the weight (discount lambda)^k.
         entropy: The weight of the policy's entropy in f.
+        normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
         upper_space: The space of x, the actor's parameters.
         lower_space: The space of y, the parameters of the critic and the reward model.
     """
@@ -45,6 +46,7 @@ class GameForm:
     discount: float
     trace: float
     entropy: float
+    normalized: bool
     upper_space: Space
     lower_space: Space
 
@@ -141,18 +143,25 @@ class GameOracles:
         reward model's prediction. With a trace, the difference is replaced by the weighted sum of this and later
         differences. As in most implementations, steps are not weighted by discount^t, although values are discounted.
         """
+        return jax.grad(self._policy_loss(self.play(x, key), y))(x), jnp.zeros_like(y)
+
+    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
+        """Returns minus the policy gradient, and v -> F v with the policy's Fisher information F on the same episodes.
+
+        F is the mean over the states in which the agent acted of the expectation, over its actions, of
+        ``grad log pi grad log pi'``. It does not contain the entropy.
+        """
         form, played = self.form, self.play(x, key)
-        tree = form.lower_space.unravel(y)
-        rewards = played.rewards if form.reward_model is None else form.model(tree["reward_model"], played.seen)
-        advantages = self._differences(tree["critic"], played.seen, rewards)
+        log_policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs), x)
+        backward = jax.linear_transpose(forward, x)
 
-        def loss(x: Upper) -> Any:
-            log_policy = form.policy(x, played.inputs)
-            chosen = jnp.take_along_axis(log_policy, played.actions[..., None], axis=-1)[..., 0]
-            entropies = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
-            return -_mean(advantages * chosen + form.entropy * entropies, played.seen.alive)
+        def product(v: Upper) -> Upper:
+            weighted = jnp.exp(log_policy) * forward(v)
+            # The derivative of a mean over the steps with respect to its terms is the weight of each step.
+            weights = jax.grad(lambda terms: _mean(terms, played.seen.alive))(jnp.zeros(weighted.shape[:2], v.dtype))
+            return backward(weights[..., None] * weighted)[0]
 
-        return jax.grad(loss)(x), jnp.zeros_like(y)
+        return jax.grad(self._policy_loss(played, y))(x), product
 
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns minus the mean of ``(r_i + discount V(s') - V(s)) grad V(s)``, and the reward model's gradient.
@@ -211,6 +220,25 @@ class GameOracles:
             return total, total
 
         return lax.scan(back, jnp.zeros_like(values[0]), (differences, seen.alive), reverse=True)[1]
+
+    def _policy_loss(self, played: Played, y: Lower) -> Callable[[Upper], Any]:
+        """Returns the function of x whose gradient is minus the policy gradient."""
+        form = self.form
+        tree = form.lower_space.unravel(y)
+        rewards = played.rewards if form.reward_model is None else form.model(tree["reward_model"], played.seen)
+        advantages = self._differences(tree["critic"], played.seen, rewards)
+        if form.normalized:
+            advantages = advantages - _mean(advantages, played.seen.alive)
+            variance = _mean(advantages**2, played.seen.alive)
+            advantages = advantages / jnp.sqrt(variance + jnp.finfo(variance.dtype).eps)
+
+        def loss(x: Upper) -> Any:
+            log_policy = form.policy(x, played.inputs)
+            chosen = jnp.take_along_axis(log_policy, played.actions[..., None], axis=-1)[..., 0]
+            entropies = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
+            return -_mean(advantages * chosen + form.entropy * entropies, played.seen.alive)
+
+        return loss
 
     def _temporal_differences(self, played: Played) -> Callable[[Lower], Lower]:
         form, seen = self.form, played.seen

@@ -30,6 +30,7 @@ def cooperative_navigation(
     discount: float | int = 0.95,
     trace: float | int = 0.0,
     entropy: float | int = 0.0,
+    normalized_advantages: bool = False,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
     seed: int = 0,
@@ -49,6 +50,7 @@ def cooperative_navigation(
         discount: The discount factor of the values.
         trace: lambda of TD(lambda), which is 0 in the papers.
         entropy: The weight of the policies' entropy.
+        normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -58,6 +60,7 @@ def cooperative_navigation(
     actor = FullyConnected(sizes, activation, SMALL)
     value = FullyConnected(sizes, activation)
     learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    learning["normalized_advantages"] = normalized_advantages
     return actor_critic(
         game,
         actor=actor,
@@ -87,6 +90,7 @@ def pursuit_evasion(
     discount: float | int = 0.95,
     trace: float | int = 0.0,
     entropy: float | int = 0.0,
+    normalized_advantages: bool = False,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
     seed: int = 0,
@@ -109,6 +113,7 @@ def pursuit_evasion(
         discount: The discount factor of the values.
         trace: lambda of TD(lambda), which is 0 in the papers.
         entropy: The weight of the policies' entropy.
+        normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -120,6 +125,7 @@ def pursuit_evasion(
     depths = layer_sizes("channels", channels)
     actor = Convolutional(depths, width, activation, SMALL)
     learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    learning["normalized_advantages"] = normalized_advantages
     return actor_critic(
         game,
         actor=actor,

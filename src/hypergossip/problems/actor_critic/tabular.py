@@ -187,6 +187,18 @@ class TabularOracles:
         policy = jax.nn.softmax(x.reshape(states, actions))
         return -(by_action - policy * jnp.sum(by_action, axis=1, keepdims=True)).reshape(-1), jnp.zeros_like(y)
 
+    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
+        """Returns minus the policy gradient, and v -> F v with the policy's expected Fisher information."""
+        policies = self._policies(x)
+        visits = chain(self.process, joint_policy(policies), self.horizon).visits[:, None]
+        policy = jax.nn.softmax(x.reshape(policies.shape[1:]))
+
+        def product(v: Upper) -> Upper:
+            weighted = policy * v.reshape(policy.shape)
+            return (visits * (weighted - policy * jnp.sum(weighted, axis=1, keepdims=True))).reshape(-1)
+
+        return self.upper_gradients(x, y, key)[0], product
+
     def lower_gradient(self, x: Upper, y: Lower, key: Sample) -> Lower:
         """Returns TD(0)'s expected semi-gradient on the agent's own rewards, and the reward model's gradient."""
         critic, model = self._split(y)

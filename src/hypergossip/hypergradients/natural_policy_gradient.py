@@ -1,0 +1,61 @@
+"""The natural policy gradient: the policy gradient in the metric of the policy's Fisher information (Kakade 2001)."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from hypergossip.core.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, PolicyOracles, Sample, Upper
+from hypergossip.core.declarations import register, static
+from hypergossip.hypergradients.conjugate_gradient import conjugate_gradients
+
+
+@register
+class NaturalPolicyGradient(Hypergradient):
+    """``(F + damping I)^-1 dx f``, F being the Fisher information of the agent's policy, by conjugate gradients.
+
+    F is the mean of ``grad log pi(a | s) grad log pi(a | s)'`` over the states of the sample that also gives dx f, and
+    over the actions of the policy in them. It is never formed: every iteration takes one product with it. As with
+    `Direct`, the policy gradient theorem already includes the effect of the policy on the values.
+
+    Args:
+        iterations: The largest number of products with F.
+        damping: What is added to F, positive. The estimate tends to dx f / damping as it grows.
+        length: The length of every estimate G in the metric: sqrt(G' (F + damping I) G). The upper step then multiplies
+            this length. None: the estimate is not scaled.
+        tolerance: The relative residual at which the solver stops; with 0 it always takes all iterations.
+    """
+
+    iterations: int = static(default=10)
+    damping: Any = 0.01
+    length: Any = None
+    tolerance: Any = 1e-6
+
+    def __call__(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Cost]:
+        """Returns the estimate, (p,), and its cost; products with F are not products with d2yy g and not counted.
+
+        Raises:
+            TypeError: If the oracles have no policy.
+        """
+        if not isinstance(agent, PolicyOracles):
+            raise TypeError(
+                f"NaturalPolicyGradient needs oracles with a policy, as those of problems.actor_critic, and "
+                f"{type(agent).__name__} has no policy_gradient(x, y, key); use another estimator, such as Neumann for "
+                "losses."
+            )
+        fx, fisher_product = agent.policy_gradient(x, y, key)
+        product = lambda v: fisher_product(v) + self.damping * v
+        natural = conjugate_gradients(product, fx, self.iterations, self.tolerance).z
+        if self.length is not None:
+            # Conjugate gradients from zero satisfy z' A z = z' b after every iteration.
+            size = jnp.sqrt(jnp.vdot(natural, fx))
+            natural = jnp.where(size > 0, self.length / jnp.where(size > 0, size, 1.0), 0.0) * natural
+        return natural, Cost(agent.samples(upper=1), upper_gradients=1)
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a solver without iterations, and a damping or a length that is not positive."""
+        if self.iterations < 1:
+            raise ValueError(f"iterations = {self.iterations}, so the estimate would stay 0; take 1 or more.")
+        for name, value in (("damping", self.damping), ("length", self.length)):
+            if value is not None and not float(value) > 0:
+                raise ValueError(f"{name} = {float(value):.3g}; it must be positive, such as 0.01.")
+        return []
