@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hypergossip.problems.actor_critic.environment_making import name_of, refuse_masks
+from hypergossip.problems.actor_critic.environment_making import name_of
+from hypergossip.problems.actor_critic.environment_spaces import refuse_masks
 from hypergossip.problems.actor_critic.parallel import Environment
 
 

@@ -3,28 +3,13 @@
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 
 NEEDED = ("possible_agents", "reset", "step", "observation_space", "action_space")
-MASKS = ("action_mask", "action_masks", "avail_actions", "legal_actions")  # keys in an info or an observation
-
-
-class Spaces(NamedTuple):
-    """The spaces that all agents have in common.
-
-    Attributes:
-        first_action: The number of the first action.
-        actions: The number of actions.
-        observation: The shape of an observation.
-    """
-
-    first_action: int
-    actions: int
-    observation: tuple[int, ...]
 
 
 def checked_maker(make: Any) -> Callable[[], Environment]:
@@ -111,52 +96,6 @@ def names_of(environment: Environment) -> list:
             "names every agent exactly once, from the beginning."
         )
     return names
-
-
-def spaces_of(environment: Environment, names: list) -> Spaces:
-    """Returns the spaces that all agents have in common.
-
-    Raises:
-        ValueError: If the agents have different spaces, or actions are masked.
-    """
-    spaces = pettingzoo_modules()[1]
-    acts, sees = (
-        [environment.action_space(name) for name in names],
-        [environment.observation_space(name) for name in names],
-    )
-    if not all(isinstance(act, spaces.Discrete) and act == acts[0] for act in acts):
-        raise ValueError(
-            f"the action spaces are {', '.join(map(str, acts))}; from_parallel needs environments in which all agents "
-            "have the same Discrete actions. Many environments have an option for this; otherwise use a wrapper."
-        )
-    for name, see in zip(names, sees, strict=True):
-        if isinstance(see, spaces.Dict):
-            refuse_masks(name, see.spaces, "observation")
-    if not all(isinstance(see, spaces.Box) and see.shape == sees[0].shape for see in sees):
-        raise ValueError(
-            f"the observation spaces are {', '.join(map(str, sees))}; from_parallel needs environments in which all "
-            "agents observe a Box of the same shape. A wrapper can flatten and pad the observations."
-        )
-    return Spaces(int(acts[0].start), int(acts[0].n), sees[0].shape)
-
-
-def refuse_masks(agent: Any, keys: Any, where: str) -> None:
-    """Refuses a mask of the actions that are allowed.
-
-    Args:
-        agent: The name of the agent.
-        keys: The keys of its info or of its observation.
-        where: "info" or "observation".
-
-    Raises:
-        ValueError: If one of the keys is that of a mask.
-    """
-    if masks := [mask for mask in MASKS if mask in keys]:
-        raise ValueError(
-            f"the {where} of agent {agent!r} has {masks[0]!r}, a mask of the actions that are allowed; from_parallel "
-            "does not support masks, and policies would draw forbidden actions. Use a wrapper that maps forbidden "
-            "actions to allowed ones (such as doing nothing) and exposes no mask."
-        )
 
 
 def checked_whole(whole: Any) -> None:

@@ -18,9 +18,9 @@ from hypergossip.problems.actor_critic.environment_making import (
     name_of,
     names_of,
     read_whole,
-    spaces_of,
 )
 from hypergossip.problems.actor_critic.environment_seed import SEED, Parts, check_seed, moves
+from hypergossip.problems.actor_critic.environment_spaces import spaces_of
 from hypergossip.problems.actor_critic.parallel import Environment
 
 
