@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict
 from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
 from hypergossip.problems.actor_critic import from_parallel
@@ -16,17 +15,19 @@ def one_leaves(at, flags="over", agents=lambda self: self.agents):
     return changed(**{flags: lambda self: {"a": self.t >= at, "b": False}, "remaining": agents})
 
 
-LEFT = "others continue to play, at step {} of plain: 'a' is {}, and 'b' continues; from_parallel needs"
+LEFT = "others continue to play, at step {} of plain: 'a' is {}, and 'b' continues; omit leaving=False"
 
 
-def test_an_agent_that_is_over_before_it_leaves_the_list_or_leaves_it_without_a_word():
+def test_an_agent_that_is_over_before_it_leaves_the_list_or_leaves_it_without_a_word_is_refused_if_asked():
     for flags in ("over", "cut"):
-        refused(LEFT.format(2, "over"), one_leaves(2, flags, lambda self: ["b"] if self.t > 2 else ["a", "b"]))
-    refused(LEFT.format(3, "no longer there"), changed(remaining=lambda self: ["b"] if self.t == 3 else self.agents))
+        environment = one_leaves(2, flags, lambda self: ["b"] if self.t > 2 else ["a", "b"])
+        refused(LEFT.format(2, "over"), environment, leaving=False)
+    silent = changed(remaining=lambda self: ["b"] if self.t == 3 else self.agents)
+    refused(LEFT.format(3, "no longer there"), silent, leaving=False)
 
 
 def test_an_agent_that_leaves_late_is_named_as_it_plays():
-    game = from_parallel(one_leaves(LATE), horizon=HORIZON)
+    game = from_parallel(one_leaves(LATE), horizon=HORIZON, leaving=False)
     state = game.reset(jax.random.key(0))
     for _ in range(LATE - 1):
         state, *_ = game.step(state, jnp.zeros(2, int))
@@ -111,22 +112,3 @@ def reset_to(**lists):
 )
 def test_answers_that_do_not_fit_are_refused_by_name(environment, sentence):
     refused(sentence, environment)
-
-
-MASK = {"action_mask": np.ones(3, np.int8)}
-
-
-@pytest.mark.parametrize("key", ["action_mask", "action_masks", "avail_actions", "legal_actions"])
-def test_masks_are_refused_even_where_all_actions_are_allowed(key):
-    infos = lambda self: {"a": {}, "b": {key: np.ones(3)}}
-    refused(f"the info of agent 'b' has '{key}', a mask of the actions that are allowed", changed(infos=infos))
-    space = lambda self, agent: Dict({"observation": Box(0, 1, (2,)), key: Box(0, 1, (3,), np.int8)})
-    refused(f"the observation of agent 'a' has '{key}'", changed(observation_space=space))
-
-
-def test_a_mask_that_comes_later_is_refused_as_it_comes_and_infos_may_be_anything_else():
-    for told in ({}, {"a": {"score": 1}}, None, {"a": None, "b": None}):
-        from_parallel(changed(infos=lambda self, told=told: told), horizon=HORIZON)
-    game = from_parallel(changed(infos=lambda self: self.tell(MASK if self.t == LATE else {})), horizon=HORIZON)
-    with pytest.raises(Exception, match="the info of agent 'a' has 'action_mask'"):
-        played(game)

@@ -218,7 +218,7 @@ def test_mpe2s_navigation_as_a_game_is_ours():
     ("spaces", "advice"),
     [
         ({"left": Discrete(3), "right": Discrete(2)}, "the same Discrete actions"),
-        ({"left": Discrete(3), "right": Discrete(2)}, r"are Discrete\(3\) for left, Discrete\(2\) for right; from"),
+        ({"left": Discrete(3), "right": Discrete(2)}, r"are Discrete\(3\) for left, Discrete\(2\) for right, but"),
         ({"left": Discrete(2), "right": Discrete(2), "seen": Discrete(2)}, "a Box of the same shape"),
         ({"left": Discrete(2), "right": Discrete(2), "seen": Discrete(2)}, r"\(2\) for 2 agents such as left; "),
     ],
@@ -229,7 +229,7 @@ def test_spaces_that_do_not_fit_get_advice(spaces, advice):
 
 
 def test_many_agents_with_different_spaces_are_grouped_in_one_line():
-    groups = r"a Box of shape \(16,\) for 3 agents such as adversary_0, a Box of shape \(14,\) for agent_0; "
+    groups = r"a Box of shape \(16,\) for 3 agents such as adversary_0, a Box of shape \(14,\) for agent_0, "
     with pytest.raises(ValueError, match=groups) as caught:
         from_parallel(simple_tag_v3.parallel_env, horizon=25)
     assert "\n" not in str(caught.value)

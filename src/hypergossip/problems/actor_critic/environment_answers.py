@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hypergossip.problems.actor_critic.environment_making import name_of
-from hypergossip.problems.actor_critic.environment_spaces import refuse_masks
+from hypergossip.problems.actor_critic.environment_spaces import Spaces, mask_in
 from hypergossip.problems.actor_critic.parallel import Environment
 
 
@@ -20,24 +20,44 @@ class Form(NamedTuple):
 
     Attributes:
         names: The names of its agents.
-        observation: The shape of an agent's observation.
+        spaces: Their spaces.
+        leaving: Whether agents may leave an episode before the others.
+        masked: Whether the game has masks of the allowed actions.
+        time_limit: The environment's own time limit, at which an end is no termination, or None.
     """
 
     names: list
-    observation: tuple[int, ...]
+    spaces: Spaces
+    leaving: bool
+    masked: bool
+    time_limit: int | None
+
+
+class Running(NamedTuple):
+    """An environment in an episode.
+
+    Attributes:
+        environment: The environment.
+        gone: The names of the agents that have left the episode.
+    """
+
+    environment: Environment
+    gone: set
 
 
 class Answer(NamedTuple):
-    """The answer to a step.
+    """The answer to a reset, or to a step.
 
     Attributes:
-        observations: The observations, (agents, ...).
+        observations: The observations, zero for agents that have left, (agents, ...).
+        allowed: Whether each action of each agent is allowed, (agents, actions).
         rewards: The rewards, (agents,).
-        terminated: Whether the episode terminated for any agent.
-        truncated: Whether the episode was truncated for any agent.
+        terminated: Whether the episode terminated.
+        truncated: Whether the episode was truncated.
     """
 
     observations: np.ndarray
+    allowed: np.ndarray
     rewards: np.ndarray
     terminated: bool
     truncated: bool
@@ -67,8 +87,8 @@ def at(time: int) -> str:
     return f"at step {time}" if time else "at the reset"
 
 
-def read_reset(environment: Environment, form: Form, answer: Any) -> np.ndarray:
-    """Returns every agent's observation at the beginning of an episode, (agents, ...).
+def read_reset(environment: Environment, form: Form, answer: Any) -> Answer:
+    """Returns the beginning of an episode.
 
     Args:
         environment: The environment, after its reset.
@@ -95,22 +115,26 @@ def read_reset(environment: Environment, form: Form, answer: Any) -> np.ndarray:
             "from_parallel needs environments in which all agents play from the beginning, so include it, with "
             "actions that do nothing."
         )
-    _refuse_masks(answer[1], form)
-    return _observations(environment, form, answer[0], 0)
+    observations, infos = answer
+    _check_names(environment, form, "observations", observations, 0, form.names)
+    seen = _observations(environment, form, observations, 0, form.names)
+    allowed = read_masks(environment, form, observations, infos, 0, form.names)
+    return Answer(seen, allowed, np.zeros(len(form.names)), False, False)
 
 
-def read_step(environment: Environment, form: Form, answer: Any, time: int) -> Answer:
-    """Returns the answer to a step.
+def read_step(running: Running, form: Form, answer: Any, time: int) -> Answer:
+    """Returns the answer to a step, and notes the agents that leave.
 
     Args:
-        environment: The environment, after the step.
+        running: The environment, after the step.
         form: The required form.
         answer: The answer to the step.
         time: The step, counted from 1.
 
     Raises:
-        ValueError: If the answer does not have this form, or an agent's episode ends before the others'.
+        ValueError: If the answer does not have this form, or an agent leaves before the others and may not.
     """
+    environment, gone = running
     if not isinstance(answer, tuple) or len(answer) != 5:
         raise ValueError(
             f"step of {name_of(environment)} returned {_kind(answer)}, not (observations, rewards, terminations, "
@@ -121,38 +145,94 @@ def read_step(environment: Environment, form: Form, answer: Any, time: int) -> A
     there = list(getattr(environment, "agents", form.names))
     flags = [flag if isinstance(flag, Mapping) else {} for flag in (terminations, truncations)]
     over = [name for name in form.names if any(flag.get(name, False) for flag in flags)]
-    gone = over or [name for name in form.names if name not in there]
-    if there and 0 < len(gone) < len(form.names):  # an empty list of agents ends the episode for all
-        on = [name for name in form.names if name not in gone]
-        left = f"{_listed(gone)} {'is' if len(gone) == 1 else 'are'} {'over' if over else 'no longer there'}"
-        raise ValueError(
-            f"some agents left while others continue to play, {at(time)} of {name_of(environment)}: {left}, and "
-            f"{_listed(on)} {'continues' if len(on) == 1 else 'continue'}; from_parallel needs environments in which "
-            "all agents stay until the end of the episode. End it for all agents at once, or keep agents that are done "
-            "in it, with actions that do nothing."
-        )
-    for what, given in (("rewards", rewards), ("terminations", terminations), ("truncations", truncations)):
-        _check_names(environment, form, what, given, time)
-    _refuse_masks(infos, form)
-    terminated = any(map(bool, terminations.values()))
-    truncated = any(map(bool, truncations.values())) or not (there or terminated)
-    each = np.array([_reward(environment, name, rewards[name], time) for name in form.names])
-    return Answer(_observations(environment, form, observations, time), each, terminated, truncated)
+    players = [name for name in form.names if name not in gone]  # before the step
+    ended = [name for name in players if name in over or name not in there]
+    if not there:
+        ended = players  # an empty list of agents ends the episode for all
+    if 0 < len(ended) < len(players) and not form.leaving:
+        raise ValueError(_left(environment, form, ended, over, time))
+    together = not gone and len(ended) in (0, len(players))  # no agent has left before the others
+    gone.update(ended)
+    stay = [name for name in players if name not in gone]
+    told = players if together else [name for name in players if name in there]
+    given = {"rewards": rewards, "terminations": terminations, "truncations": truncations}
+    for what, values in given.items():
+        _check_names(environment, form, what, values, time, told)
+    _check_names(environment, form, "observations", observations, time, stay or told)
+    seen = stay or [name for name in players if name in observations]
+    each = {name: _reward(environment, name, rewards[name], time) for name in players if name in rewards}
+    terminated = not stay and any(bool(terminations.get(name, False)) for name in ended)
+    truncated = not stay and (any(bool(truncations.get(name, False)) for name in ended) or not terminated)
+    if form.time_limit is not None and time >= form.time_limit:
+        terminated, truncated = False, truncated or terminated
+    return Answer(
+        _observations(environment, form, observations, time, seen),
+        read_masks(environment, form, observations, infos, time, stay),
+        np.array([each.get(name, 0.0) for name in form.names]),
+        terminated,
+        truncated,
+    )
 
 
-def _refuse_masks(infos: Any, form: Form) -> None:
-    """Raises ValueError if an agent's info has a mask of actions."""
-    for name in form.names if isinstance(infos, Mapping) else ():
-        if isinstance(info := infos.get(name), Mapping):
-            refuse_masks(name, info, "info")
+def _left(environment: Environment, form: Form, ended: list, over: list, time: int) -> str:
+    """Returns the message about agents who leave and may not."""
+    on = [name for name in form.names if name not in ended]
+    left = f"{_listed(ended)} {'is' if len(ended) == 1 else 'are'} {'over' if over else 'no longer there'}"
+    return (
+        f"some agents left while others continue to play, {at(time)} of {name_of(environment)}: {left}, and "
+        f"{_listed(on)} {'continues' if len(on) == 1 else 'continue'}; omit leaving=False, so that agents who have "
+        "left get zero observations and rewards, or end the episode for all agents at once."
+    )
 
 
-def _check_names(environment: Environment, form: Form, what: str, given: Any, time: int) -> None:
-    """Raises ValueError if a value is not a dict with exactly one entry for each agent."""
+def read_masks(
+    environment: Environment, form: Form, observations: Any, infos: Any, time: int, players: list
+) -> np.ndarray:
+    """Returns whether each action of each agent is allowed, (agents, actions).
+
+    An agent that does not play has only its first action, which gives it probability 1 and a zero gradient.
+
+    Args:
+        environment: The environment.
+        form: The required form.
+        observations: The observations of its answer.
+        infos: The infos of its answer.
+        time: The step, counted from 1; 0 is the reset.
+        players: The names of the agents that play on.
+
+    Raises:
+        ValueError: If a mask has another shape, allows nothing, or comes where the game has none.
+    """
+    allowed = form.spaces.own.copy()
+    for i, (name, key) in enumerate(zip(form.names, form.spaces.mask, strict=True)):
+        if name not in players:
+            allowed[i] = np.arange(form.spaces.actions) == 0
+            continue
+        mask = mask_in(infos.get(name)) if isinstance(infos, Mapping) else None
+        mask = observations[name][key] if key is not None else mask
+        if mask is None:
+            continue
+        where = f"the mask of the allowed actions of agent {name!r} of {name_of(environment)} {at(time)}"
+        if not form.masked:
+            raise ValueError(f"{where} is the first one, and leaving=False allows none that come later; omit it.")
+        values = np.asarray(mask)
+        if values.shape != (form.spaces.counts[i],) or values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{where} is {_kind(mask)}, of shape {values.shape}, but the agent has {form.spaces.counts[i]} "
+                "actions; return one number for each action, 1 if it is allowed and 0 if not."
+            )
+        if not values.any():
+            raise ValueError(f"{where} allows no action; allow one that does nothing, or let the agent leave.")
+        allowed[i, : len(values)] = values.astype(bool)
+    return allowed
+
+
+def _check_names(environment: Environment, form: Form, what: str, given: Any, time: int, needed: list) -> None:
+    """Raises ValueError if a value is not a dict with entries for all needed agents and for no unknown one."""
     where = f"the {what} of {name_of(environment)} {at(time)}"
     if not isinstance(given, Mapping):
         raise ValueError(f"{where} are {_kind(given)}; return a dict with an entry for each agent.")
-    if missing := [name for name in form.names if name not in given]:
+    if missing := [name for name in needed if name not in given]:
         raise ValueError(
             f"{where} have no entry for agent {missing[0]!r}; return an entry for every agent of possible_agents in "
             "every step of the episode, including the last one."
@@ -164,16 +244,21 @@ def _check_names(environment: Environment, form: Form, what: str, given: Any, ti
         )
 
 
-def _observations(environment: Environment, form: Form, given: Any, time: int) -> np.ndarray:
-    """Returns every agent's observation, (agents, ...)."""
-    _check_names(environment, form, "observations", given, time)
-    seen = [np.asarray(given[name]) for name in form.names]
-    for name, one in zip(form.names, seen, strict=True):
-        if one.shape != form.observation or one.dtype.kind not in "biuf":
+def _observations(environment: Environment, form: Form, given: Any, time: int, needed: list) -> np.ndarray:
+    """Returns every agent's observation, zero for those that are not needed, (agents, ...)."""
+    spaces, seen = form.spaces, []
+    for name, shape, key in zip(form.names, spaces.shapes, spaces.inner, strict=True):
+        if name not in needed:
+            seen.append(np.zeros(spaces.observation))
+            continue
+        own = given[name] if key is None else given[name][key]
+        one = np.asarray(own)
+        if one.shape != shape or one.dtype.kind not in "biuf":
             raise ValueError(
-                f"the observation of agent {name!r} of {name_of(environment)} {at(time)} is {_kind(given[name])}, of "
-                f"shape {one.shape}, but its observation_space is a Box of shape {form.observation}; make them agree."
+                f"the observation of agent {name!r} of {name_of(environment)} {at(time)} is {_kind(own)}, of shape "
+                f"{one.shape}, but its observation_space is a Box of shape {shape}; make them agree."
             )
+        seen.append(spaces.padded(one))
     return np.stack(seen)
 
 

@@ -16,9 +16,9 @@ AGAIN, OTHER = "the same one", "another one of its kind"
 Parts = dict[str, np.ndarray]  # the parts of an observation, by their names in messages
 
 
-def moves(agents: int, actions: int, horizon: int) -> list[np.ndarray]:
-    """Returns every agent's actions, counted from 0, in a few steps, which include all actions if there are few."""
-    return [(time + np.arange(agents)) % actions for time in range(min(horizon, STEPS))]
+def shifts(agents: int, horizon: int) -> list[np.ndarray]:
+    """Returns which of its allowed actions each agent takes, modulo their number, in a few steps."""
+    return [time + np.arange(agents) for time in range(min(horizon, STEPS))]
 
 
 def check_seed(first: Environment, second: Environment, episode: Callable[[Environment], Iterator[Parts]]) -> None:

@@ -1,6 +1,10 @@
-"""The spaces of an environment's agents, which have to be the same, and masks of the actions that are allowed."""
+"""The spaces of an environment's agents, which are the same or padded, and masks of the actions that are allowed."""
 
+from collections.abc import Mapping
+from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 
@@ -8,63 +12,123 @@ MASKS = ("action_mask", "action_masks", "avail_actions", "legal_actions")  # key
 
 
 class Spaces(NamedTuple):
-    """The spaces that all agents have in common.
+    """The spaces of all agents.
 
     Attributes:
-        first_action: The number of the first action.
-        actions: The number of actions.
-        observation: The shape of an observation.
+        first_actions: The number of every agent's first action.
+        counts: The number of every agent's actions.
+        actions: The largest number of actions.
+        shapes: The shape of every agent's observation.
+        observation: The shape of an observation in the game; with unequal observations the smallest that holds all.
+        inner: The key of every agent's observation in a Dict with a mask, or None.
+        mask: The key of every agent's mask in this Dict, or None.
     """
 
-    first_action: int
+    first_actions: list[int]
+    counts: list[int]
     actions: int
+    shapes: list[tuple[int, ...]]
     observation: tuple[int, ...]
+    inner: list
+    mask: list
+
+    @property
+    def own(self) -> np.ndarray:
+        """Whether each agent has each action of the game, (agents, actions)."""
+        return np.arange(self.actions) < np.array(self.counts)[:, None]
+
+    @property
+    def masked(self) -> bool:
+        """Whether some agents have fewer actions than others, or masks in their observations."""
+        return not self.own.all() or any(key is not None for key in self.mask)
+
+    def padded(self, observation: np.ndarray) -> np.ndarray:
+        """Returns an agent's observation followed by zeros in every axis."""
+        if observation.shape == self.observation:
+            return observation
+        if observation.ndim != len(self.observation):
+            observation = observation.ravel()
+        missing = [(0, large - small) for large, small in zip(self.observation, observation.shape, strict=True)]
+        return np.pad(observation, missing)
 
 
-def spaces_of(environment: Environment, names: list) -> Spaces:
-    """Returns the spaces that all agents have in common.
-
-    Raises:
-        ValueError: If the agents have different spaces, or actions are masked.
-    """
-    spaces = pettingzoo_modules()[1]
-    acts, sees = (
-        [environment.action_space(name) for name in names],
-        [environment.observation_space(name) for name in names],
-    )
-    if not all(isinstance(act, spaces.Discrete) and act == acts[0] for act in acts):
-        raise ValueError(
-            f"the action spaces are {grouped(names, acts)}; from_parallel needs environments in which all agents "
-            "have the same Discrete actions. Many environments have an option for this; otherwise use a wrapper."
-        )
-    for name, see in zip(names, sees, strict=True):
-        if isinstance(see, spaces.Dict):
-            refuse_masks(name, see.spaces, "observation")
-    if not all(isinstance(see, spaces.Box) and see.shape == sees[0].shape for see in sees):
-        raise ValueError(
-            f"the observation spaces are {grouped(names, sees)}; from_parallel needs environments in which all "
-            "agents observe a Box of the same shape. A wrapper can flatten and pad the observations."
-        )
-    return Spaces(int(acts[0].start), int(acts[0].n), sees[0].shape)
-
-
-def refuse_masks(agent: Any, keys: Any, where: str) -> None:
-    """Refuses a mask of the actions that are allowed.
+def spaces_of(environment: Environment, names: list, pad: bool) -> Spaces:
+    """Returns the spaces of all agents.
 
     Args:
-        agent: The name of the agent.
-        keys: The keys of its info or of its observation.
-        where: "info" or "observation".
+        environment: The environment.
+        names: The names of its agents.
+        pad: Whether spaces may differ.
 
     Raises:
-        ValueError: If one of the keys is that of a mask.
+        ValueError: If the spaces are of another kind, or differ and may not.
     """
-    if masks := [mask for mask in MASKS if mask in keys]:
+    spaces = pettingzoo_modules()[1]
+    acts = [environment.action_space(name) for name in names]
+    sees, inner, mask = _without_masks(names, [environment.observation_space(name) for name in names])
+    if not all(isinstance(act, spaces.Discrete) for act in acts):
         raise ValueError(
-            f"the {where} of agent {agent!r} has {masks[0]!r}, a mask of the actions that are allowed; from_parallel "
-            "does not support masks, and policies would draw forbidden actions. Use a wrapper that maps forbidden "
-            "actions to allowed ones (such as doing nothing) and exposes no mask."
+            f"the action spaces are {grouped(names, acts)}; from_parallel needs environments in which all agents have "
+            "the same Discrete actions, or with pad=True any Discrete actions. Many environments have an option for "
+            "this; otherwise use a wrapper."
         )
+    if not all(isinstance(see, spaces.Box) for see in sees):
+        raise ValueError(
+            f"the observation spaces are {grouped(names, sees)}; from_parallel needs environments in which all agents "
+            "observe a Box of the same shape, or with pad=True of any shape. A wrapper can flatten the observations."
+        )
+    if not pad and not all(act == acts[0] for act in acts):
+        raise ValueError(
+            f"the action spaces are {grouped(names, acts)}, but from_parallel needs the same Discrete actions for all "
+            "agents; give pad=True, which completes them with actions of probability 0."
+        )
+    shapes = [see.shape for see in sees]
+    if not pad and len(set(shapes)) > 1:
+        raise ValueError(
+            f"the observation spaces are {grouped(names, sees)}, but from_parallel needs a Box of the same shape for "
+            "all agents; give pad=True, which completes the observations with zeros."
+        )
+    counts = [int(act.n) for act in acts]
+    return Spaces([int(act.start) for act in acts], counts, max(counts), shapes, _common(shapes), inner, mask)
+
+
+def _common(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Returns the smallest shape that holds arrays of all these shapes, flattened if their axes differ in number."""
+    if len({len(shape) for shape in shapes}) > 1:
+        return (max(map(prod, shapes)),)
+    return tuple(map(max, zip(*shapes, strict=True)))
+
+
+def _without_masks(names: list, sees: list) -> tuple[list, list, list]:
+    """Returns observation spaces without their masks, and the keys of observations and masks in a Dict."""
+    spaces, parts = pettingzoo_modules()[1], []
+    for name, see in zip(names, sees, strict=True):
+        keys = list(see.spaces) if isinstance(see, spaces.Dict) else []
+        if not (masks := [key for key in keys if key in MASKS]):
+            parts.append((see, None, None))
+            continue
+        others = [key for key in keys if key not in MASKS]
+        if len(masks) > 1 or len(others) != 1:
+            raise ValueError(
+                f"the observation of agent {name} has the keys {', '.join(map(str, keys))}; from_parallel needs one "
+                "Box and one mask of the allowed actions, such as observation and action_mask. Use a wrapper that "
+                "joins the others."
+            )
+        parts.append((see.spaces[others[0]], others[0], masks[0]))
+    first, second, third = zip(*parts, strict=True)
+    return list(first), list(second), list(third)
+
+
+def mask_in(info: Any) -> Any:
+    """Returns the mask of actions in an agent's info, or None."""
+    if not isinstance(info, Mapping):
+        return None
+    return next((info[key] for key in MASKS if info.get(key) is not None), None)
+
+
+def has_masks(infos: Any) -> bool:
+    """Returns whether any agent's info has a mask."""
+    return isinstance(infos, Mapping) and any(mask_in(info) is not None for info in infos.values())
 
 
 def grouped(names: list, spaces: list) -> str:

@@ -6,11 +6,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hypergossip.problems.actor_critic.environment_answers import Answer, Form, failing, read_reset, read_step
+from hypergossip.problems.actor_critic.environment_answers import (
+    Answer,
+    Form,
+    Running,
+    failing,
+    read_reset,
+    read_step,
+)
 from hypergossip.problems.actor_critic.environment_making import (
     checked_maker,
     checked_whole,
@@ -19,9 +26,23 @@ from hypergossip.problems.actor_critic.environment_making import (
     names_of,
     read_whole,
 )
-from hypergossip.problems.actor_critic.environment_seed import SEED, Parts, check_seed, moves
-from hypergossip.problems.actor_critic.environment_spaces import spaces_of
+from hypergossip.problems.actor_critic.environment_seed import SEED, Parts, check_seed, shifts
+from hypergossip.problems.actor_critic.environment_spaces import has_masks, spaces_of
 from hypergossip.problems.actor_critic.parallel import Environment
+
+
+class Options(NamedTuple):
+    """What environments may do, as `from_parallel` documents it.
+
+    Attributes:
+        pad: Whether agents may have different spaces.
+        leaving: Whether agents may leave before the others.
+        time_limit: The environment's own time limit, which it reports as a termination, or None.
+    """
+
+    pad: bool
+    leaving: bool
+    time_limit: int | None
 
 
 class Environments:
@@ -29,14 +50,12 @@ class Environments:
 
     Attributes:
         names: The names of the agents.
-        first_action: The number of the environment's first action.
-        actions: The number of actions.
-        observation: The shape of an observation.
+        form: The form of the environment's answers.
         whole: The shape of the global state.
         failure: The last exception that an environment or a check of its answers raised, or None.
     """
 
-    def __init__(self, make: Any, horizon: int, whole: Any, most: int) -> None:
+    def __init__(self, make: Any, horizon: int, whole: Any, most: int, options: Options) -> None:
         """Makes two environments and checks them.
 
         Args:
@@ -44,31 +63,36 @@ class Environments:
             horizon: The largest number of steps of an episode.
             whole: A user's function that returns the global state of an environment; None uses all observations.
             most: The largest number of environments in the cache.
+            options: What the environments may do.
 
         Raises:
             ValueError: If `from_parallel` does not support these environments.
         """
         checked_whole(whole)
         self._make, self._whole, self._most = checked_maker(make), whole, most
-        self._live: OrderedDict[tuple[int, bytes], Environment] = OrderedDict()  # the least recently used first
+        self._live: OrderedDict[tuple[int, bytes], Running] = OrderedDict()  # the least recently used first
         self._idle: list[Environment] = []
         self._lock = threading.Lock()  # the devices of one process call from separate threads
         self.failure: Exception | None = None
         close = weakref.finalize(self, _close, self._live, self._idle)
         try:
-            self._try(horizon)
+            self._try(horizon, options)
         except Exception:
             close()
             raise
 
-    def _try(self, horizon: int) -> None:
+    def _try(self, horizon: int, options: Options) -> None:
         """Reads names and shapes from an environment, and compares it with a second one."""
         first = make_one(self._make)
         self._idle.append(first)
-        self.names = names_of(first)
-        self.first_action, self.actions, self.observation = spaces_of(first, self.names)
-        self._form, self.whole = Form(self.names, self.observation), None
-        self.whole = self._begin(first, SEED)[1].shape
+        self.names, self.whole = names_of(first), None
+        spaces = spaces_of(first, self.names, options.pad)
+        self.form = Form(self.names, spaces, options.leaving, True, options.time_limit)
+        with failing(first, SEED, 0):
+            answer = first.reset(seed=SEED)
+        self.whole = self._global_state(first, read_reset(first, self.form, answer).observations).shape
+        masked = options.leaving or spaces.masked or has_masks(answer[1])
+        self.form = self.form._replace(masked=masked)
         second = make_one(self._make)
         if _innermost(second) is _innermost(first):
             raise ValueError(
@@ -77,18 +101,24 @@ class Environments:
                 "lambda: simple_spread_v3.parallel_env(N=3)."
             )
         self._idle.append(second)
-        check_seed(first, second, partial(self._episode, moves(len(self.names), self.actions, horizon)))
+        check_seed(first, second, partial(self._episode, shifts(len(self.names), horizon)))
         if len(self._idle) > self._most:
             _close({}, [self._idle.pop()])
 
-    def _episode(self, moves: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
-        """Yields the observations of an episode with these actions."""
-        observations, whole = self._begin(environment, SEED)
-        yield {"observations": observations, "global state": whole}
-        for time, actions in enumerate(moves, start=1):
-            answer, whole = self._play(environment, SEED, time, actions)
-            yield {"observations": answer.observations, "global state": whole, "rewards": answer.rewards}
-            if answer.terminated or answer.truncated:
+    def _episode(self, shifts: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
+        """Yields the observations of an episode, in which the shifts choose among the allowed actions."""
+        running = Running(environment, set())
+        answer, whole = self._begin(running, SEED)
+        yield {"observations": answer.observations, "global state": whole, "masks": answer.allowed}
+        for time, shift in enumerate(shifts, start=1):
+            choices = [np.flatnonzero(allowed) for allowed in answer.allowed]
+            actions = np.array([choice[one % len(choice)] for choice, one in zip(choices, shift, strict=True)])
+            answer, whole = self._play(running, SEED, time, actions)
+            over = answer.terminated or answer.truncated
+            masks = self.form.spaces.own if over else answer.allowed
+            parts = {"observations": answer.observations, "global state": whole, "rewards": answer.rewards}
+            yield {**parts, "masks": masks}
+            if over:
                 return
 
     def reset(self, dtype: Any, seeds: Any) -> tuple[np.ndarray, ...]:
@@ -99,7 +129,7 @@ class Environments:
             seeds: The seeds of the episodes, (...).
 
         Returns:
-            The observations and the global states.
+            The observations, the global states and, if the game has any, masks.
         """
         return self._together(np.asarray(seeds), dtype, lambda k, seed: self._reset(seed))
 
@@ -115,7 +145,7 @@ class Environments:
             over: Whether each episode is over, (...).
 
         Returns:
-            Observations, global states, rewards, terminated and truncated.
+            Observations, global states, masks if the game has any, rewards, terminated and truncated.
         """
         times, histories, actions, over = map(np.asarray, (times, histories, actions, over))
         play = lambda k, seed: self._nothing() if over[k] else self._step(seed, histories[k][: times[k]], actions[k])
@@ -133,42 +163,53 @@ class Environments:
         return tuple(part if part.dtype == bool else part.astype(dtype) for part in parts)
 
     def _reset(self, seed: int) -> tuple:
-        environment = self._live.pop((seed, b""), None)
-        environment = self._free() if environment is None else environment
-        seen = self._begin(environment, seed)
-        self._live[seed, b""] = environment
-        return seen
+        running = self._live.pop((seed, b""), None)
+        running = self._free() if running is None else running
+        answer, whole = self._begin(running, seed)
+        self._live[seed, b""] = running
+        return self._seen(answer, whole)
 
     def _step(self, seed: int, past: np.ndarray, actions: np.ndarray) -> tuple:
-        environment = self._live.pop((seed, past.tobytes()), None)
-        if environment is None:
-            environment = self._free()
-            with failing(environment, seed, 0):
-                environment.reset(seed=seed)
+        running = self._live.pop((seed, past.tobytes()), None)
+        if running is None:
+            running = self._free()
+            self._restart(running, seed)
             for time, earlier in enumerate(past, start=1):
-                with failing(environment, seed, time):
-                    environment.step(self._named(earlier))
-        answer, whole = self._play(environment, seed, len(past) + 1, actions)
+                self._advance(running, seed, time, earlier)
+        answer, whole = self._play(running, seed, len(past) + 1, actions)
         if answer.terminated or answer.truncated:
-            self._idle.append(environment)
+            self._idle.append(running.environment)
         else:
-            self._live[seed, np.concatenate([past, actions[None]]).tobytes()] = environment
+            self._live[seed, np.concatenate([past, actions[None]]).tobytes()] = running
         flags = np.array(answer.terminated), np.array(answer.truncated)
-        return answer.observations, whole, answer.rewards, *flags
+        return *self._seen(answer, whole), answer.rewards, *flags
 
-    def _begin(self, environment: Environment, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Resets an environment; returns every agent's observation and the global state."""
-        with failing(environment, seed, 0):
-            answer = environment.reset(seed=seed)
-        observations = read_reset(environment, self._form, answer)
-        return observations, self._global_state(environment, observations)
+    def _seen(self, answer: Answer, whole: np.ndarray) -> tuple:
+        """Returns observations, the global state and, if the game has any, masks."""
+        return answer.observations, whole, *((answer.allowed,) if self.form.masked else ())
 
-    def _play(self, environment: Environment, seed: int, time: int, actions: np.ndarray) -> tuple[Answer, np.ndarray]:
+    def _restart(self, running: Running, seed: int) -> Answer:
+        """Resets an environment, and returns its answer."""
+        running.gone.clear()
+        with failing(running.environment, seed, 0):
+            answer = running.environment.reset(seed=seed)
+        return read_reset(running.environment, self.form, answer)
+
+    def _advance(self, running: Running, seed: int, time: int, actions: np.ndarray) -> Answer:
+        """Plays a step, and returns its answer."""
+        with failing(running.environment, seed, time):
+            raw = running.environment.step(self._named(running.environment, actions))
+        return read_step(running, self.form, raw, time)
+
+    def _begin(self, running: Running, seed: int) -> tuple[Answer, np.ndarray]:
+        """Resets an environment; returns its answer and the global state."""
+        answer = self._restart(running, seed)
+        return answer, self._global_state(running.environment, answer.observations)
+
+    def _play(self, running: Running, seed: int, time: int, actions: np.ndarray) -> tuple[Answer, np.ndarray]:
         """Plays a step; returns its answer and the global state after it."""
-        with failing(environment, seed, time):
-            raw = environment.step(self._named(actions))
-        answer = read_step(environment, self._form, raw, time)
-        return answer, self._global_state(environment, answer.observations)
+        answer = self._advance(running, seed, time, actions)
+        return answer, self._global_state(running.environment, answer.observations)
 
     def _global_state(self, environment: Environment, observations: np.ndarray) -> np.ndarray:
         return observations.ravel() if self._whole is None else read_whole(environment, self._whole, self.whole)
@@ -176,15 +217,23 @@ class Environments:
     def _nothing(self) -> tuple:
         """Returns zeros for steps after the end of an episode, which loops of a fixed length compute."""
         agents, no = len(self.names), np.array(False)
-        return np.zeros((agents, *self.observation)), np.zeros(self.whole or ()), np.zeros(agents), no, no
+        zeros = np.zeros((agents, *self.form.spaces.observation)), np.zeros(self.whole or ())
+        masks = (self.form.spaces.own,) if self.form.masked else ()
+        return *zeros, *masks, np.zeros(agents), no, no
 
-    def _free(self) -> Environment:
+    def _free(self) -> Running:
+        """Returns an environment that plays no episode, or the one whose episode was used the longest time ago."""
         if self._idle:
-            return self._idle.pop()
-        return make_one(self._make) if len(self._live) < self._most else self._live.popitem(last=False)[1]
+            return Running(self._idle.pop(), set())
+        if len(self._live) < self._most:
+            return Running(make_one(self._make), set())
+        return self._live.popitem(last=False)[1]
 
-    def _named(self, actions: np.ndarray) -> dict:
-        return {name: self.first_action + int(action) for name, action in zip(self.names, actions, strict=True)}
+    def _named(self, environment: Environment, actions: np.ndarray) -> dict:
+        """Returns the actions of the agents that the environment has at present, by their names and its numbers."""
+        there = getattr(environment, "agents", self.names)
+        each = zip(self.names, self.form.spaces.first_actions, actions, strict=True)
+        return {name: first + int(action) for name, first, action in each if name in there}
 
 
 def _innermost(environment: Environment) -> Environment:
@@ -194,7 +243,7 @@ def _innermost(environment: Environment) -> Environment:
 
 def _close(live: Any, idle: list) -> None:
     """Closes environments that are no longer used."""
-    for environment in (*live.values(), *idle):
+    for environment in (*(running.environment for running in live.values()), *idle):
         with suppress(Exception):
             environment.close()
     live.clear()

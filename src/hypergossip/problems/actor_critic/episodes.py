@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game import Game, allowed_actions
 
-# (step, observations (episodes, agents, ...), global states (episodes, ...)) -> actions (episodes, agents)
-Act = Callable[[Any, Any, Any], Any]
+# (step, observations (episodes, agents, ...), global states (episodes, ...), masks) -> actions (episodes, agents)
+Act = Callable[[Any, Any, Any, Any], Any]
 
 
 class Episodes(NamedTuple):
@@ -24,6 +24,7 @@ class Episodes(NamedTuple):
         rewards: The rewards, 0 after the end, (time, episodes, agents).
         over: Whether this step ended the game (terminated), (time, episodes).
         alive: Whether the episode had not ended before this step, (time, episodes).
+        allowed: Whether each action was allowed, (time, episodes, agents, actions), or None if the game has no masks.
     """
 
     observations: Float[Array, "time episodes agents *observation"]
@@ -32,6 +33,7 @@ class Episodes(NamedTuple):
     rewards: Float[Array, "time episodes agents"]
     over: Bool[Array, "time episodes"]
     alive: Bool[Array, "time episodes"]
+    allowed: Bool[Array, "time episodes agents actions"] | None = None
 
 
 def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
@@ -47,15 +49,16 @@ def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
     def step(carry: tuple[Any, Any], time: Any) -> tuple[tuple[Any, Any], Any]:
         states, alive = carry
         observations, wholes = jax.vmap(game.observe)(states), jax.vmap(game.global_state)(states)
-        actions = act(time, observations, wholes)
+        allowed = allowed_actions(game, states)
+        actions = act(time, observations, wholes, allowed)
         after, rewards, terminated, truncated = jax.vmap(game.step)(states, actions)
         rewards = jnp.where(alive[:, None], rewards, 0.0)
         over = alive & terminated
         stays = alive & ~terminated & ~truncated
-        return (after, stays), (observations, wholes, actions, rewards, over, alive)
+        return (after, stays), (observations, wholes, actions, rewards, over, alive, allowed)
 
     first = jax.vmap(game.reset)(jax.random.split(key, episodes))
     (last, _), seen = lax.scan(step, (first, jnp.ones(episodes, bool)), jnp.arange(game.horizon))
-    observations, wholes, actions, rewards, over, alive = seen
+    observations, wholes, actions, rewards, over, alive, allowed = seen
     states = jnp.concatenate([wholes, jax.vmap(game.global_state)(last)[None]])
-    return Episodes(observations, states, actions, rewards, over, alive)
+    return Episodes(observations, states, actions, rewards, over, alive, allowed)

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 State = Any  # a NamedTuple of arrays
@@ -13,6 +14,10 @@ class Game(Protocol):
 
     Every method is a pure function of arrays that can be jitted, mapped over episodes and differentiated, with finite
     gradients. There is no automatic reset: the successors of a state after the end of an episode have no meaning.
+
+    A game in which actions can be forbidden also has an attribute ``masked = True`` and a method ``allowed(state)``,
+    which returns for every agent and action whether the action is allowed, (agents, actions). At least one is.
+    Forbidden actions have probability 0 and no part in the gradient.
 
     Attributes:
         agents: The number of agents.
@@ -61,3 +66,8 @@ class Game(Protocol):
     def global_state(self, state: State) -> Float[Array, "*state"]:
         """Returns the complete information about a state as one array."""
         ...
+
+
+def allowed_actions(game: Any, states: State) -> Bool[Array, "episodes agents actions"] | None:
+    """Returns whether each action is allowed in each of the `states`, or None if the `game` has no masks."""
+    return jax.vmap(game.allowed)(states) if getattr(game, "masked", False) else None

@@ -58,14 +58,14 @@ class Returns:
         form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
 
-        def act(time: Any, observations: Any, states: Any) -> Any:
+        def act(time: Any, observations: Any, states: Any, allowed: Any) -> Any:
             keys = jax.random.split(jax.random.fold_in(action_key, time), form.game.agents)
 
-            def own(key: Any, x: Any, observed: Any) -> Any:
+            def own(key: Any, x: Any, observed: Any, allowed: Any) -> Any:
                 inputs = states if form.sees == "global_state" else observed
-                return jax.random.categorical(key, form.policy(x, inputs[None])[0])
+                return jax.random.categorical(key, form.policy(x, inputs[None], allowed)[0])
 
-            return jax.vmap(own, (0, 0, 1), 1)(keys, x, observations)
+            return jax.vmap(own, (0, 0, 1, 1), 1)(keys, x, observations, allowed)
 
         return play(form.game, act, self.world_key, self.episodes)
 

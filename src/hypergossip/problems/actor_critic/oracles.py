@@ -16,6 +16,8 @@ from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import Net
 from hypergossip.support.pytree import register_pytree
 
+FORBIDDEN = -1e30  # a logit whose probability is 0; an infinite one would have an entropy of NaN
+
 
 @dataclass(frozen=True)
 class GameForm:
@@ -50,15 +52,20 @@ class GameForm:
     upper_space: Space
     lower_space: Space
 
-    def policy(self, x: Upper, inputs: Float[Array, "time episodes *inputs"]) -> Float[Array, "time episodes actions"]:
+    def policy(
+        self, x: Upper, inputs: Float[Array, "time episodes *inputs"], allowed: Any = None
+    ) -> Float[Array, "time episodes actions"]:
         """Returns the logarithms of the actions' probabilities for inputs with two leading axes.
 
         Args:
             x: The actor's parameters.
             inputs: The actor's inputs, (time, episodes, ...).
+            allowed: Whether each action is allowed, (time, episodes, actions); None allows all.
         """
         flat = inputs.reshape(-1, *inputs.shape[2:])
         logits = self.actor(self.upper_space.unravel(x), flat)
+        if allowed is not None:
+            logits = jnp.where(allowed.reshape(logits.shape), logits, FORBIDDEN)
         return jax.nn.log_softmax(logits).reshape(*inputs.shape[:2], -1)
 
     def values(self, critic: Any, states: Float[Array, "time episodes *state"]) -> Float[Array, "time episodes"]:
@@ -83,12 +90,14 @@ class Played(NamedTuple):
         inputs: The inputs of the agent's actor, (time, episodes, ...).
         actions: The agent's actions, (time, episodes).
         rewards: The agent's rewards, (time, episodes).
+        allowed: Whether each of its actions was allowed, (time, episodes, actions), or None if the game has no masks.
     """
 
     seen: Episodes
     inputs: Any
     actions: Any
     rewards: Any
+    allowed: Any
 
 
 @register_pytree("form", "everybody")
@@ -152,7 +161,7 @@ class GameOracles:
         ``grad log pi grad log pi'``. It does not contain the entropy.
         """
         form, played = self.form, self.play(x, key)
-        log_policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs), x)
+        log_policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
         backward = jax.linear_transpose(forward, x)
 
         def product(v: Upper) -> Upper:
@@ -198,15 +207,22 @@ class GameOracles:
         of_first = everybody(jax.random.key_data(world_key))[order[0]]
         mine = lambda array: jnp.take(array, self.seat, axis=-1)
 
-        def act(time: Any, observations: Any, states: Any) -> Any:
+        own = lambda masks, axis: None if masks is None else jnp.take(masks, self.seat, axis=axis)
+
+        def act(time: Any, observations: Any, states: Any, allowed: Any) -> Any:
             inputs = states if form.sees == "global_state" else jnp.take(observations, self.seat, axis=1)
-            odds = form.policy(x, inputs[None])[0]
-            own = jax.random.categorical(jax.random.fold_in(action_key, time), odds)
-            return everybody(own)[order].T
+
+            def draw(masks: Any) -> Any:
+                odds = form.policy(x, inputs[None], masks)[0]
+                return jax.random.categorical(jax.random.fold_in(action_key, time), odds)
+
+            if allowed is not None and self.everybody is None:  # its action may be forbidden to others
+                return jax.vmap(draw, 1, 1)(allowed)
+            return everybody(draw(own(allowed, 1)))[order].T
 
         seen = play(form.game, act, jax.random.wrap_key_data(of_first), form.episodes)
         inputs = seen.states[:-1] if form.sees == "global_state" else jnp.take(seen.observations, self.seat, axis=2)
-        return Played(seen, inputs, mine(seen.actions), mine(seen.rewards))
+        return Played(seen, inputs, mine(seen.actions), mine(seen.rewards), own(seen.allowed, 2))
 
     def _differences(self, critic: Any, seen: Episodes, rewards: Any) -> Any:
         """Returns the temporal differences, (time, episodes), plus those of later steps weighted by the trace."""
@@ -233,7 +249,7 @@ class GameOracles:
             advantages = advantages / jnp.sqrt(variance + jnp.finfo(variance.dtype).eps)
 
         def loss(x: Upper) -> Any:
-            log_policy = form.policy(x, played.inputs)
+            log_policy = form.policy(x, played.inputs, played.allowed)
             chosen = jnp.take_along_axis(log_policy, played.actions[..., None], axis=-1)[..., 0]
             entropies = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
             return -_mean(advantages * chosen + form.entropy * entropies, played.seen.alive)

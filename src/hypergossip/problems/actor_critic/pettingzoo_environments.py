@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
-from hypergossip.problems.actor_critic.environments import Environments
+from hypergossip.problems.actor_critic.environments import Environments, Options
 from hypergossip.support.arguments import whole_number
 from hypergossip.support.pytree import register_pytree
 
@@ -25,6 +25,7 @@ class ParallelState(NamedTuple):
         observations: The observations, (agents, ...).
         whole: The global state.
         over: Whether the episode has ended.
+        allowed: Whether each action of each agent is allowed, or None if the game has no masks.
     """
 
     seed: UInt32[Array, ""]
@@ -33,6 +34,7 @@ class ParallelState(NamedTuple):
     observations: Float[Array, "agents *observation"]
     whole: Float[Array, "*whole"]
     over: Bool[Array, ""]
+    allowed: Bool[Array, "agents actions"] | None
 
 
 @register_pytree("agents", "actions", "horizon", "table")
@@ -57,10 +59,16 @@ class ParallelGame:
         """The environment's names of its agents, in the order of its `possible_agents`."""
         return tuple(map(str, self.table.names))
 
+    @property
+    def masked(self) -> bool:
+        """Whether the game has masks of the allowed actions."""
+        return self.table.form.masked
+
     def _ask(self, call: Callable, dtype: Any, more: tuple, *arguments: Any) -> Any:
-        """Returns the answer of the cache: observations, the global state, and more."""
+        """Returns the answer of the cache: observations, the global state, masks if there are any, and more."""
         shape = lambda *size: jax.ShapeDtypeStruct(size, dtype)
-        shapes = shape(self.agents, *self.table.observation), shape(*self.table.whole), *more
+        masks = (jax.ShapeDtypeStruct((self.agents, self.actions), bool),) if self.masked else ()
+        shapes = shape(self.agents, *self.table.form.spaces.observation), shape(*self.table.whole), *masks, *more
         if not any(isinstance(argument, Tracer) for argument in arguments):
             # This call is not compiled, so exceptions of the environment reach the user unchanged.
             return tuple(map(jnp.asarray, call(dtype, *arguments)))
@@ -70,9 +78,9 @@ class ParallelGame:
         """Returns the first state of an episode, in an environment whose seed is drawn by the `key`."""
         dtype = jnp.result_type(float)
         seed = jax.random.bits(key, (), jnp.uint32) >> 1
-        observations, whole = self._ask(self.table.reset, dtype, (), seed)
-        history = jnp.zeros((self.horizon, self.agents), jnp.int32)
-        return ParallelState(seed, jnp.zeros((), jnp.int32), history, observations, whole, jnp.zeros((), bool))
+        observations, whole, *masks = self._ask(self.table.reset, dtype, (), seed)
+        history, allowed = jnp.zeros((self.horizon, self.agents), jnp.int32), masks[0] if masks else None
+        return ParallelState(seed, jnp.zeros((), jnp.int32), history, observations, whole, jnp.zeros((), bool), allowed)
 
     def step(
         self, state: ParallelState, actions: Int[Array, "agents"]
@@ -84,20 +92,22 @@ class ParallelGame:
             actions: Every agent's action.
 
         Returns:
-            The next state, the rewards, whether any agent's episode terminated, and whether it was truncated or the
-            horizon was reached.
+            The next state, the rewards, whether the episode terminated, which it does if it does for any of the agents
+            that play to its end, and whether it was truncated or the horizon was reached.
         """
         dtype = jnp.result_type(float)
         actions = actions.astype(jnp.int32)
         flag = jax.ShapeDtypeStruct((), bool)
         more = jax.ShapeDtypeStruct((self.agents,), dtype), flag, flag
         arguments = state.seed, state.time, state.history, actions, state.over
-        observations, whole, rewards, terminated, truncated = self._ask(self.table.step, dtype, more, *arguments)
+        seen = self._ask(self.table.step, dtype, more, *arguments)
+        observations, whole, *masks, rewards, terminated, truncated = seen
         time = state.time + 1
         truncated = truncated | (time >= self.horizon)
         history = jax.lax.dynamic_update_index_in_dim(state.history, actions, state.time, 0)
         over = state.over | terminated | truncated
-        moved = ParallelState(state.seed, time, history, observations, whole, over)
+        allowed = masks[0] if masks else None
+        moved = ParallelState(state.seed, time, history, observations, whole, over, allowed)
         return moved, rewards, terminated, truncated
 
     def raised(self) -> Exception | None:
@@ -108,12 +118,25 @@ class ParallelGame:
         """Returns every agent's observation of a `state`."""
         return state.observations
 
+    def allowed(self, state: ParallelState) -> Bool[Array, "agents actions"] | None:
+        """Returns whether each action of each agent is allowed, or None if the game has no masks."""
+        return state.allowed
+
     def global_state(self, state: ParallelState) -> Float[Array, "*whole"]:
         """Returns the global state."""
         return state.whole
 
 
-def from_parallel(make: Any, *, horizon: Any, whole: Any = None, live: Any = 64) -> ParallelGame:
+def from_parallel(
+    make: Any,
+    *,
+    horizon: Any,
+    whole: Any = None,
+    live: Any = 64,
+    pad: Any = False,
+    leaving: Any = True,
+    time_limit: Any = None,
+) -> ParallelGame:
     """Returns a PettingZoo parallel environment as a game; Python plays it inside compiled programs.
 
     A state is the seed of its episode and the actions so far, so that the game is a function of arrays. An environment
@@ -122,10 +145,18 @@ def from_parallel(make: Any, *, horizon: Any, whole: Any = None, live: Any = 64)
     takes 1.2 times as long as a step of mpe2's simple_spread_v3. A return to an earlier state, or more episodes than
     `live`, replays the episode.
 
-    Requirements: the seed determines the environment; all agents have the same Discrete actions without masks, and
-    observe a Box of the same shape; all agents stay until the end; and the environment does not use JAX, because JAX
-    does not guarantee that this works inside a compiled program. A test at once plays a few steps in two environments
-    with the same seed. A step cannot be differentiated, and it runs on the CPU.
+    Requirements: the seed determines the environment; all agents have the same Discrete actions, and observe a Box of
+    the same shape, unless `pad` is true; all agents play from the beginning; and the environment does not use JAX,
+    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in two
+    environments with the same seed. A step cannot be differentiated, and it runs on the CPU.
+
+    Masks of the allowed actions, in an agent's info or beside its observation in a Dict (under "action_mask",
+    "action_masks", "avail_actions" or "legal_actions"), give forbidden actions the probability 0, and they have no part
+    in the gradient.
+
+    An agent leaves if it terminates, is truncated or is no longer in the environment's `agents` while others play on.
+    From then on it observes zeros, its reward is 0, and its policy's gradient is 0; it does not come back. The episode
+    ends with the last agent.
 
     Args:
         make: A function without arguments that makes a new environment, for instance
@@ -134,12 +165,18 @@ def from_parallel(make: Any, *, horizon: Any, whole: Any = None, live: Any = 64)
         whole: A function that returns the global state of an environment, such as
             ``lambda environment: environment.state()``. None concatenates all agents' observations.
         live: The number of environments to keep, at least the number of episodes that are played side by side.
+        pad: Whether agents may have different spaces. Zeros then complete the observations (which are flattened first
+            if the numbers of their axes differ), and actions of probability 0 the actions.
+        leaving: Whether agents may leave before the others, and masks may first come in the middle of an episode. False
+            refuses both, which saves the masks in the compiled program if the environment has none.
+        time_limit: The environment's own limit of steps, if it reports its end there as a termination, as multiwalker,
+            lbforaging and rware do. An end at this step is then a truncation, after which the values go on.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
         ValueError: If `make` does not make a parallel environment, or returns the same one in every call; if agents
-            differ in their spaces, actions are not Discrete or are masked, agents leave early or join late, the seed
-            does not determine the environment, or a number is invalid.
+            differ in their spaces without `pad`, actions are not Discrete, agents join late, or leave early without
+            `leaving`, the seed does not determine the environment, or a number is invalid.
         EnvironmentFailure: If an environment raises an error.
     """
     try:
@@ -148,5 +185,9 @@ def from_parallel(make: Any, *, horizon: Any, whole: Any = None, live: Any = 64)
         raise ValueError(
             f"horizon is {horizon!r} and live {live!r}; give whole numbers, at least 1, for both."
         ) from None
-    table = Environments(make, horizon, whole, live)
-    return ParallelGame(len(table.names), table.actions, horizon, table)
+    for name, value in (("pad", pad), ("leaving", leaving)):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}; give True or False.")
+    limit = None if time_limit is None else whole_number("time_limit", time_limit, 1)
+    table = Environments(make, horizon, whole, live, Options(pad, leaving, limit))
+    return ParallelGame(len(table.names), table.form.spaces.actions, horizon, table)
