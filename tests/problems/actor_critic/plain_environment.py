@@ -11,8 +11,8 @@ from pettingzoo import ParallelEnv
 
 from hypergossip.problems.actor_critic import from_parallel
 
-HORIZON = 15
-LATE = 12  # beyond the steps by which an environment is tried
+HORIZON = 19
+LATE = 17  # beyond the steps by which an environment is tried
 
 
 class Plain(ParallelEnv):

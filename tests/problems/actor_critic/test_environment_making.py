@@ -1,5 +1,6 @@
 """What makes no parallel environment, global states that are none, an environment's own errors, and its seed."""
 
+import gc
 import random
 from itertools import count
 
@@ -7,6 +8,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pettingzoo
 import pytest
 from gymnasium.spaces import Box, Discrete
 from mpe2 import simple_spread_v3
@@ -60,7 +62,7 @@ def test_a_horizon_is_a_whole_number(horizon):
 @pytest.mark.parametrize("value", ["25", 25.5, None, True, 0, -1])
 def test_what_is_no_whole_number_is_refused(value):
     refused(f"horizon is {value!r} and live 64; give whole numbers, at least 1, for both", Plain, horizon=value)
-    refused(f"horizon is 15 and live {value!r}; give whole numbers, at least 1, for both", Plain, live=value)
+    refused(f"horizon is {HORIZON} and live {value!r}; give whole numbers, at least 1, for both", Plain, live=value)
 
 
 def test_a_global_state_that_is_not_there():
@@ -172,17 +174,64 @@ class SeedsWhatAllDrawFrom(Plain):
     [
         (changed(seen=unseeded), "the same one, .* differs in its observations at the reset", {}),
         (changed(rewards=drawn), "the same one, .* differs in its rewards at step 1", {}),
-        (Kept, "the same one, .* differs in its observations at the reset", {}),
         (changed(rewards=lambda self: self.tell(next(SHARED))), "differs in its rewards at step 1", {}),
-        (SeededOnce, "differs in its global state at the reset", {"whole": lambda environment: environment.state()}),
         (SeedsWhatAllDrawFrom, "another one of its kind, .* differs in its rewards at step 1", {}),
-        (changed(cut=lambda self: self.tell(next(ENDS) == 4)), "differs in its length at step 5", {}),
+        (changed(cut=lambda self: self.tell(next(ENDS) % 23 == 4)), "differs in its length at step 5", {}),
     ],
 )
 def test_an_environment_that_its_seed_does_not_decide(environment, differs, options):
     random.seed(0)
     with pytest.raises(ValueError, match=f"the seed of the environment plain does not determine it: .*{differs}"):
         from_parallel(environment, horizon=HORIZON, **options)
+
+
+def zombies():
+    return from_parallel(lambda: pettingzoo.make("parallel", "butterfly/knights_archers_zombies_v11"), horizon=60)
+
+
+@pytest.mark.parametrize(
+    ("make", "differs"),
+    [
+        (lambda: from_parallel(Kept, horizon=HORIZON), "plain .* differs in its observations at the reset"),
+        (
+            lambda: from_parallel(SeededOnce, horizon=4, whole=lambda one: one.state()),
+            "in its global state at the reset",
+        ),
+        (zombies, "knights_archers_zombies_v11 keeps .*: the same one, .* differs in its observations at step 4"),
+    ],
+)
+def test_what_is_kept_over_a_reset_needs_a_new_environment_for_each_episode(make, differs):
+    with pytest.warns(UserWarning, match=f"{differs}. Each episode is played in a new environment"):
+        game = make()
+    first = played(game, game.horizon)
+    for _ in range(2):  # used or not, in episodes of another length or not
+        played(game, 3)
+        np.testing.assert_array_equal(played(game, game.horizon), first)
+
+
+def test_new_environments_are_closed_after_their_episodes():
+    made, closed = [], []
+
+    class Counted(Kept):
+        def __init__(self):
+            made.append(self)
+            super().__init__()
+
+        def close(self):
+            closed.append(self)
+
+    with pytest.warns(UserWarning, match="keeps something over a reset"):
+        game = from_parallel(Counted, horizon=20, live=2)
+    assert len(made) == len(closed) == 5
+    for _ in range(3):
+        played(game, 20)
+    assert len(made) == len(closed) == 8
+    for seed in range(4):
+        game.reset(jax.random.key(seed))
+    assert len(made) - len(closed) == 2
+    del game
+    gc.collect()
+    assert len(made) == len(closed)
 
 
 def test_an_environment_that_its_seed_decides_is_taken_whatever_its_numbers():
@@ -203,8 +252,8 @@ def test_the_trial_is_short_and_its_environments_are_used():
             return super().step(actions)
 
     game = from_parallel(Counted, horizon=1000)
-    assert (len(made), len(steps)) == (2, 3 * 8)
+    assert (len(made), len(steps)) == (2, 3 * 16)
     assert from_parallel(Counted, horizon=2, live=1).horizon == 2
-    assert (len(made), len(steps)) == (4, 3 * 8 + 3 * 2)
+    assert (len(made), len(steps)) == (4, 3 * 16 + 3 * 2)
     played(game)
     assert len(made) == 4

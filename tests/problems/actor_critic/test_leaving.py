@@ -83,7 +83,7 @@ def test_an_agent_that_goes_without_a_word_has_no_last_reward():
 
 
 def test_an_agent_may_leave_late_and_a_replay_gives_the_same():
-    game = from_parallel(type("Late", (Leaver,), {"at": LATE, "last": 14}), horizon=HORIZON, live=1)
+    game = from_parallel(type("Late", (Leaver,), {"at": LATE, "last": HORIZON}), horizon=HORIZON, live=1)
     states = [game.reset(KEY)]
     for _ in range(LATE + 1):
         states.append(game.step(states[-1], jnp.ones(2, int))[0])

@@ -74,6 +74,7 @@ class Environments:
         self._idle: list[Environment] = []
         self._lock = threading.Lock()  # the devices of one process call from separate threads
         self.failure: Exception | None = None
+        self._renew = False  # whether every episode needs a new environment
         close = weakref.finalize(self, _close, self._live, self._idle)
         try:
             self._try(horizon, options)
@@ -101,8 +102,9 @@ class Environments:
                 "lambda: simple_spread_v3.parallel_env(N=3)."
             )
         self._idle.append(second)
-        check_seed(first, second, partial(self._episode, shifts(len(self.names), horizon)))
-        if len(self._idle) > self._most:
+        episode = partial(self._episode, shifts(len(self.names), horizon))
+        self._renew = check_seed(first, second, lambda: make_one(self._make), episode)
+        while self._idle and (self._renew or len(self._idle) > self._most):
             _close({}, [self._idle.pop()])
 
     def _episode(self, shifts: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
@@ -164,7 +166,9 @@ class Environments:
 
     def _reset(self, seed: int) -> tuple:
         running = self._live.pop((seed, b""), None)
-        running = self._free() if running is None else running
+        if running is not None and self._renew:
+            self._leave(running)
+        running = self._free() if running is None or self._renew else running
         answer, whole = self._begin(running, seed)
         self._live[seed, b""] = running
         return self._seen(answer, whole)
@@ -178,7 +182,7 @@ class Environments:
                 self._advance(running, seed, time, earlier)
         answer, whole = self._play(running, seed, len(past) + 1, actions)
         if answer.terminated or answer.truncated:
-            self._idle.append(running.environment)
+            self._leave(running)
         else:
             self._live[seed, np.concatenate([past, actions[None]]).tobytes()] = running
         flags = np.array(answer.terminated), np.array(answer.truncated)
@@ -223,11 +227,15 @@ class Environments:
 
     def _free(self) -> Running:
         """Returns an environment that plays no episode, or the one whose episode was used the longest time ago."""
-        if self._idle:
-            return Running(self._idle.pop(), set())
-        if len(self._live) < self._most:
-            return Running(make_one(self._make), set())
-        return self._live.popitem(last=False)[1]
+        if not self._idle and len(self._live) >= self._most:
+            self._leave(self._live.popitem(last=False)[1])
+        return Running(self._idle.pop() if self._idle else make_one(self._make), set())
+
+    def _leave(self, running: Running) -> None:
+        """Keeps an environment for another episode, or closes it if every episode needs a new one."""
+        self._idle.append(running.environment)
+        if self._renew:
+            _close({}, self._idle)
 
     def _named(self, environment: Environment, actions: np.ndarray) -> dict:
         """Returns the actions of the agents that the environment has at present, by their names and its numbers."""

@@ -147,8 +147,9 @@ def from_parallel(
 
     Requirements: the seed determines the environment; all agents have the same Discrete actions, and observe a Box of
     the same shape, unless `pad` is true; all agents play from the beginning; and the environment does not use JAX,
-    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in two
-    environments with the same seed. A step cannot be differentiated, and it runs on the CPU.
+    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in new and
+    in used environments with the same seed. If only the used ones differ, a warning says so, and each episode is played
+    in a new environment. A step cannot be differentiated, and it runs on the CPU.
 
     Masks of the allowed actions, in an agent's info or beside its observation in a Dict (under "action_mask",
     "action_masks", "avail_actions" or "legal_actions"), give forbidden actions the probability 0, and they have no part
