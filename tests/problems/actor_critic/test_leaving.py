@@ -134,6 +134,28 @@ def test_without_leavers_the_masks_change_nothing():
     assert from_parallel(Plain, horizon=8, leaving=False).reset(KEY).allowed is None
 
 
+def test_test_episodes_take_turns():
+    """With the same actions as side by side, and without any replay."""
+    steps, returns = [], []
+
+    class Counted(Leaver):
+        def step(self, actions):
+            steps.append(self.t)
+            return super().step(actions)
+
+    net = FullyConnected((3,))
+    for live in (64, 5, 2, 1):
+        game = from_parallel(Counted, horizon=8, live=live)
+        problem = actor_critic(game, actor=net, critic=net, reward_model=False, episodes=2, test_episodes=5)
+        steps.clear()
+        x = jnp.stack([problem.x0, problem.x0 + 1])
+        seen = jax.jit(lambda x, problem=problem: problem.together["return"].play(problem.oracles, x))(x)
+        returns.append(jax.block_until_ready(seen))
+        assert len(steps) == 5 * 6
+    for other in returns[1:]:
+        jax.tree.map(np.testing.assert_array_equal, other, returns[0])
+
+
 def test_a_time_limit_that_is_told_as_a_termination_is_a_truncation():
     timed = changed(over=lambda self: self.tell(self.t >= 5))
     for limit, expected in ((None, (True, False)), (5, (False, True)), (6, (True, False))):

@@ -51,6 +51,7 @@ class Environments:
     Attributes:
         names: The names of the agents.
         form: The form of the environment's answers.
+        most: The largest number of environments in the cache.
         whole: The shape of the global state.
         failure: The last exception that an environment or a check of its answers raised, or None.
     """
@@ -69,7 +70,7 @@ class Environments:
             ValueError: If `from_parallel` does not support these environments.
         """
         checked_whole(whole)
-        self._make, self._whole, self._most = checked_maker(make), whole, most
+        self._make, self._whole, self.most = checked_maker(make), whole, most
         self._live: OrderedDict[tuple[int, bytes], Running] = OrderedDict()  # the least recently used first
         self._idle: list[Environment] = []
         self._lock = threading.Lock()  # the devices of one process call from separate threads
@@ -104,7 +105,7 @@ class Environments:
         self._idle.append(second)
         episode = partial(self._episode, shifts(len(self.names), horizon))
         self._renew = check_seed(first, second, lambda: make_one(self._make), episode)
-        while self._idle and (self._renew or len(self._idle) > self._most):
+        while self._idle and (self._renew or len(self._idle) > self.most):
             _close({}, [self._idle.pop()])
 
     def _episode(self, shifts: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
@@ -227,7 +228,7 @@ class Environments:
 
     def _free(self) -> Running:
         """Returns an environment that plays no episode, or the one whose episode was used the longest time ago."""
-        if not self._idle and len(self._live) >= self._most:
+        if not self._idle and len(self._live) >= self.most:
             self._leave(self._live.popitem(last=False)[1])
         return Running(self._idle.pop() if self._idle else make_one(self._make), set())
 

@@ -36,7 +36,7 @@ class Episodes(NamedTuple):
     allowed: Bool[Array, "time episodes agents actions"] | None = None
 
 
-def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
+def play(game: Game, act: Act, key: Key[Array, ""], episodes: int, chosen: Any = None) -> Episodes:
     """Plays whole episodes; the steps after the end of an episode have no effect on any result.
 
     Args:
@@ -44,6 +44,7 @@ def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
         act: The function that returns every agent's actions.
         key: The key of the game, which draws the first states and all other random numbers of the game.
         episodes: The number of episodes.
+        chosen: The numbers of the episodes to play; None plays all.
     """
 
     def step(carry: tuple[Any, Any], time: Any) -> tuple[tuple[Any, Any], Any]:
@@ -57,8 +58,27 @@ def play(game: Game, act: Act, key: Key[Array, ""], episodes: int) -> Episodes:
         stays = alive & ~terminated & ~truncated
         return (after, stays), (observations, wholes, actions, rewards, over, alive, allowed)
 
-    first = jax.vmap(game.reset)(jax.random.split(key, episodes))
-    (last, _), seen = lax.scan(step, (first, jnp.ones(episodes, bool)), jnp.arange(game.horizon))
+    keys = jax.random.split(key, episodes)
+    keys = keys if chosen is None else keys[chosen]
+    first = jax.vmap(game.reset)(keys)
+    (last, _), seen = lax.scan(step, (first, jnp.ones(len(keys), bool)), jnp.arange(game.horizon))
     observations, wholes, actions, rewards, over, alive, allowed = seen
     states = jnp.concatenate([wholes, jax.vmap(game.global_state)(last)[None]])
     return Episodes(observations, states, actions, rewards, over, alive, allowed)
+
+
+def in_turns(play_some: Callable[[Any], Episodes], episodes: int, most: int) -> Episodes:
+    """Plays episodes in turns of a bounded number.
+
+    Args:
+        play_some: A function that plays the episodes of the given numbers.
+        episodes: The number of episodes.
+        most: The largest number of episodes that are played side by side.
+    """
+    whole = episodes // most
+    turns = lax.map(play_some, jnp.arange(whole * most).reshape(whole, most))
+    join = lambda leaf: jnp.moveaxis(leaf, 0, 1).reshape(leaf.shape[1], whole * most, *leaf.shape[3:])
+    parts = [jax.tree.map(join, turns)]
+    if episodes % most:
+        parts.append(play_some(jnp.arange(whole * most, episodes)))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, axis=1), *parts)

@@ -10,7 +10,7 @@ import numpy as np
 from hypergossip.core.problem import Problem, Share
 from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
-from hypergossip.problems.actor_critic.episodes import Episodes, play
+from hypergossip.problems.actor_critic.episodes import Episodes, in_turns, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import FullyConnected, Net
 from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
@@ -58,16 +58,24 @@ class Returns:
         form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
 
-        def act(time: Any, observations: Any, states: Any, allowed: Any) -> Any:
-            keys = jax.random.split(jax.random.fold_in(action_key, time), form.game.agents)
+        def play_some(chosen: Any) -> Episodes:
+            def act(time: Any, observations: Any, states: Any, allowed: Any) -> Any:
+                keys = jax.random.split(jax.random.fold_in(action_key, time), form.game.agents)
 
-            def own(key: Any, x: Any, observed: Any, allowed: Any) -> Any:
-                inputs = states if form.sees == "global_state" else observed
-                return jax.random.categorical(key, form.policy(x, inputs[None], allowed)[0])
+                def own(key: Any, x: Any, observed: Any, allowed: Any) -> Any:
+                    inputs = states if form.sees == "global_state" else observed
+                    odds = form.policy(x, inputs[None], allowed)[0]
+                    if chosen is None:
+                        return jax.random.categorical(key, odds)
+                    draws = jax.random.gumbel(key, (self.episodes, odds.shape[-1]), odds.dtype)
+                    return jnp.argmax(draws[chosen] + odds, axis=-1)  # those of all episodes at once
 
-            return jax.vmap(own, (0, 0, 1, 1), 1)(keys, x, observations, allowed)
+                return jax.vmap(own, (0, 0, 1, 1), 1)(keys, x, observations, allowed)
 
-        return play(form.game, act, self.world_key, self.episodes)
+            return play(form.game, act, self.world_key, self.episodes, chosen)
+
+        most = getattr(form.game, "side_by_side", self.episodes)
+        return play_some(None) if self.episodes <= most else in_turns(play_some, self.episodes, most)
 
 
 def actor_critic(

@@ -60,6 +60,11 @@ class ParallelGame:
         return tuple(map(str, self.table.names))
 
     @property
+    def side_by_side(self) -> int:
+        """The number of episodes that can be played side by side without a replay."""
+        return self.table.most
+
+    @property
     def masked(self) -> bool:
         """Whether the game has masks of the allowed actions."""
         return self.table.form.masked
@@ -147,9 +152,9 @@ def from_parallel(
 
     Requirements: the seed determines the environment; all agents have the same Discrete actions, and observe a Box of
     the same shape, unless `pad` is true; all agents play from the beginning; and the environment does not use JAX,
-    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in new and
-    in used environments with the same seed. If only the used ones differ, a warning says so, and each episode is played
-    in a new environment. A step cannot be differentiated, and it runs on the CPU.
+    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in new
+    and in used environments with the same seed. If only the used ones differ, a warning says so, and each episode is
+    played in a new environment. A step cannot be differentiated, and it runs on the CPU.
 
     Masks of the allowed actions, in an agent's info or beside its observation in a Dict (under "action_mask",
     "action_masks", "avail_actions" or "legal_actions"), give forbidden actions the probability 0, and they have no part
@@ -165,7 +170,8 @@ def from_parallel(
         horizon: The largest number of steps of an episode, a whole number; an environment may end earlier.
         whole: A function that returns the global state of an environment, such as
             ``lambda environment: environment.state()``. None concatenates all agents' observations.
-        live: The number of environments to keep, at least the number of episodes that are played side by side.
+        live: The number of environments to keep, at least the number of training episodes that are played side by side.
+            Test episodes take turns if there are more. All environments are closed when the game is no longer used.
         pad: Whether agents may have different spaces. Zeros then complete the observations (which are flattened first
             if the numbers of their axes differ), and actions of probability 0 the actions.
         leaving: Whether agents may leave before the others, and masks may first come in the middle of an episode. False
