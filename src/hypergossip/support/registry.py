@@ -56,6 +56,7 @@ _BUILT_IN = {
         "data_cleaning": "hypergossip.problems:data_cleaning",
         "sinusoids": "hypergossip.problems:sinusoids",
         "cooperative_navigation": "hypergossip.problems.actor_critic:cooperative_navigation",
+        "parallel_game": "hypergossip.problems.actor_critic:parallel_game",
         "pursuit_evasion": "hypergossip.problems.actor_critic:pursuit_evasion",
     },
     "engines": {

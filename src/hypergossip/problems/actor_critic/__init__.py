@@ -1,6 +1,7 @@
 """Multi-agent games with simultaneous moves, and actor-critic on them as a bilevel problem."""
 
 from hypergossip.problems.actor_critic.environment_answers import EnvironmentFailure
+from hypergossip.problems.actor_critic.foreign_games import parallel_game
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.navigation import navigation
@@ -26,6 +27,7 @@ __all__ = [
     "from_parallel",
     "navigation",
     "networked_process",
+    "parallel_game",
     "pursuit",
     "pursuit_evasion",
     "tabular",
