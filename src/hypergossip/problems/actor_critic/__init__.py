@@ -12,6 +12,7 @@ from hypergossip.problems.actor_critic.presets import cooperative_navigation, pu
 from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.actor_critic.tabular import networked_process, tabular
 from hypergossip.problems.actor_critic.tabular_game import TabularGame
+from hypergossip.problems.actor_critic.tuple_environments import from_tuples
 
 __all__ = [
     "Convolutional",
@@ -25,6 +26,7 @@ __all__ = [
     "as_parallel",
     "cooperative_navigation",
     "from_parallel",
+    "from_tuples",
     "navigation",
     "networked_process",
     "parallel_game",

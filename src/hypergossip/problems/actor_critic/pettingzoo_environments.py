@@ -176,7 +176,7 @@ def from_parallel(
             if the numbers of their axes differ), and actions of probability 0 the actions.
         leaving: Whether agents may leave before the others, and masks may first come in the middle of an episode. False
             refuses both, which saves the masks in the compiled program if the environment has none.
-        time_limit: The environment's own limit of steps, if it reports its end there as a termination, as multiwalker,
+        time_limit: The environment's own limit of steps, if it reports its end there as a termination, as
             lbforaging and rware do. An end at this step is then a truncation, after which the values go on.
 
     Raises:
