@@ -8,6 +8,7 @@ from plain_environment import HORIZON, LATE, Plain, changed, refused
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import FullyConnected, actor_critic, from_parallel
+from hypergossip.problems.actor_critic.rollout import rollout
 
 KEY = jax.random.key(0)
 
@@ -178,3 +179,22 @@ def test_options_that_are_none():
     refused("leaving is 1; give True or False", Plain, leaving=1)
     refused("pad is None; give True or False", Plain, pad=None)
     refused("time_limit is 0", Plain, time_limit=0)
+
+
+def test_an_episode_is_watched_when_test_episodes_take_turns():
+    net, steps = FullyConnected((3,)), []
+
+    class Counted(Leaver):
+        def step(self, actions):
+            steps.append(self.t)
+            return super().step(actions)
+
+    game = from_parallel(Counted, horizon=8, live=2)
+    problem = actor_critic(game, actor=net, critic=net, reward_model=False, episodes=2, test_episodes=5)
+    x = jnp.stack([problem.x0, problem.x0 + 1])
+    seen = problem.together["return"].play(problem.oracles, x)
+    steps.clear()
+    watched = rollout(problem, jax.vmap(problem.upper.unravel)(x), 3)
+    assert len(steps) <= 6 * 6  # the test episodes and this one again, from its start to its end
+    np.testing.assert_array_equal(watched.rewards, seen.rewards[:6, 3])
+    np.testing.assert_array_equal(watched.states.whole, seen.states[:7, 3])

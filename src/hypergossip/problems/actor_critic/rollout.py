@@ -69,9 +69,9 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
     with own_errors(problem.oracles):
-        states, seen = jax.block_until_ready(_replayed(returns, problem.oracles, policies))
-    steps = int(seen.alive[:, episode].sum())
-    one = lambda leaf, count: np.asarray(_readable(leaf[:count, episode]))
+        states, seen = jax.block_until_ready(_replayed(returns, problem.oracles, policies, episode))
+    steps = int(seen.alive[:, 0].sum())
+    one = lambda leaf, count: np.asarray(_readable(leaf[:count, 0]))
     return Rollout(
         returns.form.game,
         jax.tree.map(lambda leaf: one(leaf, steps + 1), states),
@@ -80,14 +80,14 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
     )
 
 
-def _replayed(returns: Returns, oracles: Any, x: Any) -> tuple[Any, Episodes]:
-    """Returns the states, with leaves (steps + 1, episodes, ...), by repeating the same actions from the same start."""
-    game = returns.form.game
+def _replayed(returns: Returns, oracles: Any, x: Any, episode: int) -> tuple[Any, Episodes]:
+    """Returns an episode and its states, with leaves (steps + 1, 1, ...), by repeating the same actions."""
+    game, number = returns.form.game, slice(episode, episode + 1)
 
     @compiled()
     def run(oracles: Any, x: Any) -> tuple[Any, Episodes]:
-        seen = returns.play(oracles, x)
-        first = jax.vmap(game.reset)(jax.random.split(returns.world_key, returns.episodes))
+        seen = jax.tree.map(lambda leaf: leaf[:, number], returns.play(oracles, x))
+        first = jax.vmap(game.reset)(jax.random.split(returns.world_key, returns.episodes)[number])
 
         def step(states: Any, actions: Any) -> tuple[Any, Any]:
             after, *_ = jax.vmap(game.step)(states, actions)
