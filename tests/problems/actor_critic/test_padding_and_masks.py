@@ -76,6 +76,16 @@ def test_padded_actions_are_never_drawn_and_their_logits_have_no_gradient():
             assert not np.any(leaf[allowed:])
 
 
+def test_the_natural_gradient_leaves_padded_logits_alone():
+    problem = problem_of(from_parallel(SPEAKER, horizon=25, pad=True))
+    x = problem.x0 + 0.1 * jax.random.normal(KEY, problem.x0.shape)
+    natural = hg.NaturalPolicyGradient(iterations=5, length=1.0)(problem.agent(0), x, problem.y0, KEY)[0]
+    last = problem.upper.unravel(natural)["last"]
+    assert np.all(np.isfinite(natural))
+    assert np.any(last["bias"][:3])
+    assert not np.any(last["bias"][3:])
+
+
 @pytest.mark.parametrize("make", [SPEAKER, simple_tag_v3.parallel_env])
 def test_methods_run_on_unequal_agents(make):
     problem = problem_of(from_parallel(make, horizon=4, pad=True))
