@@ -137,5 +137,5 @@ def test_the_readmes_examples_run_with_the_extra_lab(tmp_path: Path):
     for program in programs:
         environment.run("-c", program, timeout=600)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
-    assert environment.run("-m", "hypergossip", "list").stdout.startswith("aid_bio\talgorithms\t")
+    assert environment.run("-m", "hypergossip", "list").stdout.startswith("ada_sdbo\talgorithms\t")
     print(f"installed and README's examples run: {time.monotonic() - begun:.0f} s, Python {sys.version.split()[0]}")
