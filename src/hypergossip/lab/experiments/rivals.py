@@ -115,7 +115,7 @@ parameter 0.3. SVR-INTERACT takes full gradients every 32 rounds.""",
             (0.1, 0.01, 0.003),
             IMAGES | _quick_grid(0.3, 0.1),
         ),
-        *_cases("a9a", "regularisers on a9a", A9A, A9A_GRID, (10.0, 3.0, 1.0), _quick_grid(5.0, 1.0)),
+        *_cases("a9a", "regularisers on a9a", A9A, A9A_GRID, (1.0, 0.3, 0.1), _quick_grid(5.0, 1.0)),
     ),
     methods={
         "DIAMOND": {"algorithm": "diamond", **STEPS, **MOMENTA, **SERIES},
