@@ -25,12 +25,13 @@ ENOUGH = 3  # methods that reach a value, so that a comparison says something
 RESOURCES = {"round": "rounds", "bytes_sent": "bytes", "samples": "samples", "seconds": "seconds"}
 INTRODUCTION = f"""# How to choose, by results
 
-This page names the methods that reached a given M_t at the lowest cost. `python -m studies.chooser` made it from the
-results of [`rivals-personal`](experiments/rivals-personal/index.md) and
+This page names the methods that reached a given accuracy at the lowest cost: M_t, or on a9a the
+stationarity of the mean x. `python -m studies.chooser` made it from the results of
+[`rivals-personal`](experiments/rivals-personal/index.md) and
 [`rivals-shared`](experiments/rivals-shared/index.md), and nothing in it was chosen by hand.
 [How to choose](choosing.md) has what neither experiment decides, such as directed networks, games and full batches.
 
-Every method was tuned by one rule, on the ring of 8 alone. A case counts at the smallest of its values of M_t that at
+Every method was tuned by one rule, on the ring of 8 alone. A case counts at the smallest of its values that at
 least {ENOUGH} methods reach in the median over the seeds. A method is named if its cost is at most {WITHIN:g} times the
 lowest. The costs in parentheses are the lowest ones; samples and bytes are per agent."""
 
@@ -87,7 +88,7 @@ def section(title: str, titles: Mapping[str, str], costs: pd.DataFrame) -> list[
     counted = sum(row[1] != ABSENT for row in rows)
     lines = [f"## {title[0].upper()}{title[1:]}", ""]
     lines += [f"- {_most(RESOURCES[column], counts, counted)}" for column, counts in named.items()]
-    return [*lines, "", *markdown(["case", "M_t", *(f"fewest {RESOURCES[column]}" for column in columns)], rows)]
+    return [*lines, "", *markdown(["case", "value", *(f"fewest {RESOURCES[column]}" for column in columns)], rows)]
 
 
 def _most(resource: str, counts: Mapping[str, int], cases: int) -> str:

@@ -12,6 +12,7 @@ from hypergossip.lab.experiments.costs import costs, reach, timed
 from hypergossip.lab.experiments.outperformed import comparisons
 from hypergossip.lab.experiments.report_building import build_report
 from hypergossip.lab.experiments.report_sections import lowest_costs
+from hypergossip.lab.experiments.verdicts import column_label
 from hypergossip.lab.report import markdown_page
 
 
@@ -113,3 +114,13 @@ def test_the_methods_of_lowest_cost_come_first(tmp_path):
     assert first["rounds"].startswith("fast (")
     assert first["seconds"].startswith("slow (")
     assert second["rounds"] == "–"
+
+
+def test_a_case_can_be_compared_by_another_column(tmp_path):
+    ours = case("one", 4, 0.1)._replace(values=(1e9,), compared="stationarity", options={"tune.score": "stationarity"})
+    experiment = replace(SMALL, cases=(ours,), stated={}, claims=(), run={**SMALL.run, "rounds": 2})
+    record = reproduce.run(experiment, tmp_path, False, {}, lambda _: None)[0]
+    table = lowest_costs(experiment, [record])
+    assert list(table["to"]) == [f"{column_label('stationarity')} = 1e+09"]
+    text = markdown_page.write(build_report(experiment, [record], False), tmp_path).read_text()
+    assert f"{column_label('stationarity')} = 1e+09" in text.replace("\\", "")

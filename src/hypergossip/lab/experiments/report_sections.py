@@ -192,12 +192,16 @@ def costs_to_values(experiment: Reproduction, record: Record) -> pd.DataFrame:
     """
     found = costs_of(record, experiment.compared)
     columns = [column for column in COLUMNS if column in found]
-    symbol, rows = column_label(experiment.compared), []
+    symbol, rows = _symbol(experiment, record), []
     for row in found.to_dict("records"):
         spent = {COLUMNS[column]: cost(column, row[column]) for column in columns}
         reached = f"{row['reached']} of {row['seeds']}"
         rows.append({"to": f"{symbol} = {row['value']:g}", "method": row["method"], **spent, "seeds": reached})
     return pd.DataFrame(rows).set_index("to")
+
+
+def _symbol(experiment: Reproduction, record: Record) -> str:
+    return column_label(record.case.compared or experiment.compared)
 
 
 def lowest_costs(experiment: Reproduction, records: list[Record], shown: int = 3) -> pd.DataFrame:
@@ -208,9 +212,9 @@ def lowest_costs(experiment: Reproduction, records: list[Record], shown: int = 3
         records: The records of the cases.
         shown: How many methods are named per cost.
     """
-    symbol, rows = column_label(experiment.compared), []
+    rows = []
     for record in records:
-        found = costs_of(record, experiment.compared)
+        found, symbol = costs_of(record, experiment.compared), _symbol(experiment, record)
         for value, part in found.groupby("value", sort=False):
             row = {"case": record.case.full_title, "to": f"{symbol} = {value:g}"}
             for column in (column for column in COLUMNS if column in found):
@@ -229,7 +233,7 @@ def outperforming(experiment: Reproduction, record: Record) -> str:
         record: The record of the case.
     """
     found = costs_of(record, experiment.compared)
-    told = outperformed.comparisons(found, experiment.own, symbol=column_label(experiment.compared))
+    told = outperformed.comparisons(found, experiment.own, symbol=_symbol(experiment, record))
     return "\n".join(f"- {sentence}" for sentence in told)
 
 

@@ -247,9 +247,10 @@ def costs_of(record: Record, column: str) -> pd.DataFrame:
 
     Args:
         record: The record of the case.
-        column: The compared column.
+        column: The compared column of the experiment.
     """
-    return costs(timed(record.outcome.histories, record.round_seconds), record.case.values, column)
+    histories = timed(record.outcome.histories, record.round_seconds)
+    return costs(histories, record.case.values, record.case.compared or column)
 
 
 def _write_numbers(folder: Path, records: list[Record], column: str) -> None:

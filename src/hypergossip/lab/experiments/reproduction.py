@@ -29,6 +29,7 @@ class Case(NamedTuple):
         quick: Likewise for a quick run, in addition to the experiment's own.
         tuned_in: The name of the case whose tuned step sizes are used; empty if this case is tuned.
         values: Values of the compared column to which the methods' costs are reported.
+        compared: The compared column where it differs from that of the experiment.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Case(NamedTuple):
     quick: Mapping[str, Any] = MappingProxyType({})
     tuned_in: str = ""
     values: tuple[float, ...] = ()
+    compared: str = ""
 
     @property
     def full_title(self) -> str:
