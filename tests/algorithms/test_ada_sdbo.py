@@ -140,7 +140,9 @@ def test_it_warns_of_heterogeneous_agents_and_refuses_what_cannot_work():
     known = facts(quadratic_problem("both", heterogeneity=0.0), NETWORK)
     assert concerns(METHOD, known) == []
     (text,) = concerns(METHOD, facts(quadratic_problem("both"), NETWORK))
-    assert "AdaSDBO: the second derivatives of the agents' lower losses differ, by " in text
+    assert "AdaSDBO: the derivatives of the agents' losses differ, by " in text
+    equal_curvature = quadratic_problem("both", curvature_heterogeneity=0.0)  # only their gradients differ
+    assert concerns(METHOD, facts(equal_curvature, NETWORK))
     assert "about as t^(-1/4)" in text
     with pytest.raises(ValueError, match=r"AdaSDBO: initial = 0; it must be positive"):
         concerns(replace(METHOD, initial=0.0), known)

@@ -126,6 +126,7 @@ def test_a_penalty_that_follows_the_step_keeps_the_bound_of_the_whole_step():
     for over in (0.99, 1.01):
         said = concerns(replace(TRACKED, rho=hg.InverseStep(factor), lower_step=over * bound), known)
         assert [text.startswith("SlamTracked: lower_step") for text in said] == [True] * (over > 1)
+        assert all(f"it should stay below {bound:.3g}" in text for text in said)
 
 
 def test_it_refuses_what_cannot_work():

@@ -66,6 +66,16 @@ def test_the_interval_has_the_nominal_coverage():
     assert 0.85 <= covered / 200 <= 0.99  # an interval that is too wide always covers
 
 
+def test_a_claim_about_the_compared_column_is_about_that_of_the_case():
+    calm, loud = SMALL.cases[0], SMALL.cases[1]._replace(compared="stationarity")
+    one = level(1.0).assign(stationarity=4.0)
+    other = level(4.0).assign(stationarity=1.0)
+    claims = (Claim("DIAMOND", "D-SGD", "metric", 1.0),)
+    experiment = replace(SMALL, cases=(calm, loud), claims=claims)
+    histories = {case.name: {"DIAMOND": one, "D-SGD": other} for case in (calm, loud)}
+    assert [found.ratio for found in verdicts(experiment, histories)] == [0.25, 4.0]
+
+
 def test_claims_are_met_not_met_or_inconclusive():
     calm, loud = (case.name for case in SMALL.cases)
     low, high = level(1.0), level(4.0)
@@ -105,6 +115,7 @@ def test_quick_runs_have_no_verdict_and_ten_seeds_have_one(name):
     few, many = experiment.quick["run.seeds"], experiment.run["seeds"]
     labels = list(experiment.methods or experiment.stated)
     columns = {experiment.compared, *(claim.column for claim in experiment.claims)}
+    columns |= {case.compared for case in experiment.cases if case.compared}
 
     def judged(seeds):
         table = history(np.tile(np.arange(1.0, seeds + 1), (6, 1)))

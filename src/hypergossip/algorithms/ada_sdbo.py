@@ -79,11 +79,11 @@ class AdaSDBO(Algorithm):
         """Refuses accumulators that do not begin above zero, and warns of heterogeneous agents."""
         if not float(self.initial) > 0:
             raise ValueError(f"initial = {float(self.initial):.3g}; it must be positive, such as 1.")
-        if facts.heterogeneity <= DIFFERENT:
+        difference = max(facts.heterogeneity, facts.gradient_difference)
+        if difference <= DIFFERENT:
             return []
         return [
-            f"the second derivatives of the agents' lower losses differ, by {100 * facts.heterogeneity:.0f} % at the "
-            "start. On heterogeneous agents the directions of each agent do not vanish at the optimum, so the steps "
-            "shrink to zero and the error decreases about as t^(-1/4). Use Sparkle, or LoPAGT if y is personal, whose "
-            "steps have to be tuned."
+            f"the derivatives of the agents' losses differ, by {100 * difference:.0f} % at the start. On heterogeneous "
+            "agents the directions of each agent do not vanish at the optimum, so the steps shrink to zero and the error "
+            "decreases about as t^(-1/4). Use Sparkle, or LoPAGT if y is personal, whose steps have to be tuned."
         ]

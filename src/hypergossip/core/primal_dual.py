@@ -34,18 +34,19 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
         value = getattr(method, step)
         least, reached = extremes(value, 0)[0], reach(value)
         per_rho = (1 + 2 * gamma) * (1 - facts.network.smallest_eigenvalue) if shared else 0.0
+        # With `InverseStep`, the network takes the same part of 4 whatever the step.
+        taken, penalty = (per_rho * size, 0.0) if coupled else (0.0, per_rho * size)
         if coupled:
             _check_factor(step, least, size, per_rho)
-        penalty = per_rho * size / (reached.largest if coupled else 1.0)
-        if not coupled and least * penalty >= 4:
+        elif least * penalty >= 4:
             raise ValueError(
                 f"{step} = {least:.3g} is unstable on this network for any losses: it must stay "
                 f"below 4 / ((1 + 2 gamma) rho mu_max) = {4 / penalty:.3g}. Take a smaller step, or a smaller rho."
             )
         total = penalty + 2 * curvature()
-        if reached.largest * total >= 4:
-            bound = 4 / total
-            likely = "is likely to" if reached.least * total >= 4 else "may"  # one of several leaves' values
+        if reached.largest * total >= 4 - taken:
+            bound = (4 - taken) / total
+            likely = "is likely to" if reached.least >= bound else "may"  # one of several leaves' values
             warnings.append(
                 f"{reached.sentence(step, bound, f' {likely}', f', and {likely}')} be unstable: for the curvature "
                 f"found at the start it should stay below {bound:.3g}; use, for example, {0.5 * bound:.2g}."

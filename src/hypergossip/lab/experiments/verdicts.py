@@ -161,7 +161,9 @@ def verdicts(experiment: Reproduction, histories: Mapping[str, Histories], quick
         for claim in experiment.claims:
             if claim.cases and case.name not in claim.cases:
                 continue
-            if one := of_claim(claim, case, histories[case.name]):
+            # A claim about the compared column is about that of the case.
+            about = case.compared if case.compared and claim.column == experiment.compared else claim.column
+            if one := of_claim(claim._replace(column=about), case, histories[case.name]):
                 measured.append(one)
     if experiment.cases_agree_within is not None:
         for group, cases in experiment.groups().items():

@@ -38,6 +38,7 @@ def parallel_game(
     discount: float | int = 0.95,
     trace: float | int = 0.0,
     entropy: float | int = 0.0,
+    normalized_advantages: bool = False,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
     seed: int = 0,
@@ -63,6 +64,7 @@ def parallel_game(
         discount: The discount factor of the values.
         trace: lambda of TD(lambda).
         entropy: The weight of the policies' entropy.
+        normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last".
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -101,6 +103,7 @@ def parallel_game(
         discount=float(discount),
         trace=float(trace),
         entropy=float(entropy),
+        normalized_advantages=normalized_advantages,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,
         seed=seed,
