@@ -83,7 +83,8 @@ class AdaSDBO(Algorithm):
         if difference <= DIFFERENT:
             return []
         return [
-            f"the derivatives of the agents' losses differ, by {100 * difference:.0f} % at the start. On heterogeneous "
-            "agents the directions of each agent do not vanish at the optimum, so the steps shrink to zero and the error "
-            "decreases about as t^(-1/4). Use Sparkle, or LoPAGT if y is personal, whose steps have to be tuned."
+            f"the derivatives of the agents' losses differ, by {100 * difference:.0f} % at the start. On "
+            "heterogeneous agents the directions of each agent do not vanish at the optimum, so the steps shrink to "
+            "zero and the error decreases about as t^(-1/4). Use Sparkle, or LoPAGT if y is personal, whose steps have "
+            "to be tuned."
         ]
