@@ -41,6 +41,7 @@ LAYERS = (
     ("core.messages", "core.agent_data.whole_data"),
     ("core.random_keys",),
     ("core.oracles", "core.leaf_steps"),
+    ("core.agent_data.packed_rows",),
     ("core.agent_data.packed",),
     ("core.agent_data.axis", "core.agent_data.stacking"),
     ("core.agent_data.blocks", "core.agent_data.loading"),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.core.agent_data.packed import PackedOracles
 from hypergossip.core.collective import Collective, every_agent
 from hypergossip.core.space import Space
 from hypergossip.hypergradients.conjugate_gradient import Inner, conjugate_gradients
@@ -54,6 +55,24 @@ class BothPrecisions(NamedTuple):
 def both_precisions(agent: Any) -> BothPrecisions:
     """Returns an agent's oracles in both precisions, and does nothing if they already are."""
     return agent if isinstance(agent, BothPrecisions) else BothPrecisions(to_float64(agent), to_float32(agent))
+
+
+def with_own_rows(network: Collective, function: Callable[..., Any], agent: Any, *arguments: Any) -> Any:
+    """Calls a function of the lower level of this agent alone, as `Collective.apart` does.
+
+    An agent whose rows are stored among those of other agents is replaced by one that holds its own lower rows. A loop
+    in the function then linearises at these rows once, and waits for no other agent.
+
+    Args:
+        network: The collective operations over all agents.
+        function: A function of pytrees of arrays, whose first is the agent; it uses its lower level only.
+        agent: The agent's oracles without sampling, in any precision.
+        arguments: The further arguments of the function.
+    """
+    double = agent.double if isinstance(agent, BothPrecisions) else agent
+    if isinstance(double, PackedOracles):
+        return double.on_lower_rows(function, *arguments)
+    return network.apart(function, agent, *arguments)
 
 
 class Reached(NamedTuple):
@@ -173,7 +192,7 @@ def solve_lower(
             direction = in_single_precision(lambda y: hessian(agent, x, y, to_float32), reference)
             return newton(of(double), direction, y, at_zero=of(single), enough=ENOUGH)
 
-        return Reached(*network.apart(personal, agent, x, y, reference))
+        return Reached(*with_own_rows(network, personal, agent, x, y, reference))
     average = lambda vector: network.average_shared(space, vector)
     of = lambda function: lambda y: average(network.apart(function, agent, x, y))
     linearise = lambda cast: lambda y: hessian_of_network(agent, space, x, y, network, cast)
@@ -244,7 +263,7 @@ def solve_adjoint(
                 direction = by_elimination(lambda y: hessian(agent, x, y))
             return _solve_adjoint(hessian(agent, x, y), y, b, jnp.vdot, direction)
 
-        return network.apart(personal, agent, x, y, target, reference)
+        return with_own_rows(network, personal, agent, x, y, target, reference)
     product = hessian_of_network(agent, space, x, y, network)
     linearise = lambda y: hessian_of_network(agent, space, x, y, network, to_float32)
     single = isinstance(reference, Reference)

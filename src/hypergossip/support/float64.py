@@ -32,6 +32,8 @@ def in_precision(tree: Any, name: str) -> Any:
     def cast(leaf: Any) -> Any:
         if casts_itself(leaf):
             return leaf.in_precision(name)
+        if isinstance(leaf, int):  # a number of rows that is known when a program is compiled
+            return leaf
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             return leaf.astype(COMPLEX[name])
         return leaf.astype(name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

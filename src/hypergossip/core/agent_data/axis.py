@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from hypergossip.core.agent_data.packed import Packed
+from hypergossip.core.agent_data.packed_rows import Packed
 
 
 def number_of_agents(oracles: Any) -> int:

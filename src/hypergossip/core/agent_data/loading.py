@@ -13,7 +13,8 @@ from jaxtyping import Int
 
 from hypergossip.core.agent_data.axis import number_of_agents, take_agents
 from hypergossip.core.agent_data.one_agent import Only, chosen_agent
-from hypergossip.core.agent_data.packed import Packed, PackedOracles
+from hypergossip.core.agent_data.packed import PackedOracles
+from hypergossip.core.agent_data.packed_rows import Packed
 from hypergossip.core.agent_data.reading import count_rows, read_data, refuse_different_numbers_of_agents
 from hypergossip.core.agent_data.stacking import (
     bytes_of_a_row,

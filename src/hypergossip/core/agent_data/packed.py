@@ -1,4 +1,4 @@
-"""Rows of agents with different numbers of rows, end to end in one array without padding to the largest agent."""
+"""Oracles of agents with different numbers of rows, which are stored end to end in one array."""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,16 +7,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.core import Tracer
-from jaxtyping import Int
 
+from hypergossip.core.agent_data.packed_rows import Packed
 from hypergossip.core.agent_data.whole_data import MOST_SHAPES, Whole
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper
-from hypergossip.core.oracles import AutodiffOracles, Form, at_rows, below
+from hypergossip.core.oracles import AutodiffOracles, Form, below
 from hypergossip.core.random_keys import random_words
-from hypergossip.support.float64 import in_precision
 from hypergossip.support.pytree import register_pytree
 
 Tree = Any
@@ -24,74 +22,6 @@ Function = Callable[..., Any]  # a function of an agent that holds only its own 
 
 SHAPES = 3  # at most this many numbers of rows for which a program on all rows is compiled
 COARSER = 4  # each is at most the next larger one divided by this, if there are such sizes
-
-
-@register_pytree("repeat", "cast")
-@dataclass(frozen=True)
-class Packed:
-    """The rows of all agents at one level, end to end, and which of them belong to one agent.
-
-    When mapped over the agents, `values` is common to all, and `start` and `count` differ.
-
-    Attributes:
-        values: A pytree, leaves (rows of all agents, ...).
-        start: The agent's first row, a scalar.
-        count: The agent's number of rows, a scalar.
-        repeat: How many of an agent's first rows are repeated after its last one, for sampling by blocks.
-        cast: The precision in which rows are returned, "float64" or "float32"; None: that in which they are stored.
-            They are cast when they are selected, never all at once.
-    """
-
-    values: Tree
-    start: Any
-    count: Any
-    repeat: int = 0
-    cast: str | None = None
-
-    def in_precision(self, name: str) -> "Packed":
-        """Returns the same rows, which will be returned in this precision."""
-        return dataclasses.replace(self, cast=name)
-
-    def take(self, index: Any) -> "Packed":
-        """Returns one agent or several agents."""
-        return dataclasses.replace(self, start=self.start[index], count=self.count[index])
-
-    def axes(self) -> "Packed":
-        """Returns the axes that `jax.vmap` over the agents maps."""
-        return dataclasses.replace(self, values=None, start=0, count=0)
-
-    def dealt(self, agents: Int[np.ndarray, "devices block"]) -> "Packed":
-        """Returns the rows arranged for devices: blocks of equal size, with starts relative to the device's block.
-
-        Args:
-            agents: The agents of each device.
-        """
-        lengths = (np.asarray(self.count) + self.repeat)[agents]
-        starts = np.cumsum(lengths, axis=1) - lengths
-        before, block = np.asarray(self.start)[agents], int(lengths.sum(axis=1).max())
-        places = np.zeros((len(agents), block), np.int64)
-        for device, (own, firsts, olds) in enumerate(zip(lengths, starts, before, strict=True)):
-            for length, first, old in zip(own, firsts, olds, strict=True):
-                places[device, first : first + length] = old + np.arange(length)
-        values = jax.tree.map(lambda leaf: np.asarray(leaf)[places.ravel()], self.values)
-        count = np.asarray(self.count)[agents.ravel()]
-        return dataclasses.replace(self, values=values, start=starts.ravel().astype(count.dtype), count=count)
-
-    def rows(self, places: Any) -> Tree:
-        """Returns the agent's rows at these positions, relative to its first row."""
-        return self._cast(at_rows(self.values, self._from_start(places)))
-
-    def block(self, first: Any, size: int) -> Tree:
-        """Returns `size` of the agent's rows, beginning at its row `first`."""
-        at = self._from_start(first)
-        cut = lambda leaf: lax.dynamic_slice_in_dim(leaf, at, size)
-        return self._cast(jax.tree.map(cut, self.values))
-
-    def _from_start(self, places: Any) -> Any:
-        return self.start + jnp.asarray(places, self.start.dtype)
-
-    def _cast(self, rows: Tree) -> Tree:
-        return rows if self.cast is None else in_precision(rows, self.cast)
 
 
 class Taken(NamedTuple):
@@ -194,6 +124,17 @@ class PackedOracles:
         """Returns the user's projection of x, or x itself."""
         return AutodiffOracles(None, None, None, None, self.form).project(x)
 
+    def on_lower_rows(self, function: Function, *arguments: Any) -> Any:
+        """Calls a function of an agent that holds all its lower rows and nothing else.
+
+        What the function computes from the rows before a loop is then computed once, not at every call of an oracle.
+
+        Args:
+            function: A function of `AutodiffOracles` without sampling and of `arguments`.
+            arguments: Pytrees of arrays of this agent.
+        """
+        return self.full._on(1, _any_key(), function, *arguments)
+
     def _on(self, level: int, key: Sample, function: Function, *arguments: Any) -> Any:
         """Calls a function of an agent that holds only this key's rows at one level; without sampling, all rows."""
         if self.form.batch_size is not None:
@@ -250,7 +191,11 @@ def _filled_up(level: int, form: Form, packed: Packed, size: int) -> AutodiffOra
 
 
 def _on_all_rows(taken: Taken, function: Function, packed: Packed, arguments: tuple) -> Any:
-    """Calls a function of an agent that holds all its rows. `vmap` computes the agents one after another."""
+    """Calls a function of an agent that holds all its rows.
+
+    `vmap` over the agents computes them one after another. `vmap` over arguments of the same agent, for example over
+    runs, computes these side by side, so that they share every pass over the rows.
+    """
 
     def of_agent(packed: Packed, arguments: tuple) -> Any:
         exact = taken.form.whole[taken.level].kind in ("equal", "sizes")
@@ -274,6 +219,10 @@ def _on_all_rows(taken: Taken, function: Function, packed: Packed, arguments: tu
 
     @call.def_vmap
     def _one_after_another(size: int, in_batched: list, packed: Packed, arguments: tuple) -> tuple[Any, Any]:
+        if not any(jax.tree.leaves(in_batched[0])):
+            axes = jax.tree.map(lambda is_mapped: 0 if is_mapped else None, in_batched[1])
+            found = jax.vmap(of_agent, (None, axes))(packed, arguments)
+            return found, jax.tree.map(lambda _: True, found)
         leaves, structure = jax.tree.flatten((packed, arguments))
         mapped = jax.tree.leaves(in_batched)
         own = [leaf for leaf, is_mapped in zip(leaves, mapped, strict=True) if is_mapped]

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.core.agent_data.packed import Packed, PackedOracles
+from hypergossip.core.agent_data.packed import PackedOracles
+from hypergossip.core.agent_data.packed_rows import Packed
 from hypergossip.core.agent_data.reading import count_rows
 from hypergossip.core.oracles import AutodiffOracles, Form
 
