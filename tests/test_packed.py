@@ -11,6 +11,7 @@ from hypergossip.core.agent_data.axis import axes_of_agents
 from hypergossip.core.agent_data.packed import PackedOracles, shapes
 from hypergossip.core.agent_data.stacking import held_rows
 from hypergossip.core.agent_data.whole_data import Whole
+from hypergossip.metrics.lower_solution import lower_solution
 from hypergossip.running.starting_point import measure_start
 from masking import losses
 from masking.losses import agent, agents
@@ -142,3 +143,38 @@ def test_one_large_agent_among_many_small_ones_costs_its_own_bytes():
 def test_few_numbers_of_rows_are_compiled(sizes, expected):
     assert shapes(Whole("masked", sizes)) == expected
     assert shapes(Whole("sizes", sizes)) == sizes
+
+
+def _loops(program, around=()):
+    """Yields, for every loop of a program, the loops from the outermost to this one: turns, or None for a `while`."""
+    for operation in program.eqns:
+        loop = {"scan": (operation.params.get("length"),), "while": (None,)}.get(operation.primitive.name, ())
+        if loop:
+            yield around + loop
+        for value in operation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                if hasattr(inner, "jaxpr"):
+                    yield from _loops(inner.jaxpr, around + loop)
+
+
+def test_runs_of_an_agent_are_computed_side_by_side(held):
+    """They share every pass over the rows; only the agents take turns."""
+    made, key = held(True), jax.random.key(0)
+    x = jnp.zeros((5, len(SIZES), 6))
+
+    def products(x):
+        of_agent = lambda agent, x: agent.full.hessian_product(x, x, key)(x)
+        return jax.vmap(of_agent, (axes_of_agents(made.oracles), 0))(made.oracles, x)
+
+    loops = list(_loops(jax.make_jaxpr(jax.vmap(products))(x).jaxpr))
+    assert (len(SIZES),) in loops
+    assert not any(5 in loop for loop in loops)
+
+
+def test_a_personal_lower_level_is_solved_by_one_agent_after_the_other(held):
+    """Every agent linearises at its own rows, outside its loops, and waits for no other agent."""
+    made = held(True)
+    x = jnp.zeros((len(SIZES), 6))
+    loops = list(_loops(jax.make_jaxpr(lambda x: lower_solution(made.oracles, made.lower, x, x))(x).jaxpr))
+    assert (len(SIZES), None, None) in loops  # Newton's method, and its line search and linear systems
+    assert all(loop[0] == len(SIZES) and len(SIZES) not in loop[1:] for loop in loops)
