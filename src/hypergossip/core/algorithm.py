@@ -197,6 +197,15 @@ class WorldOracles(Protocol):
 
 
 @runtime_checkable
+class ChangingOracles(Protocol):
+    """Oracles of losses that change from round to round, such as a game whose weight of the entropy decays."""
+
+    def in_round(self, round: Any) -> Oracles:
+        """Returns the oracles of a round, a scalar integer."""
+        ...
+
+
+@runtime_checkable
 class Hypergradient(Protocol):
     """An estimator of DIAMOND's eq. 4 at (x, y). It is stateless, and its hyper-parameters are traced.
 

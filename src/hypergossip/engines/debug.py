@@ -10,7 +10,7 @@ import numpy as np
 
 from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.agent_data.axis import take_agents
-from hypergossip.core.algorithm import Algorithm, Cost, WorldOracles
+from hypergossip.core.algorithm import Algorithm, ChangingOracles, Cost, WorldOracles
 from hypergossip.core.messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
 from hypergossip.engines.arrays import ArraySession
@@ -140,9 +140,11 @@ def _round(
         def program(send: Send) -> tuple[Any, Cost]:
             oracles, before = take_agents(placed.oracles, i), states[i]
             agents_key = agent_key(key, round, placed.identities[i])
+            number = jnp.asarray(round, jnp.int32)
+            if isinstance(oracles, ChangingOracles):
+                oracles = oracles.in_round(number)
             if isinstance(oracles, WorldOracles):
                 oracles = oracles.within(lambda vector: send((WORLD, vector)))
-            number = jnp.asarray(round, jnp.int32)
             if links is None:
                 mix = mix_through(spaces, lambda vector, call, weights: send((_called(weights), vector)))
                 after, cost = algorithm.step(oracles, mix, number, before, agents_key)

@@ -116,7 +116,9 @@ def run_rounds(
     def run(algorithm: Algorithm, state: Any, key: Any) -> tuple[Any, Cost]:
         def program(oracles: Any, mix: Mix, identity: Any, state: Any, round: Any) -> tuple[Any, Any]:
             agents_key = agent_key(key, round, identity)
-            after, cost = algorithm.step(enter(oracles, placed.mixing, no_neighbours), mix, round, state, agents_key)
+            after, cost = algorithm.step(
+                enter(oracles, placed.mixing, round, no_neighbours), mix, round, state, agents_key
+            )
             return after, jnp.stack(cost.as_arrays())  # one array, so that the loop adds once
 
         def agent(oracles: Any, identity: Any, state: Any, round: Any, here: Any, mixing: Any) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ import scipy.sparse
 from jax import lax
 from jaxtyping import Array, Float
 
-from hypergossip.core.algorithm import WorldOracles
+from hypergossip.core.algorithm import ChangingOracles, WorldOracles
 from hypergossip.support.pytree import register_pytree
 
 MIXINGS = ("auto", "dense", "neighbours", "edges")
@@ -180,14 +180,17 @@ def _fastest_form(agents: int, columns: int, degree: int, edges: int) -> str:
     return "edges" if edges * EDGES_IN_ENTRIES <= agents * columns else "dense"
 
 
-def enter(oracles: Any, mixing: Mixing, alone: bool = False) -> Any:
-    """Returns an agent's oracles connected to the other agents' if they share a world, and unchanged otherwise.
+def enter(oracles: Any, mixing: Mixing, round: Any, alone: bool = False) -> Any:
+    """Returns an agent's oracles in a round, connected to the other agents' if they share a world.
 
     Args:
         oracles: The agent's oracles.
         mixing: The operator by which the agents average; its `gather` collects their vectors.
+        round: The round.
         alone: Whether there is one agent, and therefore no `vmap` over the agents.
     """
+    if isinstance(oracles, ChangingOracles):
+        oracles = oracles.in_round(round)
     if alone or not isinstance(oracles, WorldOracles):
         return oracles  # a single agent has every role in its world
     gather = _gather(oracles.agents)

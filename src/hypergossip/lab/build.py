@@ -181,6 +181,8 @@ def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source
             shown = next((one for one in found if one["type"] == "float_type"), found[-1])
             advice = shown["msg"].replace("Input should", "it should")
             raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: {advice}{source.at(*path)}.") from None
+    if PowerDecay in get_args(annotation):
+        return _power_decay(value, path, source) if isinstance(value, dict) else _number(value, path, source)
     if kind == "networks":
         return _networks(value, path, source)
     if kind in ("algorithms", "estimators"):

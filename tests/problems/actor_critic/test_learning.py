@@ -10,6 +10,8 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.algorithm import Oracles, WorldOracles
+from hypergossip.lab.build import build_problem
+from hypergossip.lab.configuration import Source, validate
 from hypergossip.problems.actor_critic import (
     Convolutional,
     FullyConnected,
@@ -123,6 +125,46 @@ def test_entropy_is_added_to_the_loss():
     np.testing.assert_allclose(more, -0.5 * jax.grad(entropy)(x), atol=1e-12)
 
 
+DECAY = hg.PowerDecay(2.0, 4.0, 1.0)  # 0.5 in round 0
+
+
+def test_the_weight_of_the_entropy_may_follow_a_schedule():
+    decaying, there = small_problem(entropy=DECAY), small_problem(entropy=DECAY(3))
+    x, y = perturbed(there.upper), perturbed(there.lower, 1)
+    ours = decaying.agent(0).in_round(jnp.asarray(3)).upper_gradients(x, y, KEY)[0]
+    np.testing.assert_allclose(ours, there.agent(0).upper_gradients(x, y, KEY)[0], atol=1e-14)
+
+
+def test_a_configuration_file_gives_the_schedule():
+    options = {"name": "cooperative_navigation", "widths": [4], "test_episodes": 1}
+    decay = {"scale": 2.0, "offset": 4, "power": "1/2"}
+    raw = {
+        "problem": {**options, "entropy": decay},
+        "network": {"name": "ring", "n": 3},
+        "methods": {"dac": {"algorithm": "dac", "upper_step": 0.1, "lower_step": 0.1, "hypergradient": "direct"}},
+        "run": {"rounds": 1},
+    }
+    nowhere = Source("", "")
+    built = build_problem(validate(raw, nowhere), nowhere, 3)
+    assert built.oracles.form.entropy == hg.PowerDecay(2.0, 4.0, 0.5)
+    raw["problem"]["entropy"] = {**decay, "steps": 3}
+    with pytest.raises(ValueError, match="no option 'steps'; a schedule is"):
+        build_problem(validate(raw, nowhere), nowhere, 3)
+
+
+def test_engines_tell_a_game_its_round():
+    def policies(entropy, rounds, engine):
+        options = {"rounds": rounds, "engine": engine, "check": False, "measure": False}
+        made = small_problem(entropy=entropy)
+        result = hg.solve(hg.DAC(0.5, 0.1, hg.Direct()), made, hg.networks.ring(2), **options)
+        return np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(result.x)])
+
+    simulated, debug = hg.Simulated(), hg.Debug()
+    np.testing.assert_allclose(policies(DECAY, 3, simulated), policies(DECAY, 3, debug), atol=1e-12)
+    np.testing.assert_allclose(policies(DECAY, 1, simulated), policies(0.5, 1, simulated), atol=1e-14)
+    assert np.abs(policies(DECAY, 2, simulated) - policies(0.5, 2, simulated)).max() > 1e-6
+
+
 @pytest.mark.parametrize("net", [FullyConnected((5, 4)), FullyConnected(()), Convolutional((3, 2), 6)])
 def test_networks_take_rows_and_start_small_where_asked(net):
     shape = (7, 6, 3)
@@ -183,6 +225,8 @@ def test_the_return_is_of_the_same_episodes_for_everybody():
         (lambda: cooperative_navigation(2, discount=1.0), r"\[0, 1\)"),
         (lambda: cooperative_navigation(2, trace=1.5), "TD"),
         (lambda: cooperative_navigation(2, episodes=0), "at least 1"),
+        (lambda: cooperative_navigation(2, entropy=-0.1), "at least 0, or a schedule"),
+        (lambda: small_problem(entropy=hg.PowerDecay(float("nan"))), "at least 0, or a schedule"),
         (lambda: cooperative_navigation(2, shared_layers=("hidden.9",)), "hidden.0, hidden.1, last"),
         (lambda: pursuit_evasion(2, preset="v9"), "v5"),
         (

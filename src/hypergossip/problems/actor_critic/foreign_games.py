@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hypergossip.core.problem import Problem
+from hypergossip.core.schedules import PowerDecay
 from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.nets import FullyConnected
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
@@ -37,7 +38,7 @@ def parallel_game(
     episodes: int = 2,
     discount: float | int = 0.95,
     trace: float | int = 0.0,
-    entropy: float | int = 0.0,
+    entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
@@ -63,7 +64,7 @@ def parallel_game(
         episodes: The number of episodes of a sample.
         discount: The discount factor of the values.
         trace: lambda of TD(lambda).
-        entropy: The weight of the policies' entropy.
+        entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last".
         test_episodes: The number of test episodes of the return in the history.
@@ -102,7 +103,7 @@ def parallel_game(
         episodes=episodes,
         discount=float(discount),
         trace=float(trace),
-        entropy=float(entropy),
+        entropy=entropy,
         normalized_advantages=normalized_advantages,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.core.problem import Problem, Share
+from hypergossip.core.schedules import PowerDecay
 from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
 from hypergossip.problems.actor_critic.episodes import Episodes, in_turns, play
@@ -88,7 +89,7 @@ def actor_critic(
     episodes: int = 10,
     discount: float = 0.95,
     trace: float = 0.0,
-    entropy: float = 0.0,
+    entropy: float | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     share: Share = "lower",
     test_episodes: int = 64,
@@ -113,7 +114,8 @@ def actor_critic(
         discount: The discount factor of the values, in [0, 1).
         trace: lambda in [0, 1] of TD(lambda) and of the advantages, which then are those of generalised advantage
             estimation (Schulman et al. 2016); 0 gives TD(0), as in the papers.
-        entropy: The weight of the policies' entropy, which counteracts premature convergence of the policies.
+        entropy: The weight of the policies' entropy, which counteracts premature convergence of the policies: a number,
+            or a `PowerDecay` over the rounds, such as ``PowerDecay(30.0, 1000.0, 1.0)`` from 0.03 to 0.003 in 9000.
         normalized_advantages: Whether the advantages of every sample are shifted and scaled to mean 0 and variance 1,
             so that the scale of the rewards does not matter to the policy's step.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor, the lower
@@ -151,10 +153,33 @@ def actor_critic(
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
-    numbers = float(discount), float(trace), float(entropy), bool(normalized_advantages)
+    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages)
     form = GameForm(game, actor, critic, model, sees, episodes, *numbers, *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
     names = getattr(game, "names", None)  # games made from environments have agents with names
     together = {"return": returns}
     return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)
+
+
+def entropy_weight(entropy: Any) -> float | PowerDecay:
+    """Returns the weight of the entropy with plain numbers, which are part of the compiled program.
+
+    Args:
+        entropy: A number, or a `PowerDecay` of numbers.
+
+    Raises:
+        ValueError: If it is neither, or not finite, or negative.
+    """
+    schedule = isinstance(entropy, PowerDecay)
+    numbers = (entropy.scale, entropy.offset, entropy.power) if schedule else (entropy,)
+    try:
+        values = [float(number) for number in numbers]
+    except (TypeError, ValueError):
+        values = [np.nan]
+    if not all(np.isfinite(value) and value >= 0 for value in values):
+        raise ValueError(
+            f"entropy is {entropy!r}; give a number, at least 0, or a schedule such as PowerDecay(30.0, 1000.0, 1.0), "
+            "which is 0.03 at first and 0.003 after 9000 rounds."
+        )
+    return PowerDecay(*values) if schedule else values[0]

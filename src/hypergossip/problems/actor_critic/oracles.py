@@ -10,6 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.core.algorithm import Count, Everybody, Lower, Sample, Upper
+from hypergossip.core.schedules import PowerDecay, at
 from hypergossip.core.space import Space
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
@@ -33,7 +34,7 @@ class GameForm:
         episodes: The number B of episodes of a sample.
         discount: The discount factor of the values, in [0, 1).
         trace: lambda in [0, 1]; the temporal difference k steps later has the weight (discount lambda)^k.
-        entropy: The weight of the policy's entropy in f.
+        entropy: The weight of the policy's entropy in f, or its schedule over the rounds.
         normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
         upper_space: The space of x, the actor's parameters.
         lower_space: The space of y, the parameters of the critic and the reward model.
@@ -47,7 +48,7 @@ class GameForm:
     episodes: int
     discount: float
     trace: float
-    entropy: float
+    entropy: float | PowerDecay
     normalized: bool
     upper_space: Space
     lower_space: Space
@@ -103,7 +104,7 @@ class Played(NamedTuple):
 @register_pytree("form", "everybody")
 @dataclass(frozen=True)
 class GameOracles:
-    """`Oracles` and `WorldOracles` of one agent that plays with the others.
+    """`Oracles`, `WorldOracles` and `ChangingOracles` of one agent that plays with the others.
 
     A sample consists of B whole episodes with the current policies of all agents. Each agent draws its own actions with
     its own key, and all advance the same game with the key of the agent at position 0. An agent that is not connected
@@ -113,11 +114,13 @@ class GameOracles:
         seat: The agent's position in the game, a scalar.
         form: The form of the game, common to all agents.
         everybody: The function that collects every agent's array; the engine provides it.
+        round: The round, if the weight of the entropy has a schedule; the engine provides it. None is round 0.
     """
 
     seat: Any
     form: GameForm
     everybody: Everybody | None = None
+    round: Any = None
 
     @property
     def agents(self) -> int:
@@ -131,6 +134,10 @@ class GameOracles:
     def within(self, everybody: Everybody) -> "GameOracles":
         """Returns the oracles connected to those of the other agents."""
         return replace(self, everybody=everybody)
+
+    def in_round(self, round: Any) -> "GameOracles":
+        """Returns the oracles of a round: themselves, unless the weight of the entropy has a schedule."""
+        return replace(self, round=round) if callable(self.form.entropy) else self
 
     @property
     def full(self) -> "GameOracles":
@@ -248,11 +255,13 @@ class GameOracles:
             variance = _mean(advantages**2, played.seen.alive)
             advantages = advantages / jnp.sqrt(variance + jnp.finfo(variance.dtype).eps)
 
+        entropy = at(form.entropy, 0 if self.round is None else self.round)
+
         def loss(x: Upper) -> Any:
             log_policy = form.policy(x, played.inputs, played.allowed)
             chosen = jnp.take_along_axis(log_policy, played.actions[..., None], axis=-1)[..., 0]
             entropies = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
-            return -_mean(advantages * chosen + form.entropy * entropies, played.seen.alive)
+            return -_mean(advantages * chosen + entropy * entropies, played.seen.alive)
 
         return loss
 

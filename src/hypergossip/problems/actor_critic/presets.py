@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from hypergossip.core.problem import Problem
+from hypergossip.core.schedules import PowerDecay
 from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Net
@@ -29,7 +30,7 @@ def cooperative_navigation(
     episodes: int = 2,
     discount: float | int = 0.95,
     trace: float | int = 0.0,
-    entropy: float | int = 0.0,
+    entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
@@ -49,7 +50,7 @@ def cooperative_navigation(
         episodes: The number of episodes of a sample.
         discount: The discount factor of the values.
         trace: lambda of TD(lambda), which is 0 in the papers.
-        entropy: The weight of the policies' entropy.
+        entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
@@ -59,7 +60,12 @@ def cooperative_navigation(
     sizes = layer_sizes("widths", widths)
     actor = FullyConnected(sizes, activation, SMALL)
     value = FullyConnected(sizes, activation)
-    learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    learning: dict[str, Any] = {
+        "episodes": episodes,
+        "discount": float(discount),
+        "trace": float(trace),
+        "entropy": entropy,
+    }
     learning["normalized_advantages"] = normalized_advantages
     return actor_critic(
         game,
@@ -89,7 +95,7 @@ def pursuit_evasion(
     episodes: int = 2,
     discount: float | int = 0.95,
     trace: float | int = 0.0,
-    entropy: float | int = 0.0,
+    entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
@@ -112,7 +118,7 @@ def pursuit_evasion(
         episodes: The number of episodes of a sample.
         discount: The discount factor of the values.
         trace: lambda of TD(lambda), which is 0 in the papers.
-        entropy: The weight of the policies' entropy.
+        entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
@@ -124,7 +130,12 @@ def pursuit_evasion(
     game = pursuit(preset, **changes)
     depths = layer_sizes("channels", channels)
     actor = Convolutional(depths, width, activation, SMALL)
-    learning = {"episodes": episodes, "discount": float(discount), "trace": float(trace), "entropy": float(entropy)}
+    learning: dict[str, Any] = {
+        "episodes": episodes,
+        "discount": float(discount),
+        "trace": float(trace),
+        "entropy": entropy,
+    }
     learning["normalized_advantages"] = normalized_advantages
     return actor_critic(
         game,
