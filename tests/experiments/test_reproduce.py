@@ -136,6 +136,20 @@ def test_the_next_best_point_is_used_if_the_best_diverges_on_a_reported_seed(tmp
     assert tunings["D-SGD"].rank == 0
 
 
+def test_where_stationarity_is_tuned_a_point_with_a_growing_metric_is_not_used(tmp_path):
+    """Its y diverges slowly, while the mean x stays where it is."""
+    raw = SMALL.configuration(SMALL.cases[0], {"D-SGD": section("dsgd")}, False, {"run.seeds": 1})
+    case = stages.begin(tmp_path / "case", raw, lambda _: None)
+    rows = {"upper_step": [1e-6, 0.06], "lower_step": [0.8, 0.12], "score": [1.0, 2.0]}
+    table = pd.DataFrame({**rows, "best_seed": 0.0, "worst_seed": 0.0, "diverged": 0, "note": ""})
+    tuned = {"D-SGD": stages.Tuned(table, WallTime(0.0, ""), "")}
+    _, used = stages.observed(case, {**raw, "tune": {**raw["tune"], "score": "stationarity"}}, tuned)
+    assert used["D-SGD"].rank == 1
+    assert "so y is not a solution" in used["D-SGD"].failure
+    _, used = stages.observed(case._replace(folder=tmp_path / "by M_t"), raw, tuned)
+    assert used["D-SGD"].rank == 0
+
+
 def test_cases_that_share_their_tuning(tmp_path):
     across = run(ACROSS, tmp_path / "Q3")
     first, second = across.records

@@ -144,7 +144,7 @@ def tuning(experiment: Reproduction, records: list[Record]) -> str:
         if tuned.failure
     ]
     if failures:
-        text += "\n\nThe best point diverged on a reported seed, so the next best one was used:\n\n" + "\n".join(
+        text += "\n\nThe best point failed on the reported seeds, so the next best one was used:\n\n" + "\n".join(
             failures
         )
     return text

@@ -23,6 +23,7 @@ from hypergossip.running.preflight import PreflightWarning
 from hypergossip.running.stopping import Stop
 
 STATED, TUNINGS = "stated", "tuning"
+STATIONARITY = "stationarity"
 NOWHERE = Source("", "")  # these configurations are not in a file
 
 ReportLine = Callable[[str], None]
@@ -51,7 +52,7 @@ class Tuned(NamedTuple):
         table: The table of `hypergossip.Tuning`, best point first.
         wall_time: The running time.
         settings: All settings that affect the score of a point, as text.
-        rank: The point that is used: 0, or a later one if the points before it diverged on a reported seed.
+        rank: The point that is used: 0, or a later one if the points before it failed on the reported seeds.
         failure: Why the points before it failed; empty if the best point is used.
     """
 
@@ -214,9 +215,10 @@ def _settings(label: str, configuration: Configuration, rounds: int) -> str:
 
 
 def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[CompletedRuns, dict[str, Tuned]]:
-    """Runs every method with the best step sizes of its tuning that do not diverge on any reported seed.
+    """Runs every method with the best step sizes of its tuning that do not fail on the reported seeds.
 
-    The best point on the tuning seeds may diverge on a reported seed. The next best point is then used.
+    The best point on the tuning seeds may diverge on a reported seed, or, if the stationarity of the mean x was tuned,
+    end with a larger M_t than it began with, because y diverges slowly. The next best point is then used.
 
     Args:
         case: The folder of the case.
@@ -230,7 +232,8 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
     while True:
         steps = {label: with_steps(section, tunings.get(label)) for label, section in raw["methods"].items()}
         runs = run(case, {**raw, "methods": steps}, case.folder)
-        failures = runs.outcome.failures
+        failures = _ends_above_its_start(runs) if raw.get("tune", {}).get("score") == STATIONARITY else {}
+        failures |= runs.outcome.failures
         again = {label: why for label, why in failures.items() if label in tunings and more(tunings[label])}
         if not again:
             return runs, tunings
@@ -240,6 +243,17 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
             place = case.folder / TUNINGS / label
             if place.is_dir():
                 _write(place, tunings[label])
+
+
+def _ends_above_its_start(runs: CompletedRuns) -> dict[str, str]:
+    """Returns the methods whose median M_t is larger after the run than before it, and a sentence about each."""
+    found = {}
+    for label, history in runs.outcome.histories.items():
+        medians = history.groupby("round")["metric"].median()
+        start, end = float(medians.iloc[0]), float(medians.iloc[-1])
+        if not end <= start:
+            found[label] = f"M_t is {start:.3g} at the start and {end:.3g} at the end, so y is not a solution."
+    return found
 
 
 def more(tuned: Tuned) -> bool:
