@@ -17,7 +17,8 @@ class Game(Protocol):
 
     A game in which actions can be forbidden also has an attribute ``masked = True`` and a method ``allowed(state)``,
     which returns for every agent and action whether the action is allowed, (agents, actions). At least one is.
-    Forbidden actions have probability 0 and no part in the gradient.
+    Forbidden actions have probability 0 and no part in the gradient. A game whose episodes can end before the horizon
+    has an attribute ``ends_early = True``, so that the history contains their mean length.
 
     Attributes:
         agents: The number of agents.

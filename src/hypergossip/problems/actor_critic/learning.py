@@ -41,19 +41,29 @@ class Returns:
             x: The agents' policies, (agents, p).
             y: Not used.
         """
-        return jnp.mean(jnp.sum(self.play(oracles, x).rewards, axis=0))
+        return self.read(self.play(oracles, x))
+
+    @property
+    def source(self) -> Any:
+        """The function that plays the episodes, once for all observations that are read from them."""
+        return self.play
+
+    def read(self, result: Episodes) -> Any:
+        """Returns the mean over agents and episodes of the undiscounted return, from the `result` of `play`."""
+        return jnp.mean(jnp.sum(result.rewards, axis=0))
 
     @property
     def world_key(self) -> Any:
         """The key that draws the episodes' first states and all other random numbers of the game."""
         return jax.random.split(jax.random.key(self.seed))[0]
 
-    def play(self, oracles: Any, x: Any) -> Episodes:
+    def play(self, oracles: Any, x: Any, y: Any = None) -> Episodes:
         """Returns the episodes.
 
         Args:
             oracles: Every agent's oracles.
             x: The agents' policies, (agents, p).
+            y: Not used.
         """
         form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
@@ -78,6 +88,36 @@ class Returns:
         return play_some(None) if self.episodes <= most else in_turns(play_some, self.episodes, most)
 
 
+@dataclass(frozen=True)
+class EpisodeLength:
+    """The mean number of steps of the test episodes until they end.
+
+    Attributes:
+        returns: The return over the same episodes.
+    """
+
+    returns: Returns
+
+    def __call__(self, oracles: Any, x: Any, y: Any) -> Any:
+        """Returns the mean number of steps.
+
+        Args:
+            oracles: Every agent's oracles.
+            x: The agents' policies, (agents, p).
+            y: Not used.
+        """
+        return self.read(self.returns.play(oracles, x))
+
+    @property
+    def source(self) -> Any:
+        """The function that plays the episodes, the same as that of the return."""
+        return self.returns.source
+
+    def read(self, result: Episodes) -> Any:
+        """Returns the mean number of steps of the episodes in `result`."""
+        return jnp.mean(jnp.sum(result.alive, axis=0, dtype=result.rewards.dtype))
+
+
 def actor_critic(
     game: Game,
     *,
@@ -100,7 +140,8 @@ def actor_critic(
     rewards, whose consensus estimates the value of the mean reward. Use `hypergossip.Direct` as the estimator. SLAM-AC
     is `Slam` on this problem; DAC, MDAC and CAC are separate algorithms. The problem has no losses, so the history has
     no M_t. It has the return, which is the undiscounted sum of rewards, averaged over the agents and `test_episodes`
-    fixed episodes. Samples are environment steps.
+    fixed episodes. Samples are environment steps, counted as the whole horizon for every episode. If episodes of the
+    game can end earlier, the history also has their ``episode_length``, the mean over the test episodes.
 
     Args:
         game: The game, such as `navigation` or `pursuit`. If it has `names`, they are the agents' names.
@@ -157,4 +198,6 @@ def actor_critic(
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
     names = getattr(game, "names", None)  # games made from environments have agents with names
     together = {"return": returns}
+    if getattr(game, "ends_early", False):
+        together["episode_length"] = EpisodeLength(returns)
     return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)

@@ -138,7 +138,12 @@ class GameOracles:
         return self
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the environment steps of these numbers of keys; an episode that ends early counts with all steps."""
+        """Returns the environment steps of these numbers of keys; every episode counts with its whole horizon.
+
+        The number of steps that are really played depends on the policies: a key that is evaluated at two points stands
+        for episodes of two lengths, but counts once. The history has the mean `episode_length` if episodes can end
+        early.
+        """
         return (upper + lower) * self.form.episodes * self.form.game.horizon
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:

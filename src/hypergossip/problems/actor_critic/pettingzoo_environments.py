@@ -69,6 +69,11 @@ class ParallelGame:
         """Whether the game has masks of the allowed actions."""
         return self.table.form.masked
 
+    @property
+    def ends_early(self) -> bool:
+        """True, because an environment may end an episode at any step."""
+        return True
+
     def _ask(self, call: Callable, dtype: Any, more: tuple, *arguments: Any) -> Any:
         """Returns the answer of the cache: observations, the global state, masks if there are any, and more."""
         shape = lambda *size: jax.ShapeDtypeStruct(size, dtype)
