@@ -17,7 +17,7 @@ import hypergossip as hg
 from hypergossip.core.problem import Problem
 from hypergossip.problems.actor_critic import parallel_game
 
-AGENTS, ROUNDS, SEEDS, GAIN = 2, 200, 2, 2.0
+AGENTS, ROUNDS, SEEDS, GAIN = 2, 100, 2, 2.0
 
 
 class Outcome(NamedTuple):
@@ -57,7 +57,7 @@ def learn(problem: Problem, rounds: int, seeds: int) -> Outcome:
         rounds: The number of rounds.
         seeds: The number of runs with different random numbers.
     """
-    slam = hg.Slam(1.0, 0.05, 1.0, 10.0, hg.NaturalPolicyGradient(length=0.05))
+    slam = hg.Slam(1.0, 0.05, 1.0, 10.0, hg.NaturalPolicyGradient(length=0.2))
     network = hg.networks.complete(AGENTS)
     result = hg.solve(slam, problem, network, rounds=rounds, seeds=seeds, observe_every=rounds, measure=False)
     rows = result.history.groupby("round")["return"]
