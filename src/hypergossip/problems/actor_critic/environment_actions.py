@@ -59,11 +59,22 @@ class ActionSpaces(NamedTuple):
             agent: The number of the agent.
             action: The game's action: a whole number from 0, or an array (actions,), which is clipped to the Box.
         """
+        if not self.continuous:
+            return int(self.spaces[agent].start) + int(action)
+        return self.handed_together(agent, np.asarray(action))
+
+    def handed_together(self, agent: int, actions: np.ndarray) -> np.ndarray:
+        """Returns several actions as environments take them.
+
+        Args:
+            agent: The number of the agent.
+            actions: The game's actions, (...), or (..., actions) if continuous.
+        """
         space = self.spaces[agent]
         if self.units is None:
-            return int(space.start) + int(action)
+            return int(space.start) + actions
         middle, half = self.units[agent]
-        own = middle + half * np.asarray(action, float)[: len(middle)]
+        own = middle + half * actions[..., : len(middle)].astype(float)
         return np.clip(own, space.low, space.high).astype(space.dtype)
 
     def trial(self, allowed: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -41,13 +41,13 @@ class ParallelState(NamedTuple):
 @register_pytree("agents", "actions", "horizon", "table")
 @dataclass(frozen=True)
 class ParallelGame:
-    """The game that `from_parallel` makes, whose documentation explains its requirements and its cost.
+    """The game that `from_parallel` or `from_vmas` makes; their documentation explains its requirements and its cost.
 
     Args:
         agents: The number of agents.
         actions: The number of actions of each agent, or of coordinates.
         horizon: The largest number of steps of an episode.
-        table: The cache of running environments, `Environments`.
+        table: The cache of running environments, `Environments` or `BatchedEnvironments`.
     """
 
     agents: int
