@@ -45,7 +45,7 @@ LAYERS = (
     ("core.agent_data.packed",),
     ("core.agent_data.axis", "core.agent_data.stacking"),
     ("core.agent_data.blocks", "core.agent_data.loading"),
-    ("core.collective",),
+    ("core.collective", "core.readings"),
     ("core.problem", "core.step_bounds"),
     ("core.heterogeneity", "core.primal_dual", "core.tracked_steps"),
     ("core.corrections",),

@@ -17,6 +17,7 @@ LABELS = {
     "samples": "samples per agent",
     "exchanges": "communication rounds",
     "return": "return, mean over the agents",
+    "episode_length": "steps of a test episode",
     "metric": r"metric $M_t$",
     "stationarity": r"stationarity $\|\nabla\ell(\bar x)\|^2$",
     "consensus_error": r"consensus error $\Sigma_i\|x_i-\bar x\|^2$",

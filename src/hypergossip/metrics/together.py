@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from hypergossip.core.collective import Collective
+from hypergossip.core.readings import Reading
 from hypergossip.core.space import Space
 from hypergossip.support.compilation import compiled
 from hypergossip.support.pytree import register_pytree
@@ -55,10 +56,16 @@ def observations_together(named: Named, oracles: Any, x: Any, y: Any) -> dict[st
     """Returns every observation of the whole network, each (runs,).
 
     Args:
-        named: Names and functions of (oracles, x, y) of all agents.
+        named: Names and functions of (oracles, x, y) of all agents. Readings of the same source compute it once.
         oracles: Every agent's oracles, with leaves (agents, ...).
         x: Every agent's x, (runs, agents, p).
         y: Every agent's y, (runs, agents, q).
     """
-    of_run = lambda point: {name: jnp.asarray(function(oracles, *point)) for name, function in named}
+
+    def of_run(point: tuple[Any, Any]) -> dict[str, Any]:
+        sources = {function.source for _, function in named if isinstance(function, Reading)}
+        results = {source: source(oracles, *point) for source in sources}
+        value = lambda f: f.read(results[f.source]) if isinstance(f, Reading) else f(oracles, *point)
+        return {name: jnp.asarray(value(function)) for name, function in named}
+
     return lax.map(of_run, (x, y))

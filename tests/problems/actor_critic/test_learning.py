@@ -12,6 +12,7 @@ import hypergossip as hg
 from hypergossip.core.algorithm import Oracles, WorldOracles
 from hypergossip.lab.build import build_problem
 from hypergossip.lab.configuration import Source, validate
+from hypergossip.metrics.together import observations_together
 from hypergossip.problems.actor_critic import (
     Convolutional,
     FullyConnected,
@@ -218,6 +219,27 @@ def test_the_return_is_of_the_same_episodes_for_everybody():
     assert np.ptp(played) > 0  # training's episodes differ
 
 
+def test_the_length_of_test_episodes_is_measured_where_they_can_end_early(monkeypatch):
+    """Both observations are read from episodes that are played once."""
+    assert "episode_length" not in small_problem().together
+    game = EndsEarly(networked_process(2, 4, 2, seed=5), 9)
+    object.__setattr__(game, "ends_early", True)
+    problem = small_problem(game=game, test_episodes=50)
+    returns, length = problem.together["return"], problem.together["episode_length"]
+    x = jnp.stack([perturbed(problem.upper, seed) for seed in (0, 1)])
+    seen, counted = returns.play(problem.oracles, x), []
+    expected = np.asarray(seen.alive).sum() / 50
+    assert 1 < expected < 9
+    assert float(length(problem.oracles, x, None)) == pytest.approx(expected, rel=1e-12)
+    play = type(returns).play
+    monkeypatch.setattr(type(returns), "play", lambda *given: counted.append(1) or play(*given))
+    named = tuple(problem.together.items())
+    both = observations_together(named, problem.oracles, x[None], jnp.zeros((1, 2, problem.lower.size)))
+    assert len(counted) == 1
+    assert float(both["episode_length"][0]) == pytest.approx(expected, rel=1e-12)
+    assert float(both["return"][0]) == pytest.approx(float(returns(problem.oracles, x, None)), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -248,3 +270,4 @@ def test_pursuit_learns_by_convolutions_with_one_layer_shared():
     assert 0 < problem.upper.shared_size == kernels[0].size + 2
     assert "metric" not in result.history
     assert result.history["samples"].iloc[-1] == 2 * 2 * 6
+    assert result.history["episode_length"].between(1, 6).all()

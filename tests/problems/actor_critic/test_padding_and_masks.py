@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
 from mpe2 import simple_speaker_listener_v4, simple_tag_v3
 from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
@@ -98,8 +98,8 @@ def test_without_padding_the_option_is_named():
     refused("the action spaces are Discrete(3) for speaker_0, Discrete(5) for listener_0, but", SPEAKER)
     refused("give pad=True, which completes them with actions of probability 0", SPEAKER)
     refused("give pad=True, which completes the observations with zeros", simple_tag_v3.parallel_env)
-    unusable = changed(action_space=lambda self, agent: Box(0, 1, (2,)))
-    refused("a Box of shape (2,) for 2 agents such as a; from_parallel needs", unusable, pad=True)
+    unusable = changed(action_space=lambda self, agent: MultiBinary(2))
+    refused("MultiBinary(2) for 2 agents such as a; from_parallel needs", unusable, pad=True)
 
 
 def masks(self):

@@ -13,6 +13,7 @@ from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.actor_critic.tabular import networked_process, tabular
 from hypergossip.problems.actor_critic.tabular_game import TabularGame
 from hypergossip.problems.actor_critic.tuple_environments import from_tuples
+from hypergossip.problems.actor_critic.vmas_environments import from_vmas
 
 __all__ = [
     "Convolutional",
@@ -27,6 +28,7 @@ __all__ = [
     "cooperative_navigation",
     "from_parallel",
     "from_tuples",
+    "from_vmas",
     "navigation",
     "networked_process",
     "parallel_game",

@@ -190,7 +190,8 @@ def read_masks(
 ) -> np.ndarray:
     """Returns whether each action of each agent is allowed, (agents, actions).
 
-    An agent that does not play has only its first action, which gives it probability 1 and a zero gradient.
+    An agent that does not play has only its first action, which gives it probability 1 and a zero gradient, or no
+    coordinate of a continuous action.
 
     Args:
         environment: The environment.
@@ -203,10 +204,11 @@ def read_masks(
     Raises:
         ValueError: If a mask has another shape, allows nothing, or comes where the game has none.
     """
-    allowed = form.spaces.own.copy()
+    acting = form.spaces.acting
+    allowed = acting.own.copy()
     for i, (name, key) in enumerate(zip(form.names, form.spaces.mask, strict=True)):
         if name not in players:
-            allowed[i] = np.arange(form.spaces.actions) == 0
+            allowed[i] = acting.absent
             continue
         mask = mask_in(infos.get(name)) if isinstance(infos, Mapping) else None
         mask = observations[name][key] if key is not None else mask
@@ -215,10 +217,12 @@ def read_masks(
         where = f"the mask of the allowed actions of agent {name!r} of {name_of(environment)} {at(time)}"
         if not form.masked:
             raise ValueError(f"{where} is the first one, and leaving=False allows none that come later; omit it.")
+        if acting.continuous:
+            raise ValueError(f"{where} has no meaning for continuous actions; omit it, or use discrete actions.")
         values = np.asarray(mask)
-        if values.shape != (form.spaces.counts[i],) or values.dtype.kind not in "biuf":
+        if values.shape != (acting.counts[i],) or values.dtype.kind not in "biuf":
             raise ValueError(
-                f"{where} is {_kind(mask)}, of shape {values.shape}, but the agent has {form.spaces.counts[i]} "
+                f"{where} is {_kind(mask)}, of shape {values.shape}, but the agent has {acting.counts[i]} "
                 "actions; return one number for each action, 1 if it is allowed and 0 if not."
             )
         if not values.any():

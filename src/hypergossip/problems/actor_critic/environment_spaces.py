@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hypergossip.problems.actor_critic.environment_actions import ActionSpaces, action_spaces_of, grouped
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 
 MASKS = ("action_mask", "action_masks", "avail_actions", "legal_actions")  # keys in an info or an observation
@@ -15,32 +16,23 @@ class Spaces(NamedTuple):
     """The spaces of all agents.
 
     Attributes:
-        first_actions: The number of every agent's first action.
-        counts: The number of every agent's actions.
-        actions: The largest number of actions.
+        acting: The actions.
         shapes: The shape of every agent's observation.
         observation: The shape of an observation in the game; with unequal observations the smallest that holds all.
         inner: The key of every agent's observation in a Dict with a mask, or None.
         mask: The key of every agent's mask in this Dict, or None.
     """
 
-    first_actions: list[int]
-    counts: list[int]
-    actions: int
+    acting: ActionSpaces
     shapes: list[tuple[int, ...]]
     observation: tuple[int, ...]
     inner: list
     mask: list
 
     @property
-    def own(self) -> np.ndarray:
-        """Whether each agent has each action of the game, (agents, actions)."""
-        return np.arange(self.actions) < np.array(self.counts)[:, None]
-
-    @property
     def masked(self) -> bool:
         """Whether some agents have fewer actions than others, or masks in their observations."""
-        return not self.own.all() or any(key is not None for key in self.mask)
+        return not self.acting.own.all() or any(key is not None for key in self.mask)
 
     def padded(self, observation: np.ndarray) -> np.ndarray:
         """Returns an agent's observation followed by zeros in every axis."""
@@ -64,23 +56,12 @@ def spaces_of(environment: Environment, names: list, pad: bool) -> Spaces:
         ValueError: If the spaces are of another kind, or differ and may not.
     """
     spaces = pettingzoo_modules()[1]
-    acts = [environment.action_space(name) for name in names]
+    acting = action_spaces_of(names, [environment.action_space(name) for name in names], pad)
     sees, inner, mask = _without_masks(names, [environment.observation_space(name) for name in names])
-    if not all(isinstance(act, spaces.Discrete) for act in acts):
-        raise ValueError(
-            f"the action spaces are {grouped(names, acts)}; from_parallel needs environments in which all agents have "
-            "the same Discrete actions, or with pad=True any Discrete actions. Many environments have an option for "
-            "this; otherwise use a wrapper."
-        )
     if not all(isinstance(see, spaces.Box) for see in sees):
         raise ValueError(
             f"the observation spaces are {grouped(names, sees)}; from_parallel needs environments in which all agents "
             "observe a Box of the same shape, or with pad=True of any shape. A wrapper can flatten the observations."
-        )
-    if not pad and not all(act == acts[0] for act in acts):
-        raise ValueError(
-            f"the action spaces are {grouped(names, acts)}, but from_parallel needs the same Discrete actions for all "
-            "agents; give pad=True, which completes them with actions of probability 0."
         )
     shapes = [see.shape for see in sees]
     if not pad and len(set(shapes)) > 1:
@@ -88,8 +69,7 @@ def spaces_of(environment: Environment, names: list, pad: bool) -> Spaces:
             f"the observation spaces are {grouped(names, sees)}, but from_parallel needs a Box of the same shape for "
             "all agents; give pad=True, which completes the observations with zeros."
         )
-    counts = [int(act.n) for act in acts]
-    return Spaces([int(act.start) for act in acts], counts, max(counts), shapes, _common(shapes), inner, mask)
+    return Spaces(acting, shapes, _common(shapes), inner, mask)
 
 
 def _common(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -129,29 +109,3 @@ def mask_in(info: Any) -> Any:
 def has_masks(infos: Any) -> bool:
     """Returns whether any agent's info has a mask."""
     return isinstance(infos, Mapping) and any(mask_in(info) is not None for info in infos.values())
-
-
-def grouped(names: list, spaces: list) -> str:
-    """Describes the agents' spaces in words, with one entry for all agents that have the same.
-
-    Args:
-        names: The names of the agents.
-        spaces: Their spaces, in the same order.
-    """
-    groups: dict[str, list] = {}
-    for name, space in zip(names, spaces, strict=True):
-        groups.setdefault(_described(space), []).append(name)
-    return ", ".join(f"{space} for {_some(group)}" for space, group in groups.items())
-
-
-def _described(space: Any) -> str:
-    """Returns a space in words, a Box without its bounds, which can be long arrays."""
-    if isinstance(space, pettingzoo_modules()[1].Box):
-        return f"a Box of shape {space.shape}"
-    text = " ".join(str(space).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _some(names: list) -> str:
-    """Names a group of agents."""
-    return str(names[0]) if len(names) == 1 else f"{len(names)} agents such as {names[0]}"

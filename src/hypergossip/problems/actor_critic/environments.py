@@ -114,11 +114,10 @@ class Environments:
         answer, whole = self._begin(running, SEED)
         yield {"observations": answer.observations, "global state": whole, "masks": answer.allowed}
         for time, shift in enumerate(shifts, start=1):
-            choices = [np.flatnonzero(allowed) for allowed in answer.allowed]
-            actions = np.array([choice[one % len(choice)] for choice, one in zip(choices, shift, strict=True)])
+            actions = self.form.spaces.acting.trial(answer.allowed, shift)
             answer, whole = self._play(running, SEED, time, actions)
             over = answer.terminated or answer.truncated
-            masks = self.form.spaces.own if over else answer.allowed
+            masks = self.form.spaces.acting.own if over else answer.allowed
             parts = {"observations": answer.observations, "global state": whole, "rewards": answer.rewards}
             yield {**parts, "masks": masks}
             if over:
@@ -143,8 +142,9 @@ class Environments:
             dtype: The type of the returned floats.
             seeds: The seeds of the episodes, (...).
             times: The number of steps played in each episode, (...).
-            histories: Every agent's earlier actions, (..., horizon, agents).
-            actions: Every agent's next action, (..., agents).
+            histories: Every agent's earlier actions, (..., horizon, agents), with an axis for coordinates if there are
+                any; actions that differ in one bit are different actions.
+            actions: Every agent's next action, (..., agents), of the same type.
             over: Whether each episode is over, (...).
 
         Returns:
@@ -223,7 +223,7 @@ class Environments:
         """Returns zeros for steps after the end of an episode, which loops of a fixed length compute."""
         agents, no = len(self.names), np.array(False)
         zeros = np.zeros((agents, *self.form.spaces.observation)), np.zeros(self.whole or ())
-        masks = (self.form.spaces.own,) if self.form.masked else ()
+        masks = (self.form.spaces.acting.own,) if self.form.masked else ()
         return *zeros, *masks, np.zeros(agents), no, no
 
     def _free(self) -> Running:
@@ -239,10 +239,10 @@ class Environments:
             _close({}, self._idle)
 
     def _named(self, environment: Environment, actions: np.ndarray) -> dict:
-        """Returns the actions of the agents that the environment has at present, by their names and its numbers."""
+        """Returns the actions of the agents that the environment has at present, by their names, as it takes them."""
         there = getattr(environment, "agents", self.names)
-        each = zip(self.names, self.form.spaces.first_actions, actions, strict=True)
-        return {name: first + int(action) for name, first, action in each if name in there}
+        each, acting = enumerate(zip(self.names, actions, strict=True)), self.form.spaces.acting
+        return {name: acting.handed(i, action) for i, (name, action) in each if name in there}
 
 
 def _innermost(environment: Environment) -> Environment:

@@ -20,7 +20,7 @@ class Episodes(NamedTuple):
     Attributes:
         observations: The observations before each step, (time, episodes, agents, ...).
         states: The global states before each step and after the last step, (time + 1, episodes, ...).
-        actions: The actions, (time, episodes, agents).
+        actions: The actions, (time, episodes, agents), or (time, episodes, agents, coordinates) if continuous.
         rewards: The rewards, 0 after the end, (time, episodes, agents).
         over: Whether this step ended the game (terminated), (time, episodes).
         alive: Whether the episode had not ended before this step, (time, episodes).
@@ -29,7 +29,7 @@ class Episodes(NamedTuple):
 
     observations: Float[Array, "time episodes agents *observation"]
     states: Float[Array, "later episodes *state"]
-    actions: Int[Array, "time episodes agents"]
+    actions: Int[Array, "time episodes agents"] | Float[Array, "time episodes agents coordinates"]
     rewards: Float[Array, "time episodes agents"]
     over: Bool[Array, "time episodes"]
     alive: Bool[Array, "time episodes"]

@@ -40,6 +40,7 @@ def parallel_game(
     trace: float | int = 0.0,
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    initial_std: float | int | None = None,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
     seed: int = 0,
@@ -66,7 +67,8 @@ def parallel_game(
         trace: lambda of TD(lambda).
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
-        shared_layers: The shared layers of the actor, such as "hidden.0" or "last".
+        initial_std: The initial standard deviation of continuous actions, as for `actor_critic`.
+        shared_layers: The shared layers of the actor, such as "hidden.0" or "last", or "log_std" of continuous actions.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
 
@@ -105,6 +107,7 @@ def parallel_game(
         trace=float(trace),
         entropy=entropy,
         normalized_advantages=normalized_advantages,
+        initial_std=initial_std,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,
         seed=seed,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.core.problem import Problem, Share
+from hypergossip.core.readings import Reading
 from hypergossip.core.schedules import PowerDecay
 from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
@@ -15,6 +16,7 @@ from hypergossip.problems.actor_critic.episodes import Episodes, in_turns, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import FullyConnected, Net
 from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
+from hypergossip.problems.actor_critic.policies import initial_policy, policy_of
 from hypergossip.support.arguments import LARGEST_SEED, seed_number
 
 SEES = ("observation", "global_state")
@@ -42,19 +44,29 @@ class Returns:
             x: The agents' policies, (agents, p).
             y: Not used.
         """
-        return jnp.mean(jnp.sum(self.play(oracles, x).rewards, axis=0))
+        return self.read(self.play(oracles, x))
+
+    @property
+    def source(self) -> Any:
+        """The function that plays the episodes, once for all observations that are read from them."""
+        return self.play
+
+    def read(self, result: Episodes) -> Any:
+        """Returns the mean over agents and episodes of the undiscounted return, from the `result` of `play`."""
+        return jnp.mean(jnp.sum(result.rewards, axis=0))
 
     @property
     def world_key(self) -> Any:
         """The key that draws the episodes' first states and all other random numbers of the game."""
         return jax.random.split(jax.random.key(self.seed))[0]
 
-    def play(self, oracles: Any, x: Any) -> Episodes:
+    def play(self, oracles: Any, x: Any, y: Any = None) -> Episodes:
         """Returns the episodes.
 
         Args:
             oracles: Every agent's oracles.
             x: The agents' policies, (agents, p).
+            y: Not used.
         """
         form, action_key = self.form, jax.random.split(jax.random.key(self.seed))[1]
         x = x[jnp.argsort(oracles.seat)]
@@ -65,11 +77,10 @@ class Returns:
 
                 def own(key: Any, x: Any, observed: Any, allowed: Any) -> Any:
                     inputs = states if form.sees == "global_state" else observed
-                    odds = form.policy(x, inputs[None], allowed)[0]
+                    policy = form.policy(x, inputs[None], allowed)[0]
                     if chosen is None:
-                        return jax.random.categorical(key, odds)
-                    draws = jax.random.gumbel(key, (self.episodes, odds.shape[-1]), odds.dtype)
-                    return jnp.argmax(draws[chosen] + odds, axis=-1)  # those of all episodes at once
+                        return form.actor.draw(key, policy, allowed)
+                    return form.actor.draw_chosen(key, policy, allowed, self.episodes, chosen)
 
                 return jax.vmap(own, (0, 0, 1, 1), 1)(keys, x, observations, allowed)
 
@@ -77,6 +88,36 @@ class Returns:
 
         most = getattr(form.game, "side_by_side", self.episodes)
         return play_some(None) if self.episodes <= most else in_turns(play_some, self.episodes, most)
+
+
+@dataclass(frozen=True)
+class EpisodeLength:
+    """The mean number of steps of the test episodes until they end.
+
+    Attributes:
+        returns: The return over the same episodes.
+    """
+
+    returns: Returns
+
+    def __call__(self, oracles: Any, x: Any, y: Any) -> Any:
+        """Returns the mean number of steps.
+
+        Args:
+            oracles: Every agent's oracles.
+            x: The agents' policies, (agents, p).
+            y: Not used.
+        """
+        return self.read(self.returns.play(oracles, x))
+
+    @property
+    def source(self) -> Any:
+        """The function that plays the episodes, the same as that of the return."""
+        return self.returns.source
+
+    def read(self, result: Episodes) -> Any:
+        """Returns the mean number of steps of the episodes in `result`."""
+        return jnp.mean(jnp.sum(result.alive, axis=0, dtype=result.rewards.dtype))
 
 
 def actor_critic(
@@ -91,6 +132,7 @@ def actor_critic(
     trace: float = 0.0,
     entropy: float | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    initial_std: float | int | None = None,
     share: Share = "lower",
     test_episodes: int = 64,
     seed: int = 0,
@@ -101,11 +143,13 @@ def actor_critic(
     rewards, whose consensus estimates the value of the mean reward. Use `hypergossip.Direct` as the estimator. SLAM-AC
     is `Slam` on this problem; DAC, MDAC and CAC are separate algorithms. The problem has no losses, so the history has
     no M_t. It has the return, which is the undiscounted sum of rewards, averaged over the agents and `test_episodes`
-    fixed episodes. Samples are environment steps.
+    fixed episodes. Samples are environment steps, counted as the whole horizon for every episode. If episodes of the
+    game can end earlier, the history also has their ``episode_length``, the mean over the test episodes.
 
     Args:
         game: The game, such as `navigation` or `pursuit`. If it has `names`, they are the agents' names.
-        actor: The policy's network, from an agent's observation to one logit per action; None uses `FullyConnected`.
+        actor: The policy's network, from an agent's observation to one logit per action, or to the mean of each
+            coordinate of a continuous action; None uses `FullyConnected`.
         critic: The critic's network, from the global state to one value; None uses `FullyConnected`.
         reward_model: A network from the flattened global state and all actions to the network's mean reward, which no
             agent observes (Zhang et al. 2018). True uses a `FullyConnected`, False each agent's own reward.
@@ -118,9 +162,11 @@ def actor_critic(
             or a `PowerDecay` over the rounds, such as ``PowerDecay(30.0, 1000.0, 1.0)`` from 0.03 to 0.003 in 9000.
         normalized_advantages: Whether the advantages of every sample are shifted and scaled to mean 0 and variance 1,
             so that the scale of the rewards does not matter to the policy's step.
-        share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor, the lower
-            ones "critic" and "reward_model". ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}``
-            shares one layer of the policy.
+        initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
+            logarithm is a parameter of the policy, independent of the observation.
+        share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor (if actions
+            are continuous, under "mean", beside "log_std"), the lower ones "critic" and "reward_model". For instance,
+            ``{"upper": {"hidden": [True, False], "last": False}, "lower": True}`` shares one layer of the policy.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks, which are the same for every agent, and of the test episodes; below
             2**32.
@@ -144,7 +190,7 @@ def actor_critic(
     whole = jax.eval_shape(game.global_state, first).shape
     seed = seed_number(seed)
     random = generator(seed, 2)
-    x0 = actor.initial(random, whole if sees == "global_state" else observation, game.actions)
+    x0 = initial_policy(game, actor, random, whole if sees == "global_state" else observation, initial_std)
     y0 = {"critic": critic.initial(random, whole, 1)}
     if model is not None:
         y0["reward_model"] = model.initial(random, (int(np.prod(whole)) + game.agents * game.actions,), 1)
@@ -154,11 +200,13 @@ def actor_critic(
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
     numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages)
-    form = GameForm(game, actor, critic, model, sees, episodes, *numbers, *spaces)
+    form = GameForm(game, policy_of(game, actor), critic, model, sees, episodes, *numbers, *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
     names = getattr(game, "names", None)  # games made from environments have agents with names
-    together = {"return": returns}
+    together: dict[str, Reading] = {"return": returns}
+    if getattr(game, "ends_early", False):
+        together["episode_length"] = EpisodeLength(returns)
     return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)
 
 

@@ -15,9 +15,8 @@ from hypergossip.core.space import Space
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.nets import Net
+from hypergossip.problems.actor_critic.policies import Policy
 from hypergossip.support.pytree import register_pytree
-
-FORBIDDEN = -1e30  # a logit whose probability is 0; an infinite one would have an entropy of NaN
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,10 @@ class GameForm:
 
     Attributes:
         game: The game.
-        actor: The network from an agent's input to the logits of its actions.
+        actor: The policy, with the network from an agent's input to the distribution of its action.
         critic: The network from a global state to its value.
-        reward_model: The network from a global state and all actions (one-hot) to the network's mean reward. None uses
-            an agent's own reward in its policy gradient.
+        reward_model: The network from a global state and all actions (discrete ones one-hot) to the network's mean
+            reward. None uses an agent's own reward in its policy gradient.
         sees: The input of an actor, "observation" or "global_state".
         episodes: The number B of episodes of a sample.
         discount: The discount factor of the values, in [0, 1).
@@ -41,7 +40,7 @@ class GameForm:
     """
 
     game: Game
-    actor: Net
+    actor: Policy
     critic: Net
     reward_model: Net | None
     sees: str
@@ -55,8 +54,8 @@ class GameForm:
 
     def policy(
         self, x: Upper, inputs: Float[Array, "time episodes *inputs"], allowed: Any = None
-    ) -> Float[Array, "time episodes actions"]:
-        """Returns the logarithms of the actions' probabilities for inputs with two leading axes.
+    ) -> Float[Array, "time episodes numbers"]:
+        """Returns the distributions of the actions for inputs with two leading axes, as `policies` describes them.
 
         Args:
             x: The actor's parameters.
@@ -64,10 +63,7 @@ class GameForm:
             allowed: Whether each action is allowed, (time, episodes, actions); None allows all.
         """
         flat = inputs.reshape(-1, *inputs.shape[2:])
-        logits = self.actor(self.upper_space.unravel(x), flat)
-        if allowed is not None:
-            logits = jnp.where(allowed.reshape(logits.shape), logits, FORBIDDEN)
-        return jax.nn.log_softmax(logits).reshape(*inputs.shape[:2], -1)
+        return self.actor.outputs(self.upper_space.unravel(x), flat, allowed).reshape(*inputs.shape[:2], -1)
 
     def values(self, critic: Any, states: Float[Array, "time episodes *state"]) -> Float[Array, "time episodes"]:
         """Returns the critic's values of `states` with two leading axes."""
@@ -76,10 +72,10 @@ class GameForm:
     def model(self, model: Any, seen: Episodes) -> Float[Array, "time episodes"]:
         """Returns the mean rewards that the model predicts for the episodes `seen`."""
         assert self.reward_model is not None
-        time, episodes, agents = seen.actions.shape
+        time, episodes, *each = seen.actions.shape
         states = seen.states[:-1].reshape(time * episodes, -1)
-        actions = jax.nn.one_hot(seen.actions.reshape(time * episodes, agents), self.game.actions, dtype=states.dtype)
-        inputs = jnp.concatenate([states, actions.reshape(time * episodes, -1)], axis=1)
+        actions = self.actor.encoded(seen.actions.reshape(time * episodes, *each), states.dtype)
+        inputs = jnp.concatenate([states, actions], axis=1)
         return self.reward_model(model, inputs).reshape(time, episodes)
 
 
@@ -89,7 +85,7 @@ class Played(NamedTuple):
     Attributes:
         seen: The episodes.
         inputs: The inputs of the agent's actor, (time, episodes, ...).
-        actions: The agent's actions, (time, episodes).
+        actions: The agent's actions, (time, episodes), or (time, episodes, coordinates) if they are continuous.
         rewards: The agent's rewards, (time, episodes).
         allowed: Whether each of its actions was allowed, (time, episodes, actions), or None if the game has no masks.
     """
@@ -145,7 +141,12 @@ class GameOracles:
         return self
 
     def samples(self, upper: Count = 0, lower: Count = 0) -> Count:
-        """Returns the environment steps of these numbers of keys; an episode that ends early counts with all steps."""
+        """Returns the environment steps of these numbers of keys; every episode counts with its whole horizon.
+
+        The number of steps that are really played depends on the policies: a key that is evaluated at two points stands
+        for episodes of two lengths, but counts once. The history has the mean `episode_length` if episodes can end
+        early.
+        """
         return (upper + lower) * self.form.episodes * self.form.game.horizon
 
     def upper_loss(self, x: Upper, y: Lower, key: Sample) -> Float[Array, ""]:
@@ -168,11 +169,11 @@ class GameOracles:
         ``grad log pi grad log pi'``. It does not contain the entropy.
         """
         form, played = self.form, self.play(x, key)
-        log_policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
+        policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
         backward = jax.linear_transpose(forward, x)
 
         def product(v: Upper) -> Upper:
-            weighted = jnp.exp(log_policy) * forward(v)
+            weighted = form.actor.information(policy) * forward(v)
             # The derivative of a mean over the steps with respect to its terms is the weight of each step.
             weights = jax.grad(lambda terms: _mean(terms, played.seen.alive))(jnp.zeros(weighted.shape[:2], v.dtype))
             return backward(weights[..., None] * weighted)[0]
@@ -212,7 +213,7 @@ class GameOracles:
         order = jnp.argsort(seats)
         world_key, action_key = jax.random.split(key)
         of_first = everybody(jax.random.key_data(world_key))[order[0]]
-        mine = lambda array: jnp.take(array, self.seat, axis=-1)
+        mine = lambda array: jnp.take(array, self.seat, axis=2)
 
         own = lambda masks, axis: None if masks is None else jnp.take(masks, self.seat, axis=axis)
 
@@ -220,12 +221,12 @@ class GameOracles:
             inputs = states if form.sees == "global_state" else jnp.take(observations, self.seat, axis=1)
 
             def draw(masks: Any) -> Any:
-                odds = form.policy(x, inputs[None], masks)[0]
-                return jax.random.categorical(jax.random.fold_in(action_key, time), odds)
+                policy = form.policy(x, inputs[None], masks)[0]
+                return form.actor.draw(jax.random.fold_in(action_key, time), policy, masks)
 
             if allowed is not None and self.everybody is None:  # its action may be forbidden to others
                 return jax.vmap(draw, 1, 1)(allowed)
-            return everybody(draw(own(allowed, 1)))[order].T
+            return jnp.swapaxes(everybody(draw(own(allowed, 1)))[order], 0, 1)
 
         seen = play(form.game, act, jax.random.wrap_key_data(of_first), form.episodes)
         inputs = seen.states[:-1] if form.sees == "global_state" else jnp.take(seen.observations, self.seat, axis=2)
@@ -258,9 +259,8 @@ class GameOracles:
         entropy = at(form.entropy, 0 if self.round is None else self.round)
 
         def loss(x: Upper) -> Any:
-            log_policy = form.policy(x, played.inputs, played.allowed)
-            chosen = jnp.take_along_axis(log_policy, played.actions[..., None], axis=-1)[..., 0]
-            entropies = -jnp.sum(jnp.exp(log_policy) * log_policy, axis=-1)
+            policy = form.policy(x, played.inputs, played.allowed)
+            chosen, entropies = form.actor.log_probability(policy, played.actions), form.actor.entropy(policy)
             return -_mean(advantages * chosen + entropy * entropies, played.seen.alive)
 
         return loss

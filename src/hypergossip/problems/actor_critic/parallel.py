@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game import Game, continuous
 from hypergossip.support.arguments import seed_number
 from hypergossip.support.compilation import compiled
 from hypergossip.support.extras import require
@@ -40,6 +40,16 @@ def _advance(game: Game, state: Any, actions: Any) -> tuple:
     return state, *_observed(game, state), *outcome
 
 
+def _action_spaces(game: Game) -> list:
+    """Returns every agent's action space."""
+    spaces = pettingzoo_modules()[1]
+    if not continuous(game):
+        return [spaces.Discrete(game.actions) for _ in range(game.agents)]
+    unbounded = np.full((2, game.agents, game.actions), [[[-np.inf]], [[np.inf]]])
+    low, high = (np.asarray(end, np.float32) for end in getattr(game, "bounds", unbounded))
+    return [spaces.Box(*ends) for ends in zip(low, high, strict=True)]
+
+
 @cache
 def _environment_class() -> type:
     """Returns the class, which is made at the first call because its base class is PettingZoo's."""
@@ -59,7 +69,7 @@ def _environment_class() -> type:
             one = jax.ShapeDtypeStruct(observations.shape[1:], observations.dtype)
             # PettingZoo seeds every agent's spaces separately, and requires the same object at every call.
             self.observation_spaces = {agent: box(one) for agent in self.possible_agents}
-            self.action_spaces = {agent: spaces.Discrete(game.actions) for agent in self.possible_agents}
+            self.action_spaces = dict(zip(self.possible_agents, _action_spaces(game), strict=True))
             self.state_space = box(whole)
 
         def observation_space(self, agent: str) -> Any:
@@ -81,7 +91,7 @@ def _environment_class() -> type:
                 raise RuntimeError("step was called before the first reset; call reset() to start an episode.")
             if not self.agents:
                 return {}, {}, {}, {}, {}  # the episode is over
-            chosen = np.array([self._checked(agent, actions) for agent in self.agents], np.int32)
+            chosen = np.array([self._checked(agent, actions) for agent in self.agents])
             self._state, observations, self._whole, *outcome = _advance(self.game, self._state, chosen)
             rewards, terminated, truncated = np.asarray(outcome[0]).tolist(), bool(outcome[1]), bool(outcome[2])
             if terminated or truncated:
@@ -104,13 +114,15 @@ def _environment_class() -> type:
         def _each(self, values: Any) -> dict:
             return dict(zip(self.possible_agents, values, strict=True))
 
-        def _checked(self, agent: str, actions: dict) -> int:
-            if agent not in actions or not self.action_spaces[agent].contains(actions[agent]):
+        def _checked(self, agent: str, actions: dict) -> Any:
+            space, real = self.action_spaces[agent], continuous(self.game)
+            if agent not in actions or not space.contains(actions[agent]):
+                kind = f"an array of {space}" if real else f"an integer from 0 to {self.game.actions - 1}"
                 raise ValueError(
                     f"the action of {agent} in step is {actions.get(agent)!r}; give an action for every agent in every "
-                    f"step, an integer from 0 to {self.game.actions - 1}."
+                    f"step, {kind}."
                 )
-            return int(actions[agent])
+            return np.asarray(actions[agent], float) if real else np.int32(actions[agent])
 
     return GameEnvironment
 

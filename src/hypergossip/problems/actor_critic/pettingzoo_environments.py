@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from hypergossip.problems.actor_critic.environments import Environments, Options
+from hypergossip.problems.actor_critic.game import Actions
 from hypergossip.support.arguments import whole_number
 from hypergossip.support.pytree import register_pytree
 
@@ -21,7 +22,7 @@ class ParallelState(NamedTuple):
     Attributes:
         seed: The seed of the environment's reset.
         time: The number of steps played.
-        history: The actions so far, (horizon, agents), followed by zeros.
+        history: The actions so far, (horizon, agents), or (horizon, agents, coordinates), followed by zeros.
         observations: The observations, (agents, ...).
         whole: The global state.
         over: Whether the episode has ended.
@@ -30,7 +31,7 @@ class ParallelState(NamedTuple):
 
     seed: UInt32[Array, ""]
     time: Int[Array, ""]
-    history: Int[Array, "horizon agents"]
+    history: Int[Array, "horizon agents"] | Float[Array, "horizon agents coordinates"]
     observations: Float[Array, "agents *observation"]
     whole: Float[Array, "*whole"]
     over: Bool[Array, ""]
@@ -40,13 +41,13 @@ class ParallelState(NamedTuple):
 @register_pytree("agents", "actions", "horizon", "table")
 @dataclass(frozen=True)
 class ParallelGame:
-    """The game that `from_parallel` makes, whose documentation explains its requirements and its cost.
+    """The game that `from_parallel` or `from_vmas` makes; their documentation explains its requirements and its cost.
 
     Args:
         agents: The number of agents.
-        actions: The number of actions of each agent.
+        actions: The number of actions of each agent, or of coordinates.
         horizon: The largest number of steps of an episode.
-        table: The cache of running environments, `Environments`.
+        table: The cache of running environments, `Environments` or `BatchedEnvironments`.
     """
 
     agents: int
@@ -69,6 +70,21 @@ class ParallelGame:
         """Whether the game has masks of the allowed actions."""
         return self.table.form.masked
 
+    @property
+    def continuous(self) -> bool:
+        """Whether the actions are continuous: in units of half the width of the agent's Box, around its middle."""
+        return self.table.form.spaces.acting.continuous
+
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """The smallest and the largest continuous actions that the environment can get, (agents, actions)."""
+        return self.table.form.spaces.acting.bounds
+
+    @property
+    def ends_early(self) -> bool:
+        """True, because an environment may end an episode at any step."""
+        return True
+
     def _ask(self, call: Callable, dtype: Any, more: tuple, *arguments: Any) -> Any:
         """Returns the answer of the cache: observations, the global state, masks if there are any, and more."""
         shape = lambda *size: jax.ShapeDtypeStruct(size, dtype)
@@ -84,24 +100,27 @@ class ParallelGame:
         dtype = jnp.result_type(float)
         seed = jax.random.bits(key, (), jnp.uint32) >> 1
         observations, whole, *masks = self._ask(self.table.reset, dtype, (), seed)
-        history, allowed = jnp.zeros((self.horizon, self.agents), jnp.int32), masks[0] if masks else None
+        shape = (self.horizon, self.agents, *((self.actions,) if self.continuous else ()))
+        history = jnp.zeros(shape, dtype if self.continuous else jnp.int32)
+        allowed = masks[0] if masks else None
         return ParallelState(seed, jnp.zeros((), jnp.int32), history, observations, whole, jnp.zeros((), bool), allowed)
 
     def step(
-        self, state: ParallelState, actions: Int[Array, "agents"]
+        self, state: ParallelState, actions: Actions
     ) -> tuple[ParallelState, Float[Array, "agents"], Bool[Array, ""], Bool[Array, ""]]:
         """Plays one step.
 
         Args:
             state: The current state.
-            actions: Every agent's action.
+            actions: Every agent's action, (agents,), or (agents, coordinates) if continuous. The environment gets
+                continuous actions clipped to its Box, but the history has them as they are.
 
         Returns:
             The next state, the rewards, whether the episode terminated, which it does if it does for any of the agents
             that play to its end, and whether it was truncated or the horizon was reached.
         """
         dtype = jnp.result_type(float)
-        actions = actions.astype(jnp.int32)
+        actions = actions.astype(state.history.dtype)
         flag = jax.ShapeDtypeStruct((), bool)
         more = jax.ShapeDtypeStruct((self.agents,), dtype), flag, flag
         arguments = state.seed, state.time, state.history, actions, state.over
@@ -150,15 +169,20 @@ def from_parallel(
     takes 1.2 times as long as a step of mpe2's simple_spread_v3. A return to an earlier state, or more episodes than
     `live`, replays the episode.
 
-    Requirements: the seed determines the environment; all agents have the same Discrete actions, and observe a Box of
-    the same shape, unless `pad` is true; all agents play from the beginning; and the environment does not use JAX,
-    because JAX does not guarantee that this works inside a compiled program. A test at once plays a few steps in new
-    and in used environments with the same seed. If only the used ones differ, a warning says so, and each episode is
-    played in a new environment. A step cannot be differentiated, and it runs on the CPU.
+    Requirements: the seed determines the environment; all agents have the same Discrete actions, or the same Box of
+    actions with one axis, and observe a Box of the same shape, unless `pad` is true; all agents play from the
+    beginning; and the environment does not use JAX, because JAX does not guarantee that this works inside a compiled
+    program. A test at once plays a few steps in new and in used environments with the same seed. If only the used ones
+    differ, a warning says so, and each episode is played in a new environment. A step cannot be differentiated, and it
+    runs on the CPU.
 
     Masks of the allowed actions, in an agent's info or beside its observation in a Dict (under "action_mask",
     "action_masks", "avail_actions" or "legal_actions"), give forbidden actions the probability 0, and they have no part
     in the gradient.
+
+    Continuous actions are in units of half the width of the Box around its middle, so that -1 and 1 are its bounds; a
+    coordinate without two bounds keeps the environment's units. Policies draw them from normal distributions, and they
+    are clipped to the Box only when they are handed to the environment.
 
     An agent leaves if it terminates, is truncated or is no longer in the environment's `agents` while others play on.
     From then on it observes zeros, its reward is 0, and its policy's gradient is 0; it does not come back. The episode
@@ -173,7 +197,7 @@ def from_parallel(
         live: The number of environments to keep, at least the number of training episodes that are played side by side.
             Test episodes take turns if there are more. All environments are closed when the game is no longer used.
         pad: Whether agents may have different spaces. Zeros then complete the observations (which are flattened first
-            if the numbers of their axes differ), and actions of probability 0 the actions.
+            if the numbers of their axes differ), and actions of probability 0 the actions, or unused coordinates.
         leaving: Whether agents may leave before the others, and masks may first come in the middle of an episode. False
             refuses both, which saves the masks in the compiled program if the environment has none.
         time_limit: The environment's own limit of steps, if it reports its end there as a termination, as
@@ -182,8 +206,8 @@ def from_parallel(
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
         ValueError: If `make` does not make a parallel environment, or returns the same one in every call; if agents
-            differ in their spaces without `pad`, actions are not Discrete, agents join late, or leave early without
-            `leaving`, the seed does not determine the environment, or a number is invalid.
+            differ in their spaces without `pad`, some actions are discrete and others continuous, agents join late, or
+            leave early without `leaving`, the seed does not determine the environment, or a number is invalid.
         EnvironmentFailure: If an environment raises an error.
     """
     try:
@@ -197,4 +221,4 @@ def from_parallel(
             raise ValueError(f"{name} is {value!r}; give True or False.")
     limit = None if time_limit is None else whole_number("time_limit", time_limit, 1)
     table = Environments(make, horizon, whole, live, Options(pad, leaving, limit))
-    return ParallelGame(len(table.names), table.form.spaces.actions, horizon, table)
+    return ParallelGame(len(table.names), table.form.spaces.acting.actions, horizon, table)

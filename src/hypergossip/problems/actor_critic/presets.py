@@ -8,6 +8,7 @@ import numpy as np
 
 from hypergossip.core.problem import Problem
 from hypergossip.core.schedules import PowerDecay
+from hypergossip.problems.actor_critic.game import continuous
 from hypergossip.problems.actor_critic.learning import actor_critic
 from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Net
@@ -168,6 +169,7 @@ def sharing(actor: Net, game: Any, sees: str, layers: Sequence[str]) -> Any:
     looked = game.global_state if sees == "global_state" else game.observe
     shape = jax.eval_shape(looked, first).shape
     tree = actor.initial(np.random.default_rng(0), shape if sees == "global_state" else shape[1:], game.actions)
+    tree = {**tree, **({"log_std": None} if continuous(game) else {})}
     known = {
         f"{name}.{i}" if isinstance(part, list) else name
         for name, part in tree.items()
@@ -179,4 +181,6 @@ def sharing(actor: Net, game: Any, sees: str, layers: Sequence[str]) -> Any:
         name: [f"{name}.{i}" in layers for i in range(len(part))] if isinstance(part, list) else name in layers
         for name, part in tree.items()
     }
+    if continuous(game):
+        flag = {"log_std": flag.pop("log_std"), "mean": flag}
     return {"upper": flag, "lower": True}

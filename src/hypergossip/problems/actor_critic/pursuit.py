@@ -106,6 +106,11 @@ class Pursuit:
         """The number of actions: left, right, up, down, stay."""
         return 5
 
+    @property
+    def ends_early(self) -> bool:
+        """True, because an episode is over when the last evader is caught."""
+        return True
+
     @cached_property
     def grid(self) -> rules.Grid:
         """The grid with the pursuers' reach."""

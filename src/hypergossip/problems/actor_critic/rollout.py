@@ -22,7 +22,7 @@ class Rollout(NamedTuple):
     Attributes:
         game: The game.
         states: The game's states before every step and after the last one, with leaves (steps + 1, ...).
-        actions: The actions, (steps, agents).
+        actions: The actions, (steps, agents), or (steps, agents, coordinates) if they are continuous.
         rewards: The rewards, (steps, agents).
     """
 
