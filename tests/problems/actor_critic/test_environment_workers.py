@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from benchmarks.game_traffic import compare
 from mpe2 import simple_spread_v3
 from plain_environment import HORIZON, LATE, Plain, played, refused
 
@@ -144,3 +145,9 @@ def test_wrong_numbers_and_functions():
         refused(f"workers is {value!r}; give a whole number, at least 0", Plain, workers=value)
     with pytest.raises(ValueError, match="at least 0"):
         from_tuples(Plain, horizon=3, workers=-1)
+
+
+def test_the_benchmark_compares_the_same_episodes():
+    seconds, equal = compare(Plain, 3, 2)
+    assert equal
+    assert {name: len(times) for name, times in seconds.items()} == {"serial": 2, "workers": 2}
