@@ -292,4 +292,5 @@ def traffic_signals(net: str = "grid4x4", route: str | None = None, **options: A
         ValueError: If there is no such network or file, or an option is invalid.
         RuntimeError: If the simulator cannot start.
     """
-    return _environment_class()(simulator_options(net, route, **options))
+    given = simulator_options(net, route, **options)  # first, because the extra "traffic" includes PettingZoo
+    return _environment_class()(given)
