@@ -42,18 +42,19 @@ def played(game: Game, episodes: int, steps: int) -> Any:
     return partial(run, jax.random.key(0))
 
 
-def compare(make: Any, steps: int, turns: int) -> tuple[dict[str, np.ndarray], bool]:
-    """Times a game without workers and with two.
+def compare(make: Any, steps: int, turns: int, workers: int = WORKERS) -> tuple[dict[str, np.ndarray], bool]:
+    """Times a game without workers and with some.
 
     Args:
         make: The function that makes an environment.
         steps: The number of steps of an episode.
         turns: The number of measurements of each.
+        workers: The number of workers.
 
     Returns:
         The seconds, "serial" and "workers", (turns,) each, and whether the rewards are equal.
     """
-    games = [from_parallel(make, horizon=steps, live=EPISODES, workers=workers) for workers in (0, WORKERS)]
+    games = [from_parallel(make, horizon=steps, live=EPISODES, workers=workers) for workers in (0, workers)]
     programs = dict(zip(("serial", "workers"), (played(game, EPISODES, steps) for game in games), strict=True))
     seconds = alternate(programs, turns)
     one, other = (program() for program in programs.values())
