@@ -9,7 +9,7 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/test_packed.py tests/test_whole_data.py tests/laws/test_costs.py tests/laws/test_symmetries.py \
 	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py
 
-.PHONY: demo test programs recorded chaos fresh docs site bench bench-games theory table lint clean
+.PHONY: demo test programs recorded chaos fresh traffic docs site bench bench-games theory table lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hypergossip compare --config examples/demo.toml --out runs/demo --overwrite
@@ -35,6 +35,10 @@ recorded: $(VENV)/.installed-test
 # What a user installs, in virtual environments of its own: the core alone, and the extra "lab".
 fresh: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -s tests/installation
+
+# Traffic signals, with the extra "traffic" in an environment of its own: SUMO is not part of the tests' environment.
+traffic: $(VENV)/traffic/.installed
+	$(VENV)/traffic/bin/python -m pytest tests/problems/actor_critic/test_traffic.py
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/mkdocs build --strict --quiet
@@ -72,6 +76,11 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/traffic/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/traffic
+	$(VENV)/traffic/bin/python -m pip install --quiet --editable '.[traffic]' beartype matplotlib pytest
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

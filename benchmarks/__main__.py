@@ -10,7 +10,7 @@ import jax
 from hypergossip import PreflightWarning
 
 NAMES = ("step", "one_point", "loop", "mixing", "ring", "gossip")
-GAMES = ("game_navigation", "game_pursuit", "game_learning")  # against other people's environments
+GAMES = ("game_navigation", "game_pursuit", "game_learning", "game_traffic")  # with other people's environments
 
 
 def main() -> None:

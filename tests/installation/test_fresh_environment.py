@@ -36,6 +36,7 @@ MISSING = {
     "hg.networks.ring(4).to_networkx()": "networks",
     "hg.networks.from_file('net.gml')": "networks",
     "__import__('hypergossip.problems.actor_critic.parallel', fromlist='x').pettingzoo_modules()": "games",
+    "__import__('hypergossip.problems.actor_critic.traffic', fromlist='x').traffic_signals()": "traffic",
     "hg.channels.PrivacyNoise(1.0, 2.0).epsilon(100, 1e-5)": "privacy",
     "__import__('hypergossip.lab.configuration')": "lab",
 }

@@ -12,6 +12,9 @@ from hypergossip.problems.actor_critic.presets import cooperative_navigation, pu
 from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.actor_critic.tabular import networked_process, tabular
 from hypergossip.problems.actor_critic.tabular_game import TabularGame
+from hypergossip.problems.actor_critic.traffic import traffic_signals
+from hypergossip.problems.actor_critic.traffic_graph import traffic_graph
+from hypergossip.problems.actor_critic.traffic_measures import TrafficMeasures, traffic_measures
 from hypergossip.problems.actor_critic.tuple_environments import from_tuples
 from hypergossip.problems.actor_critic.vmas_environments import from_vmas
 
@@ -23,6 +26,7 @@ __all__ = [
     "Module",
     "Net",
     "TabularGame",
+    "TrafficMeasures",
     "actor_critic",
     "as_parallel",
     "cooperative_navigation",
@@ -35,4 +39,7 @@ __all__ = [
     "pursuit",
     "pursuit_evasion",
     "tabular",
+    "traffic_graph",
+    "traffic_measures",
+    "traffic_signals",
 ]

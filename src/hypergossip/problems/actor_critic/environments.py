@@ -45,6 +45,22 @@ class Options(NamedTuple):
     time_limit: int | None
 
 
+class Known(NamedTuple):
+    """What the trial of an environment has found.
+
+    Attributes:
+        names: The names of the agents.
+        form: The form of the environment's answers.
+        whole: The shape of the global state.
+        renew: Whether every episode needs a new environment.
+    """
+
+    names: list
+    form: Form
+    whole: tuple[int, ...]
+    renew: bool
+
+
 class Environments:
     """A cache of environments. It has no influence on results, which depend only on the seeds and the actions.
 
@@ -56,7 +72,9 @@ class Environments:
         failure: The last exception that an environment or a check of its answers raised, or None.
     """
 
-    def __init__(self, make: Any, horizon: int, whole: Any, most: int, options: Options) -> None:
+    def __init__(
+        self, make: Any, horizon: int, whole: Any, most: int, options: Options, known: Known | None = None
+    ) -> None:
         """Makes two environments and checks them.
 
         Args:
@@ -65,6 +83,7 @@ class Environments:
             whole: A user's function that returns the global state of an environment; None uses all observations.
             most: The largest number of environments in the cache.
             options: What the environments may do.
+            known: What such a trial has found in another process; None makes and checks two environments.
 
         Raises:
             ValueError: If `from_parallel` does not support these environments.
@@ -77,11 +96,19 @@ class Environments:
         self.failure: Exception | None = None
         self._renew = False  # whether every episode needs a new environment
         close = weakref.finalize(self, _close, self._live, self._idle)
+        if known is not None:
+            self.names, self.form, self.whole, self._renew = known
+            return
         try:
             self._try(horizon, options)
         except Exception:
             close()
             raise
+
+    @property
+    def known(self) -> Known:
+        """What the trial has found, for another process."""
+        return Known(self.names, self.form, self.whole or (), self._renew)
 
     def _try(self, horizon: int, options: Options) -> None:
         """Reads names and shapes from an environment, and compares it with a second one."""

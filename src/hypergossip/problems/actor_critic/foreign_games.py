@@ -30,6 +30,7 @@ def parallel_game(
     leaving: bool = True,
     time_limit: int | None = None,
     live: int = 64,
+    workers: int = 0,
     whole: str = "observations",
     sees: str = "observation",
     widths: Sequence[int] = (64, 64),
@@ -57,6 +58,7 @@ def parallel_game(
         leaving: Whether agents may leave before the others.
         time_limit: The environment's own limit of steps, if it reports its end there as a termination.
         live: The number of environments to keep.
+        workers: The number of processes in which the environments live, or 0, as for `from_parallel`.
         whole: The global state: all "observations", or the environment's own "state".
         sees: The input of an actor: its "observation" or the "global_state".
         widths: The widths of the hidden layers of actor, critic and reward model.
@@ -87,7 +89,7 @@ def parallel_game(
         except Exception as error:
             raise ValueError(f"{game} cannot be made with options = {given}: {type(error).__name__} {error}") from error
 
-    limits = {"pad": pad, "leaving": leaving, "time_limit": time_limit}
+    limits = {"pad": pad, "leaving": leaving, "time_limit": time_limit, "workers": workers}
     found = from_parallel(made, horizon=horizon, whole=WHOLES[whole], live=live, **limits)
     if agents not in (None, found.agents):
         raise ValueError(

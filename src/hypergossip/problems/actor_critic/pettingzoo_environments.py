@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from hypergossip.problems.actor_critic.environment_workers import EnvironmentWorkers
 from hypergossip.problems.actor_critic.environments import Environments, Options
 from hypergossip.problems.actor_critic.game import Actions
 from hypergossip.support.arguments import whole_number
@@ -47,7 +48,7 @@ class ParallelGame:
         agents: The number of agents.
         actions: The number of actions of each agent, or of coordinates.
         horizon: The largest number of steps of an episode.
-        table: The cache of running environments, `Environments` or `BatchedEnvironments`.
+        table: The cache of running environments: `Environments`, `EnvironmentWorkers` or `BatchedEnvironments`.
     """
 
     agents: int
@@ -160,6 +161,7 @@ def from_parallel(
     pad: Any = False,
     leaving: Any = True,
     time_limit: Any = None,
+    workers: Any = None,
 ) -> ParallelGame:
     """Returns a PettingZoo parallel environment as a game; Python plays it inside compiled programs.
 
@@ -202,6 +204,9 @@ def from_parallel(
             refuses both, which saves the masks in the compiled program if the environment has none.
         time_limit: The environment's own limit of steps, if it reports its end there as a termination, as
             lbforaging and rware do. An end at this step is then a truncation, after which the values go on.
+        workers: The number of processes in which the environments live. Those of a batch of episodes are then stepped
+            in parallel, which helps where a step takes milliseconds. The results are the same. None or 0 plays them in
+            this process. A script that uses workers needs ``if __name__ == "__main__":`` around its calls.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
@@ -220,5 +225,7 @@ def from_parallel(
         if not isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}; give True or False.")
     limit = None if time_limit is None else whole_number("time_limit", time_limit, 1)
-    table = Environments(make, horizon, whole, live, Options(pad, leaving, limit))
+    count = 0 if workers is None else whole_number("workers", workers, 0)
+    given = make, horizon, whole, live, Options(pad, leaving, limit)
+    table = EnvironmentWorkers(*given, count) if count else Environments(*given)
     return ParallelGame(len(table.names), table.form.spaces.acting.actions, horizon, table)

@@ -1,0 +1,1 @@
+"""Traffic signals that learn, compared with fixed-time signals: `python -m studies.traffic`."""
