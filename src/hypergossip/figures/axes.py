@@ -25,7 +25,7 @@ LABELS = {
     "lower_consensus_error": r"lower consensus $\Sigma_i\|y_i-\bar y\|^2$",
 }
 MARKERS_PER_LINE = 7
-BUDGET_RATIO = 20  # between the longest and the shortest run; from here on the x axis is logarithmic
+BUDGET_RATIO = 8  # between the longest and the shortest run; from here on the x axis is logarithmic
 ALWAYS_LINEAR = ("return",)
 START = 0.1  # a linear y axis may cut off this share of a run at its beginning
 START_RATIO = 3  # it does so where the whole range is this many times the range after the start

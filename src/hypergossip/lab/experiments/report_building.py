@@ -55,10 +55,12 @@ def build_report(
     histories = {record.case.name: record.outcome.histories for record in records}
     measured = verdicts(experiment, histories, quick)
     blocks: list[Block] = [_first_figure(experiment, records)]
-    blocks += [Heading("What the paper says"), Text(f"{experiment.source}. {experiment.paper}")]
+    papers = "papers" if experiment.own else "paper"  # a comparison of methods has no single one
+    blocks += [Heading(f"What the {papers} say{'' if experiment.own else 's'}")]
+    blocks += [Text(f"{experiment.source}. {experiment.paper}")]
     blocks += [Heading("What was run"), Text(experiment.choices)]
     blocks += [Text(sections.amounts(experiment, records, quick))]
-    blocks += [Heading("Deviations from the paper"), Text(experiment.differences)]
+    blocks += [Heading(f"Deviations from the {papers}"), Text(experiment.differences)]
     if measured:
         blocks += [Heading("Claims and verdicts"), Table(_table(measured), _table_caption(measured, records, quick))]
     if any(record.stated for record in records):
@@ -124,21 +126,21 @@ def _number_files(records: list[Record]) -> str:
 
 def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
     """Returns the figure of the paper: the compared column against rounds and against samples."""
-    column = experiment.compared
     rounds = rounds_shown(history for record in records for history in record.outcome.histories.values())
     axes = ("samples", rounds) if experiment.draws else (rounds, "samples")
     panels = []
     if experiment.cases_agree_within is None:
         for record in records:
-            shown = record.outcome.histories
+            shown, column = record.outcome.histories, record.case.compared or experiment.compared
             panels += [Panel(shown, column, against, record.case.full_title) for against in axes if shown]
     else:
         histories = {record.case.name: record.outcome.histories for record in records}
         for group, cases in experiment.groups().items():
             for label in experiment.methods or experiment.stated:
                 lines = {case.title: histories[case.name][label] for case in cases if label in histories[case.name]}
-                panels += [Panel(lines, column, against, f"{label}, {group}") for against in axes if lines]
-    caption = f"{_capital(experiment.title)}, after {experiment.source}.{_round_definition(rounds)}"
+                panels += [Panel(lines, experiment.compared, against, f"{label}, {group}") for against in axes if lines]
+    after = "" if experiment.own else f", after {experiment.source}"
+    caption = f"{_capital(experiment.title)}{after}.{_round_definition(rounds)}"
     return Curves(tuple(panels), caption, FIGURE)
 
 

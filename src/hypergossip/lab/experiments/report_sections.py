@@ -1,5 +1,6 @@
 """Sections of the report on the runs: their amount, the paper's step sizes, the tuning and the running time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
         text += (
             f" The step sizes were tuned on {_tuning_seeds(plan['seeds'], start)}, over "
             f"{'as many' if experiment.draws and rounds == run['rounds'] else rounds} rounds. "
-            f"The score of a grid point is its {_score(plan)}, averaged at 80, 90 and 100 % of the rounds."
+            f"The score of a grid point is {_scores(records)}, averaged at 80, 90 and 100 % of the rounds."
         )
     if quick and experiment.quick:
         # The values that were run, since the options of the command override those of a quick run.
@@ -100,6 +101,16 @@ def _duration(experiment: Reproduction, records: list[Record]) -> str:
     return f"until it had {verb} {', '.join(samples)} {unit} ({each})"
 
 
+def _scores(records: list[Record]) -> str:
+    """Returns what the tuned cases were tuned by, with their titles if it differs."""
+    cases: dict[str, list[str]] = {}
+    for record in (record for record in records if not record.case.tuned_in):
+        cases.setdefault(_score(record.raw["tune"]), []).append(record.case.full_title)
+    if len(cases) < 2:
+        return f"its {_score(records[0].raw['tune'])}"
+    return " and ".join(f"its {score} ({'; '.join(titles)})" for score, titles in cases.items())
+
+
 def _score(plan: Raw) -> str:
     return column_label(plan.get("score", "metric"))
 
@@ -125,10 +136,8 @@ def _first_sentence(text: str) -> str:
 def tuning(experiment: Reproduction, records: list[Record]) -> str:
     """Returns the grid over which the methods were tuned, and where another point than the best was used."""
     plan = records[0].raw["tune"]
-    grid = plan["grid"]
-    axes = "\n".join(f"- `{name}`: {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items())
-    points = int(np.prod([len(values) for values in grid.values()]))
-    text = f"Every method was tuned over the same grid of {points} points:\n\n{axes}"
+    text = "Every method was tuned over the same grid"
+    text += "".join(_grids([record for record in records if not record.case.tuned_in] or records))
     if plan.get("extend"):
         text += (
             "\n\nIf the best point of a method was at an end of an axis, the axis was extended there by one value for "
@@ -148,6 +157,21 @@ def tuning(experiment: Reproduction, records: list[Record]) -> str:
             failures
         )
     return text
+
+
+def _grids(records: list[Record]) -> Iterator[str]:
+    """Yields the grid of the tuned cases, or every grid with the titles of its cases if they differ."""
+    cases: dict[str, list[str]] = {}
+    for record in records:
+        grid = record.raw["tune"]["grid"]
+        axes = "\n".join(f"- `{name}`: {', '.join(f'{value:g}' for value in values)}" for name, values in grid.items())
+        points = int(np.prod([len(values) for values in grid.values()]))
+        cases.setdefault(f"of {points} points:\n\n{axes}", []).append(record.case.full_title)
+    if len(cases) < 2:
+        yield from (f" {grid}" for grid in cases)
+        return
+    yield " in each case."
+    yield from (f"\n\n{'; '.join(titles)}: a grid {grid}" for grid, titles in cases.items())
 
 
 def _with_tuned_steps(records: list[Record]) -> str:

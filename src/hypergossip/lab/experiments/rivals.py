@@ -63,7 +63,7 @@ MOMENTA: Raw = {f"{level}_momentum": {"scale": 2.5, "offset": 4, "power": "2/3"}
 DUAL: Raw = {"gamma": 1.0, "rho": {"inverse_step": 0.7}}
 
 COMMON: dict[str, Any] = {
-    "source": "Papers of 2023 to 2026, one page per method under Methods",
+    "source": "Papers of 2023 to 2026",
     "differences": """No figure of a paper is reproduced. The papers use problems, networks and tuning of their own;
 here all methods have the same.""",
     "run": {"rounds": 2000, "seeds": 10, "observe_every": 50, "precision": "float32"},
