@@ -94,9 +94,8 @@ def test_a_replay_repeats_the_exact_bits():
     np.testing.assert_array_equal(later.history, again.history)
 
 
-@pytest.mark.parametrize("live", [1, 2])
-def test_episodes_are_the_same_with_fewer_environments(live):
-    many, few = (problem_of(fresh(), live=number) for number in (64, live))
+def test_episodes_are_the_same_with_fewer_environments():
+    many, few = (problem_of(fresh(), live=number) for number in (64, 1))
     x = jnp.stack([many.x0, many.x0 + 0.3])
     tests = [jax.jit(lambda x, one=one: one.together["return"].play(one.oracles, x))(x) for one in (many, few)]
     jax.tree.map(np.testing.assert_array_equal, *tests)
@@ -147,7 +146,7 @@ def test_an_agent_that_has_left_adds_nothing_to_its_gradient():
 
     problem = problem_of(Leaver, entropy=0.1)
     x, agent, form = problem.x0 + 0.2, problem.agent(0), problem.oracles.form
-    played = agent.play(x, KEY)
+    played, gradient = jax.jit(lambda x: (agent.play(x, KEY), agent.upper_gradients(x, problem.y0, KEY)[0]))(x)
     assert not np.any(played.actions[3:])
     assert np.all(played.actions[:3] != 0)
     values = form.values(form.lower_space.unravel(problem.y0)["critic"], played.seen.states)
@@ -158,11 +157,10 @@ def test_an_agent_that_has_left_adds_nothing_to_its_gradient():
         chosen = form.actor.log_probability(policy, played.actions[:3])
         return -jnp.sum(differences[:3] * chosen + 0.1 * form.actor.entropy(policy)) / 12.0
 
-    gradient = agent.upper_gradients(x, problem.y0, KEY)[0]
-    np.testing.assert_allclose(gradient, jax.grad(expected)(x), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(gradient, jax.jit(jax.grad(expected))(x), rtol=1e-9, atol=1e-12)
 
 
-def test_a_method_runs_on_tuples_and_back_in_an_environment():
+def test_tuples_become_a_game_and_this_an_environment():
     spaces = {"action_space": Tuple([Box(-1, 1, (1,)), Box(-1, 1, (1,))])}
 
     class Real(Pair):
@@ -175,9 +173,9 @@ def test_a_method_runs_on_tuples_and_back_in_an_environment():
 
     net, game = FullyConnected((3,)), from_tuples(Real, horizon=6, pad=True)
     problem = actor_critic(game, actor=net, critic=net, episodes=1, test_episodes=1)
-    slam = hg.Slam(0.1, 0.05, 1.0, 1.0, hg.Direct())
-    result = hg.solve(slam, problem, hg.networks.complete(2), rounds=1)
-    assert np.all(np.isfinite(result.history["return"]))
+    played = jax.jit(lambda x: problem.agent(0).play(x, KEY))(problem.x0)
+    assert played.actions.shape == (6, 1, 1)
+    assert np.all(played.seen.alive.sum(axis=0) == 5)
     environment = as_parallel(game)
     assert environment.action_space("agent_1") == Box(-1, 1, (1,))
     environment.reset(seed=1)
