@@ -22,7 +22,8 @@ from hypergossip.lab.report.formatting import ABSENT, cost, joined, markdown
 PAGE = Path(__file__).parents[1] / "docs" / "choosing_by_results.md"
 WITHIN = 1.1
 ENOUGH = 3  # methods that reach a value, so that a comparison says something
-RESOURCES = {"round": "rounds", "bytes_sent": "bytes", "samples": "samples", "seconds": "seconds"}
+ROUNDS = {"round": "rounds", "exchanges": "communication rounds"}  # the second where a method has several in a round
+RESOURCES = {**ROUNDS, "bytes_sent": "bytes", "samples": "samples", "seconds": "seconds"}
 INTRODUCTION = f"""# How to choose, by results
 
 This page names the methods that reached a given accuracy at the lowest cost: M_t, or on a9a the
@@ -55,12 +56,22 @@ def best(case: pd.DataFrame, value: float) -> dict[str, tuple[list[str], float]]
         value: One of its values.
     """
     rows, found = case[case["value"] == value], {}
-    for column in (column for column in RESOURCES if column in case):
+    for column in columns_of(case):
         ordered = rows.sort_values(column)
         lowest = float(ordered[column].iloc[0])
         close = ordered[np.isfinite(ordered[column]) & (ordered[column] <= WITHIN * lowest)]
         found[column] = [str(name) for name in close["method"]], lowest
     return found
+
+
+def columns_of(costs: pd.DataFrame) -> list[str]:
+    """Returns the columns of costs, of which one counts rounds: messages where a method sends several per round.
+
+    Args:
+        costs: costs.csv, or a part of it.
+    """
+    present = [column for column in RESOURCES if column in costs]
+    return [column for column in present if column != "round" or "exchanges" not in present]
 
 
 def section(title: str, titles: Mapping[str, str], costs: pd.DataFrame) -> list[str]:
@@ -71,7 +82,7 @@ def section(title: str, titles: Mapping[str, str], costs: pd.DataFrame) -> list[
         titles: Name of a case -> its title, in order.
         costs: costs.csv.
     """
-    columns = [column for column in RESOURCES if column in costs]
+    columns = columns_of(costs)
     rows, named = [], {column: dict.fromkeys(costs["method"].unique(), 0) for column in columns}
     for name, about in titles.items():
         case = costs[costs["case"] == name]
@@ -114,6 +125,8 @@ def page(folders: Iterable[Path]) -> str:
         present = set(costs["case"])
         titles = {case.name: case.full_title for case in experiment.cases if case.name in present}
         lines += ["", *section(experiment.title, titles, costs)]
+        if left_out := [case.full_title for case in experiment.cases if case.name not in present]:
+            lines += ["", f"Not counted, since they have not been run: {'; '.join(left_out)}."]
     return "\n".join(lines) + "\n"
 
 

@@ -40,3 +40,11 @@ def test_the_page(tmp_path):
     assert "| meta-learning on MNIST, ring of 8 | 1 | A, B (10) | B, C (90) |" in text
     assert "| regularisers on a9a, ring of 8 | 1 | B (11) | B, C (90) |" in text
     assert "lost | – | – | – |" in text
+    assert "Not counted, since they have not been run: meta-learning on MNIST, ring of 32;" in text
+
+
+def test_rounds_are_those_of_messages_where_a_method_sends_several_in_one():
+    several = CASE.assign(exchanges=CASE["round"] * np.where(CASE["method"] == "A", 9, 1))
+    assert chooser.columns_of(CASE) == ["round", "bytes_sent"]
+    assert chooser.best(several, 1.0)["exchanges"] == (["B"], 11.0)
+    assert "round" not in chooser.best(several, 1.0)
