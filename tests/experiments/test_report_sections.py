@@ -1,13 +1,18 @@
 """Sentences of a report on cases that were tuned by different scores and over different grids."""
 
-from types import SimpleNamespace
+import pandas as pd
 
+import hypergossip as hg
 from hypergossip.lab.experiments import report_sections as sections
+from hypergossip.lab.experiments.comparison import Outcome
+from hypergossip.lab.experiments.reproduce import Record
+from hypergossip.lab.experiments.reproduction import Case
 
 
 def tuned(title, score="metric", grid=(0.1, 0.3)):
-    case = SimpleNamespace(full_title=title, tuned_in="")
-    return SimpleNamespace(case=case, raw={"tune": {"score": score, "grid": {"upper_step": list(grid)}}})
+    raw = {"tune": {"score": score, "grid": {"upper_step": list(grid)}}}
+    case, nothing = Case(title, title, {}, {}), Outcome({}, {})
+    return Record(case, raw, hg.networks.ring(3), nothing, None, {}, {}, {}, pd.DataFrame(), "", {})
 
 
 def test_scores_are_named_with_their_cases_only_where_they_differ():
