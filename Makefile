@@ -7,7 +7,9 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/channels/test_laws.py tests/channels/test_remedies.py tests/channels/test_privacy.py \
 	tests/channels/test_every_channel.py tests/channels/test_engines.py tests/metrics/test_refined_rows.py \
 	tests/test_packed.py tests/test_whole_data.py tests/laws/test_costs.py tests/laws/test_symmetries.py \
-	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py
+	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py \
+	tests/problems/actor_critic/test_gaussian_policies.py tests/problems/actor_critic/test_continuous_environments.py \
+	tests/problems/actor_critic/test_environment_workers.py
 
 .PHONY: demo test programs recorded chaos fresh traffic docs site bench bench-games theory table lint clean
 
@@ -24,7 +26,7 @@ test: $(VENV)/.installed-test
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
 # that need the compiler's optimisations; whole experiments; the channels' laws, which are means over many runs, and every
 # channel on every engine; and what compiles many programs: unequal agents, whole data, refined rows, costs and
-# symmetries of every method, and games that are learned.
+# symmetries of every method, games that are learned, and environments in processes.
 programs: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PROGRAMS)
 
