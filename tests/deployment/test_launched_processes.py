@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 from plans import PLAN, PROGRAM, TASK, written
 
 from calling import call, done
-from hypergossip.lab.deployment import launching
+from hypergossip.lab.deployment import addresses, launching
 from hypergossip.lab.deployment.addresses import on_this_machine
 from hypergossip.lab.deployment.processes import run_together
 
@@ -213,3 +214,14 @@ def test_ports_are_free_and_different():
     places = on_this_machine(list("abcdefgh"))
     assert len({place.port for place in places}) == 8
     assert [place.number for place in places] == list(range(8))
+
+
+def test_ports_are_none_that_the_system_gives_to_outgoing_connections(monkeypatch):
+    """Else a neighbour that retries could take the port of an agent that starts later."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(place.port < first for place in on_this_machine(list("abcdefgh")))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(addresses, "OF_SERVERS", range(port, port + 1))
+        with pytest.raises(ValueError, match="1 agents need as many free ports"):
+            on_this_machine(["a"])

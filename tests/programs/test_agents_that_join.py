@@ -114,7 +114,8 @@ class Agents:
         until = time.monotonic() + seconds
         while max(self.distance(name, agents) for name in names) > 1e-8:
             assert time.monotonic() < until, "\n".join(f"{name}: {self.log(name)[-1500:]}" for name in names)
-            assert [self.processes[name].poll() for name in names] == [None] * len(names)
+            ended = [name for name in names if self.processes[name].poll() is not None]
+            assert not ended, "\n".join(f"{name}: {self.log(name)[-1500:]}" for name in ended)
             time.sleep(0.1)
 
     def end(self):

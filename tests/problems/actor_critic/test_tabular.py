@@ -32,7 +32,7 @@ def random_policies(seed=0, agents=AGENTS):
 def in_world(problem, function):
     """Calls function(agent's oracles within the world, x, y) of every agent, as an engine would."""
     mixing = Dense(jnp.eye(problem.agents))
-    return jax.jit(jax.vmap(lambda oracles, x, y: function(enter(oracles, mixing), x, y)))
+    return jax.jit(jax.vmap(lambda oracles, x, y: function(enter(oracles, mixing, 0), x, y)))
 
 
 def test_the_joint_policy_and_its_chain_are_probabilities():
