@@ -150,6 +150,9 @@ def on_this_machine(names: Sequence[str]) -> tuple[Place, ...]:
 
     The system gives none of these ports to an outgoing connection. Otherwise a neighbour that tries to reach an agent
     before it has started could take the agent's own port.
+
+    Raises:
+        ValueError: If there are too few free ports.
     """
     with ExitStack() as stack:
         ports: list[int] = []
