@@ -13,9 +13,10 @@ import pytest
 from plans import PLAN, PROGRAM, TASK, written
 
 from calling import call, done
-from hypergossip.lab.deployment import addresses, launching
+from hypergossip.lab.deployment import launching
 from hypergossip.lab.deployment.addresses import on_this_machine
 from hypergossip.lab.deployment.processes import run_together
+from hypergossip.support import ports
 
 
 def python(text):
@@ -222,6 +223,6 @@ def test_ports_are_none_that_the_system_gives_to_outgoing_connections(monkeypatc
     assert all(place.port < first for place in on_this_machine(list("abcdefgh")))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(addresses, "OF_SERVERS", range(port, port + 1))
+        monkeypatch.setattr(ports, "OF_SERVERS", range(port, port + 1))
         with pytest.raises(ValueError, match="1 agents need as many free ports"):
             on_this_machine(["a"])

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +16,10 @@ from hypergossip.peers.exchange import Stopped
 from hypergossip.peers.invariant_table import Found
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.standalone import RunningAgent
+from hypergossip.support.ports import free_ports
 
 DIAMOND = hg.Diamond(0.05, 0.1, 0.3, 0.3, hg.Exact())
 RING = ((1, 3), (0, 2), (1, 3), (0, 2))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
 
 
 class SeveralAgents:

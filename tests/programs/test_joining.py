@@ -13,6 +13,7 @@ import pytest
 
 from hypergossip.support import joining
 from hypergossip.support.launchers import Launch, launch_of
+from hypergossip.support.ports import free_ports
 from hypergossip.support.rendezvous import meet
 
 STEP = {
@@ -32,12 +33,6 @@ MPI = {
     "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
     "PMIX_NAMESPACE": "prterun-host-77@1",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def test_a_task_of_slurm_and_steps_of_a_job_with_ports_of_their_own():
@@ -91,7 +86,7 @@ def in_threads(launches: list[Launch], refusals: list[str | None]) -> list[str]:
 
 def test_processes_meet_and_a_missing_one_or_a_refusal_reaches_all():
     def job(count: int) -> list[Launch]:
-        address = f"127.0.0.1:{free_port()}"
+        address = f"127.0.0.1:{free_ports(1)[0]}"
         return [Launch("arguments", "job", address, count, i) for i in range(count)]
 
     assert in_threads(job(3), [None] * 3) == ["", "", ""]
@@ -131,7 +126,7 @@ def test_sigterm_ends_a_process_that_has_joined():
     program = f"""
 import os, signal, time
 import hypergossip as hg
-hg.join_processes("127.0.0.1:{free_port()}", 1, 0)
+hg.join_processes("127.0.0.1:{free_ports(1)[0]}", 1, 0)
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(3)
 """

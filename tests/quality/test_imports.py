@@ -23,6 +23,7 @@ LAYERS = (
         "support.float64",
         "support.agent_names",
         "support.arguments",
+        "support.ports",
         "support.processes",
         "support.devices",
         "support.registry",

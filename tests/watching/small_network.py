@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,19 +14,11 @@ import zenoh
 from hypergossip.peers.agent_settings import LinkStatus, Status
 from hypergossip.peers.certificates import Authority
 from hypergossip.peers.link_settings import key_of_status, settings
+from hypergossip.support.ports import free_ports
 
 RUN = "0123456789abcdef" * 2
 NAMES = ("paris", "rome", "oslo", "vienna", "lisbon", "athens", "dublin", "prague", "madrid")
 ROUNDS = 200
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def ring(agents: int) -> list[tuple[int, ...]]:

@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from hypergossip.peers.certificates import Authority
 from hypergossip.peers.link_faults import LinkFaults
 from hypergossip.peers.worker import WorkerSettings
 from hypergossip.support.devices import refuse_several_processes
+from hypergossip.support.ports import free_ports
 
 OPTIONS = ("jax_enable_x64", "jax_numpy_dtype_promotion", "jax_default_matmul_precision", "jax_threefry_partitionable")
 MEETING_SECONDS = 60.0
@@ -177,12 +177,7 @@ class PeersSession(ArraySession):
     @cached_property
     def _addresses(self) -> list[str]:
         """Free ports of this machine, one for each agent."""
-        sockets = [socket.socket() for _ in range(self.job.problem.agents)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in sockets]
-        for one in sockets:
-            one.close()
+        ports = free_ports(self.job.problem.agents)
         return [f"{'tls' if self._engine.encrypted else 'tcp'}/127.0.0.1:{port}" for port in ports]
 
     @cached_property

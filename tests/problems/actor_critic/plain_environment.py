@@ -67,6 +67,19 @@ class Plain(ParallelEnv):
         Plain.closed += 1
 
 
+class Kept(Plain):
+    """Keeps something over a reset."""
+
+    episodes = 0
+
+    def reset(self, seed=None, options=None):
+        self.episodes += 1
+        return super().reset(seed)
+
+    def seen(self):
+        return self.tell(np.full(2, float(self.episodes)))
+
+
 def changed(**methods):
     """A class of environments with these methods in place of the plain ones."""
     return type("Changed", (Plain,), methods)

@@ -12,7 +12,7 @@ import pettingzoo
 import pytest
 from gymnasium.spaces import Box, Discrete
 from mpe2 import simple_spread_v3
-from plain_environment import HORIZON, LATE, Plain, changed, played, refused
+from plain_environment import HORIZON, LATE, Kept, Plain, changed, played, refused
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import EnvironmentFailure, FullyConnected, actor_critic, from_parallel
@@ -137,17 +137,6 @@ def test_an_error_of_another_program_stays_what_it_is(breaking):
 SHARED, ENDS = count(), count(1)
 unseeded = lambda self: self.tell(np.random.default_rng().random(2))
 drawn = lambda self: self.tell(random.random())
-
-
-class Kept(Plain):
-    episodes = 0
-
-    def reset(self, seed=None, options=None):
-        self.episodes += 1
-        return super().reset(seed)
-
-    def seen(self):
-        return self.tell(np.full(2, float(self.episodes)))
 
 
 class SeededOnce(Plain):

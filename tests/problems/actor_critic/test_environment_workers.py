@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from benchmarks.game_traffic import compare
 from mpe2 import simple_spread_v3
-from plain_environment import HORIZON, LATE, Plain, played, refused
+from plain_environment import HORIZON, LATE, Kept, Plain, played, refused
 
 from hypergossip.problems.actor_critic import EnvironmentFailure, from_parallel, from_tuples
 
@@ -39,19 +39,6 @@ class Dies(Plain):
         if self.t == LATE:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().rewards()
-
-
-class Keeps(Plain):
-    """Keeps something over a reset."""
-
-    episodes = 0
-
-    def reset(self, seed=None, options=None):
-        self.episodes += 1
-        return super().reset(seed)
-
-    def seen(self):
-        return self.tell(np.full(2, float(self.episodes)))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +110,7 @@ def test_a_worker_that_ends_is_named_with_the_seeds_of_its_episodes():
 def test_what_the_trial_finds_is_told_here():
     refused("have no entry for agent 'a'", lambda: Fewer(), workers=1)
     with pytest.warns(UserWarning, match="keeps something over a reset"):
-        game = from_parallel(Keeps, horizon=HORIZON, live=3, workers=2)
+        game = from_parallel(Kept, horizon=HORIZON, live=3, workers=2)
     assert game.side_by_side == 4
     np.testing.assert_array_equal(played(game), played(game))
     processes = [worker.process for worker in game.table._workers]

@@ -1,20 +1,16 @@
 """The agents' names and addresses: which are valid, and which a plan without them gets."""
 
 import ipaddress
-import random
 import re
-import socket
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from hypergossip.lab.configuration import Source
+from hypergossip.support.ports import LOOPBACK, free_ports
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 RESERVED = ("watch", "authority.key", "authority.pem", "compose.yaml", "deployment.toml")
-LOOPBACK = "127.0.0.1"
 LARGEST_PORT = 65_535
-OF_SERVERS = range(20_000, 32_768)  # Linux gives outgoing connections ports from 32768 on, other systems from 49152
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+$){_LABEL}")
 _ENDPOINT = re.compile(r"tls/(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/]+)):(?P<port>[0-9]{1,5})")
@@ -146,24 +142,8 @@ def give_ports(agents: Sequence[tuple[str, str, int | None]], first: int, source
 
 
 def on_this_machine(names: Sequence[str]) -> tuple[Place, ...]:
-    """Returns the agents of the given `names` on this machine, at ports that are free now.
-
-    The system gives none of these ports to an outgoing connection. Otherwise a neighbour that tries to reach an agent
-    before it has started could take the agent's own port.
-
-    Raises:
-        ValueError: If there are too few free ports.
-    """
-    with ExitStack() as stack:
-        ports: list[int] = []
-        for port in random.SystemRandom().sample(OF_SERVERS, len(OF_SERVERS)):
-            if len(ports) == len(names):
-                break
-            with suppress(OSError):  # it is in use
-                stack.enter_context(socket.socket()).bind((LOOPBACK, port))
-                ports.append(port)
-    if len(ports) < len(names):
-        raise ValueError(f"{len(names)} agents need as many free ports, but {LOOPBACK} has {len(ports)}; use fewer.")
+    """Returns the agents of the given `names` on this machine, at ports that are free now."""
+    ports = free_ports(len(names))
     return tuple(Place(name, i, LOOPBACK, port) for i, (name, port) in enumerate(zip(names, ports, strict=True)))
 
 
