@@ -41,6 +41,7 @@ def parallel_game(
     trace: float | int = 0.0,
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    critic_damping: float | int | None = None,
     initial_std: float | int | None = None,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
@@ -69,6 +70,7 @@ def parallel_game(
         trace: lambda of TD(lambda).
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
+        critic_damping: As for `actor_critic`.
         initial_std: The initial standard deviation of continuous actions, as for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last", or "log_std" of continuous actions.
         test_episodes: The number of test episodes of the return in the history.
@@ -109,6 +111,7 @@ def parallel_game(
         trace=float(trace),
         entropy=entropy,
         normalized_advantages=normalized_advantages,
+        critic_damping=critic_damping,
         initial_std=initial_std,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,

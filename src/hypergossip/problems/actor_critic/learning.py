@@ -132,6 +132,7 @@ def actor_critic(
     trace: float = 0.0,
     entropy: float | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    critic_damping: float | int | None = None,
     initial_std: float | int | None = None,
     share: Share = "lower",
     test_episodes: int = 64,
@@ -162,6 +163,11 @@ def actor_critic(
             or a `PowerDecay` over the rounds, such as ``PowerDecay(30.0, 1000.0, 1.0)`` from 0.03 to 0.003 in 9000.
         normalized_advantages: Whether the advantages of every sample are shifted and scaled to mean 0 and variance 1,
             so that the scale of the rewards does not matter to the policy's step.
+        critic_damping: If given, the gradient of the critic (and of the reward model) is multiplied by
+            ``(J + critic_damping I)^-1``, where J is the mean of ``grad V(s) grad V(s)'`` over a sample, as in
+            Gauss-Newton steps and in least-squares policy evaluation (Nedić and Bertsekas 2003). The lower step is then
+            a fraction of such a step, at most 1. With a damping of 0.1 and a lower step of 0.5, critics usually learn
+            several times as fast. None uses the gradient, as in the papers.
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor (if actions
@@ -183,6 +189,7 @@ def actor_critic(
     for name, value in (("episodes", episodes), ("test_episodes", test_episodes)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} is {value!r}; give a whole number, at least 1.")
+    damping = checked_damping(critic_damping)
     model = FullyConnected() if reward_model is True else (reward_model or None)
     actor, critic = actor or FullyConnected(last_scale=0.01), critic or FullyConnected()
     first = jax.eval_shape(game.reset, jax.random.key(0))
@@ -199,7 +206,7 @@ def actor_critic(
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
-    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages)
+    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages), damping
     form = GameForm(game, policy_of(game, actor), critic, model, sees, episodes, *numbers, *spaces)
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
@@ -208,6 +215,24 @@ def actor_critic(
     if getattr(game, "ends_early", False):
         together["episode_length"] = EpisodeLength(returns)
     return Problem.from_oracles(oracles, x0=x0, y0=y0, share=share, together=together, losses=False, names=names)
+
+
+def checked_damping(damping: Any) -> float | None:
+    """Returns the damping of the critic as a plain number, or None.
+
+    Args:
+        damping: A positive number, or None.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if damping is None:
+        return None
+    if isinstance(damping, bool) or not isinstance(damping, int | float) or not 0 < damping < np.inf:
+        raise ValueError(
+            f"critic_damping is {damping!r}; give a positive number, such as 0.1, or None for steps along the gradient."
+        )
+    return float(damping)
 
 
 def entropy_weight(entropy: Any) -> float | PowerDecay:

@@ -14,6 +14,7 @@ from hypergossip.core.schedules import PowerDecay, at
 from hypergossip.core.space import Space
 from hypergossip.problems.actor_critic.episodes import Episodes, play
 from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.gauss_newton import gauss_newton
 from hypergossip.problems.actor_critic.nets import Net
 from hypergossip.problems.actor_critic.policies import Policy
 from hypergossip.support.pytree import register_pytree
@@ -35,6 +36,7 @@ class GameForm:
         trace: lambda in [0, 1]; the temporal difference k steps later has the weight (discount lambda)^k.
         entropy: The weight of the policy's entropy in f, or its schedule over the rounds.
         normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
+        critic_damping: The damping of the matrix that preconditions `lower_gradient`; None does not precondition.
         upper_space: The space of x, the actor's parameters.
         lower_space: The space of y, the parameters of the critic and the reward model.
     """
@@ -49,6 +51,7 @@ class GameForm:
     trace: float
     entropy: float | PowerDecay
     normalized: bool
+    critic_damping: float | None
     upper_space: Space
     lower_space: Space
 
@@ -184,13 +187,13 @@ class GameOracles:
         """Returns minus the mean of ``(r_i + discount V(s') - V(s)) grad V(s)``, and the reward model's gradient.
 
         The first is the semi-gradient of TD(0), which treats V(s') as a constant, or with a trace that of TD(lambda).
-        The model is fitted to the agent's own rewards; its consensus predicts their mean.
+        The model is fitted to the agent's own rewards; its consensus predicts their mean. `critic_damping` scales.
         """
-        return self._temporal_differences(self.play(x, key))(y)
+        return self._lower_direction(self.play(x, key))(y)
 
     def hessian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Lower]:
         """Returns the derivative of `lower_gradient` in y, a linear map that is not symmetric."""
-        return jax.linearize(self._temporal_differences(self.play(x, key)), y)[1]
+        return jax.linearize(self._lower_direction(self.play(x, key)), y)[1]
 
     def jacobian_product(self, x: Upper, y: Lower, key: Sample) -> Callable[[Lower], Upper]:
         """Returns zero, because dx f contains the policy's effect on the values (policy gradient theorem)."""
@@ -214,7 +217,6 @@ class GameOracles:
         world_key, action_key = jax.random.split(key)
         of_first = everybody(jax.random.key_data(world_key))[order[0]]
         mine = lambda array: jnp.take(array, self.seat, axis=2)
-
         own = lambda masks, axis: None if masks is None else jnp.take(masks, self.seat, axis=axis)
 
         def act(time: Any, observations: Any, states: Any, allowed: Any) -> Any:
@@ -277,6 +279,20 @@ class GameOracles:
             return _mean(losses, seen.alive)
 
         return lambda y: jax.grad(loss)(y, y)
+
+    def _lower_direction(self, played: Played) -> Callable[[Lower], Lower]:
+        form, seen = self.form, played.seen
+        gradient, damping = self._temporal_differences(played), form.critic_damping
+        if damping is None:
+            return gradient
+
+        def outputs(y: Lower) -> Any:
+            tree = form.lower_space.unravel(y)
+            values = form.values(tree["critic"], seen.states[:-1])
+            model = [] if form.reward_model is None else [form.model(tree["reward_model"], seen)]
+            return jnp.stack([values, *model], axis=-1)
+
+        return lambda y: gauss_newton(outputs, y, gradient(y), seen.alive, damping)
 
 
 def _mean(values: Any, alive: Any) -> Any:

@@ -33,6 +33,7 @@ def cooperative_navigation(
     trace: float | int = 0.0,
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    critic_damping: float | int | None = None,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
     seed: int = 0,
@@ -53,6 +54,7 @@ def cooperative_navigation(
         trace: lambda of TD(lambda), which is 0 in the papers.
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
+        critic_damping: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -68,6 +70,7 @@ def cooperative_navigation(
         "entropy": entropy,
     }
     learning["normalized_advantages"] = normalized_advantages
+    learning["critic_damping"] = critic_damping
     return actor_critic(
         game,
         actor=actor,
@@ -98,6 +101,7 @@ def pursuit_evasion(
     trace: float | int = 0.0,
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
+    critic_damping: float | int | None = None,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
     seed: int = 0,
@@ -121,6 +125,7 @@ def pursuit_evasion(
         trace: lambda of TD(lambda), which is 0 in the papers.
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
+        critic_damping: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -138,6 +143,7 @@ def pursuit_evasion(
         "entropy": entropy,
     }
     learning["normalized_advantages"] = normalized_advantages
+    learning["critic_damping"] = critic_damping
     return actor_critic(
         game,
         actor=actor,
