@@ -262,6 +262,14 @@ def test_mistakes_get_advice(make, words):
         make()
 
 
+def test_pursuers_with_rewards_of_their_own_learn_a_model_of_the_mean_reward():
+    small = {"evaders": 2, "horizon": 3, "channels": (2,), "width": 4, "test_episodes": 1}
+    has_model = lambda **options: pursuit_evasion(3, **small, **options).oracles.form.reward_model is not None
+    assert has_model(shared_reward=False)
+    assert not has_model()
+    assert not has_model(shared_reward=False, reward_model=False)
+
+
 def test_pursuit_learns_by_convolutions_with_one_layer_shared():
     problem = pursuit_evasion(3, evaders=2, horizon=6, channels=(2,), width=4, episodes=1, test_episodes=1)
     result = hg.solve(hg.Slam(0.05, 0.05, 1.0, 0.5, hg.Direct()), problem, hg.networks.ring(3), rounds=2, check=False)

@@ -95,7 +95,7 @@ def pursuit_evasion(
     channels: Sequence[int] = (8, 16),
     width: int = 32,
     activation: str = "relu",
-    reward_model: bool = False,
+    reward_model: bool | None = None,
     episodes: int = 2,
     discount: float | int = 0.95,
     trace: float | int = 0.0,
@@ -119,7 +119,8 @@ def pursuit_evasion(
         channels: The numbers of channels of the convolutions of actor and critic.
         width: The width of their hidden layer, and of that of the reward model.
         activation: The activation of these layers.
-        reward_model: Whether agents learn a model of the mean reward, or use their own reward.
+        reward_model: Whether agents learn a model of the mean reward, or use their own reward. None: if every agent has
+            a reward of its own.
         episodes: The number of episodes of a sample.
         discount: The discount factor of the values.
         trace: lambda of TD(lambda), which is 0 in the papers.
@@ -134,6 +135,7 @@ def pursuit_evasion(
     options = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
     changes |= {name: value for name, value in options if value is not None}
     game = pursuit(preset, **changes)
+    learned = not game.shared_reward if reward_model is None else reward_model
     depths = layer_sizes("channels", channels)
     actor = Convolutional(depths, width, activation, SMALL)
     learning: dict[str, Any] = {
@@ -148,7 +150,7 @@ def pursuit_evasion(
         game,
         actor=actor,
         critic=Convolutional(depths, width, activation),
-        reward_model=FullyConnected((width,), activation) if reward_model else False,
+        reward_model=FullyConnected((width,), activation) if learned else False,
         sees=sees,
         share=sharing(actor, game, sees, shared_layers),
         test_episodes=test_episodes,

@@ -1,0 +1,168 @@
+"""What SLAM-AC learns in the games: `python -m studies.learned_games [TASK ...] [--seeds N] [--quick]`.
+
+Every task has a number of environment steps and a return that is asked for, to be reached by the median over the seeds.
+Printed are the median with its 95 % bootstrap interval, the time of the whole run, and what policies written by hand
+reach in the same game. The exit code is 1 if a task does not reach its return.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import hypergossip as hg
+from hypergossip.core.problem import Problem
+from hypergossip.networks import Network
+from hypergossip.problems.actor_critic import cooperative_navigation, navigation, pursuit, pursuit_evasion
+from studies.scripted_games import (
+    EPISODES,
+    nearest_landmark,
+    own_landmark,
+    pairs_to_the_nearest_evader,
+    returns_of,
+)
+
+SEEDS, OBSERVATIONS, BOOTSTRAP = 10, 5, 10_000
+NATURAL = hg.NaturalPolicyGradient(iterations=10, damping=0.01, length=1.0)
+LEARNING = {"reward_model": False, "normalized_advantages": True, "critic_damping": 0.1}
+EVERY_LAYER = ("hidden.0", "hidden.1", "last")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A game and how it is learned.
+
+    Attributes:
+        problem: Makes the problem.
+        network: The communication graph.
+        upper_step: The length of every step of a policy in its Fisher metric.
+        lower_step: The fraction of a Gauss-Newton step of the critic.
+        steps: The number of environment steps.
+        asked: The return to be reached.
+        scripted: Makes the returns of policies written by hand, by their names.
+    """
+
+    problem: Callable[[], Problem]
+    network: Network
+    upper_step: float
+    lower_step: float
+    steps: int
+    asked: float
+    scripted: Callable[[], dict[str, np.ndarray]]
+
+    def run(self, seeds: int) -> tuple[np.ndarray, int]:
+        """Learns with so many seeds.
+
+        Args:
+            seeds: The number of seeds.
+
+        Returns:
+            The final returns, (seeds,), and the environment steps that were taken.
+        """
+        problem = self.problem()
+        rounds = self.steps // int(problem.oracles.samples(upper=1, lower=1))
+        slam = hg.Slam(self.upper_step, self.lower_step, 1.0, hg.InverseStep(0.5), NATURAL)
+        every = max(1, rounds // OBSERVATIONS)
+        history = hg.solve(slam, problem, self.network, rounds=rounds, seeds=seeds, observe_every=every).history
+        last = history[history["round"] == history["round"].max()]
+        return last["return"].to_numpy(), int(last["samples"].iloc[0])
+
+
+def _navigation(agents: int, rewards: str, **learning: object) -> Callable[[], Problem]:
+    return lambda: cooperative_navigation(agents, rewards=rewards, **LEARNING | learning)  # type: ignore[arg-type]
+
+
+def _scripted_navigation(agents: int, rewards: str) -> Callable[[], dict[str, np.ndarray]]:
+    def play() -> dict[str, np.ndarray]:
+        game = navigation(agents, rewards=rewards)
+        scripts = {"own landmark": own_landmark, "nearest landmark": nearest_landmark}
+        return {name: returns_of(game, make(game), EPISODES) for name, make in scripts.items()}
+
+    return play
+
+
+def _scripted_pursuit() -> dict[str, np.ndarray]:
+    game = pursuit("paper", horizon=100)
+    return {"pairs to the nearest evader": returns_of(game, pairs_to_the_nearest_evader(game), EPISODES)}
+
+
+EARLY = {"episodes": 8, "trace": 0.9, "entropy": hg.PowerDecay(30.0, 1000.0, 1.0)}
+LARGE = {"episodes": 32, "trace": 0.9, "entropy": hg.PowerDecay(5.0, 500.0, 1.0), "shared_layers": EVERY_LAYER}
+TASKS = {
+    "n3": Task(
+        _navigation(3, "mpe2", **EARLY),
+        hg.networks.ring(3),
+        0.03,
+        0.6,
+        3_000_000,
+        -11.0,
+        _scripted_navigation(3, "mpe2"),
+    ),
+    "n5": Task(
+        _navigation(5, "mpe2", **LARGE),
+        hg.networks.ring(5),
+        0.1,
+        1.0,
+        5_000_000,
+        -24.0,
+        _scripted_navigation(5, "mpe2"),
+    ),
+    "assigned": Task(
+        _navigation(5, "assigned", **EARLY | {"trace": 1.0}),
+        hg.networks.ring(5),
+        *(0.03, 0.5, 3_000_000, -16.0),
+        _scripted_navigation(5, "assigned"),
+    ),
+    "pursuit": Task(
+        lambda: pursuit_evasion(
+            8, horizon=100, shared_reward=False, episodes=4, trace=0.9, entropy=0.01, test_episodes=16, **LEARNING
+        ),
+        hg.networks.ring(8),
+        *(0.05, 0.5, 200_000, 5.0),
+        _scripted_pursuit,
+    ),
+}
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Returns the 95 % bootstrap interval of the median."""
+    draws = np.random.default_rng(0).choice(values, (BOOTSTRAP, len(values)))
+    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Learns the tasks and prints what they reach."""
+    parser = argparse.ArgumentParser(prog="python -m studies.learned_games", description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help=f"some of {', '.join(TASKS)}; all if none is given")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="the number of seeds")
+    parser.add_argument("--quick", action="store_true", help="two seeds and a fiftieth of the steps, without verdicts")
+    given = parser.parse_args(arguments)
+    if unknown := sorted(set(given.tasks) - set(TASKS)):
+        parser.error(f"there is no task {unknown[0]}; choose some of {', '.join(TASKS)}.")
+    if given.seeds < 1:
+        parser.error(f"--seeds is {given.seeds}; give at least 1.")
+    failed = False
+    for name in given.tasks or TASKS:
+        task = replace(TASKS[name], steps=TASKS[name].steps // 50) if given.quick else TASKS[name]
+        begin = time.perf_counter()
+        returns, steps = task.run(2 if given.quick else given.seeds)
+        seconds, (low, high) = time.perf_counter() - begin, interval(returns)
+        median = float(np.median(returns))
+        reached = f"{median:.2f} [{low:.2f}, {high:.2f}]"
+        verdict = (
+            "" if given.quick else f"asked {task.asked:g}: {'reached' if median > task.asked else 'not reached'}, "
+        )
+        print(f"{name}: {reached} after {steps:,} environment steps, {len(returns)} seeds, {verdict}{seconds:.0f} s")
+        print("  returns: " + " ".join(f"{value:.2f}" for value in sorted(returns)), flush=True)
+        for script, others in task.scripted().items():
+            print(f"  by hand, {script}: {np.mean(others):.2f}", flush=True)
+        failed |= not given.quick and median <= task.asked
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
