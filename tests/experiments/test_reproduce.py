@@ -146,6 +146,11 @@ def test_where_stationarity_is_tuned_a_point_with_a_growing_metric_is_not_used(t
     _, used = stages.observed(case, {**raw, "tune": {**raw["tune"], "score": "stationarity"}}, tuned)
     assert used["D-SGD"].rank == 1
     assert "so y is not a solution" in used["D-SGD"].failure
+    ended = case.folder / "methods" / "D-SGD" / "ended.toml"
+    when = ended.stat().st_mtime_ns
+    _, resumed = stages.observed(case, {**raw, "tune": {**raw["tune"], "score": "stationarity"}}, tuned)
+    assert (resumed["D-SGD"].rank, resumed["D-SGD"].failure) == (1, used["D-SGD"].failure)
+    assert ended.stat().st_mtime_ns == when
     _, used = stages.observed(case._replace(folder=tmp_path / "by M_t"), raw, tuned)
     assert used["D-SGD"].rank == 0
 

@@ -194,3 +194,11 @@ def test_a_linear_scale_is_shared_unless_it_compresses_a_case(make, offset, shar
     assert third.low < -3.0 + offset < -3.0 + offset + 0.14 < third.high
     figure = pictures.curves_figure(block, {"A": 0})
     assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, not shared]
+
+
+def test_long_titles_of_panels_are_divided_and_formulas_are_not():
+    long = "hyper-cleaning on MNIST, 10 % of all messages lost"
+    assert "\n" in pictures.wrapped(long)
+    assert pictures.wrapped(long).replace("\n", " ") == long
+    formula = r"$\|\nabla l(\bar x)\|^2$ of every agent, on the ring of eight agents"
+    assert pictures.wrapped(formula) == formula

@@ -23,6 +23,7 @@ from hypergossip.running.preflight import PreflightWarning
 from hypergossip.running.stopping import Stop
 
 STATED, TUNINGS = "stated", "tuning"
+POINTS = "points.json"  # which points a case uses of the tunings of another case
 STATIONARITY = "stationarity"
 NOWHERE = Source("", "")  # these configurations are not in a file
 
@@ -228,7 +229,7 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
     Returns:
         The runs, and the tunings with the points that were used.
     """
-    tunings = dict(tunings)
+    tunings = _with_points(case.folder, tunings)
     while True:
         steps = {label: with_steps(section, tunings.get(label)) for label, section in raw["methods"].items()}
         runs = run(case, {**raw, "methods": steps}, case.folder)
@@ -243,6 +244,31 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
             place = case.folder / TUNINGS / label
             if place.is_dir():
                 _write(place, tunings[label])
+        _write_points(case.folder, tunings)
+
+
+def _write_points(folder: Path, tunings: Mapping[str, Tuned]) -> None:
+    """Writes which points are used of tunings that another case has in its own folder."""
+    borrowed = {label: each for label, each in tunings.items() if not (folder / TUNINGS / label).is_dir()}
+    points = {
+        label: {"asked": each.settings, "rank": each.rank, "fell": each.failure} for label, each in borrowed.items()
+    }
+    if points:
+        disk.write_text(folder / POINTS, json.dumps(points, indent=1))
+
+
+def _with_points(folder: Path, tunings: Mapping[str, Tuned]) -> dict[str, Tuned]:
+    """Returns the tunings with the points that this case used before, so that it resumes with the same step sizes."""
+    try:
+        points = json.loads((folder / POINTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return dict(tunings)
+    result = dict(tunings)
+    for label, each in tunings.items():
+        point = points.get(label, {})
+        if point.get("asked") == each.settings:
+            result[label] = each._replace(rank=point["rank"], failure=point["fell"])
+    return result
 
 
 def _ends_above_its_start(runs: CompletedRuns) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Draws the figures of a document."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from hypergossip.lab.report.document import Curves, Document, Histogram, Panel, 
 from hypergossip.lab.report.markup import mathtext
 
 MAX_COLUMNS = 3
+TITLE_WIDTH = 42  # characters that fit above a panel
 MAX_LEGEND_COLUMNS = 5
 
 
@@ -105,6 +107,11 @@ def columns_of(block: Curves) -> int:
     return 2 if pairs or len(titles) == 4 else min(len(titles), MAX_COLUMNS)
 
 
+def wrapped(title: str) -> str:
+    """Returns a panel's title in lines that fit above the panel; a title with a formula is not divided."""
+    return title if "$" in title else textwrap.fill(title, TITLE_WIDTH)
+
+
 def bands_text(block: Curves) -> str:
     """Returns a sentence that explains the lines and bands of a block; empty where every method has one seed."""
     return spread_description(
@@ -126,7 +133,7 @@ def curves_figure(block: Curves, marks: Mapping[str, int]) -> Figure:
         figure = style.blank(max(columns, 1.4) * style.PANEL[0], rows * style.PANEL[1] + 0.6)
         for index, (panel, lines, scales) in enumerate(shown):
             axes = figure.add_subplot(rows, columns, index + 1)
-            axes.set_title(mathtext(panel.title))
+            axes.set_title(mathtext(wrapped(panel.title)))
             axes.set_xlabel(axes_drawing.x_label(panel.histories, panel.against))
             axes_drawing.draw(axes, lines, marks, panel.column, scales)
             left = shown[index - 1]
