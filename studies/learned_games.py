@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +71,8 @@ class Task:
         return last["return"].to_numpy(), int(last["samples"].iloc[0])
 
 
-def _navigation(agents: int, rewards: str, **learning: object) -> Callable[[], Problem]:
-    return lambda: cooperative_navigation(agents, rewards=rewards, **LEARNING | learning)  # type: ignore[arg-type]
+def _navigation(agents: int, rewards: str, **learning: Any) -> Callable[[], Problem]:
+    return lambda: cooperative_navigation(agents, rewards=rewards, **LEARNING | learning)
 
 
 def _scripted_navigation(agents: int, rewards: str) -> Callable[[], dict[str, np.ndarray]]:
