@@ -9,7 +9,8 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/test_packed.py tests/test_whole_data.py tests/laws/test_costs.py tests/laws/test_symmetries.py \
 	tests/problems/actor_critic/test_learning.py tests/problems/actor_critic/test_tabular.py \
 	tests/problems/actor_critic/test_gaussian_policies.py tests/problems/actor_critic/test_continuous_environments.py \
-	tests/problems/actor_critic/test_environment_workers.py
+	tests/problems/actor_critic/test_environment_workers.py tests/problems/actor_critic/test_gauss_newton.py \
+	tests/problems/actor_critic/test_natural_gradient.py tests/studies/test_learned_games.py
 
 .PHONY: demo test programs recorded chaos fresh traffic docs site bench bench-games theory table lint clean
 
