@@ -110,9 +110,10 @@ TASKS = {
         _scripted_navigation(5, "mpe2"),
     ),
     "assigned": Task(
-        _navigation(5, "assigned", episodes=8, trace=1.0, entropy=hg.PowerDecay(30.0, 1000.0, 1.0), **TESTED),
+        _navigation(5, "assigned", episodes=32, trace=1.0, entropy=hg.PowerDecay(7500.0, 500.0, 2.0), **TESTED),
         hg.networks.ring(5),
-        *(0.03, 0.5, 3_000_000, -16.0),
+        hg.PowerDecay(60.0, 1000.0, 1.0),
+        *(1.0, 3_000_000, -16.0),
         _scripted_navigation(5, "assigned"),
     ),
     "pursuit": Task(
