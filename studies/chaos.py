@@ -18,7 +18,6 @@ import os
 import random
 import secrets
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hypergossip.support.ports import free_ports
 from studies.chaos_agents import (
     AGENTS,
     Agents,
@@ -66,10 +66,7 @@ class Place(NamedTuple):
 
 def on_loopback() -> Place:
     """Returns ports of the loopback interface that are free."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(AGENTS)]
-    listen = tuple(f"tls/127.0.0.1:{one.getsockname()[1]}" for one in sockets)
-    for one in sockets:
-        one.close()
+    listen = tuple(f"tls/127.0.0.1:{port}" for port in free_ports(AGENTS))
     addresses = {(i, j): listen[i] for i in range(AGENTS) for j in range(AGENTS)}
     return Place(None, listen, addresses, tuple(["127.0.0.1"] for _ in range(AGENTS)))
 

@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.stats import bootstrap
 
 import hypergossip as hg
 from hypergossip.core.problem import Problem
@@ -26,9 +28,9 @@ from studies.scripted_games import (
     returns_of,
 )
 
-SEEDS, OBSERVATIONS, BOOTSTRAP = 10, 5, 10_000
+SEEDS, OBSERVATIONS = 10, 5
 NATURAL = hg.NaturalPolicyGradient(iterations=10, damping=0.01, length=1.0)
-LEARNING = {"reward_model": False, "normalized_advantages": True, "critic_damping": 0.1}
+LEARNING: dict[str, Any] = {"reward_model": False, "normalized_advantages": True, "critic_damping": 0.1}
 
 
 @dataclass(frozen=True)
@@ -71,51 +73,33 @@ class Task:
         return last["return"].to_numpy(), int(last["samples"].iloc[0])
 
 
-def _navigation(agents: int, rewards: str, **learning: Any) -> Callable[[], Problem]:
-    return lambda: cooperative_navigation(agents, rewards=rewards, **LEARNING | learning)
-
-
-def _scripted_navigation(agents: int, rewards: str) -> Callable[[], dict[str, np.ndarray]]:
-    def play() -> dict[str, np.ndarray]:
-        game = navigation(agents, rewards=rewards)
-        scripts = {"own landmark": own_landmark, "nearest landmark": nearest_landmark}
-        return {name: returns_of(game, make(game), EPISODES) for name, make in scripts.items()}
-
-    return play
-
-
 def _scripted_pursuit() -> dict[str, np.ndarray]:
     game = pursuit("paper", horizon=100)
     return {"pairs to the nearest evader": returns_of(game, pairs_to_the_nearest_evader(game), EPISODES)}
 
 
-# Many test episodes: over 64, the mean return of one policy differs by about 0.5 from set to set.
-TESTED = {"test_episodes": 1000}
+def _navigation(agents: int, rewards: str, upper_step: Any, steps: int, asked: float, **learning: Any) -> Task:
+    """Returns a task of navigation with full Gauss-Newton steps and samples of 32 episodes.
+
+    There are many test episodes: over 64, the mean return of one policy differs by about 0.5 from set to set.
+    """
+
+    def scripted() -> dict[str, np.ndarray]:
+        game = navigation(agents, rewards=rewards)
+        scripts = {"own landmark": own_landmark, "nearest landmark": nearest_landmark}
+        return {name: returns_of(game, make(game), EPISODES) for name, make in scripts.items()}
+
+    options = LEARNING | {"rewards": rewards, "episodes": 32, "test_episodes": 1000} | learning
+    make = partial(cooperative_navigation, agents, **options)
+    return Task(make, hg.networks.ring(agents), upper_step, 1.0, steps, asked, scripted)
+
+
+DECAYING, EARLY = hg.PowerDecay(60.0, 1000.0, 1.0), hg.PowerDecay(7500.0, 500.0, 2.0)
+LONG, EVERY_LAYER = hg.PowerDecay(67_500.0, 1500.0, 2.0), ("hidden.0", "hidden.1", "last")
 TASKS = {
-    "n3": Task(
-        _navigation(3, "mpe2", episodes=32, trace=0.9, entropy=hg.PowerDecay(7500.0, 500.0, 2.0), **TESTED),
-        hg.networks.ring(3),
-        hg.PowerDecay(60.0, 1000.0, 1.0),
-        *(1.0, 3_000_000, -11.0),
-        _scripted_navigation(3, "mpe2"),
-    ),
-    "n5": Task(
-        _navigation(
-            *(5, "mpe2"),
-            **{"episodes": 32, "trace": 0.9, "entropy": hg.PowerDecay(67_500.0, 1500.0, 2.0)},
-            **{"shared_layers": ("hidden.0", "hidden.1", "last"), **TESTED},
-        ),
-        hg.networks.ring(5),
-        *(0.1, 1.0, 5_000_000, -24.0),
-        _scripted_navigation(5, "mpe2"),
-    ),
-    "assigned": Task(
-        _navigation(5, "assigned", episodes=32, trace=1.0, entropy=hg.PowerDecay(7500.0, 500.0, 2.0), **TESTED),
-        hg.networks.ring(5),
-        hg.PowerDecay(60.0, 1000.0, 1.0),
-        *(1.0, 3_000_000, -16.0),
-        _scripted_navigation(5, "assigned"),
-    ),
+    "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, trace=0.9, entropy=EARLY),
+    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+    "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, trace=1.0, entropy=EARLY),
     "pursuit": Task(
         lambda: pursuit_evasion(
             8, horizon=100, shared_reward=False, episodes=4, trace=0.9, entropy=0.01, test_episodes=16, **LEARNING
@@ -127,13 +111,6 @@ TASKS = {
 }
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Returns the 95 % bootstrap interval of the median."""
-    draws = np.random.default_rng(0).choice(values, (BOOTSTRAP, len(values)))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Learns the tasks and prints what they reach."""
     parser = argparse.ArgumentParser(prog="python -m studies.learned_games", description=__doc__.splitlines()[0])
@@ -143,16 +120,16 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.tasks) - set(TASKS)):
         parser.error(f"there is no task {unknown[0]}; choose some of {', '.join(TASKS)}.")
-    if given.seeds < 1:
-        parser.error(f"--seeds is {given.seeds}; give at least 1.")
+    if given.seeds < 2:
+        parser.error(f"--seeds is {given.seeds}; give at least 2, so that there is an interval.")
     failed = False
     for name in given.tasks or TASKS:
         task = replace(TASKS[name], steps=TASKS[name].steps // 50) if given.quick else TASKS[name]
         begin = time.perf_counter()
         returns, steps = task.run(2 if given.quick else given.seeds)
-        seconds, (low, high) = time.perf_counter() - begin, interval(returns)
-        median = float(np.median(returns))
-        reached = f"{median:.2f} [{low:.2f}, {high:.2f}]"
+        seconds, median = time.perf_counter() - begin, float(np.median(returns))
+        ends = bootstrap((returns,), np.median, method="percentile", rng=0).confidence_interval
+        reached = f"{median:.2f} [{ends.low:.2f}, {ends.high:.2f}]"
         verdict = (
             "" if given.quick else f"asked {task.asked:g}: {'reached' if median > task.asked else 'not reached'}, "
         )

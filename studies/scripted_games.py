@@ -23,7 +23,7 @@ from hypergossip.problems.actor_critic.pursuit import Pursuit, PursuitState
 from hypergossip.problems.actor_critic.pursuit_rules import NEIGHBOURS, move
 
 EPISODES, SEED = 1000, 0
-AHEAD = 0.25  # the time in which a disc that accelerates no more has lost most of its velocity; the scripts brake
+AHEAD = 0.25  # how far ahead in time agents look along their velocity, so that they brake before the goal
 NEAR = 0.05  # closer to its landmark than this, an agent does not accelerate
 FAR = 10**6
 

@@ -15,6 +15,8 @@ import time
 from getpass import getuser
 from pathlib import Path
 
+from hypergossip.support.ports import free_ports
+
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120  # seconds for each command
 CONFIGURATION = """
@@ -40,22 +42,16 @@ PartitionName=main Nodes=ALL Default=YES State=UP
 """
 
 
-def free_port() -> int:
-    """Returns a port that nothing uses."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def start(folder: Path) -> None:
     """Starts the controller and the daemon of one node, and waits until the node is idle."""
     (folder / "spool").mkdir()
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
     os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
     host = socket.gethostname().partition(".")[0]
+    controller, daemon = free_ports(2)
     places = {
-        "controller": free_port(),
-        "daemon": free_port(),
+        "controller": controller,
+        "daemon": daemon,
         "user": getuser(),
         "host": host,
         "folder": folder,

@@ -151,6 +151,10 @@ def test_where_stationarity_is_tuned_a_point_with_a_growing_metric_is_not_used(t
     _, resumed = stages.observed(case, {**raw, "tune": {**raw["tune"], "score": "stationarity"}}, tuned)
     assert (resumed["D-SGD"].rank, resumed["D-SGD"].failure) == (1, used["D-SGD"].failure)
     assert ended.stat().st_mtime_ns == when
+    longer = pd.concat([pd.DataFrame({**table.iloc[1], "lower_step": 0.1, "score": 0.5}, index=[0]), table])
+    grown = {"D-SGD": tuned["D-SGD"]._replace(table=longer.reset_index(drop=True))}
+    _, changed = stages.observed(case, {**raw, "tune": {**raw["tune"], "score": "stationarity"}}, grown)
+    assert changed["D-SGD"].steps["lower_step"] == 0.1  # the runs with other step sizes are not in its way
     _, used = stages.observed(case._replace(folder=tmp_path / "by M_t"), raw, tuned)
     assert used["D-SGD"].rank == 0
 

@@ -1,6 +1,5 @@
 """What an agent that fails and returns needs: equal weights at both ends, a checkpoint, and sums without its links."""
 
-import socket
 import time
 
 import jax
@@ -16,6 +15,7 @@ from hypergossip.peers.openings import metropolis_weights
 from hypergossip.peers.own_program import OwnProgram
 from hypergossip.peers.round_program import Transfer
 from hypergossip.peers.standalone import RunningAgent
+from hypergossip.support.ports import free_ports
 from laws.table import METHODS
 from refusals import refused
 
@@ -105,8 +105,7 @@ def test_every_method_with_sums_can_return(name):
 
 
 def test_an_agent_that_stops_in_the_middle_of_a_round_keeps_the_one_before(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        address = f"tcp/127.0.0.1:{one.getsockname()[1]}"
+    address = f"tcp/127.0.0.1:{free_ports(1)[0]}"
     neighbours = (Neighbour("b", 1, "tcp/127.0.0.1:1"),)
     problem = hg.problems.quadratic(2)
     agent = RunningAgent(AgentSettings("a", 0, 2, RUN, address, neighbours, DIAMOND, problem, 10, state=tmp_path))

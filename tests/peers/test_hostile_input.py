@@ -1,7 +1,6 @@
 """Malformed, forged and repeated messages change nothing: no result, and no memory."""
 
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypergossip.peers.agent_settings import Policy
 from hypergossip.peers.certificates import Authority
 from hypergossip.peers.link_settings import key_to, settings
 from hypergossip.peers.message import HEADER, Envelope, Kind, body_of, pack
+from hypergossip.support.ports import free_ports
 
 RUN, ENTRIES, ROUNDS = "0f" * 16, 40, 300
 FRAMES, OVER_THE_NETWORK = 100_000, 4_000
@@ -26,10 +26,7 @@ class Pair:
     """Two neighbours in this process, over loopback under mutual TLS."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as one, socket.socket() as other:
-            for each in (one, other):
-                each.bind(("127.0.0.1", 0))
-            self.ports = [each.getsockname()[1] for each in (one, other)]
+        self.ports = free_ports(2)
         authority = Authority.create("this test")
         self.links = [self._links(i, authority, folder) for i in (0, 1)]
         assert all(not links.greetings.unconnected(20.0) for links in self.links)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from engines import processes_run as run
 from hypergossip.core.agent_data.packed import PackedOracles
 from hypergossip.running import snapshot as checkpoint
+from hypergossip.support.ports import free_ports
 
 TESTS = Path(__file__).parents[1]
 SOURCE = Path(checkpoint.__file__).parents[2]  # the processes import the library that is tested here
@@ -26,9 +26,7 @@ PATIENCE = 240  # seconds until processes that wait for each other are ended
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What two processes leave behind; SIGTERM ends their last two runs."""
     folder = tmp_path_factory.mktemp("processes")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    (port,) = free_ports(1)
     command = [sys.executable, "-W", "error", "-m", "engines.two_processes", str(port)]
     environment = os.environ | {"PYTHONPATH": f"{TESTS}{os.pathsep}{SOURCE}", "JAX_PLATFORMS": "cpu"}
     logs = [folder / f"log.{i}" for i in range(2)]

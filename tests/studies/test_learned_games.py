@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from studies.learned_games import TASKS, interval, main
+from studies.learned_games import TASKS, Task, main
 
 from studies import learned_games
 
@@ -14,16 +14,9 @@ def test_every_task_has_a_game_for_its_network_and_rounds_enough():
         assert task.steps // int(problem.oracles.samples(upper=1, lower=1)) >= 100
 
 
-def test_the_interval_contains_the_median_and_shrinks_to_a_point():
-    values = np.arange(10.0)
-    low, high = interval(values)
-    assert low < np.median(values) < high
-    assert interval(np.ones(4)) == (1.0, 1.0)
-
-
 @pytest.mark.parametrize(("asked", "code", "word"), [(-100.0, 0, "asked -100: reached"), (0.0, 1, "not reached")])
 def test_a_task_that_falls_short_fails(monkeypatch, capsys, asked, code, word):
-    small = TASKS["n3"].__class__(
+    small = Task(
         lambda: learned_games.cooperative_navigation(2, widths=(4,), test_episodes=2),
         learned_games.hg.networks.ring(2),
         *(0.03, 0.5, 300, asked),

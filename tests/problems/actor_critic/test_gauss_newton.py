@@ -47,12 +47,11 @@ def test_it_is_the_exact_solve_with_the_mean_outer_product(model):
 def test_a_full_step_of_a_linear_critic_is_least_squares_policy_evaluation():
     problem = small_game(FullyConnected(()), reward_model=False)
     agent, (x, y) = agent_of(problem), point_of(problem)
-    seen, form = agent.play(x, KEY).seen, agent.form
+    played, form = agent.play(x, KEY), agent.form
+    seen = played.seen
     values = lambda y: form.values(form.lower_space.unravel(y)["critic"], seen.states[:-1])
-    played = agent.play(x, KEY)
     targets = values(y) + agent._differences(form.lower_space.unravel(y)["critic"], seen, played.rewards)
-    alive, tiny = seen.alive, 1e-9
-    direction = gauss_newton(lambda y: values(y)[..., None], y, agent.lower_gradient(x, y, KEY), alive, tiny, 200)
+    direction = gauss_newton(lambda y: values(y)[..., None], y, agent.lower_gradient(x, y, KEY), seen.alive, 1e-9, 200)
     features = np.asarray(jax.jacobian(values)(y)).reshape(-1, y.size)
     fitted = features @ np.linalg.lstsq(features, np.asarray(targets).ravel(), rcond=None)[0]
     np.testing.assert_allclose(np.ravel(values(y - direction)), fitted, atol=1e-5)
@@ -73,7 +72,7 @@ def test_a_large_damping_gives_the_gradient_and_the_hessian_product_is_the_deriv
     )
 
 
-def test_slam_keeps_the_critics_in_consensus_and_the_damping_is_checked():
+def test_slam_runs_with_it_and_the_damping_is_checked():
     problem = cooperative_navigation(agents=2, widths=(8,), reward_model=False, critic_damping=0.1, test_episodes=2)
     slam = hg.Slam(0.05, 0.5, 1.0, hg.InverseStep(0.5), hg.Direct())
     history = hg.solve(slam, problem, hg.networks.ring(2), rounds=20, observe_every=20).history

@@ -23,7 +23,6 @@ from hypergossip.running.preflight import PreflightWarning
 from hypergossip.running.stopping import Stop
 
 STATED, TUNINGS = "stated", "tuning"
-POINTS = "points.json"  # which points a case uses of the tunings of another case
 STATIONARITY = "stationarity"
 NOWHERE = Source("", "")  # these configurations are not in a file
 
@@ -229,7 +228,7 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
     Returns:
         The runs, and the tunings with the points that were used.
     """
-    tunings = _with_points(case.folder, tunings)
+    tunings = {label: _resumed(case, label, each) for label, each in tunings.items()}
     while True:
         steps = {label: with_steps(section, tunings.get(label)) for label, section in raw["methods"].items()}
         runs = run(case, {**raw, "methods": steps}, case.folder)
@@ -241,34 +240,23 @@ def observed(case: CaseFolder, raw: Raw, tunings: Mapping[str, Tuned]) -> tuple[
         for label, why in again.items():
             tunings[label] = tunings[label]._replace(rank=tunings[label].rank + 1, failure=why)
             shutil.rmtree(case.folder / disk.METHODS / label, ignore_errors=True)  # its step sizes are out of date
-            place = case.folder / TUNINGS / label
-            if place.is_dir():
-                _write(place, tunings[label])
-        _write_points(case.folder, tunings)
+            _write(case.folder / TUNINGS / label, tunings[label])
 
 
-def _write_points(folder: Path, tunings: Mapping[str, Tuned]) -> None:
-    """Writes which points are used of tunings that another case has in its own folder."""
-    borrowed = {label: each for label, each in tunings.items() if not (folder / TUNINGS / label).is_dir()}
-    points = {
-        label: {"asked": each.settings, "rank": each.rank, "fell": each.failure} for label, each in borrowed.items()
-    }
-    if points:
-        disk.write_text(folder / POINTS, json.dumps(points, indent=1))
+def _resumed(case: CaseFolder, label: str, tuned: Tuned) -> Tuned:
+    """Returns a tuning with the point that the case used before, and writes it to the case's folder if it is new there.
 
-
-def _with_points(folder: Path, tunings: Mapping[str, Tuned]) -> dict[str, Tuned]:
-    """Returns the tunings with the points that this case used before, so that it resumes with the same step sizes."""
-    try:
-        points = json.loads((folder / POINTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return dict(tunings)
-    result = dict(tunings)
-    for label, each in tunings.items():
-        point = points.get(label, {})
-        if point.get("asked") == each.settings:
-            result[label] = each._replace(rank=point["rank"], failure=point["fell"])
-    return result
+    A case may use the tuning of another case, but then its own point: the best one may fail on its network alone. Runs
+    with the step sizes of a table that has changed are removed.
+    """
+    place = case.folder / TUNINGS / label
+    earlier = _earlier(place, tuned.settings)
+    if earlier and earlier.table.equals(tuned.table):
+        return earlier
+    if earlier and earlier.steps != tuned.steps:
+        shutil.rmtree(case.folder / disk.METHODS / label, ignore_errors=True)
+    _write(place, tuned)
+    return tuned
 
 
 def _ends_above_its_start(runs: CompletedRuns) -> dict[str, str]:

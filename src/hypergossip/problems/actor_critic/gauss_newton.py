@@ -1,4 +1,4 @@
-"""Gauss-Newton directions of a critic: temporal differences as a least-squares step (Nedic & Bertsekas 2003)."""
+"""Gauss-Newton directions of a critic: temporal differences as a least-squares step (Nedić & Bertsekas 2003)."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def gauss_newton(
     damping: float,
     iterations: int = ITERATIONS,
 ) -> Lower:
-    """Returns ``(J + damping I)^-1 gradient``, J being the mean of ``grad V(s) grad V(s)'`` over the steps of a sample.
+    """Returns ``(C + damping I)^-1 gradient``, C being the mean of ``grad V(s) grad V(s)'`` over the steps of a sample.
 
     For a critic that is linear in y this is the direction of least-squares policy evaluation, LSPE(lambda), with the
     matrix of the sample instead of that of all samples. All agents see the same states, so their matrices differ only
@@ -33,8 +33,8 @@ def gauss_newton(
         y: The point.
         gradient: The gradient at y.
         alive: Whether each episode had not ended before each step.
-        damping: What is added to J, positive.
-        iterations: The largest number of products with J.
+        damping: What is added to C, positive.
+        iterations: The largest number of products with C.
     """
     seen, forward = jax.linearize(outputs, y)
     backward = jax.linear_transpose(forward, y)

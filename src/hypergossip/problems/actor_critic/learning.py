@@ -164,10 +164,10 @@ def actor_critic(
         normalized_advantages: Whether the advantages of every sample are shifted and scaled to mean 0 and variance 1,
             so that the scale of the rewards does not matter to the policy's step.
         critic_damping: If given, the gradient of the critic (and of the reward model) is multiplied by
-            ``(J + critic_damping I)^-1``, where J is the mean of ``grad V(s) grad V(s)'`` over a sample, as in
+            ``(C + critic_damping I)^-1``, where C is the mean of ``grad V(s) grad V(s)'`` over a sample, as in
             Gauss-Newton steps and in least-squares policy evaluation (Nedić and Bertsekas 2003). The lower step is then
-            a fraction of such a step, at most 1. With a damping of 0.1 and a lower step of 0.5, critics usually learn
-            several times as fast. None uses the gradient, as in the papers.
+            a fraction of such a step, at most 1; a damping of 0.1 and a lower step of 0.5 are a beginning. None uses
+            the gradient, as in the papers.
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor (if actions

@@ -68,9 +68,9 @@ def cooperative_navigation(
         "discount": float(discount),
         "trace": float(trace),
         "entropy": entropy,
+        "normalized_advantages": normalized_advantages,
+        "critic_damping": critic_damping,
     }
-    learning["normalized_advantages"] = normalized_advantages
-    learning["critic_damping"] = critic_damping
     return actor_critic(
         game,
         actor=actor,
@@ -143,9 +143,9 @@ def pursuit_evasion(
         "discount": float(discount),
         "trace": float(trace),
         "entropy": entropy,
+        "normalized_advantages": normalized_advantages,
+        "critic_damping": critic_damping,
     }
-    learning["normalized_advantages"] = normalized_advantages
-    learning["critic_damping"] = critic_damping
     return actor_critic(
         game,
         actor=actor,
