@@ -70,7 +70,8 @@ def test_gradients_are_those_of_loops_over_every_step(trace):
     assert (alive[1:] == (alive[:-1] & ~over[:-1])).all()  # nothing that comes after the end counts
     assert not np.asarray(seen.rewards)[~alive].any()
     value = jax.jit(lambda critic, t, e: form.critic(critic, seen.states[t, e][None])[0, 0])
-    model, rewards = np.asarray(form.model(tree["reward_model"], seen)), np.asarray(played.rewards)
+    model = np.asarray(form.model(tree["reward_model"], seen.states[:-1], seen.actions))
+    rewards = np.asarray(played.rewards)
 
     def differences(rewards):
         delta = np.zeros((steps, episodes))

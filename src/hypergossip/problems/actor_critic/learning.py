@@ -14,8 +14,9 @@ from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
 from hypergossip.problems.actor_critic.episodes import Episodes, in_turns, play
 from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game_form import GameForm
 from hypergossip.problems.actor_critic.nets import FullyConnected, Net
-from hypergossip.problems.actor_critic.oracles import GameForm, GameOracles
+from hypergossip.problems.actor_critic.oracles import GameOracles
 from hypergossip.problems.actor_critic.policies import initial_policy, policy_of
 from hypergossip.support.arguments import LARGEST_SEED, seed_number
 
@@ -133,6 +134,7 @@ def actor_critic(
     entropy: float | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
+    curvature_every: int = 1,
     initial_std: float | int | None = None,
     share: Share = "lower",
     test_episodes: int = 64,
@@ -168,6 +170,10 @@ def actor_critic(
             Gauss-Newton steps and in least-squares policy evaluation (Nedić and Bertsekas 2003). The lower step is then
             a fraction of such a step, at most 1; a damping of 0.1 and a lower step of 0.5 are a beginning. None uses
             the gradient, as in the papers.
+        curvature_every: C, and the Fisher information of `hypergossip.NaturalPolicyGradient`, are means over one in so
+            many steps of a sample, whose products then take less time in proportion; the gradients are still those of
+            all steps. Steps that follow one another are alike, so little is lost with 5 (Schulman et al. 2015 take a
+            tenth of the states).
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor (if actions
@@ -189,6 +195,15 @@ def actor_critic(
     for name, value in (("episodes", episodes), ("test_episodes", test_episodes)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} is {value!r}; give a whole number, at least 1.")
+    if (
+        isinstance(curvature_every, bool)
+        or not isinstance(curvature_every, int)
+        or not 1 <= curvature_every <= game.horizon
+    ):
+        raise ValueError(
+            f"curvature_every is {curvature_every!r}; give a whole number from 1, for every step, to the "
+            f"{game.horizon} steps of an episode."
+        )
     damping = checked_damping(critic_damping)
     model = FullyConnected() if reward_model is True else (reward_model or None)
     actor, critic = actor or FullyConnected(last_scale=0.01), critic or FullyConnected()
@@ -206,8 +221,10 @@ def actor_critic(
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
-    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages), damping
-    form = GameForm(game, policy_of(game, actor), critic, model, sees, episodes, *numbers, *spaces)
+    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages)
+    form = GameForm(
+        game, policy_of(game, actor), critic, model, sees, episodes, *numbers, damping, curvature_every, *spaces
+    )
     oracles = GameOracles(jnp.arange(game.agents), form)
     returns = Returns(form, test_episodes, (seed + 10**6) % (LARGEST_SEED + 1))
     names = getattr(game, "names", None)  # games made from environments have agents with names

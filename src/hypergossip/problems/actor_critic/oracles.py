@@ -10,76 +10,11 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from hypergossip.core.algorithm import Count, Everybody, Lower, Sample, Upper
-from hypergossip.core.schedules import PowerDecay, at
-from hypergossip.core.space import Space
+from hypergossip.core.schedules import at
 from hypergossip.problems.actor_critic.episodes import Episodes, play
-from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game_form import GameForm
 from hypergossip.problems.actor_critic.gauss_newton import gauss_newton
-from hypergossip.problems.actor_critic.nets import Net
-from hypergossip.problems.actor_critic.policies import Policy
 from hypergossip.support.pytree import register_pytree
-
-
-@dataclass(frozen=True)
-class GameForm:
-    """The form of a game problem, common to all agents and static in compiled programs.
-
-    Attributes:
-        game: The game.
-        actor: The policy, with the network from an agent's input to the distribution of its action.
-        critic: The network from a global state to its value.
-        reward_model: The network from a global state and all actions (discrete ones one-hot) to the network's mean
-            reward. None uses an agent's own reward in its policy gradient.
-        sees: The input of an actor, "observation" or "global_state".
-        episodes: The number B of episodes of a sample.
-        discount: The discount factor of the values, in [0, 1).
-        trace: lambda in [0, 1]; the temporal difference k steps later has the weight (discount lambda)^k.
-        entropy: The weight of the policy's entropy in f, or its schedule over the rounds.
-        normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
-        critic_damping: The damping of the matrix that preconditions `lower_gradient`; None does not precondition.
-        upper_space: The space of x, the actor's parameters.
-        lower_space: The space of y, the parameters of the critic and the reward model.
-    """
-
-    game: Game
-    actor: Policy
-    critic: Net
-    reward_model: Net | None
-    sees: str
-    episodes: int
-    discount: float
-    trace: float
-    entropy: float | PowerDecay
-    normalized: bool
-    critic_damping: float | None
-    upper_space: Space
-    lower_space: Space
-
-    def policy(
-        self, x: Upper, inputs: Float[Array, "time episodes *inputs"], allowed: Any = None
-    ) -> Float[Array, "time episodes numbers"]:
-        """Returns the distributions of the actions for inputs with two leading axes, as `policies` describes them.
-
-        Args:
-            x: The actor's parameters.
-            inputs: The actor's inputs, (time, episodes, ...).
-            allowed: Whether each action is allowed, (time, episodes, actions); None allows all.
-        """
-        flat = inputs.reshape(-1, *inputs.shape[2:])
-        return self.actor.outputs(self.upper_space.unravel(x), flat, allowed).reshape(*inputs.shape[:2], -1)
-
-    def values(self, critic: Any, states: Float[Array, "time episodes *state"]) -> Float[Array, "time episodes"]:
-        """Returns the critic's values of `states` with two leading axes."""
-        return self.critic(critic, states.reshape(-1, *states.shape[2:])).reshape(states.shape[:2])
-
-    def model(self, model: Any, seen: Episodes) -> Float[Array, "time episodes"]:
-        """Returns the mean rewards that the model predicts for the episodes `seen`."""
-        assert self.reward_model is not None
-        time, episodes, *each = seen.actions.shape
-        states = seen.states[:-1].reshape(time * episodes, -1)
-        actions = self.actor.encoded(seen.actions.reshape(time * episodes, *each), states.dtype)
-        inputs = jnp.concatenate([states, actions], axis=1)
-        return self.reward_model(model, inputs).reshape(time, episodes)
 
 
 class Played(NamedTuple):
@@ -169,16 +104,18 @@ class GameOracles:
         """Returns minus the policy gradient, and v -> F v with the policy's Fisher information F on the same episodes.
 
         F is the mean over the states in which the agent acted of the expectation, over its actions, of
-        ``grad log pi grad log pi'``. It does not contain the entropy.
+        ``grad log pi grad log pi'``. It does not contain the entropy. `curvature_every` leaves states out.
         """
         form, played = self.form, self.play(x, key)
-        policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
+        inputs, alive = form.for_curvature(played.inputs), form.for_curvature(played.seen.alive)
+        allowed = None if played.allowed is None else form.for_curvature(played.allowed)
+        policy, forward = jax.linearize(lambda x: form.policy(x, inputs, allowed), x)
         backward = jax.linear_transpose(forward, x)
 
         def product(v: Upper) -> Upper:
             weighted = form.actor.information(policy) * forward(v)
             # The derivative of a mean over the steps with respect to its terms is the weight of each step.
-            weights = jax.grad(lambda terms: _mean(terms, played.seen.alive))(jnp.zeros(weighted.shape[:2], v.dtype))
+            weights = jax.grad(lambda terms: _mean(terms, alive))(jnp.zeros(weighted.shape[:2], v.dtype))
             return backward(weights[..., None] * weighted)[0]
 
         return jax.grad(self._policy_loss(played, y))(x), product
@@ -251,11 +188,13 @@ class GameOracles:
         """Returns the function of x whose gradient is minus the policy gradient."""
         form = self.form
         tree = form.lower_space.unravel(y)
-        rewards = played.rewards if form.reward_model is None else form.model(tree["reward_model"], played.seen)
-        advantages = self._differences(tree["critic"], played.seen, rewards)
+        rewards, seen = played.rewards, played.seen
+        if form.reward_model is not None:
+            rewards = form.model(tree["reward_model"], seen.states[:-1], seen.actions)
+        advantages = self._differences(tree["critic"], seen, rewards)
         if form.normalized:
-            advantages = advantages - _mean(advantages, played.seen.alive)
-            variance = _mean(advantages**2, played.seen.alive)
+            advantages = advantages - _mean(advantages, seen.alive)
+            variance = _mean(advantages**2, seen.alive)
             advantages = advantages / jnp.sqrt(variance + jnp.finfo(variance.dtype).eps)
 
         entropy = at(form.entropy, 0 if self.round is None else self.round)
@@ -263,7 +202,7 @@ class GameOracles:
         def loss(x: Upper) -> Any:
             policy = form.policy(x, played.inputs, played.allowed)
             chosen, entropies = form.actor.log_probability(policy, played.actions), form.actor.entropy(policy)
-            return -_mean(advantages * chosen + entropy * entropies, played.seen.alive)
+            return -_mean(advantages * chosen + entropy * entropies, seen.alive)
 
         return loss
 
@@ -275,7 +214,8 @@ class GameOracles:
             differences = self._differences(form.lower_space.unravel(held)["critic"], seen, played.rewards)
             losses = -differences * form.values(tree["critic"], seen.states[:-1])
             if form.reward_model is not None:
-                losses = losses + (form.model(tree["reward_model"], seen) - played.rewards) ** 2 / 2
+                predicted = form.model(tree["reward_model"], seen.states[:-1], seen.actions)
+                losses = losses + (predicted - played.rewards) ** 2 / 2
             return _mean(losses, seen.alive)
 
         return lambda y: jax.grad(loss)(y, y)
@@ -286,13 +226,14 @@ class GameOracles:
         if damping is None:
             return gradient
 
+        states, actions = form.for_curvature(seen.states[:-1]), form.for_curvature(seen.actions)
+
         def outputs(y: Lower) -> Any:
             tree = form.lower_space.unravel(y)
-            values = form.values(tree["critic"], seen.states[:-1])
-            model = [] if form.reward_model is None else [form.model(tree["reward_model"], seen)]
-            return jnp.stack([values, *model], axis=-1)
+            model = [] if form.reward_model is None else [form.model(tree["reward_model"], states, actions)]
+            return jnp.stack([form.values(tree["critic"], states), *model], axis=-1)
 
-        return lambda y: gauss_newton(outputs, y, gradient(y), seen.alive, damping)
+        return lambda y: gauss_newton(outputs, y, gradient(y), form.for_curvature(seen.alive), damping)
 
 
 def _mean(values: Any, alive: Any) -> Any:

@@ -34,6 +34,7 @@ def cooperative_navigation(
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
+    curvature_every: int = 1,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
     seed: int = 0,
@@ -55,6 +56,7 @@ def cooperative_navigation(
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
+        curvature_every: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -70,6 +72,7 @@ def cooperative_navigation(
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
+        "curvature_every": curvature_every,
     }
     return actor_critic(
         game,
@@ -102,6 +105,7 @@ def pursuit_evasion(
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
+    curvature_every: int = 1,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
     seed: int = 0,
@@ -127,6 +131,7 @@ def pursuit_evasion(
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
+        curvature_every: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -145,6 +150,7 @@ def pursuit_evasion(
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
+        "curvature_every": curvature_every,
     }
     return actor_critic(
         game,

@@ -10,8 +10,8 @@ from jax import lax
 from hypergossip.core.problem import Problem
 from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game_form import GameForm
 from hypergossip.problems.actor_critic.learning import Returns
-from hypergossip.problems.actor_critic.oracles import GameForm
 from hypergossip.support.callbacks import own_errors
 from hypergossip.support.compilation import compiled
 
