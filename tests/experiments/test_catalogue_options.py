@@ -37,7 +37,7 @@ def build(experiment):
                 raw = experiment.configuration(case, methods, quick, {})
                 assert tomllib.loads(write_toml(raw)) == raw
                 grid = raw["tune"]["grid"] if methods is experiment.methods else {}
-                for label in methods:
+                for label in raw["methods"]:
                     for name, values in grid.items():
                         raw = assign(raw, ("methods", label, *name.split(".")), values[0])
                 building.build(validate(raw, NOWHERE), NOWHERE)
@@ -55,6 +55,13 @@ def test_experiments_and_cases_are_found_by_their_names_and_by_those_of_version_
     assert find("D1").chosen(["mnist-uneven"]) == find("diamond-fig1").chosen(["mnist-noniid"])
     chosen = find("diamond-fig3").chosen(["15-agents-0.8"]).cases
     assert [case.name for case in chosen] == ["9-agents-0.3", "15-agents-0.8"]
+
+
+def test_a_case_is_without_the_methods_that_its_channel_does_not_allow():
+    shared = find("rivals-shared")
+    for case in shared.cases:
+        methods = shared.configuration(case, shared.methods, False, {})["methods"]
+        assert set(shared.methods) - set(methods) == ({"MA-DSBO-GT"} if case.channel else set())
 
 
 def misspelt_case(section, option):

@@ -127,18 +127,22 @@ def _number_files(records: list[Record]) -> str:
 def _first_figure(experiment: Reproduction, records: list[Record]) -> Curves:
     """Returns the figure of the paper: the compared column against rounds and against samples."""
     rounds = rounds_shown(history for record in records for history in record.outcome.histories.values())
-    axes = ("samples", rounds) if experiment.draws else (rounds, "samples")
+    axes = lambda rounds: ("samples", rounds) if experiment.draws else (rounds, "samples")
     panels = []
     if experiment.cases_agree_within is None:
         for record in records:
             shown, column = record.outcome.histories, record.case.compared or experiment.compared
-            panels += [Panel(shown, column, against, record.case.full_title) for against in axes if shown]
+            # A case may be without the methods that communicate several times a round.
+            against = axes(rounds_shown(shown.values()))
+            panels += [Panel(shown, column, one, record.case.full_title) for one in against if shown]
     else:
         histories = {record.case.name: record.outcome.histories for record in records}
         for group, cases in experiment.groups().items():
             for label in experiment.methods or experiment.stated:
                 lines = {case.title: histories[case.name][label] for case in cases if label in histories[case.name]}
-                panels += [Panel(lines, experiment.compared, against, f"{label}, {group}") for against in axes if lines]
+                panels += [
+                    Panel(lines, experiment.compared, against, f"{label}, {group}") for against in axes(rounds) if lines
+                ]
     after = "" if experiment.own else f", after {experiment.source}"
     caption = f"{_capital(experiment.title)}{after}.{_round_definition(rounds)}"
     return Curves(tuple(panels), caption, FIGURE)

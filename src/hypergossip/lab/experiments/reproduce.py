@@ -190,7 +190,8 @@ def _case(
                 seconds, machine = tuned.wall_time
                 count = len(tuned.table) * plan["seeds"]
                 timing.append(("tuning", label, rounds[label], count, seconds, np.nan, machine))
-        runs, tunings = stages.observed(work, raw, tunings)
+        here = {label: tuned for label, tuned in tunings.items() if label in raw["methods"]}
+        runs, tunings = stages.observed(work, raw, here)
         timing += _timing("runs", runs, raw["run"]["seeds"])
         round_seconds = round_times.of_case(place, runs) if case.values else {}
         by_agent, weights = _final_values(experiment, runs, place)
