@@ -1,12 +1,9 @@
 """Checks of numbers, flags, names and seeds given by users."""
 
-import inspect
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
-
-from hypergossip.support.registry import nearest
 
 LARGEST_SEED = 2**32 - 1  # a key holds 32 bits of a seed, so a larger seed would lose bits
 
@@ -103,23 +100,6 @@ def choice(name: str, value: Any, choices: Collection[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} is {described(value)}; choose one of {', '.join(choices)}.")
     return value
-
-
-def check_options(caller: str, options: Iterable[str], function: Callable) -> None:
-    """Checks the names of options that one function hands to another, which Python's own message would name.
-
-    Args:
-        caller: The name of the function that the user called.
-        options: The names of the user's options.
-        function: The function that takes them.
-
-    Raises:
-        TypeError: If it has no such option.
-    """
-    known = inspect.signature(function).parameters
-    for name in options:
-        if name not in known:
-            raise TypeError(f"{caller} has no option {name!r}; {nearest(name, known)}")
 
 
 def described(value: Any) -> str:

@@ -135,7 +135,11 @@ class Convolutional:
         object.__setattr__(self, "width", whole_number("width", self.width, 1))
 
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
-        """Returns initial layers, drawn by `random`, for `inputs` (rows, columns, channels) and these `outputs`."""
+        """Returns initial layers, drawn by `random`, for `inputs` (rows, columns, channels) and these `outputs`.
+
+        Raises:
+            ValueError: If the inputs are not images.
+        """
         if len(inputs) != 3:
             raise ValueError(
                 f"Convolutional takes images (rows, columns, channels), but its inputs have the shape {tuple(inputs)}; "

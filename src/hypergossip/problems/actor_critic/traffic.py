@@ -16,8 +16,9 @@ import numpy as np
 
 from hypergossip.problems.actor_critic import traffic_simulator
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
-from hypergossip.support.arguments import check_options, choice, whole_number
+from hypergossip.support.arguments import choice, whole_number
 from hypergossip.support.extras import check_installed
+from hypergossip.support.registry import check_options
 
 # RESCO's road networks with several signals, which sumo_rl has, and the second at which their traffic begins.
 RESCO = {

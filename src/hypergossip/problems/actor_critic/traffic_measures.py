@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypergossip.problems.actor_critic.traffic import Signals, Simulator, simulator_options
-from hypergossip.support.arguments import check_options
+from hypergossip.support.registry import check_options
 
 
 class TrafficMeasures(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from hypergossip.problems.actor_critic.environment_making import TUPLES, checked_maker
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 from hypergossip.problems.actor_critic.pettingzoo_environments import ParallelGame, from_parallel
-from hypergossip.support.arguments import check_options
+from hypergossip.support.registry import check_options
 
 
 @cache
