@@ -172,7 +172,7 @@ def actor_critic(
             the gradient, as in the papers.
         curvature_every: C, and the Fisher information of `hypergossip.NaturalPolicyGradient`, are means over one in so
             many steps of a sample, whose products then take less time in proportion; the gradients are still those of
-            all steps. Steps that follow one another are alike, so little is lost with 5 (Schulman et al. 2015 take a
+            all steps. Steps that follow one another are similar, so little is lost with 5 (Schulman et al. 2015 take a
             tenth of the states).
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
