@@ -16,6 +16,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from hypergossip.support.arguments import choice
+
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "tanh": jnp.tanh,
     "relu": jax.nn.relu,
@@ -141,19 +143,20 @@ def windows(images: Float[Array, "samples rows columns channels"]) -> Float[Arra
 Representation = Dense | Convolutional
 
 
-def layer_sizes(name: str, sizes: Any) -> tuple[int, ...]:
+def layer_sizes(name: str, sizes: Any, least: int = 1) -> tuple[int, ...]:
     """Returns the sizes of hidden layers.
 
     Args:
         name: The name of the argument in messages.
         sizes: The argument.
+        least: The smallest allowed number of layers.
 
     Raises:
         ValueError: If it is not a whole number for every layer.
     """
     given = list(sizes) if isinstance(sizes, Iterable) else []
     whole = [size for size in given if isinstance(size, int | np.integer) and not isinstance(size, bool)]
-    if not given or len(whole) < len(given) or min(whole) < 1:
+    if not isinstance(sizes, Iterable) or not least <= len(given) == len(whole) or min(whole, default=1) < 1:
         raise ValueError(
             f"{name} is {sizes!r}; give a whole number, at least 1, for every hidden layer, such as (20, 20) for two."
         )
@@ -181,8 +184,7 @@ def choose(
         ("activation", activation, ACTIVATIONS),
         ("initialization", initialization, INITIALIZATIONS),
     ):
-        if value not in choices:
-            raise ValueError(f"{what} is {value!r}; choose one of {', '.join(choices)}.")
+        choice(what, value, choices)
     sizes = layer_sizes("widths", widths)
     if name == "dense":
         return Dense(sizes, activation, initialization)

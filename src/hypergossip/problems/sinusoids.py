@@ -15,6 +15,7 @@ from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 from hypergossip.problems.representations import layer_sizes
+from hypergossip.support.arguments import choice
 from hypergossip.support.renamed import renamed_arguments
 
 AMPLITUDES = (0.1, 5.0)
@@ -171,8 +172,7 @@ def adaptation(
         ValueError: If a name is unknown or a number is invalid.
     """
     for name, value, choices in (("form", form, FORMS), ("activation", activation, ACTIVATIONS)):
-        if value not in choices:
-            raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+        choice(name, value, choices)
     steps, step = INNER[form]
     steps, step = steps if inner_steps is None else inner_steps, step if inner_step is None else inner_step
     if steps < 1 or not (step > 0 and proximity > 0):

@@ -11,6 +11,7 @@ from hypergossip.core.declarations import refuse_old_form
 from hypergossip.core.problem import Problem
 from hypergossip.engines.engine import Engine
 from hypergossip.networks import AnyNetwork
+from hypergossip.support.arguments import described as _named
 
 
 def check_kinds(algorithm: Any, problem: Any, network: Any, engine: Any) -> None:
@@ -91,15 +92,6 @@ def check_estimator(estimator: Any) -> None:
             f"estimator is {_named(estimator)}; give an estimator of the hypergradient, such as "
             "hypergossip.ConjugateGradient(10)."
         )
-
-
-def _named(value: Any) -> str:
-    """Describes a value for a message: the value itself if it is short, and its type otherwise."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if value is None or isinstance(value, str | bool | int | float):
-        return repr(value)
-    return f"of type {type(value).__name__}"
 
 
 def _call(cls: type) -> str:

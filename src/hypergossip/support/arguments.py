@@ -1,5 +1,6 @@
-"""Checks of numbers and seeds given by users."""
+"""Checks of numbers, flags, names and seeds given by users."""
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -7,29 +8,107 @@ import numpy as np
 LARGEST_SEED = 2**32 - 1  # a key holds 32 bits of a seed, so a larger seed would lose bits
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
+def is_number(value: Any) -> bool:
+    """Returns whether a user's `value` is a real number of Python or NumPy. True and False are none."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def whole_number(name: str, value: Any, least: int, most: int | None = None, advice: str | None = None) -> int:
     """Returns a user's whole number.
 
     Args:
         name: Its name in the message.
         value: The user's value.
         least: The smallest allowed value.
+        most: The largest allowed value, or None.
+        advice: What the message advises; None states the range.
 
     Raises:
-        ValueError: If it is not a whole number, or is below the least.
+        ValueError: If it is not a whole number, or is not in this range.
     """
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    finite = number and (isinstance(value, int) or np.isfinite(value))  # np.isfinite fails for large ints
-    if not finite or value < least or value != int(value):
-        raise ValueError(f"{name} is {value!r}; give a whole number, at least {least}.")
+    finite = is_number(value) and (isinstance(value, int) or np.isfinite(value))  # np.isfinite fails for large ints
+    if not finite or value < least or (most is not None and value > most) or value != int(value):
+        wanted = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise ValueError(f"{name} is {value!r}; {advice or f'give a whole number{wanted}'}.")
     return int(value)
+
+
+def as_float(value: Any) -> float:
+    """Returns a user's `value` as a finite number, and NaN if it is none. An array without axes is taken as well."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if not is_number(value) and not (kind in ("i", "u", "f") and np.ndim(value) == 0):
+        return np.nan
+    try:
+        number = float(value)
+    except OverflowError:  # of an int beyond the largest float
+        return np.nan
+    return number if np.isfinite(number) else np.nan
+
+
+def real_number(name: str, value: Any, advice: str, possible: Callable[[float], bool] = lambda _: True) -> float:
+    """Returns a user's real number.
+
+    Args:
+        name: Its name in the message.
+        value: The user's value.
+        advice: What the message advises.
+        possible: Whether a finite number is allowed.
+
+    Raises:
+        ValueError: If it is not a finite number, or is not allowed.
+    """
+    number = as_float(value)
+    if np.isnan(number) or not possible(number):
+        raise ValueError(f"{name} is {value!r}; {advice}.")
+    return number
 
 
 def check_numbers(**values: Any) -> None:
     """Raises ValueError if one of these named arguments is not a real number."""
     for name, value in values.items():
-        if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        if not is_number(value):
             raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; give a number.")
+
+
+def flag(name: str, value: Any) -> bool:
+    """Returns a user's True or False.
+
+    Args:
+        name: Its name in the message.
+        value: The user's value.
+
+    Raises:
+        ValueError: If it is neither, such as the text "false", which Python takes for true.
+    """
+    if not isinstance(value, bool | np.bool_):
+        quoted = ", without quotation marks" if isinstance(value, str) else ""
+        raise ValueError(f"{name} is {value!r}; give True or False{quoted}.")
+    return bool(value)
+
+
+def choice(name: str, value: Any, choices: Collection[str]) -> str:
+    """Returns a user's choice of a name.
+
+    Args:
+        name: The name of the argument in the message.
+        value: The user's value.
+        choices: The names that can be chosen.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} is {described(value)}; choose one of {', '.join(choices)}.")
+    return value
+
+
+def described(value: Any) -> str:
+    """Describes a user's `value` for a message: the value itself if it is short, and its type otherwise."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if value is None or isinstance(value, str | bool | int | float):
+        return repr(value)
+    return f"of type {type(value).__name__}"
 
 
 def seed_number(value: Any, seeds: int = 1, name: str = "seed") -> int:

@@ -133,6 +133,23 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"choose one of {', '.join(known)}." if known else "it takes no options."
 
 
+def check_options(caller: str, options: Iterable[str], function: Callable) -> None:
+    """Checks the names of options that one function hands to another, which Python's own message would name.
+
+    Args:
+        caller: The name of the function that the user called.
+        options: The names of the user's options.
+        function: The function that takes them.
+
+    Raises:
+        TypeError: If it has no such option.
+    """
+    known = inspect.signature(function).parameters
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{caller} has no option {name!r}; {nearest(name, known)}")
+
+
 def built_in(kind: str) -> dict[str, str]:
     """Returns the library's own objects of a kind: name -> location.
 

@@ -285,8 +285,8 @@ def test_shapes_of_few(agents):
     [
         ({"rewards": "mpe"}, "rewards is 'mpe'; choose one of mpe2, openai, assigned"),
         ({"whole": "all"}, "whole is 'all'; choose one of observations, compact"),
-        ({"agents": 0}, "give at least one agent"),
-        ({"horizon": 0}, "give at least one agent and one step"),
+        ({"agents": 0}, "agents is 0; give a whole number, at least 1"),
+        ({"horizon": 0}, "horizon is 0; give a whole number, at least 1"),
         ({"local_ratio": 1.5}, "local_ratio is 1.5; give a number between 0"),
         ({"local_ratio": 0.5, "rewards": "assigned"}, "the rewards 'assigned' do not have; omit it"),
     ],

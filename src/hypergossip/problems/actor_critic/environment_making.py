@@ -12,23 +12,32 @@ from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_m
 NEEDED = ("possible_agents", "reset", "step", "observation_space", "action_space")
 
 
-def checked_maker(make: Any) -> Callable[[], Environment]:
+PARALLEL = ("from_parallel", "a parallel environment", "simple_spread_v3.parallel_env(N=3)")
+TUPLES = ("from_tuples", "a gymnasium environment", 'gymnasium.make("Foraging-8x8-2p-1f-v3")')
+
+
+def checked_maker(make: Any, kind: tuple[str, str, str] = PARALLEL) -> Callable[[], Environment]:
     """Returns the function that makes environments, if it can be called without arguments.
+
+    Args:
+        make: The user's function.
+        kind: The name of the function that takes it, what it makes, and an example, for messages.
 
     Raises:
         ValueError: If it is not a function, or needs arguments.
     """
+    takes, environment, example = kind
     if not callable(make):
         given = "a module" if inspect.ismodule(make) else f"one of type {type(make).__name__}"
         raise ValueError(
-            f"from_parallel takes a function that makes a parallel environment, but was given {given}; write `lambda: "
-            "...` before the call that makes it, such as lambda: simple_spread_v3.parallel_env(N=3)."
+            f"{takes} takes a function that makes {environment}, but was given {given}; write `lambda: ...` before the "
+            f"call that makes it, such as lambda: {example}."
         )
     if needed := _needed(make):
         name = getattr(make, "__name__", type(make).__name__)
         raise ValueError(
-            f"the function that makes the environment, {name}, needs {' and '.join(needed)}, but from_parallel calls "
-            f"it without arguments; write lambda: {name}({', '.join(f'{one}=...' for one in needed)})."
+            f"the function that makes the environment, {name}, needs {' and '.join(needed)}, but {takes} calls it "
+            f"without arguments; write lambda: {name}({', '.join(f'{one}=...' for one in needed)})."
         )
     return make
 

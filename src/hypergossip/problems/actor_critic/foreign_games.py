@@ -14,6 +14,7 @@ from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_m
 from hypergossip.problems.actor_critic.pettingzoo_environments import from_parallel
 from hypergossip.problems.actor_critic.presets import SMALL, sharing
 from hypergossip.problems.representations import layer_sizes
+from hypergossip.support.arguments import choice, flag, whole_number
 from hypergossip.support.registry import nearest
 
 _VERSION = re.compile(r"[-_]v(\d+)$")
@@ -81,8 +82,7 @@ def parallel_game(
     Raises:
         ValueError: If there is no such environment, or `from_parallel` does not support it.
     """
-    if whole not in WHOLES:
-        raise ValueError(f"whole is {whole!r}; choose one of {', '.join(WHOLES)}.")
+    whole = choice("whole", whole, WHOLES)
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(f"options is {options!r}; give a table of the environment's arguments, such as N = 3.")
     make, given = find_game(game), dict(options or {})
@@ -95,7 +95,7 @@ def parallel_game(
 
     limits = {"pad": pad, "leaving": leaving, "time_limit": time_limit, "workers": workers}
     found = from_parallel(made, horizon=horizon, whole=WHOLES[whole], live=live, **limits)
-    if agents not in (None, found.agents):
+    if agents is not None and whole_number("agents", agents, 1) != found.agents:
         raise ValueError(
             f"{game} has {found.agents} agents, such as {found.names[0]}, but the network has {agents}; give the "
             "network the same number, or change the environment's with one of its options."
@@ -106,11 +106,11 @@ def parallel_game(
         found,
         actor=actor,
         critic=value,
-        reward_model=value if reward_model else False,
+        reward_model=value if flag("reward_model", reward_model) else False,
         sees=sees,
         episodes=episodes,
-        discount=float(discount),
-        trace=float(trace),
+        discount=discount,
+        trace=trace,
         entropy=entropy,
         normalized_advantages=normalized_advantages,
         critic_damping=critic_damping,
@@ -131,10 +131,10 @@ def find_game(name: str) -> Callable[..., Environment]:
     Raises:
         ValueError: If the package, or the environment in it, cannot be imported.
     """
-    if ":" in name:
+    if isinstance(name, str) and ":" in name:
         module, _, function = name.partition(":")
         return _function(name, _imported(name, module), function)
-    package, slash, one = name.partition("/")
+    package, slash, one = name.partition("/") if isinstance(name, str) else ("", "", "")
     if not slash or not package or not one:
         raise ValueError(
             f"game is {name!r}; write package/name, such as mpe2/simple_spread-v3, or module:function for a function "
@@ -161,7 +161,7 @@ def _advice(name: str, known: list[str]) -> str:
 def _imported(name: str, module: str) -> Any:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the latter two for an empty name and for one with dots
         raise ValueError(
             f"game is {name!r}, but {module} cannot be imported ({error}); install the package that provides it."
         ) from error

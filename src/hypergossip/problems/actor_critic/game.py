@@ -5,6 +5,8 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hypergossip.support.arguments import described
+
 State = Any  # a NamedTuple of arrays
 Actions = Int[Array, "agents"] | Float[Array, "agents coordinates"]
 
@@ -74,6 +76,23 @@ class Game(Protocol):
     def global_state(self, state: State) -> Float[Array, "*state"]:
         """Returns the complete information about a state as one array."""
         ...
+
+
+def check_game(game: Any) -> None:
+    """Raises an error if an argument is not a game.
+
+    Args:
+        game: The argument.
+
+    Raises:
+        ValueError: If it is a class, or lacks an attribute or a method.
+    """
+    if isinstance(game, type) or not isinstance(game, Game):
+        raise ValueError(
+            f"game is {described(game)}; give an instance, such as navigation(3), pursuit() or, of a parallel "
+            "environment of PettingZoo, from_parallel(make, horizon=25). A game of your own has agents, actions, "
+            "horizon, reset, step, observe and global_state."
+        )
 
 
 def allowed_actions(game: Any, states: State) -> Bool[Array, "episodes agents actions"] | None:

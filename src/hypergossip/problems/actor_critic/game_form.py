@@ -82,7 +82,7 @@ class GameForm:
     def for_curvature(self, array: Array) -> Array:
         """Returns the steps over which matrices are means, (steps, 1, ...), of an array (time, episodes, ...).
 
-        Steps that follow one another are alike, so those that are taken are far apart in an episode, and not the same
+        Steps that follow one another are similar, so those that are taken are far apart in an episode, and not the same
         in the next one. The first step of the first episode is always among them.
         """
         if self.curvature_every == 1:

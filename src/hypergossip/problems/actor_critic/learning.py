@@ -13,12 +13,12 @@ from hypergossip.core.schedules import PowerDecay
 from hypergossip.core.space import Space
 from hypergossip.data.seeding import generator
 from hypergossip.problems.actor_critic.episodes import Episodes, in_turns, play
-from hypergossip.problems.actor_critic.game import Game
+from hypergossip.problems.actor_critic.game import Game, check_game
 from hypergossip.problems.actor_critic.game_form import GameForm
-from hypergossip.problems.actor_critic.nets import FullyConnected, Net
+from hypergossip.problems.actor_critic.nets import FullyConnected, Net, checked_net
 from hypergossip.problems.actor_critic.oracles import GameOracles
 from hypergossip.problems.actor_critic.policies import initial_policy, policy_of
-from hypergossip.support.arguments import LARGEST_SEED, seed_number
+from hypergossip.support.arguments import LARGEST_SEED, as_float, choice, flag, real_number, seed_number, whole_number
 
 SEES = ("observation", "global_state")
 
@@ -172,7 +172,7 @@ def actor_critic(
             the gradient, as in the papers.
         curvature_every: C, and the Fisher information of `hypergossip.NaturalPolicyGradient`, are means over one in so
             many steps of a sample, whose products then take less time in proportion; the gradients are still those of
-            all steps. Steps that follow one another are alike, so little is lost with 5 (Schulman et al. 2015 take a
+            all steps. Steps that follow one another are similar, so little is lost with 5 (Schulman et al. 2015 take a
             tenth of the states).
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
@@ -184,29 +184,23 @@ def actor_critic(
             2**32.
 
     Raises:
-        ValueError: If a number or a name is invalid.
+        ValueError: If `game` is not a game, or a network, a number or a name is invalid.
     """
-    if sees not in SEES:
-        raise ValueError(f"sees is {sees!r}; choose one of {', '.join(SEES)}.")
-    if not 0 <= discount < 1:
-        raise ValueError(f"discount is {discount}; give a number in [0, 1), so that the values are finite.")
-    if not 0 <= trace <= 1:
-        raise ValueError(f"trace is {trace}; give a number in [0, 1], 0 for TD(0).")
-    for name, value in (("episodes", episodes), ("test_episodes", test_episodes)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}; give a whole number, at least 1.")
-    if (
-        isinstance(curvature_every, bool)
-        or not isinstance(curvature_every, int)
-        or not 1 <= curvature_every <= game.horizon
-    ):
-        raise ValueError(
-            f"curvature_every is {curvature_every!r}; give a whole number from 1, for every step, to the "
-            f"{game.horizon} steps of an episode."
-        )
+    check_game(game)
+    sees = choice("sees", sees, SEES)
+    discount = real_number(
+        "discount", discount, "give a number in [0, 1), so that the values are finite", lambda given: 0 <= given < 1
+    )
+    trace = real_number("trace", trace, "give a number in [0, 1], 0 for TD(0)", lambda given: 0 <= given <= 1)
+    normalized = flag("normalized_advantages", normalized_advantages)
+    episodes = whole_number("episodes", episodes, 1)
+    test_episodes = whole_number("test_episodes", test_episodes, 1)
+    advice = f"give a whole number from 1, for every step, to the {game.horizon} steps of an episode"
+    curvature_every = whole_number("curvature_every", curvature_every, 1, game.horizon, advice)
     damping = checked_damping(critic_damping)
-    model = FullyConnected() if reward_model is True else (reward_model or None)
-    actor, critic = actor or FullyConnected(last_scale=0.01), critic or FullyConnected()
+    model = checked_model(reward_model)
+    actor = checked_net("actor", FullyConnected(last_scale=0.01) if actor is None else actor)
+    critic = checked_net("critic", FullyConnected() if critic is None else critic)
     first = jax.eval_shape(game.reset, jax.random.key(0))
     observation = jax.eval_shape(game.observe, first).shape[1:]
     whole = jax.eval_shape(game.global_state, first).shape
@@ -221,7 +215,7 @@ def actor_critic(
         Space.of(x0, False, "upper"),
         Space.of(y0, True, "lower"),
     )  # only their shapes matter, because the problem determines what is shared
-    numbers = float(discount), float(trace), entropy_weight(entropy), bool(normalized_advantages)
+    numbers = discount, trace, entropy_weight(entropy), normalized
     form = GameForm(
         game, policy_of(game, actor), critic, model, sees, episodes, *numbers, damping, curvature_every, *spaces
     )
@@ -245,11 +239,24 @@ def checked_damping(damping: Any) -> float | None:
     """
     if damping is None:
         return None
-    if isinstance(damping, bool) or not isinstance(damping, int | float) or not 0 < damping < np.inf:
-        raise ValueError(
-            f"critic_damping is {damping!r}; give a positive number, such as 0.1, or None for steps along the gradient."
-        )
-    return float(damping)
+    advice = "give a positive number, such as 0.1, or None for steps along the gradient"
+    return real_number("critic_damping", damping, advice, lambda given: given > 0)
+
+
+def checked_model(model: Any) -> Net | None:
+    """Returns the network of the reward model, or None if there is no such model.
+
+    Args:
+        model: The option `reward_model` of `actor_critic`.
+
+    Raises:
+        ValueError: If it is neither a network nor True or False.
+    """
+    if model is None or isinstance(model, bool | np.bool_):
+        return FullyConnected() if model else None
+    if isinstance(model, str | int | float):
+        flag("reward_model", model)
+    return checked_net("reward_model", model)
 
 
 def entropy_weight(entropy: Any) -> float | PowerDecay:
@@ -263,11 +270,8 @@ def entropy_weight(entropy: Any) -> float | PowerDecay:
     """
     schedule = isinstance(entropy, PowerDecay)
     numbers = (entropy.scale, entropy.offset, entropy.power) if schedule else (entropy,)
-    try:
-        values = [float(number) for number in numbers]
-    except (TypeError, ValueError):
-        values = [np.nan]
-    if not all(np.isfinite(value) and value >= 0 for value in values):
+    values = [as_float(number) for number in numbers]
+    if not all(value >= 0 for value in values):  # NaN, of what is no number, is not
         raise ValueError(
             f"entropy is {entropy!r}; give a number, at least 0, or a schedule such as PowerDecay(30.0, 1000.0, 1.0), "
             "which is 0.03 at first and 0.003 after 9000 rounds."

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hypergossip.support.arguments import choice, real_number, whole_number
 from hypergossip.support.pytree import register_pytree
 
 REWARDS = ("mpe2", "openai", "assigned")
@@ -208,21 +209,16 @@ def navigation(
     Raises:
         ValueError: If a name is unknown or a number is invalid.
     """
-    for name, value, choices in (("rewards", rewards, REWARDS), ("whole", whole, WHOLES)):
-        if value not in choices:
-            raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
-    if agents < 1 or horizon < 1:
-        raise ValueError(f"agents is {agents} and horizon {horizon}; give at least one agent and one step.")
+    rewards, whole = choice("rewards", rewards, REWARDS), choice("whole", whole, WHOLES)
+    agents, horizon = whole_number("agents", agents, 1), whole_number("horizon", horizon, 1)
     if rewards != "mpe2":
         if local_ratio is not None:
             raise ValueError(
-                f"local_ratio is {local_ratio}, which the rewards {rewards!r} do not have; "
+                f"local_ratio is {local_ratio!r}, which the rewards {rewards!r} do not have; "
                 'omit it, or use rewards="mpe2".'
             )
         return Navigation(agents, rewards, None, horizon, whole)
-    ratio = 0.5 if local_ratio is None else float(local_ratio)
-    if not 0 <= ratio <= 1:
-        raise ValueError(
-            f"local_ratio is {local_ratio}; give a number between 0 (the common reward) and 1 (own collisions)."
-        )
+    advice = "give a number between 0 (the common reward) and 1 (own collisions)"
+    ratio = 0.5 if local_ratio is None else local_ratio
+    ratio = real_number("local_ratio", ratio, advice, lambda given: 0 <= given <= 1)
     return Navigation(agents, rewards, ratio, horizon, whole)

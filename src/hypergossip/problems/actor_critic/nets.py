@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hypergossip.problems.representations import ACTIVATIONS, KERNEL, linear, windows
+from hypergossip.problems.representations import ACTIVATIONS, KERNEL, layer_sizes, linear, windows
+from hypergossip.support.arguments import choice, described, real_number, whole_number
+from hypergossip.support.callables import check_function
 from hypergossip.support.extras import require
 
 Tree = Any
@@ -34,12 +36,42 @@ class Net(Protocol):
         ...
 
 
+def checked_net(name: str, net: Any) -> Net:
+    """Returns an argument that is a network.
+
+    Args:
+        name: The name of the argument in messages.
+        net: The argument.
+
+    Raises:
+        ValueError: If it is a class, lacks a method, or cannot be hashed.
+    """
+    example = "an instance, such as FullyConnected((64, 64)), Convolutional((8, 16)) or Module(make)"
+    if isinstance(net, type) or not isinstance(net, Net):
+        raise ValueError(f"{name} is {described(net)}; give a network, {example}.")
+    try:
+        hash(net)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} is {described(net)}, which cannot be hashed ({error}); give a frozen dataclass whose fields are "
+            "numbers, text and tuples, because compiled programs are found by their networks."
+        ) from error
+    return net
+
+
 def _layer(random: np.random.Generator, inputs: int, outputs: int, scale: float = 1.0) -> dict[str, Any]:
     """Returns weights (outputs, inputs) of variance scale^2 / inputs, and biases of 0."""
     return {
         "weights": scale / np.sqrt(inputs) * random.standard_normal((outputs, inputs)),
         "bias": np.zeros(outputs),
     }
+
+
+def _check_options(net: Any, sizes: str) -> None:
+    """Checks the options that networks have in common, and makes tuples of lists, so that networks can be hashed."""
+    object.__setattr__(net, sizes, layer_sizes(sizes, getattr(net, sizes), 0))
+    choice("activation", net.activation, ACTIVATIONS)
+    object.__setattr__(net, "last_scale", real_number("last_scale", net.last_scale, "give a number, such as 0.01"))
 
 
 @dataclass(frozen=True)
@@ -50,11 +82,17 @@ class FullyConnected:
         widths: The numbers of units of the hidden layers; without any, the network is linear.
         activation: "tanh", "relu", "elu", "gelu", "sigmoid" or "softplus".
         last_scale: The scale of the last layer's initial weights. A small scale makes a policy initially near uniform.
+
+    Raises:
+        ValueError: If there is no such activation, or a number is invalid.
     """
 
     widths: tuple[int, ...] = (64, 64)
     activation: str = "tanh"
     last_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_options(self, "widths")
 
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
         """Returns initial layers, drawn by `random`, for `inputs` of this shape and this number of `outputs`."""
@@ -82,6 +120,9 @@ class Convolutional:
         width: The number of units of the hidden layer.
         activation: As for `FullyConnected`.
         last_scale: As for `FullyConnected`.
+
+    Raises:
+        ValueError: As for `FullyConnected`.
     """
 
     channels: tuple[int, ...] = (16, 32)
@@ -89,8 +130,21 @@ class Convolutional:
     activation: str = "relu"
     last_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check_options(self, "channels")
+        object.__setattr__(self, "width", whole_number("width", self.width, 1))
+
     def initial(self, random: np.random.Generator, inputs: tuple[int, ...], outputs: int) -> Tree:
-        """Returns initial layers, drawn by `random`, for `inputs` (rows, columns, channels) and these `outputs`."""
+        """Returns initial layers, drawn by `random`, for `inputs` (rows, columns, channels) and these `outputs`.
+
+        Raises:
+            ValueError: If the inputs are not images.
+        """
+        if len(inputs) != 3:
+            raise ValueError(
+                f"Convolutional takes images (rows, columns, channels), but its inputs have the shape {tuple(inputs)}; "
+                "use FullyConnected. The inputs of a reward model are always flat."
+            )
         rows, columns, depth = inputs
         kernels = []
         for channels in self.channels:
@@ -115,7 +169,12 @@ class Module:
     """
 
     def __init__(self, make: Any) -> None:
-        """Takes a function ``make(key, inputs, outputs)`` that returns a module, which maps an input to its outputs."""
+        """Takes a function ``make(key, inputs, outputs)`` that returns a module, which maps an input to its outputs.
+
+        Raises:
+            ValueError: If it cannot be called in this way.
+        """
+        check_function(make, "make", ("key", "inputs", "outputs"))
         self._make, self._rest = make, None
 
     def initial(self, random: np.random.Generator, inputs: Sequence[int], outputs: int) -> Tree:

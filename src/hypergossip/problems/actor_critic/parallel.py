@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.problems.actor_critic.game import Game, continuous
+from hypergossip.problems.actor_critic.game import Game, check_game, continuous
 from hypergossip.support.arguments import seed_number
 from hypergossip.support.compilation import compiled
 from hypergossip.support.extras import require
@@ -140,5 +140,7 @@ def as_parallel(game: Game, seed: int = 0) -> Environment:
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
+        ValueError: If it is not a game, or the seed is invalid.
     """
+    check_game(game)
     return _environment_class()(game, seed)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 from hypergossip.problems.actor_critic.environment_workers import EnvironmentWorkers
 from hypergossip.problems.actor_critic.environments import Environments, Options
 from hypergossip.problems.actor_critic.game import Actions
-from hypergossip.support.arguments import whole_number
+from hypergossip.support.arguments import flag, whole_number
 from hypergossip.support.pytree import register_pytree
 
 
@@ -221,9 +221,7 @@ def from_parallel(
         raise ValueError(
             f"horizon is {horizon!r} and live {live!r}; give whole numbers, at least 1, for both."
         ) from None
-    for name, value in (("pad", pad), ("leaving", leaving)):
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} is {value!r}; give True or False.")
+    pad, leaving = flag("pad", pad), flag("leaving", leaving)
     limit = None if time_limit is None else whole_number("time_limit", time_limit, 1)
     count = 0 if workers is None else whole_number("workers", workers, 0)
     given = make, horizon, whole, live, Options(pad, leaving, limit)

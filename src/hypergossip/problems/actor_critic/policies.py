@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 
 from hypergossip.problems.actor_critic.game import Game, continuous
 from hypergossip.problems.actor_critic.nets import Net
+from hypergossip.support.arguments import real_number
 
 FORBIDDEN = -1e30  # a logit whose probability is 0; an infinite one would have an entropy of NaN
 LARGE = 1e15  # what no initial standard deviation reaches; its square is finite in float32
@@ -182,6 +183,5 @@ def initial_policy(
             )
         return tree
     std = SPREAD if initial_std is None else initial_std
-    if isinstance(std, bool) or not isinstance(std, int | float) or not 0 < std < LARGE:
-        raise ValueError(f"initial_std is {std!r}; give a positive number, such as 0.5.")
+    std = real_number("initial_std", std, "give a positive number, such as 0.5", lambda given: 0 < given < LARGE)
     return {"mean": tree, "log_std": np.full(game.actions, np.log(std))}

@@ -1,6 +1,6 @@
 """The two games of the SLAM paper as named problems, with the options of a configuration file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from hypergossip.problems.actor_critic.navigation import navigation
 from hypergossip.problems.actor_critic.nets import Convolutional, FullyConnected, Net
 from hypergossip.problems.actor_critic.pursuit import pursuit
 from hypergossip.problems.representations import layer_sizes
+from hypergossip.support.arguments import flag, whole_number
 
 SMALL = 0.01  # the scale of an actor's last layer, so that its policy is initially near uniform
 
@@ -67,8 +68,8 @@ def cooperative_navigation(
     value = FullyConnected(sizes, activation)
     learning: dict[str, Any] = {
         "episodes": episodes,
-        "discount": float(discount),
-        "trace": float(trace),
+        "discount": discount,
+        "trace": trace,
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
@@ -78,7 +79,7 @@ def cooperative_navigation(
         game,
         actor=actor,
         critic=value,
-        reward_model=value if reward_model else False,
+        reward_model=value if flag("reward_model", reward_model) else False,
         sees=sees,
         share=sharing(actor, game, sees, shared_layers),
         test_episodes=test_episodes,
@@ -140,13 +141,13 @@ def pursuit_evasion(
     options = (("evaders", evaders), ("horizon", horizon), ("shared_reward", shared_reward))
     changes |= {name: value for name, value in options if value is not None}
     game = pursuit(preset, **changes)
-    learned = not game.shared_reward if reward_model is None else reward_model
-    depths = layer_sizes("channels", channels)
+    learned = not game.shared_reward if reward_model is None else flag("reward_model", reward_model)
+    depths, width = layer_sizes("channels", channels), whole_number("width", width, 1)
     actor = Convolutional(depths, width, activation, SMALL)
     learning: dict[str, Any] = {
         "episodes": episodes,
-        "discount": float(discount),
-        "trace": float(trace),
+        "discount": discount,
+        "trace": trace,
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
@@ -165,18 +166,29 @@ def pursuit_evasion(
     )
 
 
-def sharing(actor: Net, game: Any, sees: str, layers: Sequence[str]) -> Any:
+def sharing(actor: Net, game: Any, sees: str, layers: Any) -> Any:
     """Returns the value of `share` for a problem that shares the critic and these layers of the actor.
 
     Args:
         actor: The actor's network.
         game: The game.
         sees: "observation" or "global_state".
-        layers: Names such as "hidden.0", "convolutions.1" or "last".
+        layers: A list of names such as "hidden.0", "convolutions.1" or "last"; without any, or with None, no layer of
+            the actor is shared.
 
     Raises:
-        ValueError: If the actor has no such layer.
+        ValueError: If it is not a list of names, or the actor has no such layer.
     """
+    if layers is None:
+        return "lower"
+    named = isinstance(layers, Iterable) and not isinstance(layers, str)
+    layers = tuple(layers) if named else (layers,)
+    if not named or not all(isinstance(layer, str) for layer in layers):
+        shown = list(layers) if named else layers[0]
+        example = [layers[0]] if isinstance(layers[0], str) else ["last"]
+        raise ValueError(
+            f"shared_layers is {shown!r}; give a list of names of layers, such as {example!r}, or [] to share none."
+        )
     if not layers:
         return "lower"
     first = jax.eval_shape(game.reset, jax.random.key(0))

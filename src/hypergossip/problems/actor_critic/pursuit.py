@@ -11,10 +11,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from hypergossip.problems.actor_critic import pursuit_rules as rules
+from hypergossip.support.arguments import choice, flag, real_number, whole_number
 from hypergossip.support.pytree import register_pytree
 
 SHAPES = ("agents", "evaders", "width", "height", "window", "catchers", "horizon")
-RULES = ("surround", "shared_reward", "freeze_evaders", "constraint_window")
+FLAGS = ("surround", "shared_reward", "freeze_evaders")
+RULES = (*FLAGS, "constraint_window")
+REWARDS = ("tag_reward", "catch_reward", "urgency_reward")
 # PettingZoo's name of an option -> the name here, for error messages.
 THEIR_NAMES = MappingProxyType(
     {
@@ -238,35 +241,39 @@ def pursuit(preset: str = "v5", **changes: Any) -> Pursuit:
         The game.
 
     Raises:
-        ValueError: If there is no such preset or option, or a number is invalid.
+        ValueError: If there is no such preset or option, or a value is invalid.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"pursuit has no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    preset = choice("preset", preset, PRESETS)
     names = [field.name for field in fields(Pursuit)]
     for name in changes:
         if name in THEIR_NAMES:
             raise ValueError(f"PettingZoo's option {name} is called {THEIR_NAMES[name]} here; use that name.")
         if name not in names:
             raise ValueError(f"pursuit has no option {name}; it has {', '.join(names)}.")
-    game = replace(PRESETS[preset], **changes)
+    game = replace(PRESETS[preset], **{name: _checked(name, value) for name, value in changes.items()})
     _check(game)
     return game
 
 
+def _checked(name: str, value: Any) -> Any:
+    """Returns a field of `Pursuit` in its type; raises ValueError if it is invalid."""
+    if name in SHAPES:
+        # On a single row, no evader can be surrounded by PettingZoo's rule.
+        return whole_number(name, value, 2 if name in ("width", "height") else 1)
+    if name in FLAGS:
+        return flag(name, value)
+    if name in REWARDS:
+        # A reward may be an array, also one that is traced.
+        return value if isinstance(value, jax.Array) else real_number(name, value, "give a number, such as 0.1")
+    advice = (
+        "it is the fraction of each side of the grid in which all agents start, so give a number above 0, and at most "
+        "1 for the whole grid"
+    )
+    return real_number(name, value, advice, lambda given: 0 < given <= 1)
+
+
 def _check(game: Pursuit) -> None:
-    """Raises ValueError if a number is invalid."""
-    for name in SHAPES:
-        number = getattr(game, name)
-        least = (
-            2 if name in ("width", "height") else 1
-        )  # on a single row, no evader can be surrounded by PettingZoo's rule
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            raise ValueError(f"{name} is {number!r}; it must be a whole number, at least {least}.")
-    if not 0.0 < game.constraint_window <= 1.0:
-        raise ValueError(
-            f"constraint_window is {game.constraint_window}; it is the fraction of each side of the grid in which all "
-            "agents start, so give a number above 0, and at most 1 for the whole grid."
-        )
+    """Raises ValueError if numbers do not fit together."""
     if not game.surround and game.catchers > game.agents:
         raise ValueError(
             f"catchers is {game.catchers}, but there are only {game.agents} agents, so no evader can be caught; "

@@ -12,6 +12,7 @@ from hypergossip.problems.actor_critic.episodes import Episodes
 from hypergossip.problems.actor_critic.game import Game
 from hypergossip.problems.actor_critic.game_form import GameForm
 from hypergossip.problems.actor_critic.learning import Returns
+from hypergossip.support.arguments import whole_number
 from hypergossip.support.callbacks import own_errors
 from hypergossip.support.compilation import compiled
 
@@ -39,7 +40,7 @@ class Rollout(NamedTuple):
 
 def is_game(problem: Problem) -> bool:
     """Returns whether a problem is made from a game, so that its episodes can be replayed."""
-    return isinstance(getattr(problem.oracles, "form", None), GameForm)
+    return isinstance(problem, Problem) and isinstance(getattr(problem.oracles, "form", None), GameForm)
 
 
 def episodes_of(problem: Problem) -> int:
@@ -61,11 +62,9 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
     """
     if not is_game(problem):
         raise ValueError("this problem is not a game and has no episodes; give a problem made by actor_critic.")
-    if not 0 <= episode < episodes_of(problem):
-        raise ValueError(
-            f"episode is {episode}, but the return is a mean over {episodes_of(problem)} test episodes; "
-            "give the number of one of them, counted from 0."
-        )
+    many = episodes_of(problem)
+    advice = f"the return is a mean over {many} test episodes, so give the number of one of them, counted from 0"
+    episode = whole_number("episode", episode, 0, many - 1, advice)
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
     with own_errors(problem.oracles):

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Count, Everybody, Lower, Sample, Upper
 from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
+from hypergossip.support.arguments import described, real_number, whole_number
 from hypergossip.support.pytree import register_pytree
 
 
@@ -36,6 +37,15 @@ class Process(NamedTuple):
     discount: Any
 
 
+def check_process(process: Any) -> None:
+    """Raises ValueError if an argument is not a `Process`."""
+    if not isinstance(process, Process):
+        raise ValueError(
+            f"process is {described(process)}; give a process, such as networked_process(agents=6), or a Process made "
+            "of arrays of yours."
+        )
+
+
 def networked_process(
     agents: int = 6, states: int = 5, actions: int = 2, discount: float = 0.9, seed: int = 0
 ) -> Process:
@@ -47,7 +57,14 @@ def networked_process(
         actions: The number of actions of each agent; there are actions^agents joint actions.
         discount: The discount factor, in [0, 1).
         seed: The seed of all random numbers.
+
+    Raises:
+        ValueError: If a number is invalid.
     """
+    agents, states = whole_number("agents", agents, 1), whole_number("states", states, 1)
+    actions = whole_number("actions", actions, 1)
+    advice = "give a number in [0, 1), so that the values are finite"
+    discount = real_number("discount", discount, advice, lambda given: 0 <= given < 1)
     random = generator(seed)
     joint = actions**agents
     transitions = random.random((states, joint, states)) + 1e-5
@@ -249,7 +266,13 @@ def tabular(
         horizon: As for `chain`.
         share: As for `hypergossip.Problem`; each level is one leaf.
         seed: The seed of the features.
+
+    Raises:
+        ValueError: If `process` is not a `Process`, or a number is invalid.
     """
+    check_process(process)
+    features = None if features is None else whole_number("features", features, 1)
+    horizon = None if horizon is None else whole_number("horizon", horizon, 1)
     agents, states, joint = process.rewards.shape
     actions = round(joint ** (1 / agents))
     drawn = np.eye(states) if features is None else generator(seed).standard_normal((states, features))

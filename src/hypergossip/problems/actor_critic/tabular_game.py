@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hypergossip.problems.actor_critic.tabular import Process
+from hypergossip.problems.actor_critic.tabular import Process, check_process
+from hypergossip.support.arguments import whole_number
 
 
 class Visit(NamedTuple):
@@ -32,10 +33,17 @@ class TabularGame:
     Attributes:
         process: The process.
         horizon: The number of steps of an episode.
+
+    Raises:
+        ValueError: If `process` is not a `Process`, or the horizon is not a whole number, at least 1.
     """
 
     process: Process
     horizon: int
+
+    def __post_init__(self) -> None:
+        check_process(self.process)
+        object.__setattr__(self, "horizon", whole_number("horizon", self.horizon, 1))
 
     @property
     def agents(self) -> int:

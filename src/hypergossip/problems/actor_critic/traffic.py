@@ -16,8 +16,9 @@ import numpy as np
 
 from hypergossip.problems.actor_critic import traffic_simulator
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
-from hypergossip.support.arguments import whole_number
+from hypergossip.support.arguments import choice, whole_number
 from hypergossip.support.extras import check_installed
+from hypergossip.support.registry import check_options
 
 # RESCO's road networks with several signals, which sumo_rl has, and the second at which their traffic begins.
 RESCO = {
@@ -52,7 +53,7 @@ def find_roads(net: str) -> Roads:
         MissingExtra: If it is one of RESCO's, and sumo_rl is not installed.
         ValueError: If there is no such network or file.
     """
-    if net in RESCO:
+    if isinstance(net, str) and net in RESCO:
         check_installed("traffic", f"The road network {net}", "sumo_rl")
         (package,) = getattr(find_spec("sumo_rl"), "submodule_search_locations", None) or ("",)
         folder = Path(package) / "nets" / "RESCO" / net
@@ -68,9 +69,10 @@ def find_roads(net: str) -> Roads:
 
 def _file(name: str, given: Any) -> str:
     """Returns the full path of a file that must exist."""
-    if given is None or not Path(given).is_file():
-        raise ValueError(f"{name} is {given if given is None else str(given)!r}; give a file of SUMO's that exists.")
-    return str(Path(given).resolve())
+    path = Path(given) if isinstance(given, str | os.PathLike) else None
+    if path is None or not path.is_file():
+        raise ValueError(f"{name} is {given if path is None else str(path)!r}; give a file of SUMO's that exists.")
+    return str(path.resolve())
 
 
 class Signals(NamedTuple):
@@ -207,8 +209,7 @@ def simulator_options(
         raise ValueError(f"yellow is {yellow} and decision {decision}; a yellow phase must be shorter than a decision.")
     if seconds % decision:
         raise ValueError(f"seconds is {seconds}; give a multiple of decision, which is {decision}.")
-    if reward not in REWARDS:
-        raise ValueError(f"reward is {reward!r}; choose one of {', '.join(REWARDS)}.")
+    reward = choice("reward", reward, REWARDS)
     found = find_roads(net)
     traffic = _file("route", found.route if route is None else route)
     check_installed("traffic", "A traffic simulation", "sumo_rl", *(() if "SUMO_HOME" in os.environ else ("sumo",)))
@@ -289,8 +290,10 @@ def traffic_signals(net: str = "grid4x4", route: str | None = None, **options: A
 
     Raises:
         MissingExtra: If sumo_rl or SUMO is not installed. The extra "traffic" installs them.
+        TypeError: If there is no such option.
         ValueError: If there is no such network or file, or an option is invalid.
         RuntimeError: If the simulator cannot start.
     """
+    check_options("traffic_signals", options, simulator_options)
     given = simulator_options(net, route, **options)  # first, because the extra "traffic" includes PettingZoo
     return _environment_class()(given)

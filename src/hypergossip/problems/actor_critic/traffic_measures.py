@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypergossip.problems.actor_critic.traffic import Signals, Simulator, simulator_options
+from hypergossip.support.registry import check_options
 
 
 class TrafficMeasures(NamedTuple):
@@ -45,9 +46,11 @@ def traffic_measures(actions: Any = None, *, seed: int = 0, **options: Any) -> T
 
     Raises:
         MissingExtra: If sumo_rl or SUMO is not installed. The extra "traffic" installs them.
+        TypeError: If there is no such option.
         ValueError: If an option is invalid, or the actions have another shape.
         RuntimeError: If the simulator fails.
     """
+    check_options("traffic_measures", options, simulator_options)
     given = simulator_options(**options)
     decisions = given["num_seconds"] // given["delta_time"]
     with tempfile.TemporaryDirectory() as folder:

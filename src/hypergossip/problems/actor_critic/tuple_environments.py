@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hypergossip.problems.actor_critic.environment_making import checked_maker
+from hypergossip.problems.actor_critic.environment_making import TUPLES, checked_maker
 from hypergossip.problems.actor_critic.parallel import Environment, pettingzoo_modules
 from hypergossip.problems.actor_critic.pettingzoo_environments import ParallelGame, from_parallel
+from hypergossip.support.registry import check_options
 
 
 @cache
@@ -75,8 +76,12 @@ def from_tuples(make: Any, *, horizon: Any, whole: Any = None, **options: Any) -
         horizon: The largest number of steps of an episode, a whole number; an environment may end earlier.
         whole: A function that returns the global state of an environment. None concatenates all agents' observations.
         options: The other options of `from_parallel`, which has the requirements and errors as well.
+
+    Raises:
+        TypeError: If there is no such option.
     """
-    maker = checked_maker(make)
+    check_options("from_tuples", options, from_parallel)
+    maker = checked_maker(make, TUPLES)
     whole_of = (lambda environment: whole(environment.inner)) if callable(whole) else whole
     return from_parallel(lambda: _wrapped(maker), horizon=horizon, whole=whole_of, **options)
 

@@ -10,7 +10,7 @@ import numpy as np
 from hypergossip.problems.actor_critic.batched_environments import BatchedEnvironments
 from hypergossip.problems.actor_critic.parallel import pettingzoo_modules
 from hypergossip.problems.actor_critic.pettingzoo_environments import ParallelGame
-from hypergossip.support.arguments import whole_number
+from hypergossip.support.arguments import described, flag, whole_number
 from hypergossip.support.extras import MissingExtra
 
 OURS = ("num_envs", "seed", "max_steps", "dict_spaces", "multidiscrete_actions", "grad_enabled", "scenario")
@@ -129,7 +129,12 @@ def from_vmas(
     most, kept = whole_number("side_by_side", side_by_side, 1), whole_number("live", live, 1)
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(f"options is {options!r}; give a dict of the scenario's arguments, such as {{'n_agents': 3}}.")
-    given = dict(options or {})
+    if not isinstance(scenario, str) and (isinstance(scenario, type) or not hasattr(scenario, "make_world")):
+        raise ValueError(
+            f'scenario is {described(scenario)}; give the name of a scenario of VMAS, such as "balance", or an '
+            "instance of a class of yours that derives from vmas.simulator.scenario.BaseScenario."
+        )
+    pad, given = flag("pad", pad), dict(options or {})
     if wrong := [name for name in OURS if name in given]:
         raise ValueError(f"options has {wrong[0]}, which the game sets; omit it, and use horizon for a limit of steps.")
     table = BatchedEnvironments(partial(VmasBatch, scenario, given), horizon, most, kept, pad)
