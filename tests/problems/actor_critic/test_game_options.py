@@ -125,17 +125,17 @@ def test_a_misspelt_option_is_told_by_the_function_that_was_called():
 
 
 def test_numbers_of_numpy_are_taken_and_become_pythons(unchecked):
-    numbers = {"episodes": np.int64(2), "test_episodes": np.int64(1), "curvature_every": np.int64(2)}
+    numbers = {"episodes": np.int64(2), "test_episodes": np.int64(1), "critic_iterations": np.int64(2)}
     reals = {"discount": np.float32(0.5), "critic_damping": np.float32(0.25), "trace": 0, "entropy": np.float64(0.5)}
     flags = {"normalized_advantages": np.bool_(True), "reward_model": np.bool_(False)}
     problem = cooperative_navigation(np.int64(2), widths=[4], shared_layers=["last"], **numbers, **reals, **flags)
     form = problem.oracles.form
-    taken = form.episodes, form.curvature_every, form.discount, form.critic_damping, form.entropy, form.normalized
+    taken = form.episodes, form.critic_iterations, form.discount, form.critic_damping, form.entropy, form.normalized
     assert taken == (2, 2, 0.5, 0.25, 0.5, True)
     assert list(map(type, taken)) == [int, int, float, float, float, bool]
     assert (form.game, form.reward_model, form.critic) == (navigation(2), None, FullyConnected([4]))
     assert hash(form.critic) == hash(FullyConnected((4,)))
-    plain = {"episodes": 2, "test_episodes": 1, "curvature_every": 2, "discount": 0.5, "critic_damping": 0.25}
+    plain = {"episodes": 2, "test_episodes": 1, "critic_iterations": 2, "discount": 0.5, "critic_damping": 0.25}
     plain |= {"entropy": 0.5, "normalized_advantages": True, "reward_model": False}
     assert form == cooperative_navigation(2, widths=(4,), shared_layers=("last",), **plain).oracles.form
 

@@ -11,7 +11,7 @@ ONE, MANY = 2, INNER + 1
 
 # Every step of a policy has the length upper_step in its Fisher metric, and every step of a critic is a fraction
 # lower_step of a Gauss-Newton step.
-NATURAL: Raw = {"name": "natural_policy_gradient", "iterations": 10, "damping": 0.01, "length": 1.0}
+NATURAL: Raw = {"name": "natural_policy_gradient", "iterations": 4, "damping": 0.01, "length": 1.0}
 STEPS: Raw = {"upper_step": 0.05, "lower_step": 0.5, "hypergradient": NATURAL}  # where the grid has no values
 SLAM: Raw = {"algorithm": "slam", **STEPS, "gamma": 1.0, "rho": {"inverse_step": 0.5}}
 MDAC: Raw = {"algorithm": "mdac", **STEPS, "inner_steps": INNER}

@@ -43,7 +43,7 @@ def parallel_game(
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
-    curvature_every: int = 1,
+    critic_iterations: int = 4,
     initial_std: float | int | None = None,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
@@ -73,7 +73,7 @@ def parallel_game(
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
-        curvature_every: As for `actor_critic`.
+        critic_iterations: As for `actor_critic`.
         initial_std: The initial standard deviation of continuous actions, as for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last", or "log_std" of continuous actions.
         test_episodes: The number of test episodes of the return in the history.
@@ -114,7 +114,7 @@ def parallel_game(
         entropy=entropy,
         normalized_advantages=normalized_advantages,
         critic_damping=critic_damping,
-        curvature_every=curvature_every,
+        critic_iterations=critic_iterations,
         initial_std=initial_std,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from hypergossip.core.algorithm import Upper
@@ -32,7 +31,7 @@ class GameForm:
         entropy: The weight of the policy's entropy in f, or its schedule over the rounds.
         normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
         critic_damping: The damping of the matrix that preconditions `lower_gradient`; None does not precondition.
-        curvature_every: The matrices of `policy_gradient` and `lower_gradient` are means over one in so many steps.
+        critic_iterations: The largest number of products with that matrix.
         upper_space: The space of x, the actor's parameters.
         lower_space: The space of y, the parameters of the critic and the reward model.
     """
@@ -48,7 +47,7 @@ class GameForm:
     entropy: float | PowerDecay
     normalized: bool
     critic_damping: float | None
-    curvature_every: int
+    critic_iterations: int
     upper_space: Space
     lower_space: Space
 
@@ -78,15 +77,3 @@ class GameForm:
         flat = states.reshape(time * episodes, -1)
         encoded = self.actor.encoded(actions.reshape(time * episodes, *each), states.dtype)
         return self.reward_model(model, jnp.concatenate([flat, encoded], axis=1)).reshape(time, episodes)
-
-    def for_curvature(self, array: Array) -> Array:
-        """Returns the steps over which matrices are means, (steps, 1, ...), of an array (time, episodes, ...).
-
-        Steps that follow one another are similar, so those that are taken are far apart in an episode, and not the same
-        in the next one. The first step of the first episode is always among them.
-        """
-        if self.curvature_every == 1:
-            return array
-        time, episodes = np.ogrid[: array.shape[0], : array.shape[1]]
-        taken = np.nonzero((time - episodes) % self.curvature_every == 0)
-        return array[taken][:, None]

@@ -9,7 +9,6 @@ from jaxtyping import Array, Bool, Float
 from hypergossip.core.algorithm import Lower
 from hypergossip.hypergradients.conjugate_gradient import conjugate_gradients
 
-ITERATIONS = 10  # of conjugate gradients; the damping bounds the condition number, so that more change little
 TOLERANCE = 1e-6
 
 
@@ -19,7 +18,7 @@ def gauss_newton(
     gradient: Lower,
     alive: Bool[Array, "time episodes"],
     damping: float,
-    iterations: int = ITERATIONS,
+    iterations: int,
 ) -> Lower:
     """Returns ``(C + damping I)^-1 gradient``, C being the mean of ``grad V(s) grad V(s)'`` over the steps of a sample.
 

@@ -104,18 +104,16 @@ class GameOracles:
         """Returns minus the policy gradient, and v -> F v with the policy's Fisher information F on the same episodes.
 
         F is the mean over the states in which the agent acted of the expectation, over its actions, of
-        ``grad log pi grad log pi'``. It does not contain the entropy. `curvature_every` leaves states out.
+        ``grad log pi grad log pi'``. It does not contain the entropy.
         """
         form, played = self.form, self.play(x, key)
-        inputs, alive = form.for_curvature(played.inputs), form.for_curvature(played.seen.alive)
-        allowed = None if played.allowed is None else form.for_curvature(played.allowed)
-        policy, forward = jax.linearize(lambda x: form.policy(x, inputs, allowed), x)
+        policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
         backward = jax.linear_transpose(forward, x)
 
         def product(v: Upper) -> Upper:
             weighted = form.actor.information(policy) * forward(v)
             # The derivative of a mean over the steps with respect to its terms is the weight of each step.
-            weights = jax.grad(lambda terms: _mean(terms, alive))(jnp.zeros(weighted.shape[:2], v.dtype))
+            weights = jax.grad(lambda terms: _mean(terms, played.seen.alive))(jnp.zeros(weighted.shape[:2], v.dtype))
             return backward(weights[..., None] * weighted)[0]
 
         return jax.grad(self._policy_loss(played, y))(x), product
@@ -226,14 +224,14 @@ class GameOracles:
         if damping is None:
             return gradient
 
-        states, actions = form.for_curvature(seen.states[:-1]), form.for_curvature(seen.actions)
+        states = seen.states[:-1]
 
         def outputs(y: Lower) -> Any:
             tree = form.lower_space.unravel(y)
-            model = [] if form.reward_model is None else [form.model(tree["reward_model"], states, actions)]
+            model = [] if form.reward_model is None else [form.model(tree["reward_model"], states, seen.actions)]
             return jnp.stack([form.values(tree["critic"], states), *model], axis=-1)
 
-        return lambda y: gauss_newton(outputs, y, gradient(y), form.for_curvature(seen.alive), damping)
+        return lambda y: gauss_newton(outputs, y, gradient(y), seen.alive, damping, form.critic_iterations)
 
 
 def _mean(values: Any, alive: Any) -> Any:

@@ -35,7 +35,7 @@ def cooperative_navigation(
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
-    curvature_every: int = 1,
+    critic_iterations: int = 4,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
     seed: int = 0,
@@ -57,7 +57,7 @@ def cooperative_navigation(
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
-        curvature_every: As for `actor_critic`.
+        critic_iterations: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -73,7 +73,7 @@ def cooperative_navigation(
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
-        "curvature_every": curvature_every,
+        "critic_iterations": critic_iterations,
     }
     return actor_critic(
         game,
@@ -106,7 +106,7 @@ def pursuit_evasion(
     entropy: float | int | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
-    curvature_every: int = 1,
+    critic_iterations: int = 4,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
     seed: int = 0,
@@ -132,7 +132,7 @@ def pursuit_evasion(
         entropy: The weight of the policies' entropy, a number or a `PowerDecay` over the rounds.
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
-        curvature_every: As for `actor_critic`.
+        critic_iterations: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -151,7 +151,7 @@ def pursuit_evasion(
         "entropy": entropy,
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
-        "curvature_every": curvature_every,
+        "critic_iterations": critic_iterations,
     }
     return actor_critic(
         game,
