@@ -1,7 +1,11 @@
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from calling import call, refused
+from hypergossip.lab.experiments import comparison
 from small_experiment import EXPERIMENT
 
 BAD = {
@@ -127,13 +131,32 @@ def unfinished(copied):
     return copied
 
 
-def test_a_damaged_checkpoint(unfinished):
-    path = unfinished / "methods" / "tracking" / "checkpoint.npz"
+def contents(folder):
+    """The bytes of every file in a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("label", ["D-SGD", "tracking"])
+@pytest.mark.parametrize("name", ["point.npz", "checkpoint.npz"])
+def test_a_damaged_file_of_a_method_is_refused_and_nothing_is_written(copied, label, name):
+    path = copied / "methods" / label / name
     path.write_bytes(path.read_bytes()[:200])
-    sentence = refused(call("resume", unfinished), after=1)
-    assert "checkpoint.npz is damaged" in sentence
-    # The history of the other method is still there.
-    assert "D-SGD" in (unfinished / "history.csv").read_text()
+    before = contents(copied)
+    assert f"{path} is damaged" in refused(call("resume", copied))
+    assert contents(copied) == before
+
+
+def test_an_interruption_keeps_the_results_of_the_methods_after_it(copied, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "solve", interrupted)
+    before = pd.read_parquet(copied / "history.parquet")
+    assert "D-SGD was interrupted at round 40" in call("resume", copied, "--rounds", 60).stderr
+    summary = json.loads((copied / "summary.json").read_text())
+    assert (summary["status"], list(summary["methods"])) == ("interrupted", ["D-SGD", "tracking"])
+    assert summary["methods"]["tracking"]["wall_seconds"] > 0
+    pd.testing.assert_frame_equal(pd.read_parquet(copied / "history.parquet"), before)
 
 
 def test_a_checkpoint_of_another_configuration(unfinished):
@@ -145,7 +168,9 @@ def test_a_checkpoint_of_another_configuration(unfinished):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
+        before = contents(unfinished)
         sentence = refused(call("resume", unfinished))
+        assert contents(unfinished) == before
         assert "another configuration" in sentence
         assert name in sentence
         path.write_text(text)
