@@ -186,14 +186,6 @@ def test_a_channel_with_a_state_needs_messages_outside_loops_and_branches():
     assert np.isfinite(run(branches, problem(), channels.Loss(0.1), 5).x).all()
 
 
-def test_a_loop_of_one_turn_is_refused_before_anything_runs():
-    never = lambda row: pytest.fail(f"round {row['round']} was run")
-    once = hg.MADSBO(0.02, 0.02, 0.02, 0.5, inner_steps=2, iterations=2)
-    advice = ["MADSBO cannot be used with CommonCopy", "another method"]
-    coded = [channels.CommonCopy(0.3), channels.TopK(1)]
-    refused(lambda: run(once, problem(), coded, 5, on_row=never), advice)
-
-
 @register
 class Helped(hg.DSGD):
     """Averages x twice more, through a compiled function, which JAX traces only once."""

@@ -77,6 +77,8 @@ DIGITS = ("--problem", "hyperparameter", "--set", "problem.data=digits")
         (("--problem", "hyperparameter", "--set", "problem.data=irises"), "'irises'"),
         (("--data-dir", "somewhere"), "no option 'data_dir'"),
         (("--rounds", "-1"), "rounds = -1"),
+        (("--stop", "nan"), "[run] stop: metric is nan"),
+        (("--set", "run.stop={seconds=-1.0}"), "[run] stop: seconds is -1.0"),
         (("--seed", 2**32), "[run] seed is 4294967296"),
         (("--seed", "4294967295", "--seeds", "2"), "the last of 2 is 4294967296"),
         (("--engine", "simulatd"), "'simulated'"),
@@ -174,6 +176,27 @@ def test_a_checkpoint_of_another_configuration(unfinished):
         assert "another configuration" in sentence
         assert name in sentence
         path.write_text(text)
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_with_the_option(experiment, copied, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("a thesis")
+    runs = [("compare",), ("run", "--method", "D-SGD"), ("tune", "--method", "D-SGD")]
+    for place in (file / "x", "/proc/x"):
+        for command, *options in runs:
+            sentence = refused(call(command, "--config", experiment, *options, "--out", place))
+            assert f"--out is {place}, but no file can be written there" in sentence
+        sentence = refused(call("plot", copied, "--out", f"{place}.png"))
+        assert f"--out is {place}.png, but no file" in sentence
+        assert f"--out is {place}, but no file" in refused(call("reproduce", "diamond-fig1", "--out", place))
+    assert file.read_text() == "a thesis"
+
+
+def test_an_empty_configuration_of_a_folder_is_named_and_options_that_the_command_lacks_are_not(copied):
+    path = copied / "config.toml"
+    path.write_text("")
+    for command in ("resume", "plot", "play"):
+        assert f"{path} lacks the section [problem]; add it there." in refused(call(command, copied))
 
 
 def test_a_folder_without_a_run(tmp_path):

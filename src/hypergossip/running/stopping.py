@@ -43,8 +43,8 @@ class Stop:
             check_numbers(**{f"stop: {name}": value})
             if not 0 <= value < math.inf:
                 raise ValueError(
-                    f"stop: {name} is {value!r}, so that the rule would never hold, or at once; give a finite number, at "
-                    "least 0, or leave the rule out."
+                    f"stop: {name} is {value!r}, so that the rule would never hold, or at once; give a finite "
+                    "number, at least 0, or leave the rule out."
                 )
 
     @property

@@ -67,6 +67,7 @@ def resume(folder: Path, rounds: int | None, progress: bool | None) -> list[str]
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
+    disk.check_place(folder, f"the folder is {folder}")
     extended = rounds is not None and rounds != configuration.run.rounds
     if rounds is not None and extended:
         _check_more(folder, configuration, rounds)
@@ -91,6 +92,7 @@ def plot(folder: Path, out: Path | None, title: str | None) -> Path:
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
+    disk.check_place(*((folder, f"the folder is {folder}") if out is None else (out.parent, f"--out is {out}")))
     histories = disk.read_histories(folder)
     network = build_network(configuration, source)
     title = configuration.run.title if title is None else title
@@ -131,7 +133,8 @@ def _read(folder: Path) -> tuple[Raw, Source]:
         raise ValueError(
             f"{folder} is not the folder of a run: it has no {disk.CONFIGURATION}; give the folder of an earlier run."
         )
-    return read(path)
+    raw, source = read(path)
+    return raw, source._replace(name=str(path))  # a message names the folder as well
 
 
 def _check_more(folder: Path, configuration: Configuration, rounds: int) -> None:

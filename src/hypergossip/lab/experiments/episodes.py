@@ -58,6 +58,7 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
     """
     folder = _run_of(folder)
     raw, source = read(folder / disk.CONFIGURATION)
+    source = source._replace(name=str(folder / disk.CONFIGURATION))  # a message names the folder as well
     configuration = validate(raw, source)
     label = _method(folder, configuration, method)
     first, seeds = configuration.run.seed, configuration.run.seeds

@@ -66,7 +66,10 @@ def _check_same(
 ) -> None:
     """Raises CheckpointError if a checkpoint belongs to another configuration."""
     run, problem, network = configuration.run, experiment.problem, experiment.network
-    algorithm, seeds = fitted(experiment.algorithms[label], problem.upper, problem.lower), run.seed + np.arange(run.seeds)
+    algorithm, seeds = (
+        fitted(experiment.algorithms[label], problem.upper, problem.lower),
+        run.seed + np.arange(run.seeds),
+    )
     asked = identity(algorithm, problem, network, seeds, run.seeds, channel=experiment.channel)
     try:
         checkpoint.check_same(asked, saved, place)
