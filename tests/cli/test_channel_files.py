@@ -165,7 +165,7 @@ count = 1
 def test_a_method_that_sends_in_a_loop_of_one_turn_is_refused_before_anything_runs(tmp_path):
     path = tmp_path / "nested.toml"
     path.write_text(EXPERIMENT.replace("noise = 0.1", 'noise = 0.1\nshare = "both"') + NESTED)
-    sentence = refused(call("compare", "--config", path, "--out", tmp_path / "out"))
+    sentence = refused(call("compare", "--config", path, "--method", "MADSBO", "--out", tmp_path / "out"))
     assert "[methods.MADSBO] MADSBO cannot be used with CommonCopy" in sentence
     assert "another method, or a channel without a state" in sentence
     assert not (tmp_path / "out").exists()
