@@ -207,7 +207,7 @@ def test_no_loss_is_traced_and_every_kind_of_problem_is_told():
     assert len(traced) == once
     assert sent_in_a_round(hg.MDAC(0.1, 0.1, hg.Direct(), 3), game) == (
         Message(game.upper.shared_size, size, double),
-        Message(0, size, double, 2, numbered=True),
+        Message(0, size, double, 2, numbered=True, nested=True),
     )
     assert sent_in_a_round(diamond, logistic()) == (Message(2 * logistic().upper.size, 0, F64),)
 

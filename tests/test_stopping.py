@@ -8,6 +8,7 @@ import pytest
 import hypergossip as hg
 from hypergossip.running import loop
 from hypergossip.running.stopping import read_stop
+from refusals import refused
 from small_problems import small_run
 
 solve = partial(small_run, rounds=200, observe_every=10)
@@ -79,3 +80,10 @@ def test_what_is_no_rule_is_refused():
             read_stop(wrong)
     assert read_stop(None) == hg.Stop()
     assert read_stop(1) == read_stop(1.0) == read_stop(np.float32(1.0)) == hg.Stop(metric=1.0)
+
+
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -1.0])
+def test_a_limit_that_never_holds_is_refused(limit):
+    for rule in ("metric", "seconds", "samples"):
+        refused(lambda rule=rule: hg.Stop(**{rule: limit}), [f"stop: {rule} is {limit!r}"])
+    refused(lambda: read_stop(limit), ["stop: metric"])

@@ -1,7 +1,11 @@
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from calling import call, refused
+from hypergossip.lab.experiments import comparison
 from small_experiment import EXPERIMENT
 
 BAD = {
@@ -73,6 +77,8 @@ DIGITS = ("--problem", "hyperparameter", "--set", "problem.data=digits")
         (("--problem", "hyperparameter", "--set", "problem.data=irises"), "'irises'"),
         (("--data-dir", "somewhere"), "no option 'data_dir'"),
         (("--rounds", "-1"), "rounds = -1"),
+        (("--stop", "nan"), "[run] stop: metric is nan"),
+        (("--set", "run.stop={seconds=-1.0}"), "[run] stop: seconds is -1.0"),
         (("--seed", 2**32), "[run] seed is 4294967296"),
         (("--seed", "4294967295", "--seeds", "2"), "the last of 2 is 4294967296"),
         (("--engine", "simulatd"), "'simulated'"),
@@ -127,13 +133,32 @@ def unfinished(copied):
     return copied
 
 
-def test_a_damaged_checkpoint(unfinished):
-    path = unfinished / "methods" / "tracking" / "checkpoint.npz"
+def contents(folder):
+    """The bytes of every file in a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("label", ["D-SGD", "tracking"])
+@pytest.mark.parametrize("name", ["point.npz", "checkpoint.npz"])
+def test_a_damaged_file_of_a_method_is_refused_and_nothing_is_written(copied, label, name):
+    path = copied / "methods" / label / name
     path.write_bytes(path.read_bytes()[:200])
-    sentence = refused(call("resume", unfinished), after=1)
-    assert "checkpoint.npz is damaged" in sentence
-    # The history of the other method is still there.
-    assert "D-SGD" in (unfinished / "history.csv").read_text()
+    before = contents(copied)
+    assert f"{path} is damaged" in refused(call("resume", copied))
+    assert contents(copied) == before
+
+
+def test_an_interruption_keeps_the_results_of_the_methods_after_it(copied, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "solve", interrupted)
+    before = pd.read_parquet(copied / "history.parquet")
+    assert "D-SGD was interrupted at round 40" in call("resume", copied, "--rounds", 60).stderr
+    summary = json.loads((copied / "summary.json").read_text())
+    assert (summary["status"], list(summary["methods"])) == ("interrupted", ["D-SGD", "tracking"])
+    assert summary["methods"]["tracking"]["wall_seconds"] > 0
+    pd.testing.assert_frame_equal(pd.read_parquet(copied / "history.parquet"), before)
 
 
 def test_a_checkpoint_of_another_configuration(unfinished):
@@ -145,10 +170,33 @@ def test_a_checkpoint_of_another_configuration(unfinished):
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
+        before = contents(unfinished)
         sentence = refused(call("resume", unfinished))
+        assert contents(unfinished) == before
         assert "another configuration" in sentence
         assert name in sentence
         path.write_text(text)
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_with_the_option(experiment, copied, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("a thesis")
+    runs = [("compare",), ("run", "--method", "D-SGD"), ("tune", "--method", "D-SGD")]
+    for place in (file / "x", "/proc/x"):
+        for command, *options in runs:
+            sentence = refused(call(command, "--config", experiment, *options, "--out", place))
+            assert f"--out is {place}, but no file can be written there" in sentence
+        sentence = refused(call("plot", copied, "--out", f"{place}.png"))
+        assert f"--out is {place}.png, but no file" in sentence
+        assert f"--out is {place}, but no file" in refused(call("reproduce", "diamond-fig1", "--out", place))
+    assert file.read_text() == "a thesis"
+
+
+def test_an_empty_configuration_of_a_folder_is_named_and_options_that_the_command_lacks_are_not(copied):
+    path = copied / "config.toml"
+    path.write_text("")
+    for command in ("resume", "plot", "play"):
+        assert f"{path} lacks the section [problem]; add it there." in refused(call(command, copied))
 
 
 def test_a_folder_without_a_run(tmp_path):

@@ -89,6 +89,24 @@ def test_other_folders_and_options_are_refused_with_advice(trained, finished, tm
     assert "hypergossip resume" in refused(call("play", tmp_path / "begun"))
 
 
+def test_policies_of_another_configuration_are_not_played(trained, tmp_path):
+    copied = shutil.copytree(trained, tmp_path / "copy")
+    text = (copied / "config.toml").read_text()
+    for old, new, name in (
+        ("    4,", "    5,", "problem"),
+        ("seeds = 2", "seeds = 3", "seeds"),
+        ("upper_step = 0.3", "upper_step = 0.2", "algorithm"),
+        ('name = "complete"', 'name = "complete"\nweights = "lazy-metropolis"', "network"),
+    ):
+        assert old in text
+        (copied / "config.toml").write_text(text.replace(old, new))
+        sentence = refused(call("play", copied, "--seed", 6, "--out", tmp_path / "never.gif"))
+        assert "belongs to another configuration" in sentence
+        assert f"{name} differ" in sentence or f"{name}, " in sentence
+    assert not (tmp_path / "never.gif").exists()
+    assert "--out is /proc/x.gif, but no file" in refused(call("play", copied, "--out", "/proc/x.gif"))
+
+
 def test_a_game_has_no_metric_for_tuning_or_stopping(trained, tmp_path):
     tuned = ("tune", "--config", trained / "config.toml", "--grid", "upper_step=0.1,0.3", "--rounds", 2)
     assert "observes return" in refused(call(*tuned, "--out", tmp_path / "a"))

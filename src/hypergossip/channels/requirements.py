@@ -27,10 +27,6 @@ from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.messages import Message
 
-INSIDE = (
-    "mix is called inside a loop, a branch or a compiled function, where a channel with a state cannot keep it from "
-    "one message to the next; call mix in the step itself, or use a channel without a state, such as Loss or Noise"
-)
 REPEATED = (
     "a compiled function that calls mix is called several times in a step, and JAX traces it only once, so that its "
     "messages would have the same random numbers; call mix in the step itself"
@@ -47,20 +43,22 @@ class ChannelWarning(UserWarning):
     """A channel under which a run goes to a wrong point in the long run, or has gone to one."""
 
 
-def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
+def check_stateful(channel: Stack | None, messages: Sequence[Message], name: str = "the method") -> None:
     """Raises ValueError if a stage is malformed, or the channel cannot treat the messages of a loop one by one.
 
     Args:
         channel: The channel, or None.
         messages: The messages of a round.
+        name: The name of the method that sends them.
     """
     if channel is None:
         return
     for sizes, dtype, numbers in {((one.upper, one.lower), one.dtype, one.numbers) for one in messages}:
         check_stages(channel, sizes, dtype, numbers)
     repeated = [message for message in messages if message.times > 1]
-    if not channel.stateless and repeated:
-        raise ValueError(f"the channel {channel}: {INSIDE}.")
+    # A loop of a single turn is traced like any other, so its messages cannot pass on the state of the links either.
+    if not channel.stateless and any(message.nested or message.times > 1 for message in messages):
+        raise ValueError(inside(channel, name))
     private = any(isinstance(part, PrivacyNoise) for part in channel.stages)
     if private and not all(message.numbered for message in repeated):
         raise ValueError(
@@ -69,15 +67,32 @@ def check_stateful(channel: Stack | None, messages: Sequence[Message]) -> None:
         )
 
 
-def check_calls(error: Exception, name: str) -> None:
+def inside(channel: Stack | None, name: str) -> str:
+    """Returns why a method that sends its messages inside a loop cannot be used with a channel that has a state.
+
+    Args:
+        channel: The channel, or None if it is not known here.
+        name: The name of the method.
+    """
+    stages = [type(part).__name__ for part in channel.stages if not Stack((part,)).stateless] if channel else []
+    return (
+        f"{name} cannot be used with {' and '.join(stages) or 'a channel that has a state'}: it calls mix inside a "
+        "loop, a branch or a compiled function, where the channel cannot keep its state from one message to the next. "
+        "Use another method, or a channel without a state, such as Loss or Noise; if the method is your own, call mix "
+        "in the step itself."
+    )
+
+
+def check_calls(error: Exception, channel: Stack | None, name: str) -> None:
     """Raises ValueError if an error came from a method that calls `mix` where a channel cannot keep its state.
 
     Args:
         error: The error.
+        channel: The channel, or None.
         name: The method's name.
     """
     if isinstance(error, jax.errors.UnexpectedTracerError):
-        raise ValueError(f"{name}: {INSIDE}.") from error
+        raise ValueError(inside(channel, name)) from error
 
 
 def check_channel(

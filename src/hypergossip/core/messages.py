@@ -36,6 +36,7 @@ class Message(NamedTuple):
         numbered: Whether the messages of a loop have different numbers (`call`), which are not known here.
         numbers: The number of entries that belong to no level.
         again: Whether it contains the same vectors as the message before it, a step later.
+        nested: Whether it is sent inside a loop, a branch or a compiled function, even if that runs only once.
     """
 
     upper: int
@@ -45,6 +46,7 @@ class Message(NamedTuple):
     numbered: bool = False
     numbers: int = 0
     again: bool = False
+    nested: bool = False
 
     @property
     def entries(self) -> int:
@@ -222,7 +224,7 @@ def _sent_by(eqn: JaxprEqn) -> list[Message]:
         upper, lower, numbers = eqn.params["entries"]
         known = {name: eqn.params[name] for name in ("numbered", "again")}
         return [Message(upper, lower, buffer.dtype, numbers=numbers, **known)]
-    parts = [_sent(inner) for inner in inside(eqn)]
+    parts = [[message._replace(nested=True) for message in _sent(inner)] for inner in inside(eqn)]
     if not any(parts):
         return []
     if eqn.primitive.name == "cond":

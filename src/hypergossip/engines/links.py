@@ -10,7 +10,7 @@ import numpy as np
 
 from hypergossip.channels.channel import Message as Sent
 from hypergossip.channels.layout import Layout, layout_of, layouts
-from hypergossip.channels.requirements import INSIDE, REPEATED
+from hypergossip.channels.requirements import REPEATED, inside
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
 from hypergossip.core.algorithm import Algorithm, Mix
 from hypergossip.core.messages import Message, Spaces, mix_through, number_of
@@ -138,7 +138,7 @@ class Sender:
         slot = self._slots - 1
         if slot >= len(self._links):  # both branches of a condition are traced, though only one of them sends
             if not self._channel.stateless:
-                raise ValueError(f"the channel {self._channel}: {INSIDE}.")
+                raise ValueError(inside(self._channel, "the method"))
             self._links.append(self._links[0])
         key = jax.random.fold_in(jax.random.fold_in(self._key, place), call)
         channel, here, links = self._channel, self._here, self._links[slot]

@@ -51,6 +51,7 @@ def build(configuration: Configuration, source: Source) -> Experiment:
         ValueError: If a name or an option is unknown, missing or invalid; the message names its section and line.
         DataUnavailable: If the data of the problem cannot be found.
     """
+    stop = _stop(configuration, source)
     algorithms = build_algorithms(configuration, source)
     engine = configuration.run.engine
     engine = engine if isinstance(engine, Part) else Part(name=engine)
@@ -63,9 +64,17 @@ def build(configuration: Configuration, source: Source) -> Experiment:
             fitted(algorithm, problem.upper, problem.lower)
         except ValueError as error:
             raise ValueError(f"[methods.{label}] {error}{source.at('methods', label)}") from error
-    rules = configuration.run.stop
-    stop = Stop(**rules.model_dump()) if isinstance(rules, StopRules) else None if rules is None else Stop(metric=rules)
     return Experiment(algorithms, problem, paired(problem, network), engine, stop, channel)
+
+
+def _stop(configuration: Configuration, source: Source) -> Stop | None:
+    rules = configuration.run.stop
+    if rules is None:
+        return None
+    try:
+        return Stop(**rules.model_dump()) if isinstance(rules, StopRules) else Stop(metric=rules)
+    except ValueError as error:
+        raise ValueError(f"[run] {error}{source.at('run', 'stop')}") from error
 
 
 def build_algorithms(configuration: Configuration, source: Source) -> dict[str, Algorithm]:

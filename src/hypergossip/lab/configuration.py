@@ -25,11 +25,13 @@ class Source(NamedTuple):
         name: The name of the file, or "" if there is no file.
         text: The text of the file.
         options: The options of the command line that replace a part of it: the keys of the part -> the option.
+        settable: Whether the command has options that set a part of it, such as --set.
     """
 
     name: str
     text: str
     options: Mapping[tuple[str, ...], str] = {}
+    settable: bool = False
 
     def at(self, *path: str) -> str:
         """Returns " (demo.toml, line 7)" for the `path` of an option in the file, and "" if it is not there.
@@ -243,7 +245,8 @@ def _message(problem: Mapping[str, Any], raw: Raw, source: Source, model: type[B
         return f"{where} has no option {option!r}; {nearest(option, _options(model, section))}{source.at(*path)}"
     if problem["type"] == "missing":
         what = f"--{option}" if section == ("run",) else f"--set {'.'.join(path)}=..."
-        what = f", or give {what}" if model is Configuration else ""
+        what = f", or give {what}" if source.settable else ""
+        where = where if section else source.name or where
         thing = f"the section [{option}]" if not section else f"the option {option!r}"
         return f"{where} lacks {thing}; add it there{what}{source.at(*section)}."
     if path == ("channel",):

@@ -85,7 +85,9 @@ def load(folder: Path | str) -> Result:
             structure = json.loads(file["structure"].tobytes())
             x, y = (_rebuild(structure[name], lambda i, name=name: file[f"{name}/{i}"]) for name in ("x", "y"))
     except Exception as error:
-        raise CheckpointError(f"{path} is damaged ({error}); restore the folder from a copy.") from None
+        raise CheckpointError(
+            f"{path} is damaged ({error}); restore it from a copy, or remove it and resume the run."
+        ) from None
     return Result(x, y, frame(saved.rows, saved.configuration["seeds"] is not None), saved)
 
 

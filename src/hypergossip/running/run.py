@@ -159,11 +159,45 @@ def begin(
     one = jax.tree.map(lambda numbers: numbers[0], method) if swept else method
     messages = sent_in_a_round(one, problem)
     links = read_channel(channel) if problem.agents > 1 else None  # a single agent sends nothing
-    check_stateful(links, messages)
+    check_stateful(links, messages, type(algorithm).__name__)
     check_network(links, network)
     sent = Sent(ledger.bytes_per_neighbour(messages, (problem.upper, problem.lower), links), network)
     runs, agents = len(numbers), problem.agents
-    configuration = Fingerprint(
+    configuration = identity(algorithm, problem, network, numbers, seeds, start, links)
+    keys = jax.vmap(run_key)(jnp.asarray(numbers, jnp.uint32))
+    session = engine.open(Job(method, problem, network, keys, swept, links, messages))
+    _check_processes_agree(session, configuration)
+    everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
+    x, y = (problem.x0, problem.y0) if start is None else start
+    state = session.start(everywhere(x), everywhere(y))
+    measured = read_measure(measure, problem)
+    effort = choose_effort(problem, measured.metrics, runs, swept, at_once)
+    run = Run(session, method, problem, numbers, sent, configuration, measured, effort)
+    return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
+
+
+def identity(
+    algorithm: Algorithm,
+    problem: Problem,
+    network: Any,
+    numbers: np.ndarray,
+    seeds: Any,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+    channel: Any = None,
+) -> Fingerprint:
+    """Returns the identity of a run, by which a checkpoint of another run is refused; nothing is run.
+
+    Args:
+        algorithm: The agent's program, with fitted steps.
+        problem: The problem.
+        network: The network.
+        numbers: The seed of each run, (runs,).
+        seeds: The number of seeds that the user gave, or None.
+        start: The starting points, or None.
+        channel: What the messages pass, as for `read_channel`.
+    """
+    links = read_channel(channel) if problem.agents > 1 else None  # a single agent sends nothing
+    return Fingerprint(
         {
             "algorithm": without_addresses(str(algorithm)),
             "shared": str((problem.upper.shared, problem.lower.shared)),
@@ -181,16 +215,6 @@ def begin(
             "start": lambda: None if start is None else Digest().add(start).text,
         },
     )
-    keys = jax.vmap(run_key)(jnp.asarray(numbers, jnp.uint32))
-    session = engine.open(Job(method, problem, network, keys, swept, links, messages))
-    _check_processes_agree(session, configuration)
-    everywhere = lambda v: np.broadcast_to(v, (runs, agents, v.shape[-1]))
-    x, y = (problem.x0, problem.y0) if start is None else start
-    state = session.start(everywhere(x), everywhere(y))
-    measured = read_measure(measure, problem)
-    effort = choose_effort(problem, measured.metrics, runs, swept, at_once)
-    run = Run(session, method, problem, numbers, sent, configuration, measured, effort)
-    return run, RunState(0, 0.0, state, ledger.nothing(runs, agents), ())
 
 
 def _check_processes_agree(session: Session, configuration: Mapping[str, Any]) -> None:

@@ -166,7 +166,7 @@ def drive(
     try:
         run.session.advance(carry.state, carry.round, carry.round)
     except Exception as error:
-        check_calls(error, run.name)
+        check_calls(error, None, run.name)
         check_products(run.algorithm, run.problem, run.name)  # raises if this is the cause
         raise
     pace, over = FIRST_CHUNK, False

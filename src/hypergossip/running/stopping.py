@@ -1,10 +1,13 @@
 """Rules that end a run before its last round."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from hypergossip.support.arguments import check_numbers
 
 Row = Mapping[str, Any]
 
@@ -21,12 +24,28 @@ class Stop:
         samples: The number of samples drawn per agent.
         function: A function of a row that returns true to stop. A row is a dict from column to number, or to an array
             over the seeds if `seeds` is given.
+
+    Raises:
+        ValueError: If a limit is not a number, or not a finite one from 0 on: such a rule would never hold, or at once.
     """
 
     metric: float | int | None = None
     seconds: float | int | None = None
     samples: float | int | None = None
     function: Callable[[Row], Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the limits."""
+        for name in ("metric", "seconds", "samples"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            check_numbers(**{f"stop: {name}": value})
+            if not 0 <= value < math.inf:
+                raise ValueError(
+                    f"stop: {name} is {value!r}, so that the rule would never hold, or at once; give a finite "
+                    "number, at least 0, or leave the rule out."
+                )
 
     @property
     def read_rows(self) -> bool:

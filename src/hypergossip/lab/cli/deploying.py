@@ -31,7 +31,9 @@ def deploy(
     with one_sentence_errors(debug):
         from hypergossip.lab.deployment import folder
         from hypergossip.lab.deployment.plan import read_plan
+        from hypergossip.lab.experiments.folder import check_place
 
+        check_place(to, f"--to is {to}")
         checked = read_plan(plan, method)
         for text in checked.warnings:
             say(f"warning: {text}")
@@ -79,7 +81,10 @@ def launch(
         from hypergossip.lab.deployment.launching import commands
         from hypergossip.lab.deployment.plan import read_plan
         from hypergossip.lab.deployment.processes import run_together
+        from hypergossip.lab.experiments.folder import check_place
 
+        if to is not None:
+            check_place(to, f"--to is {to}")
         checked = read_plan(plan, method)
         for text in checked.warnings:
             say(f"warning: {text}")

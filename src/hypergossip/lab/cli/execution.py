@@ -16,7 +16,8 @@ from hypergossip.lab.cli.errors import say
 from hypergossip.lab.configuration import Configuration, Raw, Source, read, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments.approximations import approximations
-from hypergossip.lab.experiments.comparison import channel_of, check, execute
+from hypergossip.lab.experiments.comparison import check, execute
+from hypergossip.lab.experiments.stored_methods import channel_of
 from hypergossip.lab.report.tables import console, summary
 from hypergossip.lab.toml_text import one_line
 from hypergossip.running.snapshot import FILE
@@ -66,6 +67,7 @@ def resume(folder: Path, rounds: int | None, progress: bool | None) -> list[str]
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
+    disk.check_place(folder, f"the folder is {folder}")
     extended = rounds is not None and rounds != configuration.run.rounds
     if rounds is not None and extended:
         _check_more(folder, configuration, rounds)
@@ -75,10 +77,9 @@ def resume(folder: Path, rounds: int | None, progress: bool | None) -> list[str]
     with precision(configuration):
         experiment = build(configuration, source)
         warn(check(experiment))
-        if extended:
-            disk.write_configuration(folder, raw)
         quiet = configuration.run.model_copy(update={"progress": progress})
-        return _execute(folder, configuration.model_copy(update={"run": quiet}), experiment)
+        quiet = configuration.model_copy(update={"run": quiet})
+        return _execute(folder, quiet, experiment, raw if extended else None)
 
 
 def plot(folder: Path, out: Path | None, title: str | None) -> Path:
@@ -91,6 +92,7 @@ def plot(folder: Path, out: Path | None, title: str | None) -> Path:
     """
     raw, source = _read(folder)
     configuration = validate(raw, source)
+    disk.check_place(*((folder, f"the folder is {folder}") if out is None else (out.parent, f"--out is {out}")))
     histories = disk.read_histories(folder)
     network = build_network(configuration, source)
     title = configuration.run.title if title is None else title
@@ -131,7 +133,8 @@ def _read(folder: Path) -> tuple[Raw, Source]:
         raise ValueError(
             f"{folder} is not the folder of a run: it has no {disk.CONFIGURATION}; give the folder of an earlier run."
         )
-    return read(path)
+    raw, source = read(path)
+    return raw, source._replace(name=str(path))  # a message names the folder as well
 
 
 def _check_more(folder: Path, configuration: Configuration, rounds: int) -> None:
@@ -141,8 +144,8 @@ def _check_more(folder: Path, configuration: Configuration, rounds: int) -> None
             raise ValueError(f"{label} has already done {done} rounds; give at least as many with --rounds.")
 
 
-def _execute(folder: Path, configuration: Configuration, experiment: Experiment) -> list[str]:
-    outcome = execute(folder, configuration, experiment, say)
+def _execute(folder: Path, configuration: Configuration, experiment: Experiment, raw: Raw | None = None) -> list[str]:
+    outcome = execute(folder, configuration, experiment, say, raw)
     if outcome.histories:
         table = console(summary(outcome.histories))
         echo_channel(configuration)

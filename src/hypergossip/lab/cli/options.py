@@ -66,7 +66,7 @@ def gather(
     for text in sets or ():
         raw, keys = assign_text(raw, text)
         options[keys] = f"--set {'.'.join(keys)}"
-    return raw, source._replace(options=options)
+    return raw, source._replace(options=options, settable=True)
 
 
 def choose_methods(raw: Raw, one: bool, source: Source) -> Raw:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hypergossip.lab.experiments.episodes import draw, play
+from hypergossip.lab.experiments.folder import check_place
 
 
 def play_into(folder: Path, method: str | None, seed: int | None, episode: int, out: Path | None) -> list[Path]:
@@ -19,10 +20,12 @@ def play_into(folder: Path, method: str | None, seed: int | None, episode: int, 
         The paths of the animation and of the strip.
 
     Raises:
-        ValueError: If there is no such episode, or `out` has another ending.
+        ValueError: If there is no such episode, or `out` has another ending or cannot be written.
     """
     if out is not None and out.suffix.lower() != ".gif":
         raise ValueError(f"--out is {out}; use a name that ends in .gif. The strip is written beside it as .png.")
+    if out is not None:
+        check_place(out.parent, f"--out is {out}")
     played = play(folder, method, seed, episode)
     path = out or played.folder / f"play-{played.method}-seed{played.seed}-episode{episode}.gif"
     return draw(played, path)

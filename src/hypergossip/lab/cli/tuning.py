@@ -56,6 +56,7 @@ def tune_method(raw: Raw, source: Source, name: str) -> None:
         experiment = build(configuration, source)
         _check_score(plan.score, experiment.problem)
         folder = Path(run.out or Path("runs") / name)
+        disk.check_free(folder, run.overwrite)  # before the runs, whose results would have no place
         tuning = tune(
             experiment.algorithms[label],
             experiment.problem,

@@ -16,14 +16,14 @@ from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
 from hypergossip.figures.histories import LAST_FIFTH, leading, means_from
 from hypergossip.lab.build import Experiment
-from hypergossip.lab.configuration import Configuration
+from hypergossip.lab.configuration import Configuration, Raw
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.toml_text import write_toml
+from hypergossip.lab.experiments.stored_methods import channel_of, is_finished, settings, stored_histories
 from hypergossip.networks import AnyNetwork
 from hypergossip.running import snapshot as checkpoint
 from hypergossip.running.loop import NotFinite
 from hypergossip.running.preflight import concerns, facts, sent_in_a_round
-from hypergossip.running.result import POINT, frame, load
+from hypergossip.running.result import frame
 from hypergossip.running.solve import solve
 
 
@@ -75,13 +75,17 @@ def _check_channel(fit: Algorithm, problem: Problem, channel: Stack | None, netw
     if channel is None or problem.agents == 1:  # a single agent sends nothing
         return []
     method = generalised(fit)
-    check_stateful(channel, sent_in_a_round(method, problem))
+    check_stateful(channel, sent_in_a_round(method, problem), type(fit).__name__)
     sizes = problem.upper.shared_size, problem.lower.shared_size
     return check_channel(type(fit).__name__, method, channel, network, sizes)
 
 
 def execute(
-    folder: Path, configuration: Configuration, experiment: Experiment, report_line: Callable[[str], None]
+    folder: Path,
+    configuration: Configuration,
+    experiment: Experiment,
+    report_line: Callable[[str], None],
+    raw: Raw | None = None,
 ) -> Outcome:
     """Runs every unfinished method, and keeps the histories and the summary in the folder up to date.
 
@@ -92,51 +96,60 @@ def execute(
         configuration: The configuration to run.
         experiment: The experiment built from it.
         report_line: Receives a line about every method that finishes.
+        raw: The configuration to write once the methods in the folder are checked; None keeps the one that is there.
 
     Raises:
+        CheckpointError: If a method in the folder is damaged or belongs to another configuration; nothing is written.
         KeyboardInterrupt: At Ctrl-C or SIGTERM; the rounds so far are in the folder.
     """
     outcome, times = Outcome({}, {}), {}
+    kept = stored_histories(folder, configuration, experiment)
+    if raw is not None:
+        disk.write_configuration(folder, raw)
     earlier = disk.read_summary(folder).get("methods", {})
+    kept = {label: with_exchanges(history, experiment, label) for label, history in kept.items()}
     for label in experiment.algorithms:
         place = folder / disk.METHODS / label
         before = earlier.get(label, {}) if place.exists() else {}
-        finished = _is_finished(place, configuration, label)
+        times[label] = WallTime(before.get("wall_seconds") or 0.0, before.get("machine", ""))
+    for label in experiment.algorithms:
+        place = folder / disk.METHODS / label
+        finished = is_finished(place, configuration, label)
         begin, status = time.perf_counter(), "running"
         try:
-            history = load(place).history if finished else _history(place, configuration, experiment, label)
-            outcome.histories[label] = with_exchanges(history, experiment, label)
+            if not finished:
+                history = _history(place, configuration, experiment, label)
+                kept[label] = with_exchanges(history, experiment, label)
+            outcome.histories[label] = kept[label]
         except NotFinite as error:
             outcome.failures[label] = str(error)
+            kept.pop(label, None)
         except KeyboardInterrupt as error:
             status, reached = "interrupted", 0
             if (place / checkpoint.FILE).exists():
                 saved = checkpoint.read(place)
                 reached = saved.round
-                outcome.histories[label] = with_exchanges(frame(saved.rows, True), experiment, label)
+                kept[label] = with_exchanges(frame(saved.rows, True), experiment, label)
             signal = str(error).partition(" ")[0].rstrip(";") or "SIGINT"
             raise KeyboardInterrupt(
                 f"{signal}: {label} was interrupted at round {reached}; to continue from there, run "
                 f"'hypergossip resume {folder}'."
             ) from None
+        except Exception:
+            status = "interrupted"
+            raise
         finally:
-            seconds = (before.get("wall_seconds") or 0.0) + (0.0 if finished else time.perf_counter() - begin)
-            times[label] = WallTime(seconds, before.get("machine", "") if finished else disk.machine())
-            disk.write_histories(folder, outcome.histories)
-            disk.write_summary(folder, summarize(status, configuration, experiment, outcome, times))
+            if not finished:
+                seconds = times[label].seconds + time.perf_counter() - begin
+                times[label] = WallTime(seconds, disk.machine())
+            # The methods that this call has not reached keep what earlier calls have written about them.
+            known = Outcome({name: kept[name] for name in experiment.algorithms if name in kept}, outcome.failures)
+            disk.write_histories(folder, known.histories)
+            disk.write_summary(folder, summarize(status, configuration, experiment, known, times))
         report_line(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
     status = "failed" if outcome.failures else "finished"
     disk.write_summary(folder, summarize(status, configuration, experiment, outcome, times))
     return outcome
-
-
-def _is_finished(place: Path, configuration: Configuration, label: str) -> bool:
-    """Returns whether a method has already finished with exactly these settings.
-
-    With any other settings, the checkpoint decides whether the run can be resumed.
-    """
-    marker, settings = place / disk.ENDED, _settings(configuration, label)
-    return (place / POINT).exists() and marker.is_file() and marker.read_text(encoding="utf-8") == settings
 
 
 def _history(place: Path, configuration: Configuration, experiment: Experiment, label: str) -> pd.DataFrame:
@@ -159,31 +172,8 @@ def _history(place: Path, configuration: Configuration, experiment: Experiment, 
         channel=experiment.channel,
     )
     result.save(place)
-    disk.write_text(place / disk.ENDED, _settings(configuration, label))
+    disk.write_text(place / disk.ENDED, settings(configuration, label))
     return result.history
-
-
-def _settings(configuration: Configuration, label: str) -> str:
-    """Returns all settings that affect the numbers of a method, as text."""
-    run = configuration.run.model_dump(include={"rounds", "seed", "seeds", "observe_every", "stop", "precision"})
-    return write_toml({**parts_of(configuration, label), "run": run})
-
-
-def parts_of(configuration: Configuration, label: str) -> dict[str, Any]:
-    """Returns the sections of the problem, the network, a method and the channel, which is absent if it is ideal.
-
-    Args:
-        configuration: The configuration.
-        label: The label of the method.
-    """
-    parts = {"problem": configuration.problem, "network": configuration.network, "method": configuration.methods[label]}
-    return {name: part.model_dump() for name, part in parts.items()} | channel_of(configuration)
-
-
-def channel_of(configuration: Configuration) -> dict[str, Any]:
-    """Returns {"channel": its stages}, or nothing if the channel is ideal."""
-    stages = [part.model_dump() for part in configuration.channel]
-    return {"channel": stages} if stages else {}
 
 
 def _progress(history: pd.DataFrame) -> str:

@@ -16,11 +16,12 @@ from hypergossip.lab.build import build
 from hypergossip.lab.configuration import Configuration, read, validate
 from hypergossip.lab.experiments import folder as disk
 from hypergossip.lab.experiments.reproduce import CASES, FIGURES, Record
+from hypergossip.lab.experiments.stored_methods import stored_result
 from hypergossip.lab.report.document import Picture
 from hypergossip.problems.actor_critic.navigation import REACH, Navigation
 from hypergossip.problems.actor_critic.pursuit import Pursuit
 from hypergossip.problems.actor_critic.rollout import Rollout, is_game, rollout
-from hypergossip.running.result import POINT, load
+from hypergossip.running.result import POINT
 from hypergossip.support.registry import nearest
 
 
@@ -53,10 +54,11 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
 
     Raises:
         ValueError: If the folder has no finished run on a game, or there is no such method, seed or episode.
-        CheckpointError: If the result of the method is damaged.
+        CheckpointError: If the result of the method is damaged, or belongs to another configuration.
     """
     folder = _run_of(folder)
     raw, source = read(folder / disk.CONFIGURATION)
+    source = source._replace(name=str(folder / disk.CONFIGURATION))  # a message names the folder as well
     configuration = validate(raw, source)
     label = _method(folder, configuration, method)
     first, seeds = configuration.run.seed, configuration.run.seeds
@@ -66,13 +68,14 @@ def play(folder: Path, method: str | None, seed: int | None, episode: int) -> Pl
         raise ValueError(f"{folder} was run with {known} and not with seed {seed}; give another one with --seed.")
     wanted = configuration.run.precision
     with nullcontext() if wanted is None else jax.enable_x64(wanted == "float64"):
-        problem = build(configuration, source).problem
+        experiment = build(configuration, source)
+        problem = experiment.problem
         if not is_game(problem):
             raise ValueError(
                 f"{folder} is a run on the problem {configuration.problem.name}, which is not a game; give the folder "
                 "of a run on a game, such as cooperative_navigation or pursuit_evasion."
             )
-        result = load(folder / disk.METHODS / label)
+        result = stored_result(folder / disk.METHODS / label, configuration, experiment, label)
         policies = jax.tree.map(lambda leaf: leaf[seed - first], result.x)
         watched = rollout(problem, policies, episode)
     title = f"{label}: {configuration.run.title}" if configuration.run.title else label

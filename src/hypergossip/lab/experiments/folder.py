@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import jax
@@ -29,15 +30,33 @@ BEST = "best.toml"
 FILES = (CONFIGURATION, HISTORY, HISTORY_TEXT, SUMMARY, FIGURE, TABLE, BEST)
 
 
-def prepare(folder: Path, overwrite: bool) -> None:
-    """Prepares a folder for a new run.
+def check_place(folder: Path, option: str) -> None:
+    """Raises ValueError if no file can be written into a folder, which need not exist yet; nothing is left there.
 
     Args:
-        folder: The folder; created if it is missing.
-        overwrite: Whether to remove the files of an earlier run, and nothing else.
+        folder: The folder.
+        option: What names it, in the message, such as "--out is runs/a".
+    """
+    try:
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{option}, but no file can be written there ({error.strerror}); give a folder that you can write to, and "
+            "whose path leads through no file."
+        ) from None
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Checks that a folder can be used for a new run, and changes nothing.
+
+    Args:
+        folder: The folder, which need not exist.
+        overwrite: Whether the files of an earlier run will be removed.
 
     Raises:
-        ValueError: If the folder has content that must not be removed, with advice.
+        ValueError: If the folder has content that must not be removed, or cannot be written to, with advice.
     """
     if folder.is_dir() and any(folder.iterdir()):
         earlier = (folder / CONFIGURATION).is_file()
@@ -48,12 +67,27 @@ def prepare(folder: Path, overwrite: bool) -> None:
                 f"{folder} has an earlier run; resume it with 'hypergossip resume {folder}', replace it with "
                 "--overwrite, or give another folder with --out."
             )
+    elif folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give a folder with --out.")
+    check_place(folder, f"--out is {folder}")
+
+
+def prepare(folder: Path, overwrite: bool) -> None:
+    """Prepares a folder for a new run.
+
+    Args:
+        folder: The folder; created if it is missing.
+        overwrite: Whether to remove the files of an earlier run, and nothing else.
+
+    Raises:
+        ValueError: As for `check_free`.
+    """
+    check_free(folder, overwrite)
+    if overwrite and folder.is_dir():
         shutil.rmtree(folder / METHODS, ignore_errors=True)
         # The configuration marks the folder as a run, so it is removed last.
         for name in reversed(FILES):
             (folder / name).unlink(missing_ok=True)
-    elif folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a folder with --out.")
     folder.mkdir(parents=True, exist_ok=True)
 
 

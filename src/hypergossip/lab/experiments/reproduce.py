@@ -87,6 +87,7 @@ def prepare(folder: Path, request: Mapping[str, Any], overwrite: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; give a folder with --out.")
+    disk.check_place(folder, f"--out is {folder}")
     if folder.is_dir() and any(folder.iterdir()):
         marker = folder / ASKED
         if not marker.is_file():

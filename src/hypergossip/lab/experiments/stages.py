@@ -16,7 +16,8 @@ from hypergossip.lab.assignment import assign
 from hypergossip.lab.build import Experiment, build, build_algorithms
 from hypergossip.lab.configuration import Configuration, Raw, Source, validate
 from hypergossip.lab.experiments import folder as disk
-from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute, parts_of
+from hypergossip.lab.experiments.comparison import Outcome, WallTime, execute
+from hypergossip.lab.experiments.stored_methods import parts_of
 from hypergossip.lab.toml_text import write_toml
 from hypergossip.running import tune as tuning
 from hypergossip.running.preflight import PreflightWarning
@@ -119,8 +120,7 @@ def run(case: CaseFolder, raw: Raw, place: Path) -> CompletedRuns:
     configuration = validate(raw, NOWHERE)
     experiment = case.built._replace(algorithms=build_algorithms(configuration, NOWHERE))
     place.mkdir(parents=True, exist_ok=True)
-    disk.write_configuration(place, raw)
-    outcome = execute(place, configuration, experiment, case.report_line)
+    outcome = execute(place, configuration, experiment, case.report_line, raw)
     methods = disk.read_summary(place)["methods"]
     times = {
         label: WallTime(float(about["wall_seconds"]), about.get("machine", "")) for label, about in methods.items()
