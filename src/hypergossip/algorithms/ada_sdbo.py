@@ -10,6 +10,7 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.heterogeneity import DIFFERENT
 from hypergossip.core.lower_derivatives import lower_derivatives
+from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import at
 
 Number = Float[Array, ""]
@@ -76,9 +77,11 @@ class AdaSDBO(Algorithm):
         return State(agent.project(x), y, z, m_x, m_y, m_z), Cost(agent.samples(upper=1, lower=1), 1, 1, 1, 1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses accumulators that do not begin above zero, and warns of heterogeneous agents."""
-        if not float(self.initial) > 0:
-            raise ValueError(f"initial = {float(self.initial):.3g}; it must be positive, such as 1.")
+        """Refuses scales and accumulators that do not begin above zero, and warns of heterogeneous agents."""
+        one_number("initial", self.initial, "take a number such as 1")
+        for name in ("upper_scale", "lower_scale", "adjoint_scale"):
+            scale = getattr(self, name)
+            one_number(name, scale(0) if callable(scale) else scale, "take one such as 1, or a schedule")
         difference = max(facts.heterogeneity, facts.gradient_difference)
         if difference <= DIFFERENT:
             return []

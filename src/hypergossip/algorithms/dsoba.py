@@ -9,8 +9,9 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.first_order import lower_gradients
 from hypergossip.core.lower_derivatives import Products, lower_derivatives
+from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import StepSize, at
-from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.step_bounds import beyond_curvature, check_average
 
 
 class State(NamedTuple):
@@ -80,7 +81,8 @@ class DSOBA(Algorithm):
         return gy, products
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a difference that is not positive, and warns of steps of y and z above 2 / curvature."""
-        if self.difference is not None and not float(self.difference) > 0:
-            raise ValueError(f"difference = {self.difference}; take a positive one such as 1e-2, or None.")
+        """Refuses a difference or a momentum out of range, and warns of steps of y and z above 2 / curvature."""
+        check_average("upper_momentum", self.upper_momentum)
+        if self.difference is not None:
+            one_number("difference", self.difference, "take a positive one such as 1e-2, or None")
         return beyond_curvature(facts, {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step})

@@ -3,11 +3,14 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from hypergossip.algorithms.sldbo import SLDBO, State
 from hypergossip.core.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
 from hypergossip.core.declarations import register, static
+from hypergossip.core.one_number import one_number
+from hypergossip.support.arguments import seed_number
 
 
 @register
@@ -36,7 +39,7 @@ class S3LDBO(SLDBO):
             round: The network's round.
         """
         coin = jax.random.fold_in(jax.random.key(self.coin_seed), round)
-        return (round == 0) | jax.random.bernoulli(coin, self.share)
+        return (round == 0) | jax.random.bernoulli(coin, jnp.asarray(self.share, jnp.result_type(float)))
 
     def directions(
         self, agent: Oracles, round: Any, state: State, key: Sample
@@ -58,7 +61,7 @@ class S3LDBO(SLDBO):
         return lax.cond(self.renewed(round), renew, keep)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a share outside (0, 1]; the rest is SLDBO's."""
-        if not 0 < float(self.share) <= 1:
-            raise ValueError(f"share = {float(self.share):.3g}; it is the share of rounds with derivatives, in (0, 1].")
+        """Refuses a share outside (0, 1] and a coin_seed that is no seed; the rest is SLDBO's."""
+        one_number("share", self.share, "it is the share of rounds with derivatives, in (0, 1]", 1.0)
+        seed_number(self.coin_seed, name="coin_seed")
         return super().check(facts)

@@ -10,6 +10,7 @@ from hypergossip.core.balls import in_ball
 from hypergossip.core.corrections import check_corrections
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.lower_derivatives import lower_derivatives
+from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import StepSize, at
 
 
@@ -97,5 +98,5 @@ class SLDBO(Algorithm):
 
     def check_radius(self) -> None:
         """Raises ValueError if the radius is not positive."""
-        if self.radius is not None and not float(self.radius) > 0:
-            raise ValueError(f"radius = {self.radius}; take one above the norm of z*, or None for no ball.")
+        if self.radius is not None:
+            one_number("radius", self.radius, "take one above the norm of z*, or None for no ball")

@@ -10,6 +10,7 @@ from hypergossip.core.corrections import CORRECTIONS, DUAL, TRACKING, Variable, 
 from hypergossip.core.declarations import Needs, Vectors, register, static
 from hypergossip.core.lower_derivatives import lower_derivatives
 from hypergossip.core.schedules import StepSize, at
+from hypergossip.core.step_bounds import check_average
 
 
 class State(NamedTuple):
@@ -91,10 +92,9 @@ class Sparkle(Algorithm):
 
     def step(self, agent: Oracles, mix: Mix, round: Any, state: State, key: Sample) -> tuple[State, Cost]:
         """Returns the state after one round, and its cost."""
-        s, theta = state, at(self.upper_momentum, round)
+        s, theta, kinds = state, at(self.upper_momentum, round), self._corrections
         upper_key, lower_key = jax.random.split(key)
-        kinds, steps = self._corrections, (self.upper_step, self.lower_step, self.adjoint_step)
-        alpha, beta, gamma = (at(step, round) for step in steps)
+        alpha, beta, gamma = (at(step, round) for step in (self.upper_step, self.lower_step, self.adjoint_step))
         x = Variable(kinds[0], True, s.x, alpha, s.c_x, s.t_x, s.r)
         y = Variable(kinds[1], False, s.y, beta, s.c_y, s.t_y, s.D_y)
         z = Variable(kinds[2], False, s.z, gamma, s.c_z, s.t_z, s.D_z)
@@ -126,4 +126,5 @@ class Sparkle(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses corrections without a stable step on the network, and warns of steps above a correction's bound."""
+        check_average("upper_momentum", self.upper_momentum)
         return check_corrections(self, self._corrections, facts)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.first_order import lower_gradients
+from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import StepSize, at
 from hypergossip.core.tracked_steps import beyond_tracking
 
@@ -103,8 +104,6 @@ def directions(
 
 
 def check_envelope(mu: Any, gamma: Any) -> None:
-    """Raises ValueError if `mu` or `gamma` is not positive."""
-    if not (float(mu) > 0 and float(gamma) > 0):
-        raise ValueError(
-            f"mu = {float(mu):.3g} and gamma = {float(gamma):.3g}; both must be positive, such as 0.1 and 1."
-        )
+    """Raises ValueError if `mu` or `gamma` is not one positive finite number."""
+    one_number("mu", mu, "take a number such as 0.1")
+    one_number("gamma", gamma, "take a number such as 1")

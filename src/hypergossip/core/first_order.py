@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from hypergossip.core.algorithm import LossOracles, Lower, Oracles, Sample, Upper
+from hypergossip.core.one_number import one_number
 
 
 def lower_gradients(agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:
@@ -53,6 +54,5 @@ def penalised_directions(
 
 
 def check_penalty(penalty: Any) -> None:
-    """Raises ValueError if a `penalty` is not positive."""
-    if not float(penalty) > 0:
-        raise ValueError(f"penalty = {float(penalty):.3g}; it must be positive, such as 20.")
+    """Raises ValueError if a `penalty` is not one positive finite number."""
+    one_number("penalty", penalty, "take a number such as 20")

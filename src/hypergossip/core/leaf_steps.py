@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from hypergossip.core.one_number import check_static
 from hypergossip.core.schedules import LeafValues, SquaredStep, dotted, leaf_name
 from hypergossip.core.space import Space
 
@@ -37,6 +38,7 @@ def fitted(algorithm: Any, upper: Space, lower: Space, swept: bool = False) -> A
     Raises:
         ValueError: If a hyper-parameter is not a number, or a prefix does not fit the starting point.
     """
+    check_static(algorithm)
     check_numbers(algorithm)
     fit = _fit(algorithm, {"upper": upper, "lower": lower}, swept)
     if has_leaves(getattr(fit, "upper_step", None), swept):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hypergossip.core.algorithm import Facts
+from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import InverseStep
 from hypergossip.core.step_bounds import extremes, reach
 
@@ -27,9 +28,9 @@ def check_primal_dual(method: Any, facts: Facts, levels: Iterable[tuple[str, boo
         ValueError: If gamma or rho is not positive, or a step in round 0 is too large on this network for any losses.
     """
     coupled = isinstance(method.rho, InverseStep)
-    gamma, size, warnings = float(method.gamma), float(method.rho.factor if coupled else method.rho), []
-    if not (gamma > 0 and size > 0):
-        raise ValueError(f"gamma = {method.gamma} and rho = {method.rho}; both must be positive, such as 1.0.")
+    gamma = one_number("gamma", method.gamma, "take a number such as 1.0")
+    size = one_number("rho", method.rho.factor if coupled else method.rho, "take a number such as 1.0, or InverseStep")
+    warnings = []
     for step, shared, curvature in levels:
         value = getattr(method, step)
         least, reached = extremes(value, 0)[0], reach(value)

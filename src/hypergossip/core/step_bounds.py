@@ -141,6 +141,22 @@ def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
     return warnings
 
 
+def check_average(name: str, momentum: StepSize) -> None:
+    """Raises ValueError if a momentum that is used without clipping is outside (0, 1] in round 0.
+
+    Args:
+        name: Its name.
+        momentum: A number, a schedule, or values for the leaves.
+    """
+    for values in values_at(momentum, 0).values():
+        wrong = values[~((values > 0) & (values <= 1))]
+        if wrong.size:
+            raise ValueError(
+                f"{name} is {float(wrong.flat[0]):.3g} in round 0; it is the weight of the new direction in an "
+                "average, so take it in (0, 1], such as 0.5, or a schedule that begins there."
+            )
+
+
 def _hyperparameters(part: Any, name: str) -> Iterator[tuple[str, str, Any]]:
     """Yields the steps and momenta of an algorithm and of its estimator: the owner's name, the name, and the value."""
     for field in fields(part) if is_dataclass(part) and not isinstance(part, type) else ():

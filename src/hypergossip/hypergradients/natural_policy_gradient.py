@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, PolicyOracles, Sample, Upper
 from hypergossip.core.declarations import register, static
+from hypergossip.core.one_number import one_number
 from hypergossip.hypergradients.conjugate_gradient import conjugate_gradients
 
 
@@ -56,6 +57,6 @@ class NaturalPolicyGradient(Hypergradient):
         if self.iterations < 1:
             raise ValueError(f"iterations = {self.iterations}, so the estimate would stay 0; take 1 or more.")
         for name, value in (("damping", self.damping), ("length", self.length)):
-            if value is not None and not float(value) > 0:
-                raise ValueError(f"{name} = {float(value):.3g}; it must be positive, such as 0.01.")
+            if value is not None or name == "damping":
+                one_number(name, value, "take a number such as 0.01")
         return []

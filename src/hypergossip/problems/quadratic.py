@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Count, Lower, Sample, Upper, Vector
 from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
+from hypergossip.support.arguments import check_numbers, whole_number
 from hypergossip.support.pytree import register_pytree
 from hypergossip.support.renamed import renamed_arguments
 
@@ -155,10 +156,20 @@ def quadratic(
 
     Returns:
         The problem; `solution` returns its closed form. Curvatures are between 1 and 4 at both levels.
+
+    Raises:
+        ValueError: If a number is outside its range.
     """
     random = generator(seed)
     curvature = heterogeneity if curvature_heterogeneity is None else curvature_heterogeneity
-    p, q = upper_dimension, lower_dimension
+    agents = whole_number("agents", agents, 1)
+    p, q = whole_number("upper_dimension", upper_dimension, 1), whole_number("lower_dimension", lower_dimension, 1)
+    check_numbers(heterogeneity=heterogeneity, curvature_heterogeneity=curvature, noise=noise)
+    for name, value in (("heterogeneity", heterogeneity), ("curvature_heterogeneity", curvature)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value}; give a number from 0, for equal agents, to 1, for independent ones.")
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"noise is {noise}; it is a standard deviation, so give a finite number, 0 or more.")
 
     def drawn(amount: float, *shape: int) -> np.ndarray:
         common = random.standard_normal(shape)

@@ -1,0 +1,71 @@
+"""Checks of hyperparameters before a run: those that are one number, and those that shape the program."""
+
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import numpy as np
+
+KINDS = {bool: "True or False", int: "a whole number", str: "a name in quotes"}
+
+
+def one_number(name: str, value: Any, advice: str, most: float = np.inf) -> float:
+    """Returns a hyperparameter that is one positive finite number.
+
+    Args:
+        name: Its name.
+        value: The user's value: a number, or an array without axes.
+        advice: What to give instead, such as "take 20".
+        most: The largest allowed value.
+
+    Raises:
+        ValueError: If it is not one number, not finite, not positive, or above the largest.
+    """
+    if value is None or isinstance(value, bool | np.bool_ | str) or callable(value) or np.ndim(value):
+        raise ValueError(f"{name} is {value!r}; it is one number, the same in all rounds, not a schedule: {advice}.")
+    number = float(value)
+    if not (np.isfinite(number) and 0 < number <= most):
+        limit = f" and at most {most:g}" if np.isfinite(most) else ""
+        raise ValueError(f"{name} = {number:.3g}; it must be finite and positive{limit}: {advice}.")
+    return number
+
+
+def check_static(part: Any) -> None:
+    """Checks the types of the static fields of an algorithm and of its estimators, and that estimators are callable.
+
+    Args:
+        part: The algorithm or the estimator.
+
+    Raises:
+        ValueError: If a static field has another type than its annotation, or an estimator is not one.
+    """
+    if not is_dataclass(part) or isinstance(part, type):
+        return
+    owner = type(part).__name__
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name == "hypergradient" and not callable(value):
+            raise ValueError(f"{owner}: hypergradient is {value!r}; give an estimator, such as hg.Neumann(10, 0.1).")
+        if "static" in field.metadata:
+            _check_type(f"{owner}: {field.name}", value, field.type)
+        else:
+            check_static(value)
+
+
+def _check_type(name: str, value: Any, annotation: Any) -> None:
+    """Raises ValueError if a value does not have the annotated type, which is bool, int, str, or one of these or None.
+
+    Args:
+        name: The name of the field in the message.
+        value: The user's value.
+        annotation: The annotation of the field; one of any other kind is not checked.
+    """
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    known = [kind for kind in kinds if kind in KINDS]
+    if not known or len(known) + (type(None) in kinds) < len(kinds):
+        return
+    allowed = {bool: bool | np.bool_, int: int | np.integer, str: str}
+    fits = lambda kind: isinstance(value, allowed[kind]) and (kind is bool or not isinstance(value, bool))
+    if not (any(map(fits, known)) or (value is None and type(None) in kinds)):
+        wanted = " or ".join([*(KINDS[kind] for kind in known), *(["None"] if type(None) in kinds else [])])
+        raise ValueError(f"{name} is {value!r}, of type {type(value).__name__}; give {wanted}.")

@@ -1,0 +1,92 @@
+"""Hyperparameters of a wrong type or outside their range are refused by name before a run."""
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+
+import hypergossip as hg
+from hypergossip.core.leaf_steps import fitted
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+FACTS: Any = None  # these checks come before any that reads the facts
+DECAY = hg.PowerDecay(0.5)
+
+
+@pytest.fixture(scope="module")
+def quadratic():
+    return hg.problems.quadratic(4, share="both")
+
+
+@pytest.mark.parametrize("value", [DECAY, None, float("inf"), float("nan"), 0.0, -1, True, "1"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("penalty", lambda value: hg.FAB(0.1, 0.1, value)),
+        ("share", lambda value: hg.S3LDBO(0.1, 0.1, 0.1, share=value)),
+        ("initial", lambda value: hg.AdaSDBO(initial=value)),
+    ],
+)
+def test_one_number(name, make, value):
+    with pytest.raises(ValueError, match=name):
+        make(value).check(FACTS)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, True, 2.5, "x"])
+def test_coin_seed(seed):
+    with pytest.raises(ValueError, match="coin_seed"):
+        hg.S3LDBO(0.1, 0.1, 0.1, coin_seed=seed).check(FACTS)
+
+
+def test_a_whole_share_renews_every_round():
+    assert all(hg.S3LDBO(0.1, 0.1, 0.1, share=1).renewed(round) for round in range(4))
+
+
+@pytest.mark.parametrize("scale", ["upper_scale", "lower_scale", "adjoint_scale"])
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), float("inf"), None])
+def test_scales(scale, value):
+    with pytest.raises(ValueError, match=scale):
+        hg.AdaSDBO(**{scale: value}).check(FACTS)
+
+
+@pytest.mark.parametrize("method", [hg.Sparkle, hg.DSOBA])
+@pytest.mark.parametrize("value", [2.5, 0.0, hg.PowerDecay(2.0)])
+def test_momentum(method, value):
+    with pytest.raises(ValueError, match="upper_momentum"):
+        method(0.1, 0.1, 0.1, upper_momentum=value).check(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "value"),
+    [
+        *(("inner_steps", hg.C2DFB, value) for value in (2.5, True, "2", None)),
+        ("in_turn", hg.Sparkle, "x"),
+        ("symmetric", hg.FAB, "x"),
+        ("hypergradient", hg.GTSGD, None),
+        ("hypergradient", hg.MDBO, 3),
+    ],
+)
+def test_static(quadratic, name, method, value):
+    required = [one.name for one in fields(method) if one.default is MISSING]
+    algorithm = method(**{**dict.fromkeys(required, 0.1), name: value})
+    with pytest.raises(ValueError, match=name):
+        fitted(algorithm, quadratic.upper, quadratic.lower)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"noise": -1.0},
+        {"noise": float("nan")},
+        {"heterogeneity": 2.0},
+        {"heterogeneity": "1"},
+        {"curvature_heterogeneity": -0.5},
+        {"agents": 0},
+        {"agents": "4"},
+        {"upper_dimension": 0},
+        {"lower_dimension": -1},
+    ],
+)
+def test_quadratic(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        hg.problems.quadratic(**{"agents": 4, **wrong})
