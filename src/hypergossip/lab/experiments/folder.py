@@ -37,6 +37,8 @@ def check_place(folder: Path, option: str) -> None:
         folder: The folder.
         option: What names it, in the message, such as "--out is runs/a".
     """
+    if folder.is_file():
+        raise ValueError(f"{option}, which is a file; give a folder.")
     try:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         with TemporaryFile(dir=place):

@@ -279,7 +279,10 @@ def _write_numbers(folder: Path, records: list[Record], column: str) -> None:
         if record.case.values and record.outcome.histories
     ]
     if spent:
-        disk.write_text(folder / COSTS, _first(pd.concat(spent), ["case"]).to_csv(index=False))
+        table = pd.concat(spent)
+        if "exchanges" in table:  # a case without the methods that send several times in a round has rounds alone
+            table["exchanges"] = table["exchanges"].fillna(table["round"])
+        disk.write_text(folder / COSTS, _first(table, ["case"]).to_csv(index=False))
 
 
 def _first(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
