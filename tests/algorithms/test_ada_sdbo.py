@@ -144,7 +144,7 @@ def test_it_warns_of_heterogeneous_agents_and_refuses_what_cannot_work():
     equal_curvature = quadratic_problem("both", curvature_heterogeneity=0.0)  # only their gradients differ
     assert concerns(METHOD, facts(equal_curvature, NETWORK))
     assert "about as t^(-1/4)" in text
-    with pytest.raises(ValueError, match=r"AdaSDBO: initial = 0; it must be positive"):
+    with pytest.raises(ValueError, match=r"AdaSDBO: initial = 0; it must be finite and positive"):
         concerns(replace(METHOD, initial=0.0), known)
     with pytest.raises(ValueError, match=r"shares only its lower level"):
         concerns(METHOD, facts(quadratic_problem("lower"), NETWORK))

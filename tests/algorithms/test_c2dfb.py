@@ -121,7 +121,7 @@ def test_engines_agree_and_a_resumed_run_is_never_stopped(tmp_path):
 def test_it_refuses_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)
     assert concerns(METHOD, known) == []
-    with pytest.raises(ValueError, match=r"C2DFB: penalty = 0; it must be positive"):
+    with pytest.raises(ValueError, match=r"C2DFB: penalty = 0; it must be finite and positive"):
         concerns(replace(METHOD, penalty=0.0), known)
     with pytest.raises(ValueError, match=r"C2DFB: inner_steps = 0; take at least one"):
         concerns(replace(METHOD, inner_steps=0), known)

@@ -100,7 +100,7 @@ def test_first_order_costs_two_lower_gradients_and_no_product():
 def test_it_refuses_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)._replace(gradient_difference=0.0)
     assert concerns(SO, known) == []
-    with pytest.raises(ValueError, match=r"DSOBA: difference = 0\.0; take a positive one"):
+    with pytest.raises(ValueError, match=r"DSOBA: difference = 0; it must be finite and positive: take a positive one"):
         concerns(replace(SO, difference=0.0), known)
     with pytest.raises(ValueError, match=r"shares only its lower level"):
         concerns(SO, facts(quadratic_problem("lower"), NETWORK))

@@ -213,7 +213,9 @@ def test_they_refuse_what_cannot_work():
         concerns(replace(PLAIN, momentum=-0.1), known)
     assert concerns(replace(PLAIN, momentum=hg.SquaredStep(30.0)), known) == []
     for algorithm in (PLAIN, FAB):
-        with pytest.raises(ValueError, match=rf"{type(algorithm).__name__}: penalty = 0; it must be positive"):
+        with pytest.raises(
+            ValueError, match=rf"{type(algorithm).__name__}: penalty = 0; it must be finite and positive"
+        ):
             concerns(replace(algorithm, penalty=0.0), known)
         (text,) = concerns(replace(algorithm, penalty=8 * LAM), known)
         assert "lower_step = 0.005 is likely to be unstable" in text

@@ -64,7 +64,9 @@ def test_sldbo_itself_is_refused_there_and_it_is_not():
 def test_it_refuses_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)
     assert concerns(METHOD, known) == []
-    with pytest.raises(ValueError, match=r"SLDBOPushPull: radius = 0\.0; take one above the norm of z\*"):
+    with pytest.raises(
+        ValueError, match=r"SLDBOPushPull: radius = 0; it must be finite and positive: take one above the norm of z\*"
+    ):
         concerns(replace(METHOD, radius=0.0), known)
     (text,) = concerns(replace(METHOD, adjoint_step=0.5), known)
     assert "adjoint_step = 0.5 is likely to be unstable" in text

@@ -37,7 +37,7 @@ def check_place(folder: Path, option: str) -> None:
         folder: The folder.
         option: What names it, in the message, such as "--out is runs/a".
     """
-    if folder.is_file():
+    if folder.is_file() and option.endswith(str(folder)):  # otherwise it is the folder of a file that is named
         raise ValueError(f"{option}, which is a file; give a folder.")
     try:
         place = next(path for path in (folder, *folder.parents) if path.exists())
