@@ -7,10 +7,12 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.leaf_steps import fitted
+from hypergossip.core.step_bounds import check_signs
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 FACTS: Any = None  # these checks come before any that reads the facts
 DECAY = hg.PowerDecay(0.5)
+LOOPS = {"lower_step": 0.1, "adjoint_step": 0.1, "inner_steps": 2, "iterations": 2}
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,12 @@ def quadratic():
     ("name", "make"),
     [
         ("penalty", lambda value: hg.FAB(0.1, 0.1, value)),
+        ("penalty", lambda value: hg.DSGDAGT(0.1, 0.1, value)),
+        ("penalty", lambda value: hg.C2DFB(0.1, 0.1, value, 2)),
+        ("mu", lambda value: hg.SUNDSBO(0.1, 0.1, mu=value, gamma=1.0)),
+        ("gamma", lambda value: hg.SUNDSBO(0.1, 0.1, mu=0.1, gamma=value)),
+        ("eta", lambda value: hg.MDBO(0.1, 0.1, 0.1, 0.1, value, hg.Neumann(2, 1.0))),
+        ("damping", lambda value: hg.NaturalPolicyGradient(damping=value)),
         ("share", lambda value: hg.S3LDBO(0.1, 0.1, 0.1, share=value)),
         ("initial", lambda value: hg.AdaSDBO(initial=value)),
     ],
@@ -30,6 +38,39 @@ def quadratic():
 def test_one_number(name, make, value):
     with pytest.raises(ValueError, match=name):
         make(value).check(FACTS)
+
+
+@pytest.mark.parametrize("value", [DECAY, float("inf"), 0.0, -1, True, "1"])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("radius", lambda value: hg.SLDBO(0.1, 0.1, 0.1, radius=value)),
+        ("difference", lambda value: hg.DSOBA(0.1, 0.1, 0.1, difference=value)),
+        ("length", lambda value: hg.NaturalPolicyGradient(length=value)),
+    ],
+)
+def test_one_number_or_none(name, make, value):
+    with pytest.raises(ValueError, match=name):
+        make(value).check(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"upper_momentum": 2.5}, "upper_momentum is 2.5; a momentum lies in"),
+        ({"upper_step": True}, "upper_step is True; give a number or a schedule"),
+    ],
+)
+def test_every_method_refuses_a_momentum_above_1_and_flags_for_steps(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        check_signs(hg.MADSBO(**{"upper_step": 0.1, "upper_momentum": 0.5, **changes, **LOOPS}))
+    check_signs(hg.MADSBO(0.1, 0.1, 0.1, hg.PowerDecay(2.5), 2, 2))  # a schedule is clipped to 1
+
+
+@pytest.mark.parametrize("momentum", [2.5, float("inf")])
+def test_storm_refuses_a_momentum_above_1(momentum):
+    with pytest.raises(ValueError, match="momentum"):
+        hg.DSGDAGT(0.1, 0.1, 10.0, momentum=momentum).check(FACTS)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, True, 2.5, "x"])

@@ -1,5 +1,7 @@
 """Which remedy makes which method exact again, what is conserved in every round, and what it costs in bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,16 @@ def test_what_is_conserved_stays_zero_in_every_round_with_what_is_under_way(name
     assert history["conserved"].max() < 1e-12
     lost = run(METHODS[name], of(name), channel[1], 200, observe_every=1).history["conserved"]
     assert (lost.iloc[10:] > 1e-3).all()  # the column is not zero whatever happens
+
+
+@pytest.mark.parametrize("name", ["SLAM", "SlamTracked"])
+def test_a_rho_that_changes_with_the_step_is_not_conserved_and_a_constant_one_is(name):
+    channel = [channels.EdgeSums(), channels.Loss(0.2, symmetric=False)]
+    decaying = replace(METHODS[name], upper_step=hg.PowerDecay(0.1, 2.0, 1 / 3))
+    grown = lambda method: run(method, of(name), channel, 50).history["conserved"].max()
+    assert grown(decaying) < 1e-12
+    assert grown(replace(decaying, rho=hg.InverseStep(0.025))) > 1e-3
+    assert grown(replace(METHODS[name], rho=hg.InverseStep(0.025))) < 1e-12  # a constant step
 
 
 @pytest.mark.parametrize("name", EXACT)

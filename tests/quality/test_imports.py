@@ -36,7 +36,7 @@ LAYERS = (
         "core.agent_data.masking",
         "core.agent_data.one_agent",
     ),
-    ("core.algorithm", "core.one_number"),
+    ("core.algorithm", "core.hyperparameter_checks"),
     ("core.lower_derivatives", "core.first_order", "core.balls", "core.loop_turns"),
     ("core.space", "core.schedules", "core.preset", "core.requirements", "core.shapes_only", "core.agent_data.reading"),
     ("core.messages", "core.agent_data.whole_data"),

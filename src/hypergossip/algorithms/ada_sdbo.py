@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.heterogeneity import DIFFERENT
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.lower_derivatives import lower_derivatives
-from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import at
 
 Number = Float[Array, ""]

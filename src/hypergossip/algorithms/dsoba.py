@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.first_order import lower_gradients
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.lower_derivatives import Products, lower_derivatives
-from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import StepSize, at
 from hypergossip.core.step_bounds import beyond_curvature, check_average
 

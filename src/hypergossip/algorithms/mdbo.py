@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Vectors, register
 from hypergossip.core.heterogeneity import local_second_derivatives
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.schedules import Momentum, SquaredStep, StepSize, at
 from hypergossip.core.step_bounds import extremes
 from hypergossip.core.tracked_steps import beyond_tracking
@@ -95,7 +95,7 @@ def check_ranges(method: Any, power: int) -> None:
     Raises:
         ValueError: If a number is outside its range.
     """
-    eta = one_number("eta", method.eta, "it multiplies I - W and the steps, so take it in (0, 1], such as 0.5", 1.0)
+    eta = one_number("eta", method.eta, "it multiplies I - W and the steps, such as 0.5", 1.0)
     for name in ("upper_momentum", "lower_momentum"):
         if isinstance(getattr(method, name), SquaredStep):
             raise ValueError(f"{name} is SquaredStep, which DIAMOND's momenta follow; give a number or a schedule.")

@@ -9,7 +9,7 @@ from jax import lax
 from hypergossip.algorithms.sldbo import SLDBO, State
 from hypergossip.core.algorithm import Cost, Facts, Lower, Oracles, Sample, Upper
 from hypergossip.core.declarations import register, static
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.support.arguments import seed_number
 
 
@@ -62,6 +62,6 @@ class S3LDBO(SLDBO):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses a share outside (0, 1] and a coin_seed that is no seed; the rest is SLDBO's."""
-        one_number("share", self.share, "it is the share of rounds with derivatives, in (0, 1]", 1.0)
+        one_number("share", self.share, "it is the share of rounds with derivatives, such as 0.5", 1.0)
         seed_number(self.coin_seed, name="coin_seed")
         return super().check(facts)

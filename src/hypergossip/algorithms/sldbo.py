@@ -9,8 +9,8 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 from hypergossip.core.balls import in_ball
 from hypergossip.core.corrections import check_corrections
 from hypergossip.core.declarations import Needs, Vectors, register
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.lower_derivatives import lower_derivatives
-from hypergossip.core.one_number import one_number
 from hypergossip.core.schedules import StepSize, at
 
 

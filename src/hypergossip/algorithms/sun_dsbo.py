@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.first_order import lower_gradients
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.schedules import StepSize, at
 from hypergossip.core.tracked_steps import beyond_tracking
 

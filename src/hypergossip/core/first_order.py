@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from hypergossip.core.algorithm import LossOracles, Lower, Oracles, Sample, Upper
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 
 
 def lower_gradients(agent: Oracles, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Lower]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.core.one_number import check_static
+from hypergossip.core.hyperparameter_checks import check_static
 from hypergossip.core.schedules import LeafValues, SquaredStep, dotted, leaf_name
 from hypergossip.core.space import Space
 

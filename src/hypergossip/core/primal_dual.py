@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hypergossip.core.algorithm import Facts
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.schedules import InverseStep
 from hypergossip.core.step_bounds import extremes, reach
 

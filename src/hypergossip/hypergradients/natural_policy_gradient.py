@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from hypergossip.core.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, PolicyOracles, Sample, Upper
 from hypergossip.core.declarations import register, static
-from hypergossip.core.one_number import one_number
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.hypergradients.conjugate_gradient import conjugate_gradients
 
 

@@ -27,7 +27,7 @@ from hypergossip.running.result import Result
 from hypergossip.running.rows import add_row, last_round, measured
 from hypergossip.running.run import Run, RunState, begin, pack, result, unpack
 from hypergossip.running.snapshot import CheckpointError
-from hypergossip.running.stopping import Stop, plain_row, read_stop
+from hypergossip.running.stopping import Stop, check_measurable, plain_row, read_stop
 from hypergossip.support.arguments import seed_number, whole_number
 from hypergossip.support.callbacks import own_errors
 from hypergossip.support.interrupts import Interrupted, Interrupts
@@ -108,10 +108,7 @@ def solve(
         disk.check_folder(checkpoint, "checkpoint")
     own = _starting_points(problem, x0, y0, start)
     rules = read_stop(stop)
-    if rules.metric is not None and not problem.losses:
-        raise ValueError(
-            "stop: this problem has no losses and therefore no M_t; stop by seconds, samples or a function of a row."
-        )
+    check_measurable(rules, problem)
     if rules.metric is not None and "metric" not in read_measure(measure, problem).metrics:
         raise ValueError('stop: the tolerance is on the metric, which measure omits; add "metric" to measure.')
     network, links = paired(problem, network), read_channel(channel)

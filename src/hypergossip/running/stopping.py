@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hypergossip.core.problem import Problem
 from hypergossip.support.arguments import check_numbers
 
 Row = Mapping[str, Any]
@@ -108,3 +109,16 @@ def read_stop(stop: Any) -> Stop:
         f"stop is {stop!r}; give a tolerance on the metric, a function of a row, or "
         "hypergossip.Stop(metric=..., seconds=..., samples=...)."
     )
+
+
+def check_measurable(rules: Stop, problem: Problem) -> None:
+    """Raises ValueError if a rule is a tolerance on M_t and the problem has none.
+
+    Args:
+        rules: The rules.
+        problem: The problem.
+    """
+    if rules.metric is not None and not problem.losses:
+        raise ValueError(
+            "stop: this problem has no losses and therefore no M_t; stop by seconds, samples or a function of a row."
+        )

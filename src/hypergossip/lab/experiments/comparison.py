@@ -25,6 +25,7 @@ from hypergossip.running.loop import NotFinite
 from hypergossip.running.preflight import concerns, facts, sent_in_a_round
 from hypergossip.running.result import frame
 from hypergossip.running.solve import solve
+from hypergossip.running.stopping import check_measurable
 
 
 class Outcome(NamedTuple):
@@ -58,6 +59,8 @@ def check(experiment: Experiment) -> list[str]:
         ValueError: If a method cannot work.
     """
     problem, channel = experiment.problem, experiment.channel
+    if experiment.stop is not None:
+        check_measurable(experiment.stop, problem)
     known = facts(problem, experiment.network)
     texts = []
     for label, algorithm in experiment.algorithms.items():

@@ -37,16 +37,15 @@ def check_place(folder: Path, option: str) -> None:
         folder: The folder.
         option: What names it, in the message, such as "--out is runs/a".
     """
-    if folder.is_file() and option.endswith(str(folder)):  # otherwise it is the folder of a file that is named
-        raise ValueError(f"{option}, which is a file; give a folder.")
+    place = next(path for path in (folder, *folder.parents) if path.exists())
     try:
-        place = next(path for path in (folder, *folder.parents) if path.exists())
         with TemporaryFile(dir=place):
             pass
     except OSError as error:
+        why = f"{place} is a file" if place.is_file() else error.strerror
         raise ValueError(
-            f"{option}, but no file can be written there ({error.strerror}); give a folder that you can write to, and "
-            "whose path leads through no file."
+            f"{option}, but no file can be written there ({why}); "
+            "give a folder that you can write to, and whose path leads through no file."
         ) from None
 
 

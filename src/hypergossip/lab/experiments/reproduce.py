@@ -263,7 +263,7 @@ def _write_numbers(folder: Path, records: list[Record], column: str) -> None:
         for label, history in record.outcome.histories.items()
     ]
     if frames:
-        disk.write_text(folder / HISTORY, _first(pd.concat(frames), ["case", "method"]).to_csv(index=False))
+        disk.write_text(folder / HISTORY, _first(_together(frames), ["case", "method"]).to_csv(index=False))
     timing = pd.concat([record.timing.assign(case=record.case.name) for record in records])
     disk.write_text(folder / TIMING, _first(timing, ["case"]).to_csv(index=False))
     tables = [
@@ -279,10 +279,13 @@ def _write_numbers(folder: Path, records: list[Record], column: str) -> None:
         if record.case.values and record.outcome.histories
     ]
     if spent:
-        table = pd.concat(spent)
-        if "exchanges" in table:  # a case without the methods that send several times in a round has rounds alone
-            table["exchanges"] = table["exchanges"].fillna(table["round"])
-        disk.write_text(folder / COSTS, _first(table, ["case"]).to_csv(index=False))
+        disk.write_text(folder / COSTS, _first(_together(spent), ["case"]).to_csv(index=False))
+
+
+def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Returns the rows of all cases. A case whose methods all send once in a round has rounds as its exchanges."""
+    table = pd.concat(frames)
+    return table.assign(exchanges=table["exchanges"].fillna(table["round"])) if "exchanges" in table else table
 
 
 def _first(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -25,8 +25,8 @@ def one_number(name: str, value: Any, advice: str, most: float = np.inf) -> floa
         raise ValueError(f"{name} is {value!r}; it is one number, the same in all rounds, not a schedule: {advice}.")
     number = float(value)
     if not (np.isfinite(number) and 0 < number <= most):
-        limit = f" and at most {most:g}" if np.isfinite(most) else ""
-        raise ValueError(f"{name} = {number:.3g}; it must be finite and positive{limit}: {advice}.")
+        wanted = f"lie in (0, {most:g}]" if np.isfinite(most) else "be finite and positive"
+        raise ValueError(f"{name} = {number:.3g}; it must {wanted}: {advice}.")
     return number
 
 
