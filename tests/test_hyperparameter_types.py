@@ -7,12 +7,11 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.leaf_steps import fitted
-from hypergossip.core.step_bounds import check_signs
+from hypergossip.core.step_bounds import check_momenta, check_signs
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 FACTS: Any = None  # these checks come before any that reads the facts
 DECAY = hg.PowerDecay(0.5)
-LOOPS = {"lower_step": 0.1, "adjoint_step": 0.1, "inner_steps": 2, "iterations": 2}
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +53,25 @@ def test_one_number_or_none(name, make, value):
         make(value).check(FACTS)
 
 
+@pytest.mark.parametrize("momentum", [2.5, 2, float("inf")])
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    "make",
     [
-        ({"upper_momentum": 2.5}, "upper_momentum is 2.5; a momentum lies in"),
-        ({"upper_step": True}, "upper_step is True; give a number or a schedule"),
+        lambda momentum: hg.MADSBO(0.1, 0.1, 0.1, momentum, 2, 2),
+        lambda momentum: hg.DSGDAGT(0.1, 0.1, 10.0, momentum=momentum),
+        lambda momentum: hg.Diamond(0.1, 0.1, 0.5, momentum, hg.Exact()),
+        lambda momentum: hg.MSGD(0.1, 0.1, momentum, 0.5, hg.Exact()),
     ],
 )
-def test_every_method_refuses_a_momentum_above_1_and_flags_for_steps(changes, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        check_signs(hg.MADSBO(**{"upper_step": 0.1, "upper_momentum": 0.5, **changes, **LOOPS}))
-    check_signs(hg.MADSBO(0.1, 0.1, 0.1, hg.PowerDecay(2.5), 2, 2))  # a schedule is clipped to 1
+def test_a_momentum_that_is_clipped_is_no_number_above_1(make, momentum):
+    with pytest.raises(ValueError, match=r"momentum is .*; a momentum lies in"):
+        make(momentum).check(FACTS)
+    check_momenta(make(hg.PowerDecay(2.5)))  # a schedule may begin above
 
 
-@pytest.mark.parametrize("momentum", [2.5, float("inf")])
-def test_storm_refuses_a_momentum_above_1(momentum):
-    with pytest.raises(ValueError, match="momentum"):
-        hg.DSGDAGT(0.1, 0.1, 10.0, momentum=momentum).check(FACTS)
+def test_flags_are_no_steps():
+    with pytest.raises(ValueError, match="upper_step is True; give a number or a schedule"):
+        check_signs(hg.DSGD(True, 0.1, hg.Exact()))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, True, 2.5, "x"])

@@ -126,7 +126,7 @@ def test_it_warns_of_heterogeneous_second_derivatives_on_a_shared_lower_level(al
 def test_it_refuses_numbers_outside_their_ranges(algorithm, transcription):
     known = facts(quadratic_problem("upper"), NETWORK)
     for eta in (0.0, 1.5):
-        with pytest.raises(ValueError, match=r"eta = .*take it in \(0, 1\]"):
+        with pytest.raises(ValueError, match=r"eta = .*it must lie in \(0, 1\]"):
             concerns(replace(algorithm, eta=eta), known)
     with pytest.raises(ValueError, match=r"upper_momentum = 5 with eta = 0\.5: the average would forget more"):
         concerns(replace(algorithm, upper_momentum=5.0), known)

@@ -8,7 +8,7 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 from hypergossip.core.declarations import Needs, Vectors, register, static
 from hypergossip.core.first_order import check_penalty, penalised_directions
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.core.step_bounds import check_momentum
+from hypergossip.core.step_bounds import check_momenta
 from hypergossip.core.tracked_steps import beyond_tracking
 from hypergossip.core.two_points import at_two_points
 
@@ -99,7 +99,7 @@ class DSGDAGT(Algorithm):
     def check(self, facts: Facts) -> list[str]:
         """Refuses a penalty or a momentum out of range, and warns of a lower step that is too large for it."""
         check_penalty(self.penalty)
-        check_momentum("momentum", self.momentum)
+        check_momenta(self)
         weight = 1.0 if self.momentum is None else float(momentum_at(self.momentum, self.upper_step, 1))
         if not weight >= 0:
             raise ValueError(f"momentum is {weight:.3g} in round 1; it lies in [0, 1], and 1 means none.")

@@ -10,6 +10,7 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracl
 from hypergossip.core.declarations import Needs, Vectors, register, static
 from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
+from hypergossip.core.step_bounds import check_momenta
 from hypergossip.core.tracked_steps import beyond_tracking
 
 Loop = tuple[Lower, Lower, Lower]  # the variable, its tracker and its last direction
@@ -118,13 +119,15 @@ class MADSBO(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses loops without a step and unknown names, and warns of steps that are too large for the network."""
+        check_momenta(self)
         if self.inner_steps < 1 or self.iterations < 1:
-            raise ValueError(
-                f"inner_steps = {self.inner_steps} and iterations = {self.iterations}; take at least one step in each."
-            )
+            counts = f"inner_steps = {self.inner_steps} and iterations = {self.iterations}"
+            raise ValueError(f"{counts}; take at least one step in each.")
         if self.tracked not in ("lower", "both", None):
             raise ValueError(f'tracked = {self.tracked!r}; choose "lower", "both" or None.')
         steps = {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step}
         bias = without_tracking(facts, self, ("upper_step",) if self.tracked == "lower" else ("upper_step", *steps))
-        bound = beyond_tracking(facts, steps, tracked=self.tracked is not None)
-        return bound if self.tracked == "both" else [*bound, *bias]
+        return [
+            *beyond_tracking(facts, steps, tracked=self.tracked is not None),
+            *([] if self.tracked == "both" else bias),
+        ]

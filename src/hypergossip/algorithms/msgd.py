@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, register
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.step_bounds import beyond_curvature, check_momenta
 from hypergossip.core.two_points import at_two_points
 
 
@@ -71,4 +71,5 @@ class MSGD(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Warns of a lower step above 2 / curvature, the bound for STORM without noise."""
+        check_momenta(self)
         return beyond_curvature(facts, {"lower_step": self.lower_step})

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, register
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.step_bounds import beyond_curvature, check_momenta
 from hypergossip.core.two_points import at_two_points
 from hypergossip.hypergradients.implicit import ImplicitHypergradient
 
@@ -90,6 +90,7 @@ class RSVRB(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses an estimator that solves no system, and warns of a lower step above 2 / curvature."""
+        check_momenta(self)
         solving(self.hypergradient)
         return beyond_curvature(facts, {"lower_step": self.lower_step})
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, register
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.core.step_bounds import beyond_curvature
+from hypergossip.core.step_bounds import beyond_curvature, check_momenta
 from hypergossip.core.two_points import at_two_points
 
 
@@ -87,6 +87,7 @@ class Stable(Algorithm):
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses bounds that are not positive, and warns of mu_g or a step that is too large for the curvature."""
+        check_momenta(self)
         mu, bound = self.strong_convexity, self.jacobian_bound
         if not float(mu) > 0 or (bound is not None and not float(bound) > 0):
             raise ValueError(f"strong_convexity = {mu} and jacobian_bound = {bound}; both must be positive.")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, register
 from hypergossip.core.schedules import Momentum, StepSize, at, momentum_at
-from hypergossip.core.step_bounds import beyond_curvature, extremes
+from hypergossip.core.step_bounds import beyond_curvature, check_momenta, extremes
 from hypergossip.core.two_points import at_two_points
 
 
@@ -98,6 +98,7 @@ class VRBiAdam(Algorithm):
         Warns of a lambda eta above 2 / curvature. It never diverges, as the step is divided by |dy g|, but where dy g
         and b vanish the step is lambda eta / rho.
         """
+        check_momenta(self)
         rho, tau, eta = float(self.regularization), float(self.decay), float(at(self.interpolation, 0))
         if not (rho > 0 and 0 <= tau < 1 and 0 < eta <= 1):
             raise ValueError(

@@ -124,8 +124,7 @@ def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
         A warning for every step of y or of the adjoint that is zero for all leaves.
 
     Raises:
-        ValueError: If one is negative, NaN or infinite in round 0, if a momentum that is a number is above 1, or if one
-            is True or False.
+        ValueError: If one is negative, NaN or infinite in round 0, or True or False.
     """
     warnings = []
     for part, what, value in _hyperparameters(algorithm, name or type(algorithm).__name__):
@@ -138,23 +137,22 @@ def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
                     f"{part}: {dotted(what, leaf)} is {float(wrong.flat[0]):.3g} in round 0; a step is a "
                     "positive finite number and a momentum lies in [0, 1]."
                 )
-        if "momentum" in what:
-            check_momentum(f"{part}: {what}", value)
         if what in MOVED and extremes(value, 0)[1] == extremes(value, SETTLED)[1] == 0:
             moved = MOVED[what]
             warnings.append(f"{part}: {what} is 0, so {moved} never changes; give a positive number.")
     return warnings
 
 
-def check_momentum(name: str, momentum: Any) -> None:
-    """Raises ValueError if a momentum that is a number is above 1; a schedule may begin there, and is clipped to 1.
+def check_momenta(method: Any) -> None:
+    """Raises ValueError if a momentum of a method is a number above 1; a schedule may begin there, and is clipped to 1.
 
     Args:
-        name: Its name.
-        momentum: A number or a schedule.
+        method: A method whose momenta are weights of an average, clipped by `momentum_at`.
     """
-    if isinstance(momentum, int | float | np.integer | np.floating) and momentum > 1:
-        raise ValueError(f"{name} is {float(momentum):.3g}; a momentum lies in [0, 1], and 1 means none.")
+    for field in fields(method):
+        value = getattr(method, field.name)
+        if "momentum" in field.name and isinstance(value, int | float | np.integer | np.floating) and value > 1:
+            raise ValueError(f"{field.name} is {float(value):.3g}; a momentum lies in [0, 1], and 1 means none.")
 
 
 def check_average(name: str, momentum: StepSize) -> None:
