@@ -11,7 +11,7 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/problems/actor_critic/test_gaussian_policies.py tests/problems/actor_critic/test_continuous_environments.py \
 	tests/problems/actor_critic/test_environment_workers.py tests/problems/actor_critic/test_gauss_newton.py \
 	tests/problems/actor_critic/test_natural_gradient.py tests/studies/test_learned_games.py \
-	tests/peers/test_network_invariant.py tests/peers/test_peers_engine.py tests/engines/test_weights_of_rounds.py \
+	tests/peers/test_network_invariant.py tests/peers/test_peers_engine.py tests/peers/test_round_program.py tests/engines/test_weights_of_rounds.py \
 	tests/problems/test_meta_learning.py
 
 .PHONY: demo test programs recorded chaos fresh traffic docs site bench bench-games theory table lint clean

@@ -96,8 +96,7 @@ class MADSBO(Algorithm):
         r = (1 - theta) * s.r + theta * D_x
         t_x = Wt_x[0] + r - s.r if Wt_x else s.t_x
         x = agent.project(Wx - a * (t_x if Wt_x else r))
-        cost = Cost(agent.samples(upper=1, lower=T + N + 1), 1, T, N, 1)
-        return State(x, y, z, r, t_x, t_y, t_z, d_y, d_z), cost
+        return State(x, y, z, r, t_x, t_y, t_z, d_y, d_z), Cost(agent.samples(upper=1, lower=T + N + 1), 1, T, N, 1)
 
     def _loop(self, mix: Mix, direction: Any, first: tuple, v: Loop, step: Any, turns: int, call: int) -> Loop:
         """Returns a loop's variable, tracker and last direction after v = W v - step t, t = W t + d - d_before."""
@@ -120,14 +119,12 @@ class MADSBO(Algorithm):
     def check(self, facts: Facts) -> list[str]:
         """Refuses loops without a step and unknown names, and warns of steps that are too large for the network."""
         check_momenta(self)
-        if self.inner_steps < 1 or self.iterations < 1:
-            counts = f"inner_steps = {self.inner_steps} and iterations = {self.iterations}"
-            raise ValueError(f"{counts}; take at least one step in each.")
+        T, N = self.inner_steps, self.iterations
+        if T < 1 or N < 1:
+            raise ValueError(f"inner_steps = {T} and iterations = {N}; take at least one step in each.")
         if self.tracked not in ("lower", "both", None):
             raise ValueError(f'tracked = {self.tracked!r}; choose "lower", "both" or None.')
         steps = {"lower_step": self.lower_step, "adjoint_step": self.adjoint_step}
         bias = without_tracking(facts, self, ("upper_step",) if self.tracked == "lower" else ("upper_step", *steps))
-        return [
-            *beyond_tracking(facts, steps, tracked=self.tracked is not None),
-            *([] if self.tracked == "both" else bias),
-        ]
+        bound = beyond_tracking(facts, steps, tracked=self.tracked is not None)
+        return bound if self.tracked == "both" else [*bound, *bias]
