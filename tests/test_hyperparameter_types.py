@@ -1,6 +1,6 @@
 """Hyperparameters of a wrong type or outside their range are refused by name before a run."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import pytest
@@ -8,10 +8,19 @@ import pytest
 import hypergossip as hg
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.step_bounds import check_momenta, check_signs
+from hypergossip.running.preflight import concerns, facts
+from laws.table import METHODS
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 FACTS: Any = None  # these checks come before any that reads the facts
 DECAY = hg.PowerDecay(0.5)
+NETWORK = hg.networks.ring(4)
+
+
+def dynamic(part: Any) -> list[str]:
+    """The fields of a method or an estimator that are numbers, or None."""
+    values = {one.name: getattr(part, one.name) for one in fields(part) if "static" not in one.metadata}
+    return [name for name, value in values.items() if value is None or isinstance(value, int | float)]
 
 
 @pytest.fixture(scope="module")
@@ -115,20 +124,33 @@ def test_static(quadratic, name, method, value):
         fitted(algorithm, quadratic.upper, quadratic.lower)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True], ids=str)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_number_of_a_method_is_finite(quadratic, name, value):
+    algorithm = METHODS[name].algorithm
+    for field in dynamic(algorithm):
+        wrong = replace(algorithm, **{field: value})
+        with pytest.raises(ValueError, match=rf"{field}.* is {value}"):
+            concerns(fitted(wrong, quadratic.upper, quadratic.lower), facts(quadratic, NETWORK))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, None], ids=str)
 @pytest.mark.parametrize(
-    "wrong",
+    "estimator",
     [
-        {"noise": -1.0},
-        {"noise": float("nan")},
-        {"heterogeneity": 2.0},
-        {"heterogeneity": "1"},
-        {"curvature_heterogeneity": -0.5},
-        {"agents": 0},
-        {"agents": "4"},
-        {"upper_dimension": 0},
-        {"lower_dimension": -1},
+        hg.Neumann(5, 6.0),
+        hg.MiniBatchNeumann(5, 6.0),
+        hg.Unrolled(3, 0.1),
+        hg.ConjugateGradient(3),
+        hg.HessianFree(hg.ConjugateGradient(3), radius=1e-3),
+        hg.NaturalPolicyGradient(length=0.1),
     ],
+    ids=lambda estimator: type(estimator).__name__,
 )
-def test_quadratic(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        hg.problems.quadratic(**{"agents": 4, **wrong})
+def test_a_number_of_an_estimator_is_finite(quadratic, estimator, value):
+    for field in dynamic(estimator):
+        if value is None and field in ("radius", "length"):
+            continue
+        algorithm = hg.DSGD(0.1, 0.1, replace(estimator, **{field: value}))
+        with pytest.raises(ValueError, match=rf"{field}.* is {value}"):
+            concerns(fitted(algorithm, quadratic.upper, quadratic.lower), facts(quadratic, NETWORK))

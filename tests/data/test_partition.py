@@ -96,10 +96,10 @@ def test_impossible_partitions_are_refused():
     for parameter in (None, 0.5):
         with pytest.raises(ValueError, match="10 samples cannot give 4 agents at least 3 each"):
             partition(labels, 4, dirichlet=parameter, minimum=3)
-        with pytest.raises(ValueError, match="must be 1 or more"):
+        with pytest.raises(ValueError, match="agents is 0; give a whole number, at least 1"):
             partition(labels, 0, dirichlet=parameter)
-        with pytest.raises(ValueError, match="must be 1 or more"):
+        with pytest.raises(ValueError, match="minimum is 0; give a whole number, at least 1"):
             partition(labels, 2, dirichlet=parameter, minimum=0)
     for parameter in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="positive and finite"):
+        with pytest.raises(ValueError, match="give a positive finite number"):
             partition(labels, 2, dirichlet=parameter)

@@ -128,7 +128,7 @@ def test_a_short_run_learns():
         ({"data": "digit"}, "digit"),
         ({"agents": 2000}, "2000 agents"),
         ({"batch_size": 400}, "batch_size is 400"),
-        ({"dirichlet": -1.0}, "Dirichlet"),
+        ({"dirichlet": -1.0}, "dirichlet is -1.0; give a positive finite number"),
         ({"dirichlet": 0.3, "batch_size": 400}, "use fewer agents, or a smaller batch_size"),
     ],
 )

@@ -203,7 +203,7 @@ def test_equal_options_are_one_program():
         ({"heterogeneity": "slope"}, "choose one of amplitude, phase"),
         ({"tasks": 0}, "at least 1"),
         ({"widths": (4, 0)}, "at least 1"),
-        ({"inner_steps": 0}, "at least one step"),
+        ({"inner_steps": 0}, "inner_steps is 0; give a whole number, at least 1"),
         ({"inner_step": -0.1}, "positive"),
         ({"form": "imaml", "proximity": 0.0}, "positive"),
         ({"batch_size": 11}, "batch_size is 11"),

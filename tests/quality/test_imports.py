@@ -80,7 +80,10 @@ LAYERS = (
     ("lab.cli",),
     ("__main__", "algorithm", "pytree", "schedules"),
 )
-ALONE = ("networks", "data")  # know nothing of JAX, and of ours only names, missing packages and a hash
+ALONE = (
+    "networks",
+    "data",
+)  # know nothing of JAX, and of ours only names, checks of arguments, missing packages and a hash
 FORBIDDEN = {
     "algorithms": {"engines", "networks", "problems", "core.problem", "core.oracles", "metrics", "data"},
     "hypergradients": {"engines", "networks", "problems", "algorithms", "metrics", "data"},
@@ -143,7 +146,9 @@ def test_imports_run_downwards(path):
 @pytest.mark.parametrize("part", ALONE)
 def test_networks_and_data_know_neither_jax_nor_us(part):
     for path in (ROOT / part).rglob("*.py"):
-        assert ours(path) <= {"support.agent_names", "support.extras", "support.threefry"}, path.name
+        assert ours(path) <= {"support.agent_names", "support.arguments", "support.extras", "support.threefry"}, (
+            path.name
+        )
         assert not any(name.split(".")[0] == "jax" for name in imports(ast.parse(path.read_text()))), path.name
 
 

@@ -4,6 +4,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
+import jax
 import numpy as np
 
 KINDS = {bool: "True or False", int: "a whole number", str: "a name in quotes"}
@@ -50,6 +51,40 @@ def check_static(part: Any) -> None:
             _check_type(f"{owner}: {field.name}", value, field.type)
         else:
             check_static(value)
+
+
+def check_values(part: Any) -> None:
+    """Checks the numbers of an algorithm and of its estimators: each is finite, and None stands only for a default.
+
+    The values of steps and momenta, which may be schedules, are checked by `step_bounds.check_signs`.
+
+    Args:
+        part: The algorithm or the estimator.
+
+    Raises:
+        ValueError: If a number is NaN, infinite, True or False, or a field is None whose default is something else.
+    """
+    for field in fields(part):
+        value, name = getattr(part, field.name), f"{type(part).__name__}: {field.name}"
+        if "static" in field.metadata:
+            continue
+        if value is None and field.default is not None:
+            raise ValueError(f"{name} is None; give a number{_example(field.default)}.")
+        if is_dataclass(value) and not isinstance(value, type) and hasattr(value, "check"):
+            check_values(value)
+            continue
+        scheduled = "step" in field.name or "momentum" in field.name
+        for leaf in jax.tree.leaves(value):
+            if isinstance(leaf, bool | np.bool_):
+                raise ValueError(f"{name} is {leaf}; give a number{' or a schedule' if scheduled else ''}.")
+            number = scheduled or not np.issubdtype(np.result_type(leaf), np.inexact) or np.isfinite(leaf).all()
+            if not number:
+                raise ValueError(f"{name} is {leaf}; give a finite number{_example(field.default)}.")
+
+
+def _example(default: Any) -> str:
+    """Returns a default as an example in a message, if it is a number."""
+    return f" such as {default:g}" if isinstance(default, int | float) else ""
 
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:

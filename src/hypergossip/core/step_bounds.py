@@ -175,7 +175,7 @@ def _hyperparameters(part: Any, name: str) -> Iterator[tuple[str, str, Any]]:
     """Yields the steps and momenta of an algorithm and of its estimator: the owner's name, the name, and the value."""
     for field in fields(part) if is_dataclass(part) and not isinstance(part, type) else ():
         value = getattr(part, field.name)
-        if field.name in LEVELS:
+        if field.name in LEVELS or (field.name == "momentum" and value is not None):
             yield name, field.name, value
         else:
             yield from _hyperparameters(value, type(value).__name__)

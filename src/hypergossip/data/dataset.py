@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, Int32
 
 from hypergossip.data.arrays import read_features, read_labels
 from hypergossip.data.seeding import generator
+from hypergossip.support.arguments import whole_number
 
 
 class _Fields(NamedTuple):
@@ -60,8 +61,7 @@ class Dataset(_Fields):
         """
         owner = f"Data set {name!r}"
         for what, number, least in (("classes", classes, 1), ("test_samples", test_samples, 0)):
-            if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-                raise ValueError(f"{owner}: {what} is {number!r}; give a whole number, at least {least}.")
+            whole_number(f"{owner}: {what}", number, least)
         features, labels = read_features(features, owner), read_labels(labels, int(classes), owner)
         if len(features) != len(labels):
             raise ValueError(

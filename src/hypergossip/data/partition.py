@@ -1,6 +1,5 @@
 """The partition of samples among agents."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from jaxtyping import Int, Shaped
 
 from hypergossip.data.arrays import class_labels
 from hypergossip.data.seeding import generator
+from hypergossip.support.arguments import positive_number, whole_number
 
 
 def partition(
@@ -48,11 +48,7 @@ def partition(
     """
     labels = labels if dirichlet is None else _one_class_each(labels)
     samples = _count(labels)
-    if agents < 1 or minimum < 1:
-        raise ValueError(
-            f"A partition among {agents} agents with at least {minimum} samples each is not possible: "
-            "both numbers must be 1 or more."
-        )
+    agents, minimum = whole_number("agents", agents, 1), whole_number("minimum", minimum, 1)
     if agents * minimum > samples:
         raise ValueError(
             f"{samples} samples cannot give {agents} agents at least {minimum} each: "
@@ -62,12 +58,9 @@ def partition(
     if dirichlet is None:
         used = samples - samples % agents
         return list(random.permutation(samples)[:used].reshape(agents, -1))
-    if not (dirichlet > 0 and math.isfinite(dirichlet)):
-        raise ValueError(
-            f"The Dirichlet parameter is {dirichlet}, but it must be positive and finite: "
-            "try 0.1 (strong skew) to 100 (nearly IID), or None for an IID partition."
-        )
-    owner = _draw_owners(labels, agents, float(dirichlet), random)
+    advice = "give a positive finite number, from 0.1 (strong skew) to 100 (nearly IID), or None for an IID partition"
+    concentration = positive_number("dirichlet", dirichlet, advice)
+    owner = _draw_owners(labels, agents, concentration, random)
     _raise_to_minimum(owner, agents, minimum, random)
     order = random.permutation(samples)
     by_owner = order[np.argsort(owner[order], kind="stable")]

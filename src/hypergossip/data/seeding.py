@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from hypergossip.support.arguments import whole_number
+
 
 def generator(seed: Any, *stream: int) -> np.random.Generator:
     """NumPy's random generator for a seed.
@@ -15,7 +17,5 @@ def generator(seed: Any, *stream: int) -> np.random.Generator:
     Raises:
         ValueError: `seed` is not such a number. (For None, NumPy would draw different numbers at every call.)
     """
-    number = isinstance(seed, int | float | np.integer | np.floating) and not isinstance(seed, bool)
-    if not number or not seed >= 0 or seed // 1 != seed:
-        raise ValueError(f"seed is {seed!r}; give a whole number, at least 0.")
-    return np.random.default_rng([int(seed), *stream] if stream else int(seed))
+    number = whole_number("seed", seed, 0)
+    return np.random.default_rng([number, *stream] if stream else number)

@@ -22,8 +22,8 @@ from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
 from hypergossip.problems.hyperparameter import cross_entropy
-from hypergossip.problems.splits import divide
-from hypergossip.support.arguments import check_numbers
+from hypergossip.problems.splits import UNIQUE, divide, fewest
+from hypergossip.support.arguments import choice, positive_number, real_number, whole_number
 
 HELD_OUT = 0.2  # the fraction of the samples that is held out if no test set is published
 SHARES = {"sample": ("lower", "both"), "source": ("upper", "lower", "both")}  # by `weights`; the default first
@@ -146,7 +146,8 @@ def data_cleaning(
     dataset = read(data, data_dir)
     rest, test = hold_out(dataset, HELD_OUT, seed)
     clean = rest if validation is None else checked_validation(validation, dataset)
-    settings = agents, samples, dirichlet, batch_size or 1, seed
+    agents = whole_number("agents", agents, 1)
+    settings = agents, samples, dirichlet, fewest(batch_size), seed
     if validation is None:
         training_rows, validation_rows = divide(rest.labels, *settings)
     else:
@@ -237,11 +238,7 @@ def _check_options(
     weights: str, share: str | None, corrupted: float | int, sources: int, scale: Any, regularization: float | int
 ) -> str:
     """Returns the shared levels; raises ValueError if an option is invalid."""
-    check_numbers(
-        corrupted=corrupted, sources=sources, regularization=regularization, scale=1 if scale is None else scale
-    )
-    if weights not in SHARES:
-        raise ValueError(f'weights is {weights!r}; give "sample" or "source".')
+    choice("weights", weights, SHARES)
     if weights == "sample" and share == "upper":
         raise ValueError(
             'weights="sample" with share="upper" leaves the agents nothing in common, because a sample\'s logit and '
@@ -249,17 +246,12 @@ def _check_options(
         )
     if share is not None and share not in SHARES[weights]:
         raise ValueError(f'share is {share!r}; give "upper", "lower" or "both".')
-    if not 0 <= corrupted < 1:
-        raise ValueError(
-            f"corrupted is {corrupted}; give a share of the labels below 1, such as 0.4, or 0 for labels that are "
-            "already noisy."
-        )
-    if sources < 2:
-        raise ValueError(f"sources is {sources}; give at least 2, so that their reliability can differ.")
-    if not regularization > 0:
-        raise ValueError(f"regularization is {regularization}; it must be positive for a unique lower solution.")
-    if scale is not None and not scale > 0:
-        raise ValueError(f"scale is {scale}; it must be positive, such as 1, or None.")
+    advice = "give a share of the labels below 1, such as 0.4, or 0 for labels that are already noisy"
+    real_number("corrupted", corrupted, advice, lambda share: 0 <= share < 1)
+    whole_number("sources", sources, 2, advice="give a whole number, at least 2, so that their reliability can differ")
+    positive_number("regularization", regularization, UNIQUE)
+    if scale is not None:
+        positive_number("scale", scale, "give a positive number, such as 1, or None")
     return share or SHARES[weights][0]
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int
 from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, partition, split
 from hypergossip.data.catalogue import read
+from hypergossip.problems.splits import fewest
+from hypergossip.support.arguments import whole_number
 
 FEW_CLASSES, SMALL_BATCH = 3, 256
 FRACTIONS = (0.4, 0.4, 0.2)  # training, validation, test
@@ -93,13 +95,14 @@ def hyperparameter(
     """
     if share not in ("upper", "both"):
         raise ValueError(f'share is {share!r}; give "upper" for a model of each agent, or "both" for a common one.')
+    agents, least = whole_number("agents", agents, 1), fewest(batch_size)
     dataset = read(data, data_dir)
     train, validation, test = split(dataset, FRACTIONS, seed)
     if dirichlet is None:
         training = _equal_parts(train, agents, seed)
         validating = _equal_parts(validation, agents, seed)
     else:
-        training, validating = _non_iid_parts(train, validation, agents, seed, dirichlet, batch_size or 1)
+        training, validating = _non_iid_parts(train, validation, agents, seed, dirichlet, least)
 
     def test_accuracy(x: Float[Array, "p"], y: Float[Array, "p q"]) -> Float[Array, ""]:
         logits = jnp.asarray(test.features, y.dtype) @ y

@@ -18,7 +18,8 @@ from hypergossip.data import Dataset, hold_out, standardize, standardize_images
 from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problems.representations import Layers, Representation, choose, linear
-from hypergossip.problems.splits import Rows, divide
+from hypergossip.problems.splits import UNIQUE, Rows, divide, fewest
+from hypergossip.support.arguments import positive_number
 
 HELD_OUT = 0.2  # the fraction of the samples that is held out if no test set is published
 
@@ -132,17 +133,16 @@ def meta_learning(
         ValueError: If a name is unknown, a number is invalid, or there are too few samples.
         DataUnavailable: If the files of the data set are not available.
     """
-    if not regularization > 0:
-        raise ValueError(f"regularization is {regularization}; it must be positive for a unique lower solution.")
+    factor = positive_number("regularization", regularization, UNIQUE)
     dataset = read(data, data_dir)
     network = choose(representation, widths, activation, initialization, dataset.shape)
     rest, test = hold_out(dataset, HELD_OUT, seed)
-    training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, batch_size or 1, seed)
+    training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, fewest(batch_size), seed)
     scale = standardize_images if dataset.shape else standardize
     training, validation, test = scale(
         rest.rows(np.concatenate(training_rows)), rest.rows(np.concatenate(validation_rows)), test
     )
-    f, g = _cross_entropy(network, 0.0), _cross_entropy(network, float(regularization))
+    f, g = _cross_entropy(network, 0.0), _cross_entropy(network, factor)
     x0 = network.initial(generator(seed, 1), dataset.features.shape[1])
     held_out = {"images": jnp.asarray(test.features), "labels": jnp.asarray(test.labels)}
 

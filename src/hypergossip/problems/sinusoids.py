@@ -15,7 +15,7 @@ from hypergossip.core.problem import Problem, Share
 from hypergossip.data.seeding import generator
 from hypergossip.problems.adaptation import FORMS, Adaptation, Layers
 from hypergossip.problems.representations import layer_sizes
-from hypergossip.support.arguments import choice
+from hypergossip.support.arguments import choice, positive_number, whole_number
 from hypergossip.support.renamed import renamed_arguments
 
 AMPLITUDES = (0.1, 5.0)
@@ -149,8 +149,6 @@ class Network:
         return jnp.mean((self.predict(parameters, shots["inputs"]) - shots["outputs"]) ** 2)
 
 
-# Cached because methods are equal only if their objects are identical, and compiled rounds are found by the losses.
-@cache
 def adaptation(
     form: str = "maml",
     *,
@@ -175,12 +173,16 @@ def adaptation(
         choice(name, value, choices)
     steps, step = INNER[form]
     steps, step = steps if inner_steps is None else inner_steps, step if inner_step is None else inner_step
-    if steps < 1 or not (step > 0 and proximity > 0):
-        raise ValueError(
-            f"inner_steps is {steps}, inner_step {step} and proximity {proximity}; "
-            "give at least one step, and positive numbers for the others."
-        )
-    return Adaptation(form, Network(activation).error, steps, float(step), float(proximity))
+    steps = whole_number("inner_steps", steps, 1)
+    step = positive_number("inner_step", step, "give a positive number, such as 0.001")
+    proximity = positive_number("proximity", proximity, "give a positive number, such as 400")
+    return _adaptation(form, activation, steps, step, proximity)
+
+
+# Cached because methods are equal only if their objects are identical, and compiled rounds are found by the losses.
+@cache
+def _adaptation(form: str, activation: str, steps: int, step: float, proximity: float) -> Adaptation:
+    return Adaptation(form, Network(activation).error, steps, step, proximity)
 
 
 @renamed_arguments(unlike="heterogeneity")
@@ -248,9 +250,12 @@ def sinusoids(
             f"heterogeneity is {heterogeneity!r}; choose one of {', '.join(HETEROGENEITY)}, or None for "
             "homogeneous agents."
         )
-    least = min(agents, tasks, shots, held_out_tasks)
-    if least < 1:
-        raise ValueError(f"agents, tasks, shots and held_out_tasks must all be at least 1; one of them is {least}.")
+    agents, tasks, shots = (
+        whole_number("agents", agents, 1),
+        whole_number("tasks", tasks, 1),
+        whole_number("shots", shots, 1),
+    )
+    held_out_tasks = whole_number("held_out_tasks", held_out_tasks, 1)
 
     random = generator(seed)
     owned = draw_tasks(random, agents, tasks, heterogeneity)

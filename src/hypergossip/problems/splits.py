@@ -8,8 +8,22 @@ from jaxtyping import Int
 
 from hypergossip.data import partition
 from hypergossip.data.seeding import generator
+from hypergossip.support.arguments import whole_number
 
 Rows = list[Any]  # the indices of each agent's samples, (samples,)
+
+
+BATCH = "give a whole number of samples, at least 1, or None for all of them"
+UNIQUE = "give a positive number, so that the lower solution is unique"  # advice about a regulariser
+
+
+def fewest(batch_size: int | None) -> int:
+    """Returns the fewest samples with which an agent can draw a batch; None draws every sample.
+
+    Raises:
+        ValueError: If the batch size is not a whole number, at least 1.
+    """
+    return 1 if batch_size is None else whole_number("batch_size", batch_size, 1, advice=BATCH)
 
 
 def divide(
@@ -39,7 +53,8 @@ def divide(
     Raises:
         ValueError: If there are too few samples, or `samples` is not a pair of numbers.
     """
-    half = len(labels) // (2 * max(agents, 1))
+    agents = whole_number("agents", agents, 1)
+    half = len(labels) // (2 * agents)
     train, validate = (half, half) if samples is None else pair(samples)
     wanted = train + validate
     if agents * wanted > len(labels) or not wanted:

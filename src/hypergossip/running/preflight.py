@@ -20,6 +20,7 @@ from hypergossip.core.agent_data.blocks import agents_at_a_time
 from hypergossip.core.algorithm import Algorithm, Facts
 from hypergossip.core.collective import Collective, of_network
 from hypergossip.core.heterogeneity import without_tracking
+from hypergossip.core.hyperparameter_checks import check_values
 from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.messages import Message, messages, messages_by_running, mix_through
 from hypergossip.core.preset import generalised
@@ -87,6 +88,7 @@ def concerns(algorithm: Algorithm, known: Facts) -> list[str]:
     Raises:
         ValueError: If the run cannot work.
     """
+    check_values(algorithm)
     name, method = type(algorithm).__name__, generalised(algorithm)
     signs = check_signs(method, name)
     refuse_unmet(name, method.needs, known)

@@ -63,6 +63,20 @@ def real_number(name: str, value: Any, advice: str, possible: Callable[[float], 
     return number
 
 
+def positive_number(name: str, value: Any, advice: str) -> float:
+    """Returns a user's real number if it is finite and positive.
+
+    Args:
+        name: Its name in the message.
+        value: The user's value.
+        advice: What the message advises.
+
+    Raises:
+        ValueError: If it is not such a number.
+    """
+    return real_number(name, value, advice, lambda number: number > 0)
+
+
 def check_numbers(**values: Any) -> None:
     """Raises ValueError if one of these named arguments is not a real number."""
     for name, value in values.items():
