@@ -141,8 +141,8 @@ def test_one_large_agent_among_many_small_ones_costs_its_own_bytes():
     [((1, 2, 3), (3,)), ((1, 10, 100), (1, 10, 100)), (tuple(range(1, 5001)), (312, 1250, 5000))],
 )
 def test_few_numbers_of_rows_are_compiled(sizes, expected):
-    assert shapes(Whole("masked", sizes)) == expected
-    assert shapes(Whole("sizes", sizes)) == sizes
+    assert shapes(Whole("masked", sizes), 1000) == expected
+    assert shapes(Whole("sizes", sizes), 1000) == sizes
 
 
 def _loops(program, around=()):
@@ -178,3 +178,8 @@ def test_a_personal_lower_level_is_solved_by_one_agent_after_the_other(held):
     loops = list(_loops(jax.make_jaxpr(lambda x: lower_solution(made.oracles, made.lower, x, x))(x).jaxpr))
     assert (len(SIZES), None, None) in loops  # Newton's method, and its line search and linear systems
     assert all(loop[0] == len(SIZES) and len(SIZES) not in loop[1:] for loop in loops)
+
+
+def test_much_data_is_padded_less():
+    whole = Whole("masked", tuple(range(1, 5001)))
+    assert shapes(whole, 10_000_000) == (625, 1250, 2500, 5000)

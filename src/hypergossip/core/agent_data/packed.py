@@ -20,8 +20,10 @@ from hypergossip.support.pytree import register_pytree
 Tree = Any
 Function = Callable[..., Any]  # a function of an agent that holds only its own rows, and of arrays
 
-SHAPES = 3  # at most this many numbers of rows for which a program on all rows is compiled
-COARSER = 4  # each is at most the next larger one divided by this, if there are such sizes
+# A program on all rows is compiled for at most SHAPES numbers of rows, each at most the next larger one divided by
+# COARSER, if there are such sizes. With much data, padded rows cost more time than the compilation for more numbers.
+SHAPES, COARSER = 3, 4
+MUCH_DATA, MORE_SHAPES, FINER = 2_000_000, 4, 2  # entries of all agents' rows
 
 
 class Taken(NamedTuple):
@@ -140,11 +142,12 @@ class PackedOracles:
         if self.form.batch_size is not None:
             return function(self._drawn(level, key), *arguments)
         packed, whole = (self.upper, self.lower)[level], self.form.whole[level]
+        entries = sum(leaf.size for leaf in jax.tree.leaves(packed.values))
         if isinstance(packed.count, Tracer):
-            return _on_all_rows(Taken(level, self.form, shapes(whole)), function, packed, arguments)
+            return _on_all_rows(Taken(level, self.form, shapes(whole, entries)), function, packed, arguments)
         rows = int(packed.count)  # one agent outside of a compiled program, where shapes may differ
         if len(whole.sizes) > MOST_SHAPES:  # but every operation is compiled for each shape
-            rows = next(size for size in shapes(whole) if size >= rows)
+            rows = next(size for size in shapes(whole, entries) if size >= rows)
             return function(_filled_up(level, self.form, packed, rows), *arguments)
         return function(_holding(level, self.form, packed.block(0, rows), rows), *arguments)
 
@@ -158,16 +161,18 @@ class PackedOracles:
         return _holding(level, self.form, batch, size)
 
 
-def shapes(whole: Whole) -> tuple[int, ...]:
+def shapes(whole: Whole, entries: int) -> tuple[int, ...]:
     """Returns the numbers of rows, ascending, for which a level's full-data programs are compiled.
 
     Args:
         whole: How the loss is called on all of an agent's rows, and how many rows the agents hold.
+        entries: The number of entries of all agents' rows.
     """
     if whole.kind in ("equal", "sizes"):
         return whole.sizes
+    count, coarser = (MORE_SHAPES, FINER) if entries >= MUCH_DATA else (SHAPES, COARSER)
     chosen = [whole.sizes[-1]]
-    while len(chosen) < SHAPES and (smaller := [size for size in whole.sizes if size * COARSER <= chosen[-1]]):
+    while len(chosen) < count and (smaller := [size for size in whole.sizes if size * coarser <= chosen[-1]]):
         chosen.append(smaller[-1])
     return tuple(reversed(chosen))
 
