@@ -187,7 +187,7 @@ def test_tuples_become_a_game_and_this_an_environment():
 def test_spaces_that_are_refused():
     mixed = changed(action_space=lambda self, agent: Discrete(3) if agent == "a" else RIGHT)
     for pad in (True, False):
-        refused("are Discrete(3) for a, a Box of shape (2,) for b, but from_parallel cannot mix", mixed, pad=pad)
+        refused("are Discrete(3) for a, a Box of shape (2,) for b, but a game cannot mix", mixed, pad=pad)
     unequal = changed(action_space=lambda self, agent: BOXES[agent])
     refused("are Box(0.0, 4.0, (1,), float32) for a, Box(-1.0, 1.0, (3,), float32) for b, but", unequal)
     refused("needs the same Box of actions for all agents; give pad=True, which scales each to its bounds", unequal)

@@ -99,7 +99,7 @@ def test_without_padding_the_option_is_named():
     refused("give pad=True, which completes them with actions of probability 0", SPEAKER)
     refused("give pad=True, which completes the observations with zeros", simple_tag_v3.parallel_env)
     unusable = changed(action_space=lambda self, agent: MultiBinary(2))
-    refused("MultiBinary(2) for 2 agents such as a; from_parallel needs", unusable, pad=True)
+    refused("MultiBinary(2) for 2 agents such as a; a game needs", unusable, pad=True)
 
 
 def masks(self):
@@ -172,4 +172,4 @@ def test_masks_that_are_none():
     refused(f"{where} is one of type str", tells("abc"))
     space = Dict({"x": Box(0, 1, (2,)), "y": Box(0, 1, (2,)), "action_mask": Box(0, 1, (3,), np.int8)})
     several = changed(observation_space=lambda self, agent: space)
-    refused("the observation of agent a has the keys action_mask, x, y; from_parallel needs one Box and one", several)
+    refused("the observation of agent a has the keys action_mask, x, y; a game needs one Box and one", several)

@@ -114,13 +114,13 @@ def action_spaces_of(names: list, acts: list, pad: bool) -> ActionSpaces:
     kinds = [isinstance(act, spaces.Discrete) or box for act, box in zip(acts, boxes, strict=True)]
     if not all(kinds):
         raise ValueError(
-            f"the action spaces are {grouped(names, acts)}; from_parallel needs environments in which all agents have "
+            f"the action spaces are {grouped(names, acts)}; a game needs environments in which all agents have "
             "the same Discrete actions or the same Box of floats with one axis, or with pad=True any of one kind. Many "
             "environments have an option for this; otherwise use a wrapper."
         )
     if any(boxes) and not all(boxes):
         raise ValueError(
-            f"the action spaces are {grouped(names, acts)}, but from_parallel cannot mix discrete and continuous "
+            f"the action spaces are {grouped(names, acts)}, but a game cannot mix discrete and continuous "
             "actions; use a wrapper that gives all agents a Box, or all agents Discrete actions."
         )
     if not pad and not all(act == acts[0] for act in acts):
@@ -128,7 +128,7 @@ def action_spaces_of(names: list, acts: list, pad: bool) -> ActionSpaces:
         if all(boxes):
             what, how = ("Box of actions", "scales each to its bounds and completes them with coordinates of no effect")
         raise ValueError(
-            f"the action spaces are {grouped(names, acts, bounds=True)}, but from_parallel needs the same {what} for "
+            f"the action spaces are {grouped(names, acts, bounds=True)}, but a game needs the same {what} for "
             f"all agents; give pad=True, which {how}."
         )
     if all(boxes):

@@ -106,13 +106,13 @@ def read_reset(environment: Environment, form: Form, answer: Any) -> Answer:
     if (possible := list(environment.possible_agents)) != form.names:
         raise ValueError(
             f"possible_agents of {name_of(environment)} was {form.names}, but is {possible} after a reset; "
-            "from_parallel needs environments whose agents are the same in every episode."
+            "a game needs environments whose agents are the same in every episode."
         )
     there = list(getattr(environment, "agents", form.names))
     if absent := [name for name in form.names if name not in there]:
         raise ValueError(
             f"agent {absent[0]!r} of {name_of(environment)} is absent at the reset (the agents are {there}); "
-            "from_parallel needs environments in which all agents play from the beginning, so include it, with "
+            "a game needs environments in which all agents play from the beginning, so include it, with "
             "actions that do nothing."
         )
     observations, infos = answer

@@ -101,7 +101,7 @@ def names_of(environment: Environment) -> list:
     names = list(environment.possible_agents)
     if not names or len(set(names)) < len(names):
         raise ValueError(
-            f"possible_agents of {name_of(environment)} is {names}; from_parallel needs environments in which it "
+            f"possible_agents of {name_of(environment)} is {names}; a game needs environments in which it "
             "names every agent exactly once, from the beginning."
         )
     return names

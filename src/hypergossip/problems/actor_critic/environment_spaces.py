@@ -60,13 +60,13 @@ def spaces_of(environment: Environment, names: list, pad: bool) -> Spaces:
     sees, inner, mask = _without_masks(names, [environment.observation_space(name) for name in names])
     if not all(isinstance(see, spaces.Box) for see in sees):
         raise ValueError(
-            f"the observation spaces are {grouped(names, sees)}; from_parallel needs environments in which all agents "
+            f"the observation spaces are {grouped(names, sees)}; a game needs environments in which all agents "
             "observe a Box of the same shape, or with pad=True of any shape. A wrapper can flatten the observations."
         )
     shapes = [see.shape for see in sees]
     if not pad and len(set(shapes)) > 1:
         raise ValueError(
-            f"the observation spaces are {grouped(names, sees)}, but from_parallel needs a Box of the same shape for "
+            f"the observation spaces are {grouped(names, sees)}, but a game needs a Box of the same shape for "
             "all agents; give pad=True, which completes the observations with zeros."
         )
     return Spaces(acting, shapes, _common(shapes), inner, mask)
@@ -90,7 +90,7 @@ def _without_masks(names: list, sees: list) -> tuple[list, list, list]:
         others = [key for key in keys if key not in MASKS]
         if len(masks) > 1 or len(others) != 1:
             raise ValueError(
-                f"the observation of agent {name} has the keys {', '.join(map(str, keys))}; from_parallel needs one "
+                f"the observation of agent {name} has the keys {', '.join(map(str, keys))}; a game needs one "
                 "Box and one mask of the allowed actions, such as observation and action_mask. Use a wrapper that "
                 "joins the others."
             )

@@ -86,7 +86,7 @@ class EnvironmentWorkers:
             workers: The number of processes, at least 1.
 
         Raises:
-            ValueError: If `from_parallel` does not support these environments, or a function cannot be sent to a
+            ValueError: If these environments are not supported, or a function cannot be sent to a
                 worker process.
             EnvironmentFailure: If an environment raises an error, or a worker process ends.
         """

@@ -86,7 +86,7 @@ class Environments:
             known: What such a trial has found in another process; None makes and checks two environments.
 
         Raises:
-            ValueError: If `from_parallel` does not support these environments.
+            ValueError: If these environments are not supported.
         """
         checked_whole(whole)
         self._make, self._whole, self.most = checked_maker(make), whole, most
