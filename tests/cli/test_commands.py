@@ -144,6 +144,21 @@ def test_a_method_that_diverges_does_not_stop_the_others(experiment, tmp_path):
     assert (folder / "figure.png").is_file()
 
 
+def test_rows_stay_if_further_rounds_diverge(experiment, tmp_path):
+    folder = tmp_path / "out"
+    options = ("--out", folder, "--set", "methods.D-SGD.upper_step=50", "--seeds", 1)
+    done("compare", "--config", experiment, *options)
+    before = pd.read_csv(folder / "history.csv")
+    result = call("resume", folder, "--rounds", 1000)
+    assert result.exit_code == 2
+    assert "D-SGD did not finish" in result.stderr
+    after = pd.read_csv(folder / "history.csv")
+    of = lambda frame, name: frame[frame["method"] == name].drop(columns="seconds").reset_index(drop=True)
+    pd.testing.assert_frame_equal(of(after, "D-SGD"), of(before, "D-SGD"))
+    assert of(after, "tracking")["round"].max() == 1000
+    assert set(json.loads((folder / "summary.json").read_text())["methods"]) == {"tracking"}
+
+
 def test_plot_draws_again(finished, tmp_path):
     figure = tmp_path / "figure.svg"
     result = done("plot", finished, "--out", figure, "--title", "Again")

@@ -125,8 +125,7 @@ def execute(
                 kept[label] = with_exchanges(history, experiment, label)
             outcome.histories[label] = kept[label]
         except NotFinite as error:
-            outcome.failures[label] = str(error)
-            kept.pop(label, None)
+            outcome.failures[label] = str(error)  # the rows of an earlier call, with fewer rounds, stay in history.csv
         except KeyboardInterrupt as error:
             status, reached = "interrupted", 0
             if (place / checkpoint.FILE).exists():
@@ -146,8 +145,9 @@ def execute(
                 seconds = times[label].seconds + time.perf_counter() - begin
                 times[label] = WallTime(seconds, disk.machine())
             # The methods that this call has not reached keep what earlier calls have written about them.
-            known = Outcome({name: kept[name] for name in experiment.algorithms if name in kept}, outcome.failures)
-            disk.write_histories(folder, known.histories)
+            rows = {name: kept[name] for name in experiment.algorithms if name in kept}
+            disk.write_histories(folder, rows)
+            known = Outcome({name: rows[name] for name in rows if name not in outcome.failures}, outcome.failures)
             disk.write_summary(folder, summarize(status, configuration, experiment, known, times))
         report_line(f"{label}: {outcome.failures.get(label) or _progress(outcome.histories[label])}")
     status = "failed" if outcome.failures else "finished"
