@@ -11,8 +11,10 @@ PROGRAMS := tests/programs tests/cli/test_play.py tests/experiments tests/proble
 	tests/problems/actor_critic/test_gaussian_policies.py tests/problems/actor_critic/test_continuous_environments.py \
 	tests/problems/actor_critic/test_environment_workers.py tests/problems/actor_critic/test_gauss_newton.py \
 	tests/problems/actor_critic/test_natural_gradient.py tests/studies/test_learned_games.py \
-	tests/peers/test_network_invariant.py tests/peers/test_peers_engine.py tests/peers/test_round_program.py tests/engines/test_weights_of_rounds.py \
-	tests/problems/test_meta_learning.py
+	tests/peers/test_network_invariant.py tests/peers/test_peers_engine.py tests/peers/test_round_program.py \
+	tests/peers/test_agreement_of_neighbours.py tests/engines/test_weights_of_rounds.py \
+	tests/problems/test_meta_learning.py tests/channels/test_requirements.py \
+	tests/laws/test_projection.py tests/laws/test_steps_for_each_leaf.py
 
 .PHONY: demo test programs recorded chaos fresh traffic docs site bench bench-games theory table lint clean
 
@@ -28,9 +30,9 @@ test: $(VENV)/.installed-test
 
 # What takes processes of its own: the documentation's programs, the installed command, several processes, and the tests
 # that need the compiler's optimisations; whole experiments; the channels' laws, which are means over many runs, and every
-# channel on every engine; and what compiles many programs: unequal agents, whole data, refined rows, costs and
-# symmetries of every method, weights that change, meta-learning, games that are learned, environments in processes, and
-# agents on a network.
+# channel on every engine; and what compiles many programs: unequal agents, whole data, refined rows, costs, symmetries,
+# projections and steps for each leaf of every method, weights that change, meta-learning, games that are learned,
+# environments in processes, and agents on a network.
 programs: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PROGRAMS)
 

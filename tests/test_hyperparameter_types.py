@@ -127,11 +127,11 @@ def test_static(quadratic, name, method, value):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True], ids=str)
 @pytest.mark.parametrize("name", METHODS)
 def test_a_number_of_a_method_is_finite(quadratic, name, value):
-    algorithm = METHODS[name].algorithm
+    algorithm, known = METHODS[name].algorithm, facts(quadratic, NETWORK)
     for field in dynamic(algorithm):
         wrong = replace(algorithm, **{field: value})
         with pytest.raises(ValueError, match=rf"{field}.* is {value}"):
-            concerns(fitted(wrong, quadratic.upper, quadratic.lower), facts(quadratic, NETWORK))
+            concerns(fitted(wrong, quadratic.upper, quadratic.lower), known)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True, None], ids=str)

@@ -209,7 +209,7 @@ def test_they_refuse_what_cannot_work():
     known = facts(quadratic_problem("both"), NETWORK)._replace(gradient_difference=0.0)
     for algorithm in (PLAIN, SYMMETRIC, STORM, FAB, SUN, SE):
         assert concerns(algorithm, known) == []
-    with pytest.raises(ValueError, match=r"DSGDAGT: momentum is -0\.1 in round 1"):
+    with pytest.raises(ValueError, match=r"DSGDAGT: momentum is -0\.1; a momentum lies in \[0, 1\]"):
         concerns(replace(PLAIN, momentum=-0.1), known)
     assert concerns(replace(PLAIN, momentum=hg.SquaredStep(30.0)), known) == []
     for algorithm in (PLAIN, FAB):

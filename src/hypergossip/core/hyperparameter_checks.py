@@ -56,7 +56,7 @@ def check_static(part: Any) -> None:
 def check_values(part: Any) -> None:
     """Checks the numbers of an algorithm and of its estimators: each is finite, and None stands only for a default.
 
-    The values of steps and momenta, which may be schedules, are checked by `step_bounds.check_signs`.
+    The values of schedules are checked by `step_bounds.check_signs`.
 
     Args:
         part: The algorithm or the estimator.
@@ -77,8 +77,8 @@ def check_values(part: Any) -> None:
         for leaf in jax.tree.leaves(value):
             if isinstance(leaf, bool | np.bool_):
                 raise ValueError(f"{name} is {leaf}; give a number{' or a schedule' if scheduled else ''}.")
-            number = scheduled or not np.issubdtype(np.result_type(leaf), np.inexact) or np.isfinite(leaf).all()
-            if not number:
+            infinite = np.issubdtype(np.result_type(leaf), np.inexact) and not np.isfinite(leaf).all()
+            if infinite and not (scheduled and callable(value)):
                 raise ValueError(f"{name} is {leaf}; give a finite number{_example(field.default)}.")
 
 

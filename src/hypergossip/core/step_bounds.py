@@ -144,14 +144,15 @@ def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
 
 
 def check_momenta(method: Any) -> None:
-    """Raises ValueError if a momentum of a method is a number above 1; a schedule may begin there, and is clipped to 1.
+    """Raises ValueError if a momentum of a method is a number outside [0, 1]; a schedule may begin above 1.
 
     Args:
         method: A method whose momenta are weights of an average, clipped by `momentum_at`.
     """
     for field in fields(method):
         value = getattr(method, field.name)
-        if "momentum" in field.name and isinstance(value, int | float | np.integer | np.floating) and value > 1:
+        number = "momentum" in field.name and isinstance(value, int | float | np.integer | np.floating)
+        if number and not 0 <= value <= 1:
             raise ValueError(f"{field.name} is {float(value):.3g}; a momentum lies in [0, 1], and 1 means none.")
 
 
@@ -175,7 +176,7 @@ def _hyperparameters(part: Any, name: str) -> Iterator[tuple[str, str, Any]]:
     """Yields the steps and momenta of an algorithm and of its estimator: the owner's name, the name, and the value."""
     for field in fields(part) if is_dataclass(part) and not isinstance(part, type) else ():
         value = getattr(part, field.name)
-        if field.name in LEVELS or (field.name == "momentum" and value is not None):
+        if field.name in LEVELS:
             yield name, field.name, value
         else:
             yield from _hyperparameters(value, type(value).__name__)
