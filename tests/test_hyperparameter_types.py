@@ -78,6 +78,19 @@ def test_a_momentum_that_is_clipped_is_no_number_above_1(make, momentum):
     check_momenta(make(hg.PowerDecay(2.5)))  # a schedule may begin above
 
 
+@pytest.mark.parametrize("momentum", [-0.1, float("nan"), hg.PowerDecay(-0.5)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda momentum: hg.DSGDAGT(0.1, 0.1, 10.0, momentum=momentum),
+        lambda momentum: hg.Stable(0.1, 0.1, momentum, 0.1),
+    ],
+)
+def test_a_momentum_of_all_variables_is_not_negative(make, momentum):
+    with pytest.raises(ValueError, match="momentum is "):
+        make(momentum).check(FACTS)
+
+
 def test_flags_are_no_steps():
     with pytest.raises(ValueError, match="upper_step is True; give a number or a schedule"):
         check_signs(hg.DSGD(True, 0.1, hg.Exact()))

@@ -37,7 +37,7 @@ NO_NUMBERS = ("3", True, [1], np.ones(2), hg.PowerDecay(1.0, 1.0, 1.0), float("n
 def test_what_is_no_possible_number_is_refused(problem, name, whole, unchecked):
     make = getattr(problems, problem)
     for wrong in (*NO_NUMBERS, *((0, 2.5) if whole else ())):
-        for options in ({}, {"dirichlet": 1.0} if problem == "hyperparameter" else {}):
+        for options in ({}, {"dirichlet": 1.0}) if problem == "hyperparameter" else ({},):
             with pytest.raises(ValueError, match=rf"^{name} is "):
                 make(**{**OPTIONS[problem], **options, name: wrong})
 

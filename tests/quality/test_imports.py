@@ -80,10 +80,8 @@ LAYERS = (
     ("lab.cli",),
     ("__main__", "algorithm", "pytree", "schedules"),
 )
-ALONE = (
-    "networks",
-    "data",
-)  # know nothing of JAX, and of ours only names, checks of arguments, missing packages and a hash
+# These know nothing of JAX, and of ours only names, checks of arguments, missing packages and a hash.
+ALONE = ("networks", "data")
 FORBIDDEN = {
     "algorithms": {"engines", "networks", "problems", "core.problem", "core.oracles", "metrics", "data"},
     "hypergradients": {"engines", "networks", "problems", "algorithms", "metrics", "data"},

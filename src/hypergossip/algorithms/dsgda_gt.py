@@ -100,7 +100,4 @@ class DSGDAGT(Algorithm):
         """Refuses a penalty or a momentum out of range, and warns of a lower step that is too large for it."""
         check_penalty(self.penalty)
         check_momenta(self)
-        weight = 1.0 if self.momentum is None else float(momentum_at(self.momentum, self.upper_step, 1))
-        if not weight >= 0:
-            raise ValueError(f"momentum is {weight:.3g} in round 1; it lies in [0, 1], and 1 means none.")
         return beyond_tracking(facts, {"lower_step": self.lower_step}, scale=float(self.penalty))

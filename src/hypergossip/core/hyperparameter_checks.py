@@ -56,7 +56,7 @@ def check_static(part: Any) -> None:
 def check_values(part: Any) -> None:
     """Checks the numbers of an algorithm and of its estimators: each is finite, and None stands only for a default.
 
-    The values of schedules are checked by `step_bounds.check_signs`.
+    Numbers inside a schedule are not checked here, as only its values matter (`step_bounds.check_signs`).
 
     Args:
         part: The algorithm or the estimator.
@@ -73,12 +73,10 @@ def check_values(part: Any) -> None:
         if is_dataclass(value) and not isinstance(value, type) and hasattr(value, "check"):
             check_values(value)
             continue
-        scheduled = "step" in field.name or "momentum" in field.name
-        for leaf in jax.tree.leaves(value):
+        for leaf in () if callable(value) else jax.tree.leaves(value):
             if isinstance(leaf, bool | np.bool_):
-                raise ValueError(f"{name} is {leaf}; give a number{' or a schedule' if scheduled else ''}.")
-            infinite = np.issubdtype(np.result_type(leaf), np.inexact) and not np.isfinite(leaf).all()
-            if infinite and not (scheduled and callable(value)):
+                raise ValueError(f"{name} is {leaf}; give a number{_example(field.default)}.")
+            if np.issubdtype(np.result_type(leaf), np.inexact) and not np.isfinite(leaf).all():
                 raise ValueError(f"{name} is {leaf}; give a finite number{_example(field.default)}.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hypergossip.core.algorithm import Facts
 from hypergossip.core.leaf_steps import LEVELS
-from hypergossip.core.schedules import LeafValues, SquaredStep, StepSize, dotted, values_at
+from hypergossip.core.schedules import LeafValues, SquaredStep, StepSize, dotted, momentum_at, values_at
 
 SETTLED = 100  # number of rounds after which a decaying step must be small enough
 MOVED = {"lower_step": "y", "adjoint_step": "the adjoint"}
@@ -144,7 +144,10 @@ def check_signs(algorithm: Any, name: str | None = None) -> list[str]:
 
 
 def check_momenta(method: Any) -> None:
-    """Raises ValueError if a momentum of a method is a number outside [0, 1]; a schedule may begin above 1.
+    """Raises ValueError if a momentum is a number outside [0, 1], or one of all variables is negative in round 1.
+
+    A schedule may begin above 1, where it is clipped. A momentum of all variables is not used in round 0. Schedules of
+    one level's momentum are checked by `check_signs`.
 
     Args:
         method: A method whose momenta are weights of an average, clipped by `momentum_at`.
@@ -154,6 +157,10 @@ def check_momenta(method: Any) -> None:
         number = "momentum" in field.name and isinstance(value, int | float | np.integer | np.floating)
         if number and not 0 <= value <= 1:
             raise ValueError(f"{field.name} is {float(value):.3g}; a momentum lies in [0, 1], and 1 means none.")
+        if field.name == "momentum" and value is not None:
+            weight = float(np.min(momentum_at(value, method.upper_step, 1)))
+            if not weight >= 0:
+                raise ValueError(f"momentum is {weight:.3g} in round 1; it lies in [0, 1], and 1 means none.")
 
 
 def check_average(name: str, momentum: StepSize) -> None:

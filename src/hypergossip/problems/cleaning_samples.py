@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int
 
 from hypergossip.data import Dataset, partition
 from hypergossip.problems.splits import Rows, pair
+from hypergossip.support.arguments import whole_number
 
 
 def checked_validation(validation: Any, data: Dataset) -> Dataset:
@@ -79,6 +80,7 @@ def divide_apart(
     Raises:
         ValueError: If there are too few samples of either kind, or `samples` is not a pair of numbers.
     """
+    agents = whole_number("agents", agents, 1)
     train, validate = (None, None) if samples is None else pair(samples)
     validating = _equal(validation, agents, validate, seed, "validation")
     if dirichlet is None:

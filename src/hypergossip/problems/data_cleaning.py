@@ -22,7 +22,7 @@ from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problems.cleaning_samples import check_share, checked_validation, divide_apart
 from hypergossip.problems.hyperparameter import cross_entropy
-from hypergossip.problems.splits import UNIQUE, divide, fewest
+from hypergossip.problems.splits import UNIQUE_SOLUTION, divide, fewest_samples
 from hypergossip.support.arguments import choice, positive_number, real_number, whole_number
 
 HELD_OUT = 0.2  # the fraction of the samples that is held out if no test set is published
@@ -146,15 +146,14 @@ def data_cleaning(
     dataset = read(data, data_dir)
     rest, test = hold_out(dataset, HELD_OUT, seed)
     clean = rest if validation is None else checked_validation(validation, dataset)
-    agents = whole_number("agents", agents, 1)
-    settings = agents, samples, dirichlet, fewest(batch_size), seed
+    settings = agents, samples, dirichlet, fewest_samples(batch_size), seed
     if validation is None:
         training_rows, validation_rows = divide(rest.labels, *settings)
     else:
         training_rows, validation_rows = divide_apart(rest.labels, clean.labels, *settings)
     counts = [len(rows) for rows in training_rows]
     own = weights == "sample" and share == "lower"
-    begins = [0] * agents if own or weights == "source" else np.cumsum([0, *counts[:-1]]).tolist()
+    begins = [0] * len(counts) if own or weights == "source" else np.cumsum([0, *counts[:-1]]).tolist()
     random = generator(seed, 3)
     training = []
     for rows, begin in zip(training_rows, begins):
@@ -249,7 +248,7 @@ def _check_options(
     advice = "give a share of the labels below 1, such as 0.4, or 0 for labels that are already noisy"
     real_number("corrupted", corrupted, advice, lambda share: 0 <= share < 1)
     whole_number("sources", sources, 2, advice="give a whole number, at least 2, so that their reliability can differ")
-    positive_number("regularization", regularization, UNIQUE)
+    positive_number("regularization", regularization, UNIQUE_SOLUTION)
     if scale is not None:
         positive_number("scale", scale, "give a positive number, such as 1, or None")
     return share or SHARES[weights][0]

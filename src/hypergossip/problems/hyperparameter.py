@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from hypergossip.core.problem import Problem
 from hypergossip.data import Dataset, partition, split
 from hypergossip.data.catalogue import read
-from hypergossip.problems.splits import fewest
+from hypergossip.problems.splits import fewest_samples
 from hypergossip.support.arguments import whole_number
 
 FEW_CLASSES, SMALL_BATCH = 3, 256
@@ -95,7 +95,7 @@ def hyperparameter(
     """
     if share not in ("upper", "both"):
         raise ValueError(f'share is {share!r}; give "upper" for a model of each agent, or "both" for a common one.')
-    agents, least = whole_number("agents", agents, 1), fewest(batch_size)
+    agents, least = whole_number("agents", agents, 1), fewest_samples(batch_size)
     dataset = read(data, data_dir)
     train, validation, test = split(dataset, FRACTIONS, seed)
     if dirichlet is None:

@@ -18,7 +18,7 @@ from hypergossip.data import Dataset, hold_out, standardize, standardize_images
 from hypergossip.data.catalogue import read
 from hypergossip.data.seeding import generator
 from hypergossip.problems.representations import Layers, Representation, choose, linear
-from hypergossip.problems.splits import UNIQUE, Rows, divide, fewest
+from hypergossip.problems.splits import UNIQUE_SOLUTION, Rows, divide, fewest_samples
 from hypergossip.support.arguments import positive_number
 
 HELD_OUT = 0.2  # the fraction of the samples that is held out if no test set is published
@@ -133,11 +133,11 @@ def meta_learning(
         ValueError: If a name is unknown, a number is invalid, or there are too few samples.
         DataUnavailable: If the files of the data set are not available.
     """
-    factor = positive_number("regularization", regularization, UNIQUE)
+    factor = positive_number("regularization", regularization, UNIQUE_SOLUTION)
     dataset = read(data, data_dir)
     network = choose(representation, widths, activation, initialization, dataset.shape)
     rest, test = hold_out(dataset, HELD_OUT, seed)
-    training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, fewest(batch_size), seed)
+    training_rows, validation_rows = divide(rest.labels, agents, samples, dirichlet, fewest_samples(batch_size), seed)
     scale = standardize_images if dataset.shape else standardize
     training, validation, test = scale(
         rest.rows(np.concatenate(training_rows)), rest.rows(np.concatenate(validation_rows)), test

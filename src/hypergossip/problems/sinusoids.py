@@ -250,12 +250,8 @@ def sinusoids(
             f"heterogeneity is {heterogeneity!r}; choose one of {', '.join(HETEROGENEITY)}, or None for "
             "homogeneous agents."
         )
-    agents, tasks, shots = (
-        whole_number("agents", agents, 1),
-        whole_number("tasks", tasks, 1),
-        whole_number("shots", shots, 1),
-    )
-    held_out_tasks = whole_number("held_out_tasks", held_out_tasks, 1)
+    agents, tasks = whole_number("agents", agents, 1), whole_number("tasks", tasks, 1)
+    shots, held_out_tasks = whole_number("shots", shots, 1), whole_number("held_out_tasks", held_out_tasks, 1)
 
     random = generator(seed)
     owned = draw_tasks(random, agents, tasks, heterogeneity)

@@ -11,13 +11,11 @@ from hypergossip.data.seeding import generator
 from hypergossip.support.arguments import whole_number
 
 Rows = list[Any]  # the indices of each agent's samples, (samples,)
-
-
 BATCH = "give a whole number of samples, at least 1, or None for all of them"
-UNIQUE = "give a positive number, so that the lower solution is unique"  # advice about a regulariser
+UNIQUE_SOLUTION = "give a positive number, so that the lower solution is unique"  # advice about a regulariser
 
 
-def fewest(batch_size: int | None) -> int:
+def fewest_samples(batch_size: int | None) -> int:
     """Returns the fewest samples with which an agent can draw a batch; None draws every sample.
 
     Raises:
