@@ -167,3 +167,19 @@ def test_a_number_of_an_estimator_is_finite(quadratic, estimator, value):
         algorithm = hg.DSGD(0.1, 0.1, replace(estimator, **{field: value}))
         with pytest.raises(ValueError, match=rf"{field}.* is {value}"):
             concerns(fitted(algorithm, quadratic.upper, quadratic.lower), facts(quadratic, NETWORK))
+
+
+@pytest.mark.parametrize("estimator", [hg.ConjugateGradient, hg.NaturalPolicyGradient])
+@pytest.mark.parametrize(("option", "value"), [("iterations", 0), ("iterations", -1), ("tolerance", -1e-6)])
+def test_a_solver_has_iterations_and_a_tolerance_of_at_least_0(estimator, option, value):
+    with pytest.raises(ValueError, match=option):
+        estimator(**{option: value}).check(FACTS)
+    estimator(tolerance=0).check(FACTS)
+
+
+@pytest.mark.parametrize("option", ["scale", "offset"])
+@pytest.mark.parametrize("value", [0, -1.0, DECAY])
+def test_the_decay_of_mrbo_is_positive(quadratic, option, value):
+    algorithm = replace(METHODS["MRBO"].algorithm, **{option: value})
+    with pytest.raises(ValueError, match=option):
+        algorithm.check(facts(quadratic, NETWORK))

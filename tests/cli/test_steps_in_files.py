@@ -134,3 +134,22 @@ def test_an_entry_of_an_array_is_set_by_its_number():
     assert assign(new, ("methods", "m", "upper_step", "0"), 0.3)["methods"]["m"]["upper_step"] == [0.3, {"scale": 0.5}]
     with pytest.raises(ValueError, match="a list of 2 entries, numbered from 0"):
         assign(raw, ("methods", "m", "upper_step", "2"), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("lines", "table"),
+    [
+        ('algorithm = "fab"\nupper_step = 0.1\nlower_step = 0.1\npenalty = "x"', False),
+        (
+            'algorithm = "slam"\nupper_step = 0.1\nlower_step = 0.1\ngamma = 1\nhypergradient = "exact"\nrho = "x"',
+            False,
+        ),
+        (DIAMOND + 'upper_step = "x"\nupper_momentum = 0.5', True),
+        (DIAMOND + 'upper_step = { scale = "x" }\nupper_momentum = 0.5', False),
+        (DIAMOND + 'upper_step = 0.1\nupper_momentum = { squared_step = "x" }', False),
+    ],
+)
+def test_a_schedule_is_advised_only_where_it_is_possible(lines, table):
+    with pytest.raises(ValueError, match=r"= 'x': give a number") as caught:
+        method_of(lines)
+    assert ("a table such as" in str(caught.value)) is table

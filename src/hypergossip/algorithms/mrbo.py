@@ -7,7 +7,9 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from hypergossip.algorithms.diamond import Diamond
+from hypergossip.core.algorithm import Facts
 from hypergossip.core.declarations import register, static
+from hypergossip.core.hyperparameter_checks import one_number
 from hypergossip.core.preset import Preset
 from hypergossip.core.schedules import LeafValues, Momentum, PowerDecay, SquaredStep, StepSize
 from hypergossip.hypergradients.mini_batch_neumann import MiniBatchNeumann
@@ -62,6 +64,12 @@ class MRBO(Preset, of=Diamond):
         series = MiniBatchNeumann(self.terms, self.lipschitz, self.batches)
         momenta = squared(self.upper_momentum), squared(self.lower_momentum)
         return Diamond(decay(self.upper_step), decay(self.lower_step), *momenta, series)
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a decay that is not positive, then checks as DIAMOND does."""
+        one_number("scale", self.scale, "the paper's d, such as 1")
+        one_number("offset", self.offset, "the paper's m, such as 1")
+        return super().check(facts)
 
 
 def _is_schedule(node: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -118,9 +118,10 @@ class LeafValues:
         return jnp.concatenate([jnp.broadcast_to(v, (size,)) for v, size in zip(flat, self.sizes, strict=True)])
 
 
-StepSize = Any  # a number, a callable of the round, or a pytree prefix of x0 or y0 of these; see `at`
-Momentum = Any  # the same, or SquaredStep in the place of a number; see `momentum_at`
-Penalty = Any  # a number, or InverseStep; see `penalty_at`
+# These differ from `Any` by their texts, so that the command line knows which options can be schedules.
+StepSize = Annotated[Any, "a number, a callable of the round, or a pytree prefix of x0 or y0 of these; see `at`"]
+Momentum = Annotated[Any, "the same, or SquaredStep in the place of a number; see `momentum_at`"]
+Penalty = Annotated[Any, "a number, or InverseStep; see `penalty_at`"]
 
 
 def at(schedule: StepSize, round: Round) -> Scalar | Vector:

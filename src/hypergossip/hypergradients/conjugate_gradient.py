@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from hypergossip.core.algorithm import Cost, Count, Lower, Oracles, Sample, Upper
+from hypergossip.core.algorithm import Cost, Count, Facts, Lower, Oracles, Sample, Upper
 from hypergossip.core.declarations import register, static
 from hypergossip.hypergradients.implicit import Adjoint, ImplicitHypergradient
 
@@ -119,3 +119,24 @@ class ConjugateGradient(ImplicitHypergradient):
         z, products = solve_positive(agent.hessian_product(x, y, lower_key), fy, self.iterations, self.tolerance)
         J = agent.jacobian_product(x, y, lower_key)
         return Adjoint(fx, z, J, Cost(agent.samples(upper=1, lower=1), 1, 0, products))
+
+    def check(self, facts: Facts) -> list[str]:
+        """Refuses a solver without iterations, and a negative tolerance."""
+        check_solver(self.iterations, self.tolerance)
+        return []
+
+
+def check_solver(iterations: int, tolerance: Any) -> None:
+    """Checks the options of a solver.
+
+    Args:
+        iterations: The largest number of products.
+        tolerance: The relative residual at which it stops.
+
+    Raises:
+        ValueError: If there are no iterations, or the tolerance is negative.
+    """
+    if iterations < 1:
+        raise ValueError(f"iterations = {iterations}, so the estimate would stay 0; take 1 or more.")
+    if not float(tolerance) >= 0:
+        raise ValueError(f"tolerance = {tolerance}; take 0 or a small positive number such as 1e-6.")

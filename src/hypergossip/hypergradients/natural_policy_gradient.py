@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Cost, Facts, Hypergradient, Lower, Oracles, PolicyOracles, Sample, Upper
 from hypergossip.core.declarations import register, static
 from hypergossip.core.hyperparameter_checks import one_number
-from hypergossip.hypergradients.conjugate_gradient import conjugate_gradients
+from hypergossip.hypergradients.conjugate_gradient import check_solver, conjugate_gradients
 
 
 @register
@@ -53,9 +53,8 @@ class NaturalPolicyGradient(Hypergradient):
         return natural, Cost(agent.samples(upper=1), upper_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses a solver without iterations, and a damping or a length that is not positive."""
-        if self.iterations < 1:
-            raise ValueError(f"iterations = {self.iterations}, so the estimate would stay 0; take 1 or more.")
+        """Refuses a solver without iterations, a negative tolerance, and a damping or a length that is not positive."""
+        check_solver(self.iterations, self.tolerance)
         for name, value in (("damping", self.damping), ("length", self.length)):
             if value is not None or name == "damping":
                 one_number(name, value, "take a number such as 0.01")

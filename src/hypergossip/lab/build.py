@@ -13,7 +13,7 @@ from hypergossip.channels.stack import Stack, read_channel
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.leaf_steps import LEVELS, fitted
 from hypergossip.core.problem import Problem
-from hypergossip.core.schedules import InverseStep, PowerDecay, SquaredStep
+from hypergossip.core.schedules import InverseStep, Momentum, PowerDecay, SquaredStep, StepSize
 from hypergossip.lab.configuration import Configuration, Part, Raw, Source, StopRules
 from hypergossip.networks import AnyNetwork
 from hypergossip.networks.pairing import paired
@@ -191,11 +191,11 @@ def _value(kind: str, value: Any, annotation: Any, path: tuple[str, ...], source
             advice = shown["msg"].replace("Input should", "it should")
             raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: {advice}{source.at(*path)}.") from None
     if PowerDecay in get_args(annotation):
-        return _power_decay(value, path, source) if isinstance(value, dict) else _number(value, path, source)
+        return _power_decay(value, path, source) if isinstance(value, dict) else _number(value, path, source, True)
     if kind == "networks":
         return _networks(value, path, source)
     if kind in ("algorithms", "estimators"):
-        return _hyperparameter(value, path, source)
+        return _hyperparameter(value, annotation in (StepSize, Momentum), path, source)
     return value
 
 
@@ -221,8 +221,15 @@ def _is_plain(annotation: Any) -> bool:
     return annotation in _PLAIN
 
 
-def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
-    """Returns a number, a schedule, a step size for each leaf, or an estimator."""
+def _hyperparameter(value: Any, scheduled: bool, path: tuple[str, ...], source: Source) -> Any:
+    """Returns a number, a schedule, a step size for each leaf, or an estimator.
+
+    Args:
+        value: The value.
+        scheduled: Whether the option can be a schedule; only the message depends on it.
+        path: The path of the option.
+        source: Where it was read.
+    """
     if path[-1] in LEVELS:
         return _step(value, path, source, path[-1].endswith("momentum"))
     if isinstance(value, dict) and "name" in value:
@@ -236,7 +243,7 @@ def _hyperparameter(value: Any, path: tuple[str, ...], source: Source) -> Any:
         return _power_decay(value, path, source)
     if isinstance(value, str) and path[-1] == "hypergradient":
         return _construct("estimators", value, {}, path, source)
-    return _number(value, path, source)
+    return _number(value, path, source, scheduled)
 
 
 def _step(value: Any, path: tuple[str, ...], source: Source, momentum: bool) -> Any:
@@ -248,7 +255,7 @@ def _step(value: Any, path: tuple[str, ...], source: Source, momentum: bool) -> 
     if isinstance(value, list):
         return [_step(inner, (*path, str(i)), source, momentum) for i, inner in enumerate(value)]
     if not isinstance(value, dict):
-        return _number(value, path, source)
+        return _number(value, path, source, scheduled=True)
     plain = [option for option, inner in value.items() if not isinstance(inner, dict | list)]
     if momentum and list(value) == plain == ["squared_step"]:
         return SquaredStep(_number(value["squared_step"], (*path, "squared_step"), source))
@@ -275,7 +282,7 @@ def _power_decay(table: Raw, path: tuple[str, ...], source: Source) -> PowerDeca
         raise ValueError(f"[{'.'.join(path)}] {error}{source.at(*path)}") from None
 
 
-def _number(value: Any, path: tuple[str, ...], source: Source) -> float:
+def _number(value: Any, path: tuple[str, ...], source: Source, scheduled: bool = False) -> float:
     """Returns a number, also from a fraction in a string such as "1/3", since TOML has no fractions."""
     if isinstance(value, str):
         try:
@@ -284,7 +291,7 @@ def _number(value: Any, path: tuple[str, ...], source: Source) -> float:
             pass
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    raise ValueError(
-        f'[{".".join(path[:-1])}] {path[-1]} = {value!r}: give a number, a fraction such as "1/3", or a table such as '
-        f'{{scale = 0.5, offset = 2, power = "1/3"}}{source.at(*path)}.'
-    )
+    kinds = 'a number or a fraction such as "1/3"'
+    if scheduled:
+        kinds = 'a number, a fraction such as "1/3", or a table such as {scale = 0.5, offset = 2, power = "1/3"}'
+    raise ValueError(f"[{'.'.join(path[:-1])}] {path[-1]} = {value!r}: give {kinds}{source.at(*path)}.")
