@@ -1,4 +1,4 @@
-"""How much faster two workers step traffic signals than none: `python -m benchmarks.game_traffic`.
+"""How much faster traffic signals are if two simulations are stepped at once: `python -m benchmarks.game_traffic`.
 
 It needs the extra "traffic". Both play the same episodes of RESCO's grid4x4, four side by side, in alternation in one
 process; the ratio is the median of neighbouring measurements.

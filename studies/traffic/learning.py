@@ -62,7 +62,7 @@ class Task(NamedTuple):
         episodes: The number of episodes of a sample.
         tests: The number of test episodes, which are the same for all methods and for fixed times.
         widths: The widths of the hidden layers of actor and critic.
-        workers: The number of processes that play.
+        workers: The number of simulations that are played at once, or None for as many as there are cores.
     """
 
     net: str
@@ -73,7 +73,7 @@ class Task(NamedTuple):
     episodes: int = 4
     tests: int = 4
     widths: tuple[int, ...] = (64, 64)
-    workers: int = 2
+    workers: int | None = None
 
     @property
     def horizon(self) -> int:

@@ -72,6 +72,8 @@ class EnvironmentWorkers:
         most: The largest number of environments in all caches.
         whole: The shape of the global state.
         failure: The last exception of an environment, of a check of its answers or of a worker process, or None.
+        known: What the trial of an environment in the first process has found.
+        close: Ends the processes.
     """
 
     def __init__(self, make: Any, horizon: int, whole: Any, most: int, options: Options, workers: int) -> None:
@@ -96,14 +98,14 @@ class EnvironmentWorkers:
         self.most, self.failure, self._number = workers * each, None, 0
         self._lock = threading.Lock()  # the devices of one process call from separate threads
         self._workers = [_started() for _ in range(workers)]
-        close = weakref.finalize(self, _end, self._workers, os.getpid())
+        self.close = weakref.finalize(self, _end, self._workers, os.getpid())
         try:
             arguments = functions, horizon, each, options
-            (found,) = self._ask("make", [(*arguments, None)])
-            self.names, self.form, self.whole = found.names, found.form, found.whole
-            self._ask("make", [None, *[(*arguments, found)] * (workers - 1)])
+            (self.known,) = self._ask("make", [(*arguments, None)])
+            self.names, self.form, self.whole = self.known.names, self.known.form, self.known.whole
+            self._ask("make", [None, *[(*arguments, self.known)] * (workers - 1)])
         except Exception:
-            close()
+            self.close()
             raise
 
     def reset(self, dtype: Any, seeds: Any) -> tuple[np.ndarray, ...]:
@@ -248,7 +250,7 @@ def _called(table: list[Environments], name: str, request: tuple) -> Any:
             return getattr(table[0], name)(*request)
         functions, horizon, most, options, known = request
         make, whole = pickle.loads(functions)
-        table.append(Environments(make, horizon, whole, most, options, known))
+        table.append(Environments(make, horizon, whole, most, options, known, workers=0))
         return table[0].known
     except Exception as error:
         return Failed(_sendable(error), error.__cause__ and _sendable(error.__cause__), traceback.format_exc())

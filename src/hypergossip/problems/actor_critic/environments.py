@@ -1,10 +1,7 @@
 """A cache of running environments, indexed by the seeds and actions of their episodes."""
 
 import threading
-import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +15,7 @@ from hypergossip.problems.actor_critic.environment_answers import (
     read_reset,
     read_step,
 )
+from hypergossip.problems.actor_critic.environment_cache import RunningEnvironments, innermost, pool_of, together
 from hypergossip.problems.actor_critic.environment_making import (
     checked_maker,
     checked_whole,
@@ -53,12 +51,14 @@ class Known(NamedTuple):
         form: The form of the environment's answers.
         whole: The shape of the global state.
         renew: Whether every episode needs a new environment.
+        own_process: Whether every environment is a process of its own.
     """
 
     names: list
     form: Form
     whole: tuple[int, ...]
     renew: bool
+    own_process: bool
 
 
 class Environments:
@@ -73,7 +73,14 @@ class Environments:
     """
 
     def __init__(
-        self, make: Any, horizon: int, whole: Any, most: int, options: Options, known: Known | None = None
+        self,
+        make: Any,
+        horizon: int,
+        whole: Any,
+        most: int,
+        options: Options,
+        known: Known | None = None,
+        workers: int | None = None,
     ) -> None:
         """Makes two environments and checks them.
 
@@ -84,36 +91,36 @@ class Environments:
             most: The largest number of environments in the cache.
             options: What the environments may do.
             known: What such a trial has found in another process; None makes and checks two environments.
+            workers: How many are stepped at once if they are processes of their own; None for all cores.
 
         Raises:
             ValueError: If these environments are not supported.
         """
         checked_whole(whole)
         self._make, self._whole, self.most = checked_maker(make), whole, most
-        self._live: OrderedDict[tuple[int, bytes], Running] = OrderedDict()  # the least recently used first
-        self._idle: list[Environment] = []
+        self._running = RunningEnvironments(self._make, most)
         self._lock = threading.Lock()  # the devices of one process call from separate threads
         self.failure: Exception | None = None
-        self._renew = False  # whether every episode needs a new environment
-        close = weakref.finalize(self, _close, self._live, self._idle)
         if known is not None:
-            self.names, self.form, self.whole, self._renew = known
-            return
-        try:
-            self._try(horizon, options)
-        except Exception:
-            close()
-            raise
+            self.names, self.form, self.whole, self._running.renew, self._own_process = known
+        else:
+            try:
+                self._try(horizon, options)
+            except Exception:
+                self._running.close()
+                raise
+        self._pool = pool_of(workers, most) if self._own_process else None
 
     @property
     def known(self) -> Known:
         """What the trial has found, for another process."""
-        return Known(self.names, self.form, self.whole or (), self._renew)
+        return Known(self.names, self.form, self.whole or (), self._running.renew, self._own_process)
 
     def _try(self, horizon: int, options: Options) -> None:
         """Reads names and shapes from an environment, and compares it with a second one."""
         first = make_one(self._make)
-        self._idle.append(first)
+        self._running.idle.append(first)
+        self._own_process = bool(getattr(innermost(first), "own_process", False))
         self.names, self.whole = names_of(first), None
         spaces = spaces_of(first, self.names, options.pad)
         self.form = Form(self.names, spaces, options.leaving, True, options.time_limit)
@@ -123,17 +130,16 @@ class Environments:
         masked = options.leaving or spaces.masked or has_masks(answer[1])
         self.form = self.form._replace(masked=masked)
         second = make_one(self._make)
-        if _innermost(second) is _innermost(first):
+        if innermost(second) is innermost(first):
             raise ValueError(
                 f"the function that makes the environment returns the same {name_of(first)} in every call, but several "
                 "episodes are played side by side; let it make a new one, as in "
                 "lambda: simple_spread_v3.parallel_env(N=3)."
             )
-        self._idle.append(second)
+        self._running.idle.append(second)
         episode = partial(self._episode, shifts(len(self.names), horizon))
-        self._renew = check_seed(first, second, lambda: make_one(self._make), episode)
-        while self._idle and (self._renew or len(self._idle) > self.most):
-            _close({}, [self._idle.pop()])
+        self._running.renew = check_seed(first, second, lambda: make_one(self._make), episode)
+        self._running.shrink()
 
     def _episode(self, shifts: list[np.ndarray], environment: Environment) -> Iterator[Parts]:
         """Yields the observations of an episode, in which the shifts choose among the allowed actions."""
@@ -185,7 +191,8 @@ class Environments:
         """Returns the answers of `play` for every index of the batch, with floats of this dtype."""
         with self._lock:
             try:
-                answers = [play(k, int(seeds[k])) for k in np.ndindex(seeds.shape)]
+                calls = [partial(play, k, int(seeds[k])) for k in np.ndindex(seeds.shape)]
+                answers = together(self._pool, calls)
             except Exception as error:
                 self.failure = error  # a compiled program passes on only its text
                 raise
@@ -193,26 +200,31 @@ class Environments:
         return tuple(part if part.dtype == bool else part.astype(dtype) for part in parts)
 
     def _reset(self, seed: int) -> tuple:
-        running = self._live.pop((seed, b""), None)
-        if running is not None and self._renew:
-            self._leave(running)
-        running = self._free() if running is None or self._renew else running
-        answer, whole = self._begin(running, seed)
-        self._live[seed, b""] = running
+        environments = self._running
+        running = environments.found((seed, b""))
+        if running is not None and environments.renew:
+            environments.end(running)
+            running = None
+        running = environments.free() if running is None else running
+        with environments.dropping(running):
+            answer, whole = self._begin(running, seed)
+        environments.keep((seed, b""), running)
         return self._seen(answer, whole)
 
     def _step(self, seed: int, past: np.ndarray, actions: np.ndarray) -> tuple:
-        running = self._live.pop((seed, past.tobytes()), None)
-        if running is None:
-            running = self._free()
-            self._restart(running, seed)
-            for time, earlier in enumerate(past, start=1):
-                self._advance(running, seed, time, earlier)
-        answer, whole = self._play(running, seed, len(past) + 1, actions)
+        environments = self._running
+        found = environments.found((seed, past.tobytes()))
+        running = environments.free() if found is None else found
+        with environments.dropping(running):
+            if found is None:
+                self._restart(running, seed)
+                for time, earlier in enumerate(past, start=1):
+                    self._advance(running, seed, time, earlier)
+            answer, whole = self._play(running, seed, len(past) + 1, actions)
         if answer.terminated or answer.truncated:
-            self._leave(running)
+            environments.end(running)
         else:
-            self._live[seed, np.concatenate([past, actions[None]]).tobytes()] = running
+            environments.keep((seed, np.concatenate([past, actions[None]]).tobytes()), running)
         flags = np.array(answer.terminated), np.array(answer.truncated)
         return *self._seen(answer, whole), answer.rewards, *flags
 
@@ -253,34 +265,8 @@ class Environments:
         masks = (self.form.spaces.acting.own,) if self.form.masked else ()
         return *zeros, *masks, np.zeros(agents), no, no
 
-    def _free(self) -> Running:
-        """Returns an environment that plays no episode, or the one whose episode was used the longest time ago."""
-        if not self._idle and len(self._live) >= self.most:
-            self._leave(self._live.popitem(last=False)[1])
-        return Running(self._idle.pop() if self._idle else make_one(self._make), set())
-
-    def _leave(self, running: Running) -> None:
-        """Keeps an environment for another episode, or closes it if every episode needs a new one."""
-        self._idle.append(running.environment)
-        if self._renew:
-            _close({}, self._idle)
-
     def _named(self, environment: Environment, actions: np.ndarray) -> dict:
         """Returns the actions of the agents that the environment has at present, by their names, as it takes them."""
         there = getattr(environment, "agents", self.names)
         each, acting = enumerate(zip(self.names, actions, strict=True)), self.form.spaces.acting
         return {name: acting.handed(i, action) for i, (name, action) in each if name in there}
-
-
-def _innermost(environment: Environment) -> Environment:
-    """Returns the environment without its wrappers."""
-    return getattr(environment, "unwrapped", environment)
-
-
-def _close(live: Any, idle: list) -> None:
-    """Closes environments that are no longer used."""
-    for environment in (*(running.environment for running in live.values()), *idle):
-        with suppress(Exception):
-            environment.close()
-    live.clear()
-    idle.clear()

@@ -31,7 +31,7 @@ def parallel_game(
     leaving: bool = True,
     time_limit: int | None = None,
     live: int = 64,
-    workers: int = 0,
+    workers: int | None = None,
     whole: str = "observations",
     sees: str = "observation",
     widths: Sequence[int] = (64, 64),
@@ -61,7 +61,7 @@ def parallel_game(
         leaving: Whether agents may leave before the others.
         time_limit: The environment's own limit of steps, if it reports its end there as a termination.
         live: The number of environments to keep.
-        workers: The number of processes in which the environments live, or 0, as for `from_parallel`.
+        workers: The number of processes in which the environments live, as for `from_parallel`.
         whole: The global state: all "observations", or the environment's own "state".
         sees: The input of an actor: its "observation" or the "global_state".
         widths: The widths of the hidden layers of actor, critic and reward model.

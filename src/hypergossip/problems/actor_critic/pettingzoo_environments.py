@@ -206,7 +206,10 @@ def from_parallel(
             lbforaging and rware do. An end at this step is then a truncation, after which the values go on.
         workers: The number of processes in which the environments live. Those of a batch of episodes are then stepped
             in parallel, which helps where a step takes milliseconds. The results are the same. None or 0 plays them in
-            this process. A script that uses workers needs ``if __name__ == "__main__":`` around its calls.
+            this process. A script that uses workers needs ``if __name__ == "__main__":`` around its calls. Environments
+            with a true attribute `own_process`, which only pass requests on to a process of their own, such as those of
+            `traffic_signals`, stay in this process: so many are stepped at once, and with None as many as there are
+            cores.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
@@ -223,7 +226,18 @@ def from_parallel(
         ) from None
     pad, leaving = flag("pad", pad), flag("leaving", leaving)
     limit = None if time_limit is None else whole_number("time_limit", time_limit, 1)
-    count = 0 if workers is None else whole_number("workers", workers, 0)
+    count = None if workers is None else whole_number("workers", workers, 0)
     given = make, horizon, whole, live, Options(pad, leaving, limit)
-    table = EnvironmentWorkers(*given, count) if count else Environments(*given)
+    table = _table(given, count)
     return ParallelGame(len(table.names), table.form.spaces.acting.actions, horizon, table)
+
+
+def _table(given: tuple[Any, int, Any, int, Options], workers: int | None) -> Environments | EnvironmentWorkers:
+    """Returns the cache of environments, in worker processes where they can step several at once."""
+    if not workers:
+        return Environments(*given, workers=workers)
+    table = EnvironmentWorkers(*given, workers)
+    if not table.known.own_process:
+        return table
+    table.close()
+    return Environments(*given, table.known, workers)

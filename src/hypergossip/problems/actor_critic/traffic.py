@@ -229,7 +229,7 @@ def _environment_class() -> type:
         """A traffic simulation whose agents are the signals."""
 
         def __init__(self, options: dict[str, Any]) -> None:
-            self.simulator, self.render_mode = Simulator(options), None
+            self.simulator, self.render_mode, self.own_process = Simulator(options), None, True
             self.metadata = {"name": f"traffic signals of {Path(options['net_file']).name.removesuffix('.net.xml')}"}
             signals = self.simulator.signals
             self.possible_agents, self.agents = list(signals.names), []
@@ -273,9 +273,9 @@ def traffic_signals(net: str = "grid4x4", route: str | None = None, **options: A
     Every environment is a process with a simulation of its own, by libsumo. Where only SUMO is installed, sumo_rl talks
     to it by a socket, which gives the same results and takes about twenty times as long.
 
-    ``from_parallel(lambda: traffic_signals("grid4x4"), horizon=720, workers=2)`` makes a game of it. In a configuration
-    file it is the problem `parallel_game` with ``game = "hypergossip.problems.actor_critic:traffic_signals"``. Signals
-    with different phases or lanes, as in cologne3, need `pad=True`.
+    ``from_parallel(lambda: traffic_signals("grid4x4"), horizon=720)`` makes a game of it. In a configuration file it is
+    the problem `parallel_game` with ``game = "hypergossip.problems.actor_critic:traffic_signals"``. Unequal signals, as
+    in cologne3, need `pad=True`.
 
     Args:
         net: The name of a road network of RESCO: "grid4x4" (16 equal signals), "arterial4x4", "cologne3" (3 unequal
