@@ -2,13 +2,14 @@
 
 Signals learn by SLAM-AC, DAC, MDAC and independently, over the graph of their roads. Fixed-time signals run the
 programs of the road network. SUMO's own measures of the same test episodes are written against environment steps, with
-a page (index.html), the maps coloured by the waiting time, and an animation. It needs the extras "traffic" and "lab".
+a page (index.md and index.html), the maps coloured by the waiting time, and an animation. Every run is kept as it ends,
+and the same command goes on after an interruption. It needs the extras "traffic" and "lab".
 """
 
 import argparse
-import html
 import time
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +17,21 @@ import numpy as np
 import pandas as pd
 
 from hypergossip.figures import style
+from hypergossip.lab.experiments.folder import machine
+from hypergossip.lab.report import formatting
+from hypergossip.lab.report.markup import to_html
 from hypergossip.problems.actor_critic import TrafficMeasures, traffic_graph
 from studies.traffic.figures import FIXED, animate, curves, maps
-from studies.traffic.learning import METHODS, Learned, Task, fixed_times, learn, means
+from studies.traffic.learning import METHODS, Learned, Task, fixed_times, kept_run, means
 
 NETS = ("grid4x4", "cologne3")
 QUICK = {"seconds": 600, "steps": 3_600, "looks": 3, "episodes": 2, "tests": 1, "widths": (32,)}
 QUICK_NETS = ("cologne3",)
 COLUMNS = {"waiting": "waiting time [s]", "queue": "vehicles that wait", "outside": "vehicles outside"}
+HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Traffic signals</title>
+<style>body{{max-width:60em;margin:2em auto;font-family:sans-serif}}img{{max-width:100%}}</style>
+{}</html>
+"""
 
 
 def by_signal(measures: Sequence[TrafficMeasures], order: Sequence[str]) -> np.ndarray:
@@ -33,8 +41,8 @@ def by_signal(measures: Sequence[TrafficMeasures], order: Sequence[str]) -> np.n
     return mean[[place[name] for name in order]]
 
 
-def study(task: Task, seeds: int, folder: Path) -> pd.DataFrame:
-    """Runs all methods on one road network, writes its files, and returns the final measures.
+def study(task: Task, seeds: int, folder: Path) -> tuple[pd.DataFrame, float]:
+    """Runs all methods on one road network, and writes its files. Runs that are kept there are not repeated.
 
     Args:
         task: What is learned.
@@ -42,7 +50,7 @@ def study(task: Task, seeds: int, folder: Path) -> pd.DataFrame:
         folder: The folder of the files.
 
     Returns:
-        A row for every method with the medians over the seeds at the end.
+        A row for every method with the measures at the end, as text, and the seconds of all runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fixed = fixed_times(task)
@@ -50,7 +58,9 @@ def study(task: Task, seeds: int, folder: Path) -> pd.DataFrame:
     learned: dict[str, list[Learned]] = {}
     for name, method in METHODS.items():
         say = partial(print, f"{task.net} {name:12}", flush=True)
-        learned[name] = [learn(task, method, seed, say) for seed in range(seeds)]
+        learned[name] = [
+            kept_run(task, method, seed, folder / "runs" / f"{name}-{seed}.json", say) for seed in range(seeds)
+        ]
     parts = [one.rows.assign(method=name, seed=seed) for name, runs in learned.items() for seed, one in enumerate(runs)]
     rows = pd.concat(parts, ignore_index=True)
     rows.to_csv(folder / "measures.csv", index=False)
@@ -62,40 +72,58 @@ def study(task: Task, seeds: int, folder: Path) -> pd.DataFrame:
         maps(graph, {**waiting, FIXED: by_signal(fixed, order)}).savefig(folder / "map.png")
         place = [fixed[0].signals.index(name) for name in order]
         animate(graph, learned["SLAM-AC"][0].queues[:, place], task.decision, folder / "animation.gif")
+    return final(rows, means(fixed)), float(rows.groupby(["method", "seed"])["seconds"].last().sum())
+
+
+def final(rows: pd.DataFrame, fixed: dict[str, float]) -> pd.DataFrame:
+    """Returns the measures at the end, as text: the median, and all seeds in brackets.
+
+    Args:
+        rows: One row for every method, seed and look.
+        fixed: The measures of fixed-time signals.
+    """
     last = rows.groupby(["method", "seed"], sort=False).last().groupby("method", sort=False)
-    table = last[list(means(fixed))].median()
-    table.loc[FIXED] = means(fixed)
+    told = lambda values: f"{values.median():.1f} ({', '.join(f'{value:.1f}' for value in sorted(values))})"
+    table = last[list(fixed)].agg(told)
+    table.loc[FIXED] = {name: f"{value:.1f}" for name, value in fixed.items()}
     return table
 
 
 def page(tables: dict[str, pd.DataFrame], tasks: dict[str, Task], seeds: int, seconds: float) -> str:
-    """Returns the page with all results.
+    """Returns the page with all results, in Markdown.
 
     Args:
         tables: Road network -> the final measures of every method.
         tasks: Road network -> what was learned.
         seeds: The number of seeds.
-        seconds: How long it took.
+        seconds: How long the runs took, each measured alone, in sum.
     """
-    parts = ["<!doctype html><html lang='en'><meta charset='utf-8'><title>Traffic signals</title>"]
-    parts.append("<style>body{max-width:60em;margin:2em auto;font-family:sans-serif}img{max-width:100%}</style>")
-    parts.append("<h1>Traffic signals</h1>")
+    lines = [
+        *("# Traffic signals", "", f"Written by `python -m studies.traffic` on {date.today()}; {machine()}.", ""),
+        "Every signal of a road network of RESCO is an agent. SLAM-AC, DAC and MDAC learn one critic over the graph of "
+        "the roads and a policy for each signal; independent learners have critics of their own; fixed-time signals "
+        "run the programs of the road network. All learners use natural gradients with steps of one length, normalized "
+        "advantages and Gauss-Newton steps of the critic, with the same numbers, which were chosen in trials with "
+        "SLAM-AC. The reward is the decrease of the waiting time before the signal. The measures are SUMO's: the mean "
+        "waiting time of a vehicle, and the mean numbers of vehicles that wait in the network and outside it, because "
+        "the first road is full. Entries are medians over the seeds at the end, with all seeds in brackets.",
+        "",
+    ]
     for net, table in tables.items():
         task = tasks[net]
-        shown = table.rename(
-            columns={"waiting": "waiting time [s]", "queue": "vehicles that wait", "outside": "outside"}
-        )
-        parts += [
-            f"<h2>{html.escape(net)}</h2>",
-            f"<p>Episodes of {task.seconds} s, a decision every {task.decision} s, {task.steps:,} environment steps of "
-            f"each method, seeds: {seeds}. The measures are SUMO's, in {task.tests} test episodes: the mean waiting "
-            "time of a vehicle, and the mean numbers of vehicles that wait in the network and outside it.</p>",
-            shown.to_html(float_format="%.1f"),
-            f"<img src='{net}/curves.png' alt='Waiting time and queue against environment steps'>",
-            f"<img src='{net}/map.png' alt='Maps coloured by the waiting time before every signal'>",
-            f"<img src='{net}/animation.gif' alt='Queues in an episode of SLAM-AC'>",
+        rows = [[method, *map(str, row)] for method, row in zip(table.index, table.to_numpy(), strict=True)]
+        lines += [
+            *(f"## {net}", ""),
+            f"Episodes of {task.seconds} s, a decision every {task.decision} s, samples of {task.episodes} episodes, "
+            f"{task.steps:,} environment steps of each method, {seeds} {'seed' if seeds == 1 else 'seeds'}, "
+            f"{task.tests} test episodes, which are the same for all.",
+            "",
+            *(*formatting.markdown(["method", *COLUMNS.values()], rows), ""),
+            *(f"![Waiting time and queue against environment steps]({net}/curves.png)", ""),
+            *(f"![Maps coloured by the waiting time before every signal]({net}/map.png)", ""),
+            *(f"![Queues in an episode of SLAM-AC]({net}/animation.gif)", ""),
         ]
-    return "\n".join([*parts, f"<p>This took {seconds / 60:.1f} minutes.</p></html>"])
+    return "\n".join([*lines, f"The runs took {seconds / 60:.0f} minutes."]) + "\n"
 
 
 def main() -> None:
@@ -111,13 +139,15 @@ def main() -> None:
     nets = given.nets or (QUICK_NETS if given.quick else NETS)
     changes = {**(QUICK if given.quick else {}), **({"steps": given.steps} if given.steps else {})}
     seeds = given.seeds or (1 if given.quick else 5)
-    begun, tables = time.monotonic(), {}
+    begun, spent, tables = time.monotonic(), 0.0, {}
     tasks = {net: Task(net, workers=given.workers, **changes) for net in nets}
     for net, task in tasks.items():
-        tables[net] = study(task, seeds, given.out / net)
-        print(f"\n{net}\n{tables[net].round(1).to_string()}\n", flush=True)
-        text = page(tables, tasks, seeds, time.monotonic() - begun)
-        (given.out / "index.html").write_text(text, encoding="utf-8")
+        tables[net], seconds = study(task, seeds, given.out / net)
+        spent += seconds
+        print(f"\n{net}\n{tables[net].to_string()}\n", flush=True)
+        text = page(tables, tasks, seeds, spent)
+        (given.out / "index.md").write_text(text, encoding="utf-8")
+        (given.out / "index.html").write_text(HTML.format(to_html(text)), encoding="utf-8")
     print(f"{given.out / 'index.html'}, {time.monotonic() - begun:.0f} s")
 
 

@@ -1,8 +1,10 @@
 """The methods, their runs, and the measures of their policies."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +26,9 @@ from hypergossip.problems.actor_critic import (
 from hypergossip.running.run import begin
 
 INNER = 5  # critic steps of a round of MDAC
-CRITIC, RHO, NATURAL = 0.02, 10.0, hg.NaturalPolicyGradient(length=0.03)
+LENGTH = 0.1  # of every step of a policy in its Fisher metric
+CRITIC = 1.0  # the share of a Gauss-Newton step
+NATURAL = hg.NaturalPolicyGradient(iterations=4, length=LENGTH)
 MEASURES = ("waiting", "queue", "outside")
 
 
@@ -43,7 +47,7 @@ class Method(NamedTuple):
 
 
 METHODS = {
-    "SLAM-AC": Method(hg.Slam(1.0, CRITIC, 1.0, RHO, NATURAL)),
+    "SLAM-AC": Method(hg.Slam(1.0, CRITIC, 1.0, hg.InverseStep(0.5), NATURAL)),
     "DAC": Method(hg.DAC(1.0, CRITIC, NATURAL)),
     "MDAC": Method(hg.MDAC(1.0, CRITIC, NATURAL, INNER), draws=INNER + 1),
     "independent": Method(hg.DAC(1.0, CRITIC, NATURAL), alone=True),
@@ -68,9 +72,9 @@ class Task(NamedTuple):
     net: str
     seconds: int = 3600
     decision: int = 10
-    steps: int = 400_000
-    looks: int = 20
-    episodes: int = 4
+    steps: int = 43_200
+    looks: int = 10
+    episodes: int = 2
     tests: int = 4
     widths: tuple[int, ...] = (64, 64)
     workers: int | None = None
@@ -119,6 +123,8 @@ def problem_of(task: Task, game: Any, alone: bool) -> hg.Problem:
         trace=0.9,
         entropy=0.01,
         normalized_advantages=True,
+        critic_damping=0.1,
+        critic_iterations=4,
         share={"upper": False, "lower": not alone},
         test_episodes=task.tests,
     )
@@ -180,6 +186,39 @@ def learn(task: Task, method: Method, seed: int = 0, report: Callable[[str], Non
         rows.append(row)
         report(f"{row['steps']:9,} steps  waiting {row['waiting']:7.1f} s  queue {row['queue']:6.1f}")
     return Learned(pd.DataFrame(rows), final, queues(observations[:, 0], game.table.form.spaces))
+
+
+def kept_run(task: Task, method: Method, seed: int, file: Path, report: Callable[[str], None] = print) -> Learned:
+    """Returns a run as it is kept in a file, or learns and keeps it.
+
+    Args:
+        task: What is learned.
+        method: The method.
+        seed: The seed of the run.
+        file: The file. A run with other settings is replaced.
+        report: Called with a line for every look.
+    """
+    settings = f"{task._replace(workers=None)} {method}"
+    if file.is_file():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["settings"] == settings:
+            final = [TrafficMeasures(*map(_array, values)) for values in kept["final"]]
+            return Learned(pd.DataFrame(kept["rows"]), final, np.array(kept["queues"]))
+    run = learn(task, method, seed, report)
+    final = [[np.asarray(value).tolist() for value in one] for one in run.final]
+    content = {"settings": settings, "rows": run.rows.to_dict("list"), "final": final, "queues": run.queues.tolist()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole = file.with_suffix(".part")
+    whole.write_text(json.dumps(content), encoding="utf-8")
+    whole.replace(file)
+    return run
+
+
+def _array(value: Any) -> Any:
+    """Returns the names as a tuple, numbers as they are, and other lists as arrays."""
+    if not isinstance(value, list):
+        return value
+    return tuple(value) if value and isinstance(value[0], str) else np.array(value)
 
 
 def queues(observations: np.ndarray, spaces: Any) -> np.ndarray:

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import networkx
 import numpy as np
 import pandas as pd
-from studies.traffic.__main__ import by_signal, page
+from studies.traffic import learning
+from studies.traffic.__main__ import by_signal, final, page
 from studies.traffic.figures import FIXED, animate, curves, maps
-from studies.traffic.learning import METHODS, Task, looks_of, means, queues, steps_of_a_round
+from studies.traffic.learning import METHODS, Learned, Task, kept_run, looks_of, means, queues, steps_of_a_round
 
 from hypergossip.figures import style
 from hypergossip.problems.actor_critic import TrafficMeasures
@@ -63,8 +64,25 @@ def test_figures_and_the_page_show_the_numbers(tmp_path):
         assert [axes.get_title(loc="left") for axes in shown.axes[:2]] == ["DAC: 2.0 s", "fixed times: 5.0 s"]
         animate(graph, np.array([[0.0, 0.5], [0.2, 0.1]]), 10, tmp_path / "queues.gif")
     assert (tmp_path / "queues.gif").stat().st_size > 1000
-    table = pd.DataFrame({"waiting": [31.25], "queue": [3.0], "outside": [0.5]}, index=["DAC"])
-    text = page({"cologne3": table}, {"cologne3": TASK}, 2, 120.0)
-    assert "31.2" in text
-    assert "7,200 environment steps" in text
-    assert "src='cologne3/map.png'" in text
+    table = final(rows.assign(outside=0.5), {"waiting": 5.0, "queue": 2.0, "outside": 0.25})
+    assert list(table["waiting"]) == ["11.0 (10.0, 11.0, 12.0)", "11.0 (10.0, 11.0, 12.0)", "5.0"]
+    text = page({"cologne3": table}, {"cologne3": TASK}, 3, 120.0)
+    assert "| DAC | 11.0 (10.0, 11.0, 12.0) | 3.0 (3.0, 3.0, 3.0) | 0.5 (0.5, 0.5, 0.5) |" in text
+    assert "7,200 environment steps of each method, 3 seeds" in text
+    assert "(cologne3/map.png)" in text
+
+
+def test_a_run_is_kept_and_another_task_learns_again(tmp_path, monkeypatch):
+    learned, calls = Learned(pd.DataFrame({"steps": [0, 5], "waiting": [3.0, 1 / 3]}), [measures(4.0)], np.eye(2)), []
+    monkeypatch.setattr(learning, "learn", lambda task, *rest: (calls.append(task), learned)[1])
+    method, file = METHODS["DAC"], tmp_path / "runs" / "DAC-0.json"
+    first, again = (kept_run(TASK, method, 0, file) for _ in range(2))
+    assert calls == [TASK]
+    pd.testing.assert_frame_equal(first.rows, again.rows)
+    np.testing.assert_array_equal(again.queues, learned.queues)
+    for kept, value in zip(again.final[0], learned.final[0], strict=True):
+        np.testing.assert_array_equal(kept, value)
+    assert isinstance(again.final[0].signals, tuple)
+    kept_run(TASK._replace(steps=9), method, 0, file)
+    kept_run(TASK._replace(steps=9, workers=2), method, 0, file)
+    assert len(calls) == 2
