@@ -8,7 +8,7 @@ from pathlib import Path
 from studies.table import __doc__ as about
 from studies.table import figure, page
 from studies.table.catalogue import available
-from studies.table.runs import keep, kept, run
+from studies.table.runs import keep, kept, run, timed
 from studies.table.settings import GROUPS, QUICK, Settings
 
 ROOT = Path(__file__).parents[2]
