@@ -29,10 +29,10 @@ from studies.scripted_games import (
 )
 
 SEEDS, OBSERVATIONS = 10, 5
-NATURAL = hg.NaturalPolicyGradient(iterations=10, damping=0.01, length=1.0)
+NATURAL = hg.NaturalPolicyGradient(iterations=4, damping=0.01, length=1.0)
 LEARNING: dict[str, Any] = {
     **{"reward_model": False, "normalized_advantages": True},
-    **{"critic_damping": 0.1, "critic_iterations": 10},
+    **{"critic_damping": 0.1, "critic_iterations": 4},
 }
 
 
