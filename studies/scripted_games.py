@@ -27,10 +27,10 @@ AHEAD = 0.25  # how far ahead in time agents look along their velocity, so that 
 NEAR = 0.05  # closer to its landmark than this, an agent does not accelerate
 FAR = 10**6
 
-Script = Callable[[Any], Int[Array, "agents"]]
+Script = Callable[[Any], Int[Array, " agents"]]
 
 
-def towards(state: NavigationState, goals: Any) -> Int[Array, "agents"]:
+def towards(state: NavigationState, goals: Any) -> Int[Array, " agents"]:
     """Returns the actions that accelerate every agent along the axis in which it will be further from its goal.
 
     Args:

@@ -13,7 +13,7 @@ import pytest
 import hypergossip as hg
 from recorded.cases import CASES, ENGINES, SEED
 from recorded.comparison import OF_BOTH, OF_X, OF_Y, POINT, Late, expected, far, lateness, method_of
-from recorded.table import SMALLEST, read
+from recorded.table import SMALLEST, TOLERANCE, read
 
 PAIRS = [(place, name) for name, case in CASES.items() for place in case.engines]
 reading = cache(read)
