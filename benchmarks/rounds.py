@@ -1,6 +1,7 @@
 """Rounds a second of whole runs, against another checkout's, in turn: `python -m benchmarks.rounds FOLDER`.
 
-DIAMOND on a9a with 5 and with 100 agents, SLAM on a ring of 10,000 agents, one DIAMOND step of 1 and of 32 agents.
+DIAMOND on a9a with 5 and with 100 agents, SLAM on a ring of 10,000 agents, one DIAMOND step of 1 and of 32 agents, and
+SLAM-AC on navigation and pursuit.
 Each checkout has a process of its own that compiles once and then runs when it is told to, one at a time. The interval
 is of the median of the ratios of neighbouring runs, by bootstrap; a folder of data may stand in $HYPERGOSSIP_DATA.
 """
@@ -24,6 +25,8 @@ CASES = {
     "SLAM on a ring of 10,000": 60,
     "one step, 1 agent": 15_000,
     "one step, 32 agents": 800,
+    "SLAM-AC on navigation, 5 agents": 200,
+    "SLAM-AC on pursuit, 8 agents": 20,
 }
 PROGRAM = """
 import sys, warnings
@@ -40,6 +43,14 @@ def case(name):
         network = hg.networks.erdos_renyi(agents, 0.5, seed=0, weights="laplacian")
         method = hg.Diamond(0.1, 0.15, 0.1, 0.1, hg.Neumann(10, 4.0))
         return method, hyperparameter("a9a", agents, batch_size=32), network
+    if "SLAM-AC" in name:
+        from hypergossip.problems.actor_critic import cooperative_navigation, pursuit_evasion
+        method = hg.Slam(0.1, 0.05, 1.0, 0.5, hg.Direct())
+        if "pursuit" in name:
+            game = pursuit_evasion(8, horizon=50, reward_model=False, test_episodes=1)
+        else:
+            game = cooperative_navigation(5, episodes=10, test_episodes=1)
+        return method, game, hg.networks.ring(8 if "pursuit" in name else 5)
     if "ring" in name:
         method = hg.Slam(0.05, 0.1, 1.0, 0.5, hg.ConjugateGradient(4, 1e-6))
         return method, quadratic(10_000, 100, 4, noise=0.1, share="both"), hg.networks.ring(10_000)
