@@ -29,10 +29,9 @@ from studies.scripted_games import (
 )
 
 SEEDS, OBSERVATIONS = 10, 5
-NATURAL = hg.NaturalPolicyGradient(iterations=4, damping=0.01, length=1.0)
 LEARNING: dict[str, Any] = {
     **{"reward_model": False, "normalized_advantages": True},
-    **{"critic_damping": 0.1, "critic_iterations": 4},
+    "critic_damping": 0.1,
 }
 
 
@@ -41,21 +40,23 @@ class Task:
     """A game and how it is learned.
 
     Attributes:
-        problem: Makes the problem.
+        problem: Makes the problem; its argument is `critic_iterations`.
         network: The communication graph.
         upper_step: The length of every step of a policy in its Fisher metric, or its schedule.
         lower_step: The fraction of a Gauss-Newton step of the critic.
         steps: The number of environment steps.
         asked: The return to be reached.
+        iterations: The number of conjugate gradients of a step of the policy, and of one of the critic.
         scripted: Makes the returns of policies written by hand, by their names.
     """
 
-    problem: Callable[[], Problem]
+    problem: Callable[..., Problem]
     network: Network
     upper_step: float | hg.PowerDecay
     lower_step: float
     steps: int
     asked: float
+    iterations: int
     scripted: Callable[[], dict[str, np.ndarray]]
 
     def run(self, seeds: int) -> tuple[np.ndarray, int]:
@@ -67,9 +68,10 @@ class Task:
         Returns:
             The final returns, (seeds,), and the environment steps that were taken.
         """
-        problem = self.problem()
+        problem = self.problem(critic_iterations=self.iterations)
+        natural = hg.NaturalPolicyGradient(iterations=self.iterations, damping=0.01, length=1.0)
         rounds = self.steps // int(problem.oracles.samples(upper=1, lower=1))
-        slam = hg.Slam(self.upper_step, self.lower_step, 1.0, hg.InverseStep(0.5), NATURAL)
+        slam = hg.Slam(self.upper_step, self.lower_step, 1.0, hg.InverseStep(0.5), natural)
         every = max(1, rounds // OBSERVATIONS)
         history = hg.solve(slam, problem, self.network, rounds=rounds, seeds=seeds, observe_every=every).history
         last = history[history["round"] == history["round"].max()]
@@ -81,7 +83,9 @@ def _scripted_pursuit() -> dict[str, np.ndarray]:
     return {"pairs to the nearest evader": returns_of(game, pairs_to_the_nearest_evader(game), EPISODES)}
 
 
-def _navigation(agents: int, rewards: str, upper_step: Any, steps: int, asked: float, **learning: Any) -> Task:
+def _navigation(
+    agents: int, rewards: str, upper_step: Any, steps: int, asked: float, iterations: int, **learning: Any
+) -> Task:
     """Returns a task of navigation with full Gauss-Newton steps and samples of 32 episodes.
 
     There are many test episodes: over 64, the mean return of one policy differs by about 0.5 from set to set.
@@ -94,21 +98,24 @@ def _navigation(agents: int, rewards: str, upper_step: Any, steps: int, asked: f
 
     options = LEARNING | {"rewards": rewards, "episodes": 32, "test_episodes": 1000} | learning
     make = partial(cooperative_navigation, agents, **options)
-    return Task(make, hg.networks.ring(agents), upper_step, 1.0, steps, asked, scripted)
+    return Task(make, hg.networks.ring(agents), upper_step, 1.0, steps, asked, iterations, scripted)
 
 
 DECAYING, EARLY = hg.PowerDecay(60.0, 1000.0, 1.0), hg.PowerDecay(7500.0, 500.0, 2.0)
 LONG, EVERY_LAYER = hg.PowerDecay(67_500.0, 1500.0, 2.0), ("hidden.0", "hidden.1", "last")
 TASKS = {
-    "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, trace=0.9, entropy=EARLY),
-    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
-    "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, trace=1.0, entropy=EARLY),
+    "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, 10, trace=0.9, entropy=EARLY),
+    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, 4, trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+    "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, 4, trace=1.0, entropy=EARLY),
     "pursuit": Task(
-        lambda: pursuit_evasion(
-            8, horizon=100, shared_reward=False, episodes=4, trace=0.9, entropy=0.01, test_episodes=16, **LEARNING
+        partial(
+            pursuit_evasion,
+            8,
+            **{"horizon": 100, "shared_reward": False, "episodes": 4, "trace": 0.9, "entropy": 0.01},
+            **{"test_episodes": 16, **LEARNING},
         ),
         hg.networks.ring(8),
-        *(0.05, 0.5, 200_000, 5.0),
+        *(0.05, 0.5, 200_000, 5.0, 4),
         _scripted_pursuit,
     ),
 }
