@@ -46,7 +46,7 @@ class Task:
         lower_step: The fraction of a Gauss-Newton step of the critic.
         steps: The number of environment steps.
         asked: The return to be reached.
-        iterations: The number of conjugate gradients of a step of the policy, and of one of the critic.
+        iterations: The numbers of conjugate gradients of a step of the policy and of one of the critic.
         scripted: Makes the returns of policies written by hand, by their names.
     """
 
@@ -56,7 +56,7 @@ class Task:
     lower_step: float
     steps: int
     asked: float
-    iterations: int
+    iterations: tuple[int, int]
     scripted: Callable[[], dict[str, np.ndarray]]
 
     def run(self, seeds: int) -> tuple[np.ndarray, int]:
@@ -68,8 +68,9 @@ class Task:
         Returns:
             The final returns, (seeds,), and the environment steps that were taken.
         """
-        problem = self.problem(critic_iterations=self.iterations)
-        natural = hg.NaturalPolicyGradient(iterations=self.iterations, damping=0.01, length=1.0)
+        policy, critic = self.iterations
+        problem = self.problem(critic_iterations=critic)
+        natural = hg.NaturalPolicyGradient(iterations=policy, damping=0.01, length=1.0)
         rounds = self.steps // int(problem.oracles.samples(upper=1, lower=1))
         slam = hg.Slam(self.upper_step, self.lower_step, 1.0, hg.InverseStep(0.5), natural)
         every = max(1, rounds // OBSERVATIONS)
@@ -84,7 +85,7 @@ def _scripted_pursuit() -> dict[str, np.ndarray]:
 
 
 def _navigation(
-    agents: int, rewards: str, upper_step: Any, steps: int, asked: float, iterations: int, **learning: Any
+    agents: int, rewards: str, upper_step: Any, steps: int, asked: float, iterations: tuple[int, int], **learning: Any
 ) -> Task:
     """Returns a task of navigation with full Gauss-Newton steps and samples of 32 episodes.
 
@@ -104,9 +105,9 @@ def _navigation(
 DECAYING, EARLY = hg.PowerDecay(60.0, 1000.0, 1.0), hg.PowerDecay(7500.0, 500.0, 2.0)
 LONG, EVERY_LAYER = hg.PowerDecay(67_500.0, 1500.0, 2.0), ("hidden.0", "hidden.1", "last")
 TASKS = {
-    "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, 10, trace=0.9, entropy=EARLY),
-    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, 4, trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
-    "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, 4, trace=1.0, entropy=EARLY),
+    "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, (10, 10), trace=0.9, entropy=EARLY),
+    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, (4, 2), trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+    "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, (4, 4), trace=1.0, entropy=EARLY),
     "pursuit": Task(
         partial(
             pursuit_evasion,
@@ -115,7 +116,7 @@ TASKS = {
             **{"test_episodes": 16, **LEARNING},
         ),
         hg.networks.ring(8),
-        *(0.05, 0.5, 200_000, 5.0, 4),
+        *(0.05, 0.5, 200_000, 5.0, (4, 4)),
         _scripted_pursuit,
     ),
 }

@@ -21,7 +21,7 @@ def test_a_task_that_falls_short_fails(monkeypatch, capsys, asked, code, word):
     small = Task(
         partial(learned_games.cooperative_navigation, 2, widths=(4,), test_episodes=2),
         learned_games.hg.networks.ring(2),
-        *(0.03, 0.5, 300, asked, 2),
+        *(0.03, 0.5, 300, asked, (2, 1)),
         lambda: {"a script": np.asarray([-1.0, -3.0])},
     )
     monkeypatch.setitem(TASKS, "n3", small)
