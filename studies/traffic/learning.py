@@ -28,7 +28,7 @@ from hypergossip.running.run import begin
 INNER = 5  # critic steps of a round of MDAC
 LENGTH = 0.1  # of every step of a policy in its Fisher metric
 CRITIC = 1.0  # the share of a Gauss-Newton step
-NATURAL = hg.NaturalPolicyGradient(iterations=4, length=LENGTH)
+NATURAL = hg.NaturalPolicyGradient(length=LENGTH)
 MEASURES = ("waiting", "queue", "outside")
 
 
