@@ -106,7 +106,7 @@ DECAYING, EARLY = hg.PowerDecay(60.0, 1000.0, 1.0), hg.PowerDecay(7500.0, 500.0,
 LONG, EVERY_LAYER = hg.PowerDecay(67_500.0, 1500.0, 2.0), ("hidden.0", "hidden.1", "last")
 TASKS = {
     "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, (10, 2), trace=0.9, entropy=EARLY),
-    "n5": _navigation(5, "mpe2", 0.1, 3_700_000, -24.0, (10, 2), trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, (10, 2), trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
     "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, (4, 4), trace=1.0, entropy=EARLY),
     "pursuit": Task(
         partial(
