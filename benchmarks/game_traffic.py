@@ -1,10 +1,11 @@
-"""How much faster traffic signals are if two simulations are stepped at once: `python -m benchmarks.game_traffic`.
+"""How much faster traffic signals are if several are stepped at once: `python -m benchmarks.game_traffic`.
 
-It needs the extra "traffic". Both play the same episodes of RESCO's grid4x4, four side by side, in alternation in one
+It needs the extra "traffic". All play the same episodes of RESCO's grid4x4, four side by side, in alternation in one
 process; the ratio is the median of neighbouring measurements.
 """
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchmarks.timing import alternate, median_ratio, report
 from hypergossip.problems.actor_critic import from_parallel, traffic_signals
 from hypergossip.problems.actor_critic.game import Game
 
-NET, SECONDS, DECISION, EPISODES, TURNS, WORKERS = "grid4x4", 600, 5, 4, 7, 2
+NET, SECONDS, DECISION, EPISODES, TURNS, WORKERS = "grid4x4", 600, 5, 4, 7, (2, 4)
 
 
 def played(game: Game, episodes: int, steps: int) -> Any:
@@ -42,38 +43,37 @@ def played(game: Game, episodes: int, steps: int) -> Any:
     return partial(run, jax.random.key(0))
 
 
-def compare(make: Any, steps: int, turns: int, workers: int = WORKERS) -> tuple[dict[str, np.ndarray], bool]:
+def compare(make: Any, steps: int, turns: int, workers: Sequence[int] = WORKERS) -> tuple[dict[str, np.ndarray], bool]:
     """Times a game without workers and with some.
 
     Args:
         make: The function that makes an environment.
         steps: The number of steps of an episode.
         turns: The number of measurements of each.
-        workers: The number of workers.
+        workers: The numbers of workers.
 
     Returns:
-        The seconds, "serial" and "workers", (turns,) each, and whether the rewards are equal.
+        Number of workers, 0 among them -> the seconds, (turns,), and whether the rewards are equal.
     """
-    games = [from_parallel(make, horizon=steps, live=EPISODES, workers=workers) for workers in (0, workers)]
-    programs = dict(zip(("serial", "workers"), (played(game, EPISODES, steps) for game in games), strict=True))
+    games = {str(count): from_parallel(make, horizon=steps, live=EPISODES, workers=count) for count in (0, *workers)}
+    programs = {count: played(game, EPISODES, steps) for count, game in games.items()}
     seconds = alternate(programs, turns)
-    one, other = (program() for program in programs.values())
-    return seconds, bool(jnp.array_equal(one, other))
+    serial, *others = (program() for program in programs.values())
+    return seconds, all(bool(jnp.array_equal(serial, other)) for other in others)
 
 
 def main() -> None:
-    """Prints the steps a second of both, their ratio, and whether they play the same."""
+    """Prints the steps a second of all, the ratios to one at a time, and whether they play the same."""
     steps = SECONDS // DECISION
     seconds, equal = compare(partial(traffic_signals, NET, seconds=SECONDS, decision=DECISION), steps, TURNS)
-    rate = lambda name: f"{EPISODES * steps / np.median(seconds[name]):8.1f}"
-    middle, low, high = median_ratio(seconds["serial"], seconds["workers"])
+    rate = lambda count: f"{EPISODES * steps / np.median(seconds[str(count)]):8.1f}"
     load = os.getloadavg()[0]
-    rows = [
-        ("serial", rate("serial")),
-        (f"{WORKERS} workers", rate("workers")),
-        ("ratio", f"{middle:.2f} [{low:.2f}, {high:.2f}] (at least 1.6 on two free cores)"),
-        ("the same rewards", str(equal)),
-    ]
+    rows = [("one at a time", rate(0))]
+    for count in WORKERS:
+        middle, low, high = median_ratio(seconds["0"], seconds[str(count)])
+        told = f"{rate(count)}  ratio {middle:.2f} [{low:.2f}, {high:.2f}] (at least 1.6 on two free cores)"
+        rows.append((f"{count} at once", told))
+    rows.append(("the same rewards", str(equal)))
     report(
         f"traffic signals, {NET}, {EPISODES} episodes, {os.cpu_count()} cores, load {load:.1f}: steps a second", rows
     )

@@ -26,7 +26,7 @@ CASES = {
     "one step, 1 agent": 15_000,
     "one step, 32 agents": 800,
     "SLAM-AC on navigation, 5 agents": 200,
-    "SLAM-AC on pursuit, 8 agents": 20,
+    "SLAM-AC on pursuit, 8 agents": 50,
 }
 PROGRAM = """
 import sys, warnings

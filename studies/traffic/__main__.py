@@ -133,7 +133,9 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", help="road networks of RESCO")
     parser.add_argument("--seeds", type=int, help="the number of seeds")
     parser.add_argument("--steps", type=int, help="the environment steps of every method")
-    parser.add_argument("--workers", type=int, help="the simulations that are played at once; all cores if not given")
+    parser.add_argument(
+        "--workers", type=int, help="the simulations that are played at once; two for each core if not given"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/traffic-signals"), help="the folder of the results")
     given = parser.parse_args()
     nets = given.nets or (QUICK_NETS if given.quick else NETS)

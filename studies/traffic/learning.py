@@ -66,7 +66,7 @@ class Task(NamedTuple):
         episodes: The number of episodes of a sample.
         tests: The number of test episodes, which are the same for all methods and for fixed times.
         widths: The widths of the hidden layers of actor and critic.
-        workers: The number of simulations that are played at once, or None for as many as there are cores.
+        workers: The number of simulations that are played at once, or None for two for each core.
     """
 
     net: str

@@ -135,6 +135,6 @@ def test_wrong_numbers_and_functions():
 
 
 def test_the_benchmark_compares_the_same_episodes():
-    seconds, equal = compare(Plain, 3, 2, workers=1)
+    seconds, equal = compare(Plain, 3, 2, workers=(1,))
     assert equal
-    assert {name: len(times) for name, times in seconds.items()} == {"serial": 2, "workers": 2}
+    assert {count: len(times) for count, times in seconds.items()} == {"0": 2, "1": 2}

@@ -104,13 +104,14 @@ def pool_of(workers: int | None, most: int) -> ThreadPoolExecutor | None:
     """Returns threads that step environments which are processes of their own, or None if one at a time is stepped.
 
     During such a step a thread only waits for the other process, so that worker processes would gain nothing and would
-    pass on every message once more.
+    pass on every message once more. Two threads for each core keep the cores at work while this process reads an answer
+    (benchmarks/game_traffic.py).
 
     Args:
-        workers: The number of threads that the user gives, or None for the number of cores.
+        workers: The number of threads that the user gives, or None for twice the number of cores.
         most: The largest number of environments.
     """
-    count = min((os.cpu_count() or 1) if workers is None else workers, most)
+    count = min(2 * (os.cpu_count() or 1) if workers is None else workers, most)
     return ThreadPoolExecutor(count, "environments") if count > 1 else None
 
 

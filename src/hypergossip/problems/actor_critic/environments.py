@@ -91,7 +91,7 @@ class Environments:
             most: The largest number of environments in the cache.
             options: What the environments may do.
             known: What such a trial has found in another process; None makes and checks two environments.
-            workers: How many are stepped at once if they are processes of their own; None for all cores.
+            workers: How many are stepped at once if they are processes of their own; None for two a core.
 
         Raises:
             ValueError: If these environments are not supported.

@@ -208,8 +208,8 @@ def from_parallel(
             in parallel, which helps where a step takes milliseconds. The results are the same. None or 0 plays them in
             this process. A script that uses workers needs ``if __name__ == "__main__":`` around its calls. Environments
             with a true attribute `own_process`, which only pass requests on to a process of their own, such as those of
-            `traffic_signals`, stay in this process: so many are stepped at once, and with None as many as there are
-            cores.
+            `traffic_signals`, stay in this process: so many are stepped at once, and with None two for each
+            core.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
