@@ -115,15 +115,20 @@ def page(tables: dict[str, pd.DataFrame], tasks: dict[str, Task], seeds: int, se
         lines += [
             *(f"## {net}", ""),
             f"Episodes of {task.seconds} s, a decision every {task.decision} s, samples of {task.episodes} episodes, "
-            f"{task.steps:,} environment steps of each method, {seeds} {'seed' if seeds == 1 else 'seeds'}, "
-            f"{task.tests} test episodes, which are the same for all.",
+            f"{task.steps:,} environment steps of each method, {_counted(seeds, 'seed')}, "
+            f"{_counted(task.tests, 'test episode')}, the same for all.",
             "",
             *(*formatting.markdown(["method", *COLUMNS.values()], rows), ""),
             *(f"![Waiting time and queue against environment steps]({net}/curves.png)", ""),
             *(f"![Maps coloured by the waiting time before every signal]({net}/map.png)", ""),
             *(f"![Queues in an episode of SLAM-AC]({net}/animation.gif)", ""),
         ]
-    return "\n".join([*lines, f"The runs took {seconds / 60:.0f} minutes."]) + "\n"
+    return "\n".join([*lines, f"The runs took {_counted(round(seconds / 60), 'minute')}."]) + "\n"
+
+
+def _counted(number: int, what: str) -> str:
+    """Returns a number of things in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def main() -> None:

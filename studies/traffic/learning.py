@@ -230,7 +230,7 @@ def queues(observations: np.ndarray, spaces: Any) -> np.ndarray:
         spaces: The spaces of the signals, `hypergossip.problems.actor_critic.environment_spaces.Spaces`.
     """
     shares = []
-    for k, ((size,), phases) in enumerate(zip(spaces.shapes, spaces.counts, strict=True)):
+    for k, ((size,), phases) in enumerate(zip(spaces.shapes, spaces.acting.counts, strict=True)):
         lanes = (size - phases - 1) // 2
         shares.append(observations[:, k, size - lanes : size].mean(axis=1))
     return np.stack(shares, axis=1)

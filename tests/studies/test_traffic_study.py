@@ -1,10 +1,12 @@
 """The study of traffic signals: equal numbers of steps, queues in observations, and figures that show the numbers."""
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import networkx
 import numpy as np
 import pandas as pd
+from gymnasium.spaces import Box, Discrete
 from studies.traffic import learning
 from studies.traffic.__main__ import by_signal, final, page
 from studies.traffic.figures import FIXED, animate, curves, maps
@@ -12,6 +14,7 @@ from studies.traffic.learning import METHODS, Learned, Task, kept_run, looks_of,
 
 from hypergossip.figures import style
 from hypergossip.problems.actor_critic import TrafficMeasures
+from hypergossip.problems.actor_critic.environment_spaces import spaces_of
 
 TASK = Task("cologne3", seconds=600, steps=7_200, looks=3, episodes=2)
 
@@ -33,7 +36,9 @@ def test_all_methods_play_the_same_number_of_steps():
 def test_queues_are_the_last_entries_of_every_signals_own_observation():
     # The phases of a signal, whether it may change, the density of every lane, the queue of every lane, and padding.
     first, second = [1, 0, 1, 0.5, 0.6, 0.2, 0.4], [0, 1, 0, 0.9, 0.8, 0, 0]
-    spaces = SimpleNamespace(shapes=[(7,), (5,)], counts=[2, 2])
+    box = {"a": Box(0.0, 1.0, (7,)), "b": Box(0.0, 1.0, (5,))}
+    signals = SimpleNamespace(observation_space=box.get, action_space=lambda name: Discrete(2))
+    spaces = spaces_of(cast(Any, signals), ["a", "b"], pad=True)
     np.testing.assert_allclose(queues(np.array([[first, second]]), spaces), [[0.3, 0.8]])
 
 

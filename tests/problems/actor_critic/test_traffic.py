@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from studies.traffic.learning import METHODS, Task, kept_run
 
 import hypergossip as hg
 from hypergossip.problems.actor_critic import (
@@ -93,3 +94,13 @@ def test_files_that_sumo_cannot_read(tmp_path):
         (tmp_path / name).write_text("<net>")
     with pytest.raises(RuntimeError, match=r"see whether SUMO reads them: sumo -n \S*a.net.xml -r \S*a.rou.xml"):
         traffic_signals(str(tmp_path / "a.net.xml"), str(tmp_path / "a.rou.xml"))
+
+
+def test_the_study_learns_measures_and_keeps(tmp_path):
+    task = Task("cologne3", seconds=60, decision=10, steps=72, looks=1, episodes=1, tests=1, widths=(4,))
+    for name in ("SLAM-AC", "MDAC"):
+        first, again = (kept_run(task, METHODS[name], 0, tmp_path / f"{name}.json", str) for _ in range(2))
+        assert list(first.rows["steps"]) == [0, 72]
+        assert (first.queues.shape, first.queues.max() <= 1) == ((6, 3), True)
+        np.testing.assert_array_equal(first.rows, again.rows)
+        assert again.final[0].signals == first.final[0].signals
