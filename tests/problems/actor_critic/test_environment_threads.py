@@ -1,5 +1,6 @@
 """Environments that are processes of their own are stepped several at once by threads, and play the same episodes."""
 
+import gc
 import re
 import threading
 import time
@@ -142,3 +143,18 @@ def test_episodes_in_new_environments():
     np.testing.assert_array_equal(played(game), played(game))
     first, again = episodes(game, 3), episodes(game, 3)
     jax.tree.map(np.testing.assert_array_equal, first, again)
+
+
+def test_environments_are_closed_and_threads_end_with_the_game(counted):
+    before = set(threading.enumerate())
+    game = from_parallel(counted, horizon=HORIZON, live=3)
+    game.table.reset(float, np.arange(3))
+    threads = set(threading.enumerate()) - before
+    assert counted.open == 3
+    assert len(threads) == 2
+    del game
+    gc.collect()
+    assert counted.open == 0
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
