@@ -40,7 +40,7 @@ class Recorded:
         """Returns the next sample."""
         seen = self._samples.pop(0)
         inputs = jnp.take(seen.observations, self.seat, axis=2)
-        return Played(seen, inputs, seen.actions[..., self.seat], seen.rewards[..., self.seat])
+        return Played(seen, inputs, seen.actions[..., self.seat], seen.rewards[..., self.seat], None)
 
     def samples(self, upper: int = 0, lower: int = 0) -> int:
         """Counts nothing."""

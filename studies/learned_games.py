@@ -29,10 +29,7 @@ from studies.scripted_games import (
 )
 
 SEEDS, OBSERVATIONS = 10, 5
-LEARNING: dict[str, Any] = {
-    **{"reward_model": False, "normalized_advantages": True},
-    "critic_damping": 0.1,
-}
+LEARNING: dict[str, Any] = {"reward_model": False, "normalized_advantages": True, "critic_damping": 0.1}
 
 
 @dataclass(frozen=True)

@@ -96,14 +96,14 @@ def page(tables: dict[str, pd.DataFrame], tasks: dict[str, Task], seeds: int, se
         tables: Road network -> the final measures of every method.
         tasks: Road network -> what was learned.
         seeds: The number of seeds.
-        seconds: How long the runs took, each measured alone, in sum.
+        seconds: How long all runs took together.
     """
     lines = [
         *("# Traffic signals", "", f"Written by `python -m studies.traffic` on {date.today()}; {machine()}.", ""),
         "Every signal of a road network of RESCO is an agent. SLAM-AC, DAC and MDAC learn one critic over the graph of "
         "the roads and a policy for each signal; independent learners have critics of their own; fixed-time signals "
-        "run the programs of the road network. All learners use natural gradients with steps of one length, normalized "
-        "advantages and Gauss-Newton steps of the critic, with the same numbers, which were chosen in trials with "
+        "run the programs of the road network. All learners use natural gradients with steps of a fixed length, "
+        "normalized advantages and Gauss-Newton steps of the critic, with the same numbers, chosen in trials with "
         "SLAM-AC. The reward is the decrease of the waiting time before the signal. The measures are SUMO's: the mean "
         "waiting time of a vehicle, and the mean numbers of vehicles that wait in the network and outside it, because "
         "the first road is full. Entries are medians over the seeds at the end, with all seeds in brackets.",
@@ -123,7 +123,7 @@ def page(tables: dict[str, pd.DataFrame], tasks: dict[str, Task], seeds: int, se
             *(f"![Maps coloured by the waiting time before every signal]({net}/map.png)", ""),
             *(f"![Queues in an episode of SLAM-AC]({net}/animation.gif)", ""),
         ]
-    return "\n".join([*lines, f"The runs took {_counted(round(seconds / 60), 'minute')}."]) + "\n"
+    return "\n".join([*lines, f"All runs together took {_counted(round(seconds / 60), 'minute')}."]) + "\n"
 
 
 def _counted(number: int, what: str) -> str:

@@ -23,13 +23,23 @@ from hypergossip.problems.actor_critic import (
     traffic_measures,
     traffic_signals,
 )
+from hypergossip.problems.actor_critic.environment_spaces import Spaces
 from hypergossip.running.run import begin
 
 INNER = 5  # critic steps of a round of MDAC
 LENGTH = 0.1  # of every step of a policy in its Fisher metric
 CRITIC = 1.0  # the share of a Gauss-Newton step
-# With ten iterations one of two seeds on cologne3 was thrown back on the way: samples are two episodes.
+# In trials with ten iterations the waiting time of one of two seeds on cologne3 rose to 139 s before it fell again.
 NATURAL = hg.NaturalPolicyGradient(iterations=4, length=LENGTH)
+LEARNING = {
+    "reward_model": False,
+    "discount": 0.95,
+    "trace": 0.9,
+    "entropy": 0.01,
+    "normalized_advantages": True,
+    "critic_damping": 0.1,
+    "critic_iterations": 4,
+}
 MEASURES = ("waiting", "queue", "outside")
 
 
@@ -118,14 +128,8 @@ def problem_of(task: Task, game: Any, alone: bool) -> hg.Problem:
         game,
         actor=FullyConnected(task.widths, "tanh", 0.01),
         critic=FullyConnected(task.widths, "tanh"),
-        reward_model=False,
+        **LEARNING,
         episodes=task.episodes,
-        discount=0.95,
-        trace=0.9,
-        entropy=0.01,
-        normalized_advantages=True,
-        critic_damping=0.1,
-        critic_iterations=4,
         share={"upper": False, "lower": not alone},
         test_episodes=task.tests,
     )
@@ -199,7 +203,7 @@ def kept_run(task: Task, method: Method, seed: int, file: Path, report: Callable
         file: The file. A run with other settings is replaced.
         report: Called with a line for every look.
     """
-    settings = f"{task._replace(workers=None)} {method}"
+    settings = f"{task._replace(workers=None)} {method} {LEARNING}"
     if file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["settings"] == settings:
@@ -222,13 +226,13 @@ def _array(value: Any) -> Any:
     return tuple(value) if value and isinstance(value[0], str) else np.array(value)
 
 
-def queues(observations: np.ndarray, spaces: Any) -> np.ndarray:
+def queues(observations: np.ndarray, spaces: Spaces) -> np.ndarray:
     """Returns the mean queue of the lanes before every signal, as a share of their lengths, (decisions, signals).
 
     Args:
         observations: What the signals observe, (decisions, signals, entries): the green phase, whether it may change,
             the density of every lane, and the queue of every lane.
-        spaces: The spaces of the signals, `hypergossip.problems.actor_critic.environment_spaces.Spaces`.
+        spaces: The spaces of the signals.
     """
     shares = []
     for k, ((size,), phases) in enumerate(zip(spaces.shapes, spaces.acting.counts, strict=True)):

@@ -23,6 +23,7 @@ LAYERS = (
         "support.float64",
         "support.agent_names",
         "support.arguments",
+        "support.cores",
         "support.ports",
         "support.processes",
         "support.devices",

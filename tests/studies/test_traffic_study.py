@@ -91,3 +91,6 @@ def test_a_run_is_kept_and_another_task_learns_again(tmp_path, monkeypatch):
     kept_run(TASK._replace(steps=9), method, 0, file)
     kept_run(TASK._replace(steps=9, workers=2), method, 0, file)
     assert len(calls) == 2
+    monkeypatch.setitem(learning.LEARNING, "trace", 0.5)
+    kept_run(TASK._replace(steps=9), method, 0, file)
+    assert len(calls) == 3

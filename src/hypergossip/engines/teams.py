@@ -6,7 +6,6 @@ rows that a batch takes from a large array are copied by two threads, which take
 programs are compiled for one core.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hypergossip.support.cores import cores
 from hypergossip.support.float64 import calls_python
 
 OWN_CORE_ENTRIES = 10_000  # a run whose round reads more is worth a core of its own
@@ -34,11 +34,6 @@ class Division(NamedTuple):
 
     teams: int
     one_core: bool
-
-
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def divided(oracles: Any, state: Any, runs: int) -> Division:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from plain_environment import HORIZON, LATE, Kept, Plain, changed, played
 
-from hypergossip.problems.actor_critic import EnvironmentFailure, from_parallel
+from hypergossip.problems.actor_critic import EnvironmentFailure, environment_cache, from_parallel
 from hypergossip.problems.actor_critic.environment_cache import pool_of
 from hypergossip.problems.actor_critic.environments import Environments
 
@@ -48,7 +48,7 @@ def counted():
 
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(environment_cache, "cores", lambda: 1)
 
 
 def episodes(game, many, keys=1):
@@ -94,9 +94,8 @@ def test_workers_are_threads_of_this_process():
     jax.tree.map(np.testing.assert_array_equal, episodes(plain, 3), episodes(game, 3))
 
 
-def test_one_thread_is_none_and_a_core_has_two(monkeypatch):
+def test_one_thread_is_none_and_a_core_has_two():
     assert pool_of(8, 1) is pool_of(1, 8) is pool_of(0, 8) is None
-    monkeypatch.setattr("os.cpu_count", lambda: None)
     assert pool_of(None, 8)._max_workers == 2
 
 

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from hypergossip.engines.teams import cores
 from hypergossip.lab.configuration import Raw
 from hypergossip.lab.toml_text import write_toml
+from hypergossip.support.cores import cores
 
 CONFIGURATION = "config.toml"
 HISTORY = "history.parquet"

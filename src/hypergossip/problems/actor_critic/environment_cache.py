@@ -1,6 +1,5 @@
 """Keeps running environments at the latest states of their episodes, for several threads at once."""
 
-import os
 import threading
 import weakref
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from typing import Any
 from hypergossip.problems.actor_critic.environment_answers import Running
 from hypergossip.problems.actor_critic.environment_making import make_one
 from hypergossip.problems.actor_critic.parallel import Environment
+from hypergossip.support.cores import cores
 
 Place = tuple[int, bytes]  # the seed of an episode and its actions so far
 
@@ -37,7 +37,7 @@ class RunningEnvironments:
         self._using = 0  # environments in the hands of a caller
         self._lock = threading.Lock()
         self.idle: list[Environment] = []
-        self.close = weakref.finalize(self, _close, self._live, self.idle)
+        self.close = weakref.finalize(self, _close_all, self._live, self.idle)
 
     def found(self, place: Place) -> Running | None:
         """Hands out the environment at a place, or None if there is none."""
@@ -80,19 +80,20 @@ class RunningEnvironments:
         except BaseException:
             with self._lock:
                 self._using -= 1
-            _close({}, [running.environment])
+            _close(running.environment)
             raise
 
     def shrink(self) -> None:
         """Closes the idle environments that are not needed."""
         while self.idle and (self.renew or len(self.idle) > self.most):
-            _close({}, [self.idle.pop()])
+            _close(self.idle.pop())
 
     def _leave(self, running: Running) -> None:
         """Keeps an environment for another episode, or closes it if every episode needs a new one."""
-        self.idle.append(running.environment)
         if self.renew:
-            _close({}, self.idle)
+            _close(running.environment)
+        else:
+            self.idle.append(running.environment)
 
 
 def innermost(environment: Environment) -> Environment:
@@ -111,7 +112,7 @@ def pool_of(workers: int | None, most: int) -> ThreadPoolExecutor | None:
         workers: The number of threads that the user gives, or None for twice the number of cores.
         most: The largest number of environments.
     """
-    count = min(2 * (os.cpu_count() or 1) if workers is None else workers, most)
+    count = min(2 * cores() if workers is None else workers, most)
     return ThreadPoolExecutor(count, "environments") if count > 1 else None
 
 
@@ -131,10 +132,15 @@ def together(pool: ThreadPoolExecutor | None, calls: list[Callable[[], Any]]) ->
     return [future.result() for future in futures]
 
 
-def _close(live: Any, idle: list) -> None:
+def _close(environment: Environment) -> None:
+    """Closes an environment; what it raises is of no interest any more."""
+    with suppress(Exception):
+        environment.close()
+
+
+def _close_all(live: dict[Place, Running], idle: list[Environment]) -> None:
     """Closes environments that are no longer used."""
     for environment in (*(running.environment for running in live.values()), *idle):
-        with suppress(Exception):
-            environment.close()
+        _close(environment)
     live.clear()
     idle.clear()

@@ -207,9 +207,9 @@ def from_parallel(
         workers: The number of processes in which the environments live. Those of a batch of episodes are then stepped
             in parallel, which helps where a step takes milliseconds. The results are the same. None or 0 plays them in
             this process. A script that uses workers needs ``if __name__ == "__main__":`` around its calls. Environments
-            with a true attribute `own_process`, which only pass requests on to a process of their own, such as those of
-            `traffic_signals`, stay in this process: so many are stepped at once, and with None two for each
-            core.
+            with a true attribute `own_process`, such as those of `traffic_signals`, only pass requests on to a process
+            of their own. They stay in this process, and this is the number that are stepped at once; None steps two at
+            once for each core.
 
     Raises:
         ModuleNotFoundError: If PettingZoo is not installed.
