@@ -7,6 +7,7 @@ update of all agents on what was played; nothing in it goes agent by agent but m
 
 import argparse
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -29,31 +30,17 @@ STEPS_A_ROUND = 2 * EPISODES * HORIZON
 ALGORITHM = hg.Slam(0.1, 0.05, 1.0, 0.5, hg.Direct())
 
 
-class Recorded:
+@dataclass(frozen=True)
+class Recorded(GameOracles):
     """An agent's oracles on episodes that were played elsewhere: the critic's sample, then the actor's."""
 
-    def __init__(self, form: Any, seat: Any, critics: Episodes, actors: Episodes) -> None:
-        """Takes what was played."""
-        self.form, self.seat, self._samples = form, seat, [critics, actors]
+    recorded: list[Episodes] = field(default_factory=list)
 
     def play(self, x: Any, key: Any) -> Played:
         """Returns the next sample."""
-        seen = self._samples.pop(0)
+        seen = self.recorded.pop(0)
         inputs = jnp.take(seen.observations, self.seat, axis=2)
         return Played(seen, inputs, seen.actions[..., self.seat], seen.rewards[..., self.seat], None)
-
-    def samples(self, upper: int = 0, lower: int = 0) -> int:
-        """Counts nothing."""
-        return 0
-
-    def project(self, x: Any) -> Any:
-        """Returns x."""
-        return x
-
-    upper_gradients = GameOracles.upper_gradients
-    lower_gradient = GameOracles.lower_gradient
-    _differences = GameOracles._differences
-    _temporal_differences = GameOracles._temporal_differences
 
 
 class Loop:
@@ -75,7 +62,7 @@ class Loop:
         def update(state: Any, round: Any, critics: Episodes, actors: Episodes) -> Any:
             def agent(seat: Any, state: Any) -> Any:
                 key = agent_key(jax.random.key(0), round, seat)
-                return ALGORITHM.step(Recorded(form, seat, critics, actors), mix, round, state, key)[0]
+                return ALGORITHM.step(Recorded(seat, form, recorded=[critics, actors]), mix, round, state, key)[0]
 
             return jax.vmap(agent)(jnp.arange(AGENTS), state)
 
