@@ -17,7 +17,7 @@ from mpe2 import simple_spread_v3
 
 import hypergossip as hg
 from benchmarks.timing import report
-from hypergossip.core.messages import mix_through
+from hypergossip.core.flat_messages import mix_through
 from hypergossip.engines import Job
 from hypergossip.engines.keys import agent_key
 from hypergossip.engines.mixing import average, choose

@@ -11,9 +11,11 @@ from jax import lax
 import hypergossip as hg
 from engines.running import Pair
 from hypergossip.core.algorithm import Algorithm, Cost, register, static
+from hypergossip.core.flat_messages import flat_factors
 from hypergossip.core.messages import Message, first_message, messages
 from hypergossip.core.oracles import AutodiffOracles
 from hypergossip.core.shapes_only import ShapesOnly
+from hypergossip.core.space import Space
 from hypergossip.problems.actor_critic import cooperative_navigation
 from hypergossip.running.preflight import sent_in_a_round
 from small_problems import logistic
@@ -239,3 +241,19 @@ def test_every_derivative_of_the_losses_is_replaced_by_zeros():
     """One that is not replaced is traced, which takes time, and may not exist."""
     own = {name for name, value in vars(AutodiffOracles).items() if callable(value) and not name.startswith("_")}
     assert own - set(vars(ShapesOnly)) == {"lower_loss", "lower_gradients"}  # not part of the contract of oracles
+
+
+def test_factors_are_those_of_the_entries_that_are_sent():
+    spaces = Space.of({"a": np.ones(2), "b": np.ones(P - 2)}, {"a": True, "b": False}, "upper"), PROBLEM.lower
+    x, y = jnp.arange(P, dtype=float), jnp.ones(Q)
+    of = lambda factors, upper, lower, numbers: flat_factors(spaces, (upper, lower, numbers), factors)
+    rates = jnp.linspace(0.5, P - 0.5, P)
+    np.testing.assert_array_equal(of((2.0, 3.0), upper=x, lower=y, numbers=()), [2, 2, 3, 3, 3])
+    np.testing.assert_array_equal(
+        of((rates, (3.0, 4.0)), upper=x, lower=(y, y), numbers=()), [0.5, 1.5, *[3] * Q, *[4] * Q]
+    )
+    np.testing.assert_array_equal(of(rates, upper=x, lower=(), numbers=()), [0.5, 1.5])
+    np.testing.assert_array_equal(of((1.0, 7.0), upper=(), lower=y, numbers=jnp.ones((2, 1))), [1, 1, 1, 7, 7])
+    assert of(None, upper=x, lower=y, numbers=()) is None
+    with pytest.raises(ValueError, match=r"factors=\(rho_x, rho_y\)"):
+        of(2.0, upper=x, lower=y, numbers=())

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.messages import Message, messages, mix_through
+from hypergossip.core.flat_messages import mix_through
+from hypergossip.core.messages import Message, messages
 from hypergossip.core.preset import generalised
 from hypergossip.core.random_keys import run_key
 from hypergossip.engines.engine import Job

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.core.messages import mix_through
+from hypergossip.core.flat_messages import mix_through
 from hypergossip.problems.quadratic import QuadraticOracles
 from laws.problems import quadratic_problem
 from laws.table import every_method

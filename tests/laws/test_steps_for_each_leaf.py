@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
+from hypergossip.core.flat_messages import mix_through
 from hypergossip.core.leaf_steps import LEVELS, fitted
-from hypergossip.core.messages import mix_through
 from hypergossip.support.pytree import register_pytree
 from laws.problems import AGENTS, P, Q, quadratic_problem
 from laws.running import close

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypergossip.core.messages import first_message, mix_through
+from hypergossip.core.flat_messages import mix_through
+from hypergossip.core.messages import first_message
 from laws.problems import NETWORK, P, Q, quadratic_problem
 from laws.running import final, messages_on
 from laws.table import REFERENCE, every_method

@@ -52,7 +52,7 @@ def test_agents_need_not_know_how_many_they_are():
 
 
 DIAMOND = hg.Diamond(0.05, 0.1, 0.3, 0.3, hg.Exact())
-SLAM = hg.Slam(0.05, 0.1, 1.0, 0.5, hg.Exact())
+SLAM = hg.Slam(hg.PowerDecay(0.05), 0.1, 1.0, hg.InverseStep(0.1), hg.Exact())  # a rho that changes
 
 
 class Neighbours:

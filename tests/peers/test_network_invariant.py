@@ -11,7 +11,7 @@ import hypergossip as hg
 from hypergossip.peers import invariant, invariant_gossip
 from hypergossip.peers.snapshot import direction
 
-SLAM = hg.Slam(0.05, 0.1, 1.0, 0.5, hg.Exact())
+SLAM = hg.Slam(hg.PowerDecay(0.05), 0.1, 1.0, hg.InverseStep(0.1), hg.Exact())  # a rho that changes
 TRIANGLE = ((1, 2), (0, 2), (0, 1))
 
 

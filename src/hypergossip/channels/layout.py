@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from hypergossip.core.messages import Message, Spaces
+from hypergossip.core.flat_messages import Spaces
+from hypergossip.core.messages import Message
 
 
 class Layout(NamedTuple):

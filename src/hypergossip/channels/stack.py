@@ -106,7 +106,13 @@ class Stack:
         return sum(-(-count // 8) for count in bits)
 
     def encode(
-        self, vector: Vector, layout: Layout, state: LinkState, key: Any, here: Neighbourhood
+        self,
+        vector: Vector,
+        layout: Layout,
+        state: LinkState,
+        key: Any,
+        here: Neighbourhood,
+        factors: Vector | None = None,
     ) -> tuple[Message, LinkState]:
         """Returns what one agent sends, and its state after it.
 
@@ -116,10 +122,13 @@ class Stack:
             state: The state of its links for this message.
             key: The random key of the message, the same for all agents.
             here: The agent and its links.
+            factors: What the method multiplies the differences of this round with before it adds them up, or None.
         """
         message, sender = Message(vector, vector), []
         own_key = hashed(key, here.identity, here.identity)
         for index, (part, kept) in enumerate(zip(self.stages, state.sender, strict=True)):
+            if factors is not None and isinstance(part, EdgeSums):
+                message = message._replace(vector=factors * message.vector)
             message, kept = part.encode(kept, message, layout, jax.random.fold_in(own_key, index))
             sender.append(kept)
         return message, state._replace(sender=tuple(sender))
@@ -134,6 +143,7 @@ class Stack:
         key: Any,
         here: Neighbourhood,
         arrived: Bool[Array, "degree"] | None = None,
+        factors: Vector | None = None,
     ) -> tuple[Vector, LinkState]:
         """Returns one agent's average of its own vector and of what its links deliver, and its state after it.
 
@@ -147,6 +157,7 @@ class Stack:
             key: The random key of the message, the same for all agents.
             here: The agent and its links.
             arrived: Whether each neighbour's message has come, on a real network; None: all have.
+            factors: What the method multiplies the differences of this round with before it adds them up, or None.
         """
 
         def receive(
@@ -162,6 +173,8 @@ class Stack:
                 signal, after[index] = part.deliver(after[index], signal, keys)
             for index, part in reversed(list(enumerate(self.stages))):
                 signal, after[index] = part.receive(after[index], signal, layout)
+                if factors is not None and isinstance(part, EdgeSums):  # the sums contain the factors of their rounds
+                    signal = signal._replace(theirs=signal.theirs / factors, own=signal.own / factors)
             return signal, tuple(after)
 
         axes = (0, None if own.ndim == 1 else 0, None if arrived is None else 0, 0, 0, 0)

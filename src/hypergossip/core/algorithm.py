@@ -88,6 +88,7 @@ class Mix(Protocol):
         call: Count = 0,
         weights: str | None = None,
         again: bool = False,
+        factors: Any = None,
     ) -> Any:
         """Sends this agent's vectors to its neighbours and averages them with the vectors received.
 
@@ -104,6 +105,10 @@ class Mix(Protocol):
                 network is preserved. Doubly stochastic weights do both, and None requires them.
             again: Whether the message contains the same vectors as the one before it, a step later. `CommonCopy` then
                 continues with the copies of that message.
+            factors: For a method that adds up what the average changes, v - mix(v), times a factor that changes from
+                round to round: the factors of this round, a tree like the given ones, of numbers or vectors. `EdgeSums`
+                then adds a message that comes late with the factor of the round in which it was sent, so that what the
+                method conserves stays the same. Nothing else uses them.
 
         Returns:
             The mixed tree if one of the three is given, or a tuple of the given ones, in the order above.

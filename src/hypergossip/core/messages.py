@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import jax
@@ -11,13 +10,11 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, jaxpr_as_fun
 
 from hypergossip.core.algorithm import Algorithm, Count, Lower, Mix, Oracles, Sample, Upper, Vector
+from hypergossip.core.flat_messages import Spaces, mix_through, number_of
 from hypergossip.core.loop_turns import fixed_turns
 from hypergossip.core.shapes_only import ShapesOnly
-from hypergossip.core.space import Space
 
-Spaces = tuple[Space, Space]
 Entries = tuple[int, int, int]  # of the upper level, of the lower level, and the numbers
-WEIGHTS = (None, "pull", "push")
 
 # Marks the calls of `mix` in a traced step. It is the identity, and records how many entries of each kind are sent.
 MIX = Primitive("mix")
@@ -57,55 +54,6 @@ class Message(NamedTuple):
     def bytes(self) -> int:
         """The bytes of one such message."""
         return self.entries * self.dtype.itemsize
-
-
-def mix_through(spaces: Spaces, send: Callable[[Vector, Count, str | None], Vector]) -> Mix:
-    """Makes an agent's `mix` from a function that averages one flat vector over the neighbours.
-
-    The shared entries of all given vectors are sent as one buffer, the numbers last, and other entries are never sent.
-
-    Args:
-        spaces: The spaces of x and y.
-        send: (flat vector, number of the call, weights) -> its average. Each `mix` calls it at most once.
-    """
-
-    def mix(
-        *,
-        upper: Any = (),
-        lower: Any = (),
-        numbers: Any = (),
-        call: Count = 0,
-        weights: str | None = None,
-        again: bool = False,
-    ) -> Any:
-        if weights not in WEIGHTS:
-            raise ValueError(f'mix: weights is {weights!r}; give "pull" or "push", or None for doubly stochastic ones.')
-        levels, extra = [jax.tree.flatten(upper), jax.tree.flatten(lower)], jax.tree.flatten(numbers)
-        parts = [space.select(v) for space, (leaves, _) in zip(spaces, levels) for v in leaves]
-        parts += [jnp.ravel(v) for v in extra[0]]
-        sizes = [part.size for part in parts]
-        if sum(sizes) == 0:
-            mixed = parts
-        else:
-            buffer = send(jnp.concatenate(parts), call, weights)
-            mixed = [buffer[end - size : end] for size, end in zip(sizes, accumulate(sizes))]
-        trees, entries = [], iter(mixed)
-        for space, (leaves, structure) in zip(spaces, levels):
-            trees.append(jax.tree.unflatten(structure, [space.replace(v, next(entries)) for v in leaves]))
-        trees.append(jax.tree.unflatten(extra[1], [jnp.reshape(next(entries), jnp.shape(v)) for v in extra[0]]))
-        given = [tree for tree, (leaves, _) in zip(trees, [*levels, extra]) if leaves]
-        return given[0] if len(given) == 1 else tuple(given)
-
-    return mix
-
-
-def number_of(numbers: Any) -> int:
-    """Returns how many numbers, which belong to no level, a `mix` sends.
-
-    Args:
-        numbers: What it is given: a tree of arrays.
-    """
-    return sum(jnp.size(v) for v in jax.tree.leaves(numbers))
 
 
 def messages(algorithm: Algorithm, spaces: Spaces, agent: Oracles, x: Upper, y: Lower) -> tuple[Message, ...]:
@@ -204,6 +152,7 @@ def _marked(spaces: Spaces, send: Callable[[Vector, Entries, Count, bool], Vecto
         call: Count = 0,
         weights: str | None = None,
         again: bool = False,
+        factors: Any = None,
     ) -> Any:
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
         entries = counts[0], counts[1], number_of(numbers)

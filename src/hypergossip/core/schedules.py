@@ -160,6 +160,16 @@ def penalty_at(rho: Penalty, step: Scalar | Vector) -> Scalar | Vector:
     return rho.factor / step if isinstance(rho, InverseStep) else rho
 
 
+def changing(rho: Penalty, penalties: Any) -> Any:
+    """Returns penalties that change from round to round, for the `factors` of `mix`, or None if rho is a number.
+
+    Args:
+        rho: A number, or `InverseStep`.
+        penalties: The penalty of every vector of the message.
+    """
+    return penalties if isinstance(rho, InverseStep) else None
+
+
 def _unclipped(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:
     if isinstance(momentum, SquaredStep):
         # Theorem 1: eta_{t+1} = c_eta alpha_t^2; the caller limits it to 1 (equations.md).

@@ -10,10 +10,11 @@ import numpy as np
 
 from hypergossip.core.algorithm import Cost
 from hypergossip.core.collective import Program, computed, observed
-from hypergossip.core.messages import Spaces
+from hypergossip.core.flat_messages import Spaces
+from hypergossip.engines.conserved_sum import conserved
 from hypergossip.engines.engine import Job
 from hypergossip.engines.lifting import Placed
-from hypergossip.engines.links import Linked, conserved, initial_links
+from hypergossip.engines.links import Linked, initial_links
 from hypergossip.engines.mixing import neighbour_lists
 from hypergossip.support.compilation import compiled
 

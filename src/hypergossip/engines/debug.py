@@ -11,7 +11,7 @@ import numpy as np
 from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.agent_data.axis import take_agents
 from hypergossip.core.algorithm import Algorithm, ChangingOracles, Cost, WorldOracles
-from hypergossip.core.messages import Spaces, mix_through
+from hypergossip.core.flat_messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job

@@ -10,7 +10,7 @@ from jax import lax
 from hypergossip.channels.stack import Stack
 from hypergossip.core.agent_data.axis import axes_of_agents
 from hypergossip.core.algorithm import Algorithm, Cost, Mix
-from hypergossip.core.messages import Spaces, mix_through
+from hypergossip.core.flat_messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.links import Delivered, Linked, Sender, channel_key, exchanged, mix_by, neighbourhoods

@@ -1,6 +1,6 @@
 """Agents whose messages pass a channel: what the engines share (`hypergossip.channels`)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,10 +12,10 @@ from hypergossip.channels.channel import Message as Sent
 from hypergossip.channels.layout import Layout, layout_of, layouts
 from hypergossip.channels.requirements import REPEATED, inside
 from hypergossip.channels.stack import LinkState, Neighbourhood, Stack
-from hypergossip.core.algorithm import Algorithm, Mix
-from hypergossip.core.messages import Message, Spaces, mix_through, number_of
+from hypergossip.core.algorithm import Mix
+from hypergossip.core.flat_messages import Spaces, flat_factors, mix_through, number_of
+from hypergossip.core.messages import Message
 from hypergossip.core.random_keys import hashed
-from hypergossip.core.shapes_only import ShapesOnly
 from hypergossip.engines.mixing import Mixing
 
 CHANNEL = np.uint32(2**32 - 2)  # separates the channel's random numbers from the agents'; no round has this number
@@ -121,7 +121,7 @@ class Sender:
             raise ValueError(f"the channel {self._channel}: {REPEATED}.")
         return tuple(self._links[: self._kept])
 
-    def send(self, vector: Any, call: Any, layout: Layout, again: bool = False) -> Any:
+    def send(self, vector: Any, call: Any, layout: Layout, again: bool = False, factors: Any = None) -> Any:
         """Returns the average of the next message.
 
         Args:
@@ -129,6 +129,7 @@ class Sender:
             call: The number of the call that the algorithm gives.
             layout: The vectors of the message.
             again: Whether a channel of common copies continues with those of the message before it.
+            factors: What the method multiplies the differences with before it adds them up, or None.
 
         Raises:
             ValueError: If a channel with a state meets a message inside a branch.
@@ -144,11 +145,11 @@ class Sender:
         channel, here, links = self._channel, self._here, self._links[slot]
         # Compiled under `Debug`, too: these are not the user's functions, and take much longer without compilation.
         with jax.disable_jit(False):
-            message, links = _encode(channel, vector, layout, links, key, here)
+            message, links = _encode(channel, vector, layout, links, key, here, factors)
         come = self._exchange(message)
         with jax.disable_jit(False):
             mixed, self._links[slot] = _combine(
-                channel, vector, come.theirs, come.own, come.arrived, layout, links, key, here
+                channel, vector, come.theirs, come.own, come.arrived, layout, links, key, here, factors
             )
         return mixed
 
@@ -169,16 +170,17 @@ def _combine(
     links: LinkState,
     key: Any,
     here: Neighbourhood,
+    factors: Any,
 ) -> Any:
-    return channel.combine(vector, own, theirs, layout, links, key, here, arrived)
+    return channel.combine(vector, own, theirs, layout, links, key, here, arrived, factors)
 
 
-def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout, bool], Any]) -> Mix:
+def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout, bool, Any], Any]) -> Mix:
     """Makes an agent's `mix` from a function that averages a flat vector with a given layout.
 
     Args:
         spaces: The spaces of x and y.
-        send: (flat vector, number of the call, layout, again) -> its average.
+        send: (flat vector, number of the call, layout, again, factors of its entries or None) -> its average.
     """
 
     def mix(
@@ -189,10 +191,13 @@ def mix_by(spaces: Spaces, send: Callable[[Any, Any, Layout, bool], Any]) -> Mix
         call: Any = 0,
         weights: str | None = None,
         again: bool = False,
+        factors: Any = None,
     ) -> Any:
+        flat = flat_factors(spaces, (upper, lower, numbers), factors)
         counts, extra = [len(jax.tree.leaves(tree)) for tree in (upper, lower)], number_of(numbers)
         # The networks of channels have one matrix, which serves all weights.
-        averaged = lambda buffer, call, _: send(buffer, call, layout_of(spaces, counts, buffer.dtype, extra), again)
+        layout = lambda buffer: layout_of(spaces, counts, buffer.dtype, extra)
+        averaged = lambda buffer, call, _: send(buffer, call, layout(buffer), again, flat)
         return mix_through(spaces, averaged)(upper=upper, lower=lower, numbers=numbers, call=call, weights=weights)
 
     return mix
@@ -216,85 +221,3 @@ def initial_links(
         for message, layout in zip(sent, layouts(sent, spaces), strict=True)
     ]
     return jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf), (*axes, *leaf.shape)), tuple(found))
-
-
-def conserved(
-    algorithm: Algorithm, swept: bool, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any
-) -> tuple[Any, Any]:
-    """Returns the size of the sum over the network that a method keeps at zero, and that of its terms, each (runs,).
-
-    What the links have added differs at the two ends of an edge while something is under way; its effect on the sum is
-    subtracted.
-
-    Args:
-        algorithm: The agent's program.
-        swept: Whether its numbers have a leading axis (runs,).
-        spaces: The spaces of x and y.
-        channel: The channel.
-        shapes: The shapes of an agent's oracles.
-        state: The agents' states and links, leaves (runs, agents, ...).
-        weights: W_ij of the agents' neighbours, (agents, degree).
-    """
-
-    def run(algorithm: Algorithm, state: Linked) -> tuple[Any, Any]:
-        terms = jax.vmap(lambda state, weights: term(algorithm, spaces, channel, shapes, state, weights))
-        own, under_way = terms(state, weights)
-        # Where all terms vanish, their sum is the round-off of the agents' vectors, which is not an error.
-        vectors = [
-            jnp.ravel(leaf) for leaf in jax.tree.leaves(state.agents) if jnp.issubdtype(leaf.dtype, jnp.floating)
-        ]
-        round_off = jnp.sqrt(jnp.finfo(own.dtype).eps) * jnp.linalg.norm(jnp.concatenate(vectors))
-        return jnp.linalg.norm((own - under_way).sum(axis=0)), jnp.linalg.norm(own) + round_off
-
-    return jax.vmap(run, (0 if swept else None, 0))(algorithm, state)
-
-
-def term(
-    algorithm: Algorithm, spaces: Spaces, channel: Stack, shapes: Any, state: Linked, weights: Any
-) -> tuple[Any, Any]:
-    """Returns an agent's term of the sum, and the part of it that its links have added, flat vectors.
-
-    What the links have added cancels over the network, except for what is under way.
-
-    Args:
-        algorithm: The agent's program.
-        spaces: The spaces of x and y.
-        channel: The channel.
-        shapes: The shapes of the agent's oracles.
-        state: Its state and its links.
-        weights: W_ij of its neighbours, (degree,).
-    """
-    own = _flat(algorithm.conserved(state.agents))
-    added = [channel.added(links, weights) for links in state.links]
-    if any(sums is None for sums in added):
-        return own, jnp.zeros_like(own)
-    return own, effect(algorithm, spaces, shapes, state.agents, added)
-
-
-def effect(algorithm: Algorithm, spaces: Spaces, shapes: Any, agents: Any, added: Sequence[Any]) -> Any:
-    """Returns by how much an agent's term of the sum grows if its averages do: a flat vector, linear in the growth.
-
-    It is the derivative of a round in that direction.
-
-    Args:
-        algorithm: The agent's program.
-        spaces: The spaces of x and y.
-        shapes: The shapes of the agent's oracles.
-        agents: The agent's state in the method.
-        added: For each message of a round, by how much its average grows, (entries,).
-    """
-    oracles = ShapesOnly(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
-
-    def after_a_round(scale: Any) -> Any:
-        directions: Iterator[Any] = iter(added)
-        mix = mix_through(spaces, lambda buffer, call, weights: buffer + scale * next(directions))
-        key, round = jax.random.key(0), jnp.ones((), jnp.int32)
-        return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, agents, key)[0]))
-
-    zero = jnp.zeros((), _flat(algorithm.conserved(agents)).dtype)
-    return jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
-
-
-def _flat(tree: Any) -> Any:
-    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)]
-    return jnp.concatenate(leaves) if leaves else jnp.zeros(0)

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 from hypergossip.channels.stack import Stack
 from hypergossip.core.agent_data.axis import dealt, take_agents
 from hypergossip.core.algorithm import Algorithm, Cost
-from hypergossip.core.messages import Spaces
+from hypergossip.core.flat_messages import Spaces
 from hypergossip.engines.arrays import ArraySession
 from hypergossip.engines.engine import Job
 from hypergossip.engines.halo import Halo, deal, halo_of

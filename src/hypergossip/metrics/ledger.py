@@ -8,7 +8,8 @@ import numpy as np
 from hypergossip.channels.layout import layouts
 from hypergossip.channels.stack import Stack
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.messages import Message, Spaces
+from hypergossip.core.flat_messages import Spaces
+from hypergossip.core.messages import Message
 
 
 def bytes_per_neighbour(messages: Sequence[Message], spaces: Spaces, channel: Stack | None = None) -> int:

@@ -17,7 +17,8 @@ from hypergossip.core.leaf_steps import fitted
 from hypergossip.core.messages import messages
 from hypergossip.core.preset import generalised
 from hypergossip.core.random_keys import STREAMS, run_key
-from hypergossip.engines.links import Linked, effect, initial_links, term
+from hypergossip.engines.conserved_sum import effect, term
+from hypergossip.engines.links import Linked, initial_links
 from hypergossip.peers.agent_settings import AgentSettings
 from hypergossip.peers.round_program import CutRound, Transfer, WholeRound, compiled_round
 from hypergossip.peers.traced_round import Here, initial_state, traced_round

@@ -9,7 +9,7 @@ from jax.extend.core import Primitive
 
 from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.messages import Spaces, mix_through
+from hypergossip.core.flat_messages import Spaces, mix_through
 from hypergossip.core.random_keys import hashed
 from hypergossip.engines.keys import INIT_ROUND, agent_key
 from hypergossip.engines.links import Delivered, Linked, Sender, channel_key, mix_by

@@ -16,7 +16,7 @@ import numpy as np
 
 from hypergossip.channels.stack import Neighbourhood, Stack
 from hypergossip.core.algorithm import Cost
-from hypergossip.core.messages import Spaces
+from hypergossip.core.flat_messages import Spaces
 from hypergossip.core.random_keys import KEYS
 from hypergossip.engines.links import Linked
 from hypergossip.peers.agent_links import AgentLinks

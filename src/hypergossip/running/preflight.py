@@ -19,10 +19,11 @@ from hypergossip.core.agent_data.axis import number_of_agents
 from hypergossip.core.agent_data.blocks import agents_at_a_time
 from hypergossip.core.algorithm import Algorithm, Facts
 from hypergossip.core.collective import Collective, of_network
+from hypergossip.core.flat_messages import mix_through
 from hypergossip.core.heterogeneity import without_tracking
 from hypergossip.core.hyperparameter_checks import check_values
 from hypergossip.core.leaf_steps import fitted
-from hypergossip.core.messages import Message, messages, messages_by_running, mix_through
+from hypergossip.core.messages import Message, messages, messages_by_running
 from hypergossip.core.preset import generalised
 from hypergossip.core.problem import Problem
 from hypergossip.core.requirements import refuse_unmet
