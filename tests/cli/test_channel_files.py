@@ -143,14 +143,14 @@ def test_a_folder_without_a_channel_does_not_resume_with_one(finished, tmp_path)
 
 
 NESTED = """
-[methods.MADSBO]
-algorithm = "ma_dsbo"
+[methods.MDAC]
+algorithm = "mdac"
 upper_step = 0.02
 lower_step = 0.02
-adjoint_step = 0.02
-upper_momentum = 0.5
 inner_steps = 2
-iterations = 2
+
+[methods.MDAC.hypergradient]
+name = "exact"
 
 [[channel]]
 name = "common_copy"
@@ -165,14 +165,14 @@ count = 1
 def test_a_method_that_sends_in_a_loop_of_one_turn_is_refused_before_anything_runs(tmp_path):
     path = tmp_path / "nested.toml"
     path.write_text(EXPERIMENT.replace("noise = 0.1", 'noise = 0.1\nshare = "both"') + NESTED)
-    sentence = refused(call("compare", "--config", path, "--method", "MADSBO", "--out", tmp_path / "out"))
-    assert "[methods.MADSBO] MADSBO cannot be used with CommonCopy" in sentence
+    sentence = refused(call("compare", "--config", path, "--method", "MDAC", "--out", tmp_path / "out"))
+    assert "[methods.MDAC] MDAC cannot be used with CommonCopy" in sentence
     assert "another method, or a channel without a state" in sentence
     assert not (tmp_path / "out").exists()
     never = lambda row: pytest.fail(f"round {row['round']} was measured")
-    method, stages = hg.MADSBO(0.02, 0.02, 0.02, 0.5, 2, 2), [hg.channels.CommonCopy(0.3), hg.channels.TopK(1)]
+    method, stages = hg.MDAC(0.02, 0.02, hg.Exact(), 2), [hg.channels.CommonCopy(0.3), hg.channels.TopK(1)]
     both = hg.problems.quadratic(3, share="both")
-    with pytest.raises(ValueError, match="MADSBO cannot be used with CommonCopy"):
+    with pytest.raises(ValueError, match="MDAC cannot be used with CommonCopy"):
         hg.solve(method, both, hg.networks.ring(3), rounds=2, check=False, on_row=never, channel=stages)
 
 

@@ -57,13 +57,6 @@ def test_experiments_and_cases_are_found_by_their_names_and_by_those_of_version_
     assert [case.name for case in chosen] == ["9-agents-0.3", "15-agents-0.8"]
 
 
-def test_a_case_is_without_the_methods_that_its_channel_does_not_allow():
-    shared = find("rivals-shared")
-    for case in shared.cases:
-        methods = shared.configuration(case, shared.methods, False, {})["methods"]
-        assert set(shared.methods) - set(methods) == ({"MA-DSBO-GT"} if case.channel else set())
-
-
 def misspelt_case(section, option):
     case = find("diamond-fig1").cases[-1]
     return {"cases": (case._replace(**{section: {**getattr(case, section), option: 1}}),)}

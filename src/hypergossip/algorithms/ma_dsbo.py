@@ -4,7 +4,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register, static
@@ -63,9 +62,10 @@ class MADSBO(Algorithm):
 
     @property
     def vectors(self) -> Vectors:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The roles of the vectors, which depend on what is tracked."""
-        masses = {"both": ("t_x", "t_y", "t_z"), "lower": ("t_y", "t_z")}.get(self.tracked or "", ())
-        return Vectors(averages=("x", "y", "z"), masses=masses)
+        """The roles of the vectors; trackers that begin anew in every round are no sums of the network."""
+        masses = ("t_x",) if self.tracked == "both" else ()
+        kept = ("t_y", "t_z") if self.tracked and self.keep_trackers else ()
+        return Vectors(averages=("x", "y", "z"), masses=(*masses, *kept))
 
     def init(self, agent: Oracles, x: Upper, y: Lower, key: Sample) -> State:
         """Returns the state before round 0: all but x and y is zero."""
@@ -106,15 +106,15 @@ class MADSBO(Algorithm):
             t = mixed[1] + d - v[2] if self.tracked else d
             return (mixed[0] - step * t, t, d) if self.tracked else (mixed[0] - step * t, v[1], v[2])
 
-        def turn(k: Any, v: Loop) -> Loop:
-            return move(k, mix(lower=v[:2] if self.tracked else v[:1], call=call + k - 1), v)
-
-        return lax.fori_loop(1, turns, turn, move(0, first, v))
+        v = move(0, first, v)
+        for k in range(1, turns):  # written out, so that a channel keeps sums or copies for each of the messages
+            v = move(k, mix(lower=v[:2] if self.tracked else v[:1], call=call + k - 1), v)
+        return v
 
     def conserved(self, state: State) -> tuple[Any, ...]:
-        """The trackers sum to the sums of what they track."""
-        s, of_loops = state, (state.t_y - state.d_y, state.t_z - state.d_z)
-        return {"both": (s.t_x - s.r, *of_loops), "lower": of_loops}.get(self.tracked or "", ())
+        """The trackers that are kept sum to the sums of what they track."""
+        sums = {"t_x": state.t_x - state.r, "t_y": state.t_y - state.d_y, "t_z": state.t_z - state.d_z}
+        return tuple(sums[name] for name in self.vectors.masses)
 
     def check(self, facts: Facts) -> list[str]:
         """Refuses loops without a step and unknown names, and warns of steps that are too large for the network."""

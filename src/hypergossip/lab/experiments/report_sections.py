@@ -41,9 +41,6 @@ def amounts(experiment: Reproduction, records: list[Record], quick: bool) -> str
         values = {key: _at(records[0].raw, key.split(".")) for key in experiment.quick if key != "tune.grid"}
         shorter = ", ".join(f"`{key}` = {value}" for key, value in values.items())
         text += f" This was a quick run with these values instead of those above: {shorter}."
-    for label, why in sorted({pair for record in records for pair in record.case.without.items()}):
-        titles = [record.case.full_title for record in records if label in record.case.without]
-        text += f" {label} was not run in {' and in '.join(titles)}: {why}."
     if experiment.left_out:
         text += f" These cases were left out: {'; '.join(experiment.left_out)}."
     return text

@@ -30,7 +30,6 @@ class Case(NamedTuple):
         tuned_in: The name of the case whose tuned step sizes are used; empty if this case is tuned.
         values: Values of the compared column to which the methods' costs are reported.
         compared: The compared column where it differs from that of the experiment.
-        without: Label -> why a method cannot be run in this case.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Case(NamedTuple):
     tuned_in: str = ""
     values: tuple[float, ...] = ()
     compared: str = ""
-    without: Mapping[str, str] = MappingProxyType({})
 
     @property
     def full_title(self) -> str:
@@ -143,8 +141,7 @@ class Reproduction:
 
         Args:
             case: The case.
-            methods: Label -> section: `stated` or `methods`, or sections with tuned step sizes. Those that the case is
-                without are left out.
+            methods: Label -> section: `stated` or `methods`, or sections with tuned step sizes.
             quick: Whether the options of `quick` apply.
             settings: Dotted option -> value, applied last; None changes nothing.
 
@@ -153,8 +150,7 @@ class Reproduction:
         """
         raw: Raw = {"problem": case.problem, "network": case.network}
         raw |= {"channel": list(case.channel)} if case.channel else {}
-        here = {label: section for label, section in methods.items() if label not in case.without}
-        raw |= {"run": {**self.run, "title": case.full_title}, "methods": here}
+        raw |= {"run": {**self.run, "title": case.full_title}, "methods": dict(methods)}
         raw |= {"tune": {**self.tune, "grid": dict(self.grid)}}
         given = {key: value for key, value in settings.items() if value is not None}
         shorter = {**self.quick, **case.quick} if quick else {}

@@ -1,7 +1,6 @@
 """The methods of both papers beside those that are compared today: one grid, several networks, channels."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from hypergossip.lab.configuration import Raw
@@ -36,9 +35,8 @@ def _cases(
     values: tuple[float, ...],
     quick: Mapping[str, Any],
     compared: str = "metric",
-    without: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Case, ...]:
-    """Returns the cases of a task: tuned on the ring of 8, elsewhere, and over channels `without` some methods."""
+    """Returns the cases of a task: tuned on the ring of 8, elsewhere, and over channels."""
     own: dict[str, Any] = {"tune.grid": dict(grid), "tune.score": compared}
     told: dict[str, Any] = {"quick": quick, "values": values, "compared": compared}
     more: dict[str, Any] = {"options": own | FEWER, "tuned_in": task, **told}
@@ -48,7 +46,7 @@ def _cases(
     return (
         Case(task, f"{title}, ring of 8", problem, RING, options=own, **told),
         *(on(name, where, network) for name, (where, network) in OTHERS.items()),
-        *(on(name, what, RING, channel=channel, without=without) for name, (what, channel) in CHANNELS.items()),
+        *(on(name, what, RING, channel=channel) for name, (what, channel) in CHANNELS.items()),
     )
 
 
@@ -152,7 +150,6 @@ parameter 0.3. SVR-INTERACT takes full gradients every 32 rounds.""",
 
 PENALTY = 10.0
 LOOPS: Raw = {"inner_steps": 5, "iterations": 5}  # of MA-DSBO-GT
-LOOPING = {"MA-DSBO-GT": "it sends messages in inner loops, for which a channel cannot keep sums or copies"}
 
 RIVALS_SHARED = Reproduction(
     **COMMON,
@@ -178,7 +175,6 @@ MDBO, VRDBO and SLAM use each agent's own second derivatives.""",
             _grid(0.1, 0.3),
             (10.0, 1.0, 0.3),
             IMAGES | _quick_grid(0.1, 0.3),
-            without=LOOPING,
         ),
         *_cases(
             "a9a",
@@ -188,7 +184,6 @@ MDBO, VRDBO and SLAM use each agent's own second derivatives.""",
             A9A_SHARED_VALUES,
             _quick_grid(5.0, 1.0),
             "stationarity",
-            without=LOOPING,
         ),
     ),
     methods={
