@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hypergossip as hg
-from channels.setting import DIAMOND, METHODS, NETWORK, SLAM, TRACKED, distance, optimum, problem, run
+from channels.setting import AGENTS, DIAMOND, METHODS, NETWORK, SLAM, TRACKED, P, Q, distance, optimum, problem, run
 from hypergossip import channels
 from hypergossip.engines import Simulated
 
@@ -49,6 +49,20 @@ def test_a_rho_that_changes_with_the_step_conserves_what_a_constant_one_does(nam
     assert grown(decaying, channel) < 1e-12
     assert grown(changing, channel) < 1e-12
     assert grown(changing, channel[1]) > 1e-3  # the column is not zero whatever happens
+
+
+EXTRA = hg.Sparkle(0.02, 0.1, 0.1, correction="EXTRA")
+
+
+@pytest.mark.parametrize("method", [SLAM, replace(TRACKED, rho=hg.InverseStep(0.025)), EXTRA, DIAMOND], ids=repr)
+def test_agents_that_start_at_different_points_conserve_it_as_well(method):
+    """A message of round 0 that is lost must not be made up for by one that counts."""
+    network, whole = hg.networks.ring(AGENTS, weights="lazy-metropolis"), problem(share="both")
+    random = np.random.default_rng(0)
+    starts = {"x0": random.normal(size=(AGENTS, P)), "y0": random.normal(size=(AGENTS, Q))}
+    channel = [channels.EdgeSums(), channels.Loss(0.4, symmetric=False)]
+    found = run(method, whole, channel, 100, network, observe_every=5, **starts)
+    assert found.history["conserved"].max() < 1e-12
 
 
 @pytest.mark.parametrize("name", EXACT)

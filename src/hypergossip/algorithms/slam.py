@@ -14,7 +14,7 @@ from hypergossip.core.algorithm import Algorithm, Cost, Facts, Hypergradient, Lo
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.heterogeneity import local_second_derivatives
 from hypergossip.core.primal_dual import check_primal_dual
-from hypergossip.core.schedules import Penalty, StepSize, at, changing, penalty_at
+from hypergossip.core.schedules import Penalty, StepSize, ascent_factors, at, penalty_at
 
 
 class State(NamedTuple):
@@ -63,7 +63,7 @@ class Slam(Algorithm):
         # The dual ascent that closes round r - 1 needs W x^r, which round r receives: one message serves both.
         ascent_x, ascent_y = (jnp.where(round > 0, rho / gamma, 0.0) for rho in (rho_x, rho_y))
 
-        Mx, My = mix(upper=s.x, lower=s.y, factors=changing(self.rho, (rho_x, rho_y)))
+        Mx, My = mix(upper=s.x, lower=s.y, factors=ascent_factors(self.rho, round, (rho_x, rho_y)))
         Lx, Ly = s.x - Mx, s.y - My
         d_y = s.d_y + ascent_y * Ly  # eq. 4b
         h_g = agent.lower_gradient(s.x, s.y, lower_key)

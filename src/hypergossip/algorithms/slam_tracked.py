@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from hypergossip.core.algorithm import Algorithm, Cost, Facts, Lower, Mix, Oracles, Sample, Upper
 from hypergossip.core.declarations import Needs, Vectors, register
 from hypergossip.core.primal_dual import check_primal_dual
-from hypergossip.core.schedules import Penalty, StepSize, at, changing, penalty_at
+from hypergossip.core.schedules import Penalty, StepSize, ascent_factors, at, penalty_at
 
 
 class State(NamedTuple):
@@ -66,7 +66,8 @@ class SlamTracked(Algorithm):
         rho_x, rho_y, rho_z = (penalty_at(self.rho, step) for step in steps)
         ascents = tuple(jnp.where(round > 0, rho / gamma, 0.0) for rho in (rho_x, rho_y, rho_z))
 
-        Mx, (My, Mz) = mix(upper=s.x, lower=(s.y, s.z), factors=changing(self.rho, (rho_x, (rho_y, rho_z))))
+        factors = ascent_factors(self.rho, round, (rho_x, (rho_y, rho_z)))
+        Mx, (My, Mz) = mix(upper=s.x, lower=(s.y, s.z), factors=factors)
         Lx, Ly, Lz = s.x - Mx, s.y - My, s.z - Mz
         d_x, d_y, d_z = (d + a * L for d, a, L in zip((s.d_x, s.d_y, s.d_z), ascents, (Lx, Ly, Lz)))  # eq. 4b, 4d
 

@@ -174,7 +174,7 @@ class Stack:
             for index, part in reversed(list(enumerate(self.stages))):
                 signal, after[index] = part.receive(after[index], signal, layout)
                 if factors is not None and isinstance(part, EdgeSums):  # the sums contain the factors of their rounds
-                    signal = signal._replace(theirs=signal.theirs / factors, own=signal.own / factors)
+                    signal = signal._replace(theirs=over(signal.theirs, factors), own=over(signal.own, factors))
             return signal, tuple(after)
 
         axes = (0, None if own.ndim == 1 else 0, None if arrived is None else 0, 0, 0, 0)
@@ -202,6 +202,16 @@ class Stack:
             if (sums := part.added(links)) is not None:
                 return jnp.sum(weights.astype(sums.dtype)[:, None] * sums, axis=0)
         return None
+
+
+def over(sums: Any, factors: Any) -> Any:
+    """Returns sums of a message's differences, each of which contains the factor of its round, as one difference.
+
+    Args:
+        sums: The sums, (..., entries).
+        factors: The factors of this round, (entries,), or None. Where one is zero, nothing has been added so far.
+    """
+    return sums if factors is None else sums / jnp.where(factors == 0, jnp.ones_like(factors), factors)
 
 
 def read_channel(channel: Any) -> Stack | None:

@@ -108,7 +108,8 @@ class Mix(Protocol):
             factors: For a method that adds up what the average changes, v - mix(v), times a factor that changes from
                 round to round: the factors of this round, a tree like the given ones, of numbers or vectors. `EdgeSums`
                 then adds a message that comes late with the factor of the round in which it was sent, so that what the
-                method conserves stays the same. Nothing else uses them.
+                method conserves stays the same. They may be zero only in the first rounds, in which `EdgeSums`
+                then does not average. Nothing else uses them.
 
         Returns:
             The mixed tree if one of the three is given, or a tuple of the given ones, in the order above.

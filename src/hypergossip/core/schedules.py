@@ -160,14 +160,16 @@ def penalty_at(rho: Penalty, step: Scalar | Vector) -> Scalar | Vector:
     return rho.factor / step if isinstance(rho, InverseStep) else rho
 
 
-def changing(rho: Penalty, penalties: Any) -> Any:
-    """Returns penalties that change from round to round, for the `factors` of `mix`, or None if rho is a number.
+def ascent_factors(rho: Penalty, round: Round, penalties: Any) -> Any:
+    """Returns the `factors` of `mix` for dual variables that add up differences times rho from round 1 on.
 
     Args:
-        rho: A number, or `InverseStep`.
+        rho: A number, or `InverseStep`; a number is the same factor in every round, for which 1 is as good.
+        round: The round.
         penalties: The penalty of every vector of the message.
     """
-    return penalties if isinstance(rho, InverseStep) else None
+    of_round = penalties if isinstance(rho, InverseStep) else jax.tree.map(jnp.ones_like, penalties)
+    return jax.tree.map(lambda factor: jnp.where(round > 0, factor, jnp.zeros_like(factor)), of_round)
 
 
 def _unclipped(momentum: Momentum, upper_step: StepSize, round: Round) -> Scalar | Vector:

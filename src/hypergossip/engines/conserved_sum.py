@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from hypergossip.channels.stack import Stack
+from hypergossip.channels.stack import Stack, over
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.flat_messages import Spaces
 from hypergossip.core.shapes_only import ShapesOnly
@@ -82,18 +82,13 @@ def effect(algorithm: Algorithm, spaces: Spaces, shapes: Any, agents: Any, added
 
     def after_a_round(scale: Any) -> Any:
         directions: Iterator[Any] = iter(added)
-        send = lambda buffer, call, layout, again, factors: buffer + scale * _over(next(directions), factors)
+        send = lambda buffer, call, layout, again, factors: buffer + scale * over(next(directions), factors)
         mix = mix_by(spaces, send)
         key, round = jax.random.key(0), jnp.ones((), jnp.int32)
         return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, agents, key)[0]))
 
     zero = jnp.zeros((), _flat(algorithm.conserved(agents)).dtype)
     return jax.jvp(after_a_round, (zero,), (jnp.ones_like(zero),))[1]
-
-
-def _over(sums: Any, factors: Any) -> Any:
-    """Returns what an average grows by if the sums of its links, which contain the factors, grow."""
-    return sums if factors is None else sums / factors
 
 
 def _flat(tree: Any) -> Any:
