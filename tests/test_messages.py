@@ -257,3 +257,8 @@ def test_factors_are_those_of_the_entries_that_are_sent():
     assert of(None, upper=x, lower=y, numbers=()) is None
     with pytest.raises(ValueError, match=r"factors=\(rho_x, rho_y\)"):
         of(2.0, upper=x, lower=y, numbers=())
+    with pytest.raises(ValueError, match=r"the shape \(3,\), and its vector \(5,\)"):
+        of(y, upper=x, lower=(), numbers=())
+    wrong = lambda self, mix, round, s: Pair(mix(upper=s.x, factors=(1.0, 2.0)), s.y)
+    with pytest.raises(ValueError, match="factors are of another structure"):
+        hg.solve(that(wrong), PROBLEM, hg.networks.ring(3), rounds=1)

@@ -70,7 +70,7 @@ def flat_factors(spaces: Spaces, given: tuple[Any, Any, Any], factors: Any) -> V
         factors: Its `factors`.
 
     Raises:
-        ValueError: If they are not a tree like the given ones.
+        ValueError: If they are not a tree like the given ones, of numbers or of arrays of the same shapes.
     """
     if factors is None:
         return None
@@ -82,7 +82,16 @@ def flat_factors(spaces: Spaces, given: tuple[Any, Any, Any], factors: Any) -> V
             "mix(upper=x, lower=y, factors=(rho_x, rho_y))."
         )
     leaves = iter(jax.tree.leaves(factors))
-    spread = lambda v: jnp.broadcast_to(jnp.asarray(next(leaves), v.dtype), jnp.shape(v))
+
+    def spread(vector: Any) -> Any:
+        factor = next(leaves)
+        if jnp.shape(factor) not in ((), jnp.shape(vector)):
+            raise ValueError(
+                f"mix: a factor has the shape {jnp.shape(factor)}, and its vector {jnp.shape(vector)}; give a number, "
+                "or one for each entry."
+            )
+        return jnp.broadcast_to(jnp.asarray(factor, vector.dtype), jnp.shape(vector))
+
     parts = _parts(spaces, tuple(jax.tree.map(spread, tree) for tree in given))
     return jnp.concatenate(parts) if parts else None
 

@@ -10,7 +10,7 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, jaxpr_as_fun
 
 from hypergossip.core.algorithm import Algorithm, Count, Lower, Mix, Oracles, Sample, Upper, Vector
-from hypergossip.core.flat_messages import Spaces, mix_through, number_of
+from hypergossip.core.flat_messages import Spaces, flat_factors, mix_through, number_of
 from hypergossip.core.loop_turns import fixed_turns
 from hypergossip.core.shapes_only import ShapesOnly
 
@@ -154,6 +154,7 @@ def _marked(spaces: Spaces, send: Callable[[Vector, Entries, Count, bool], Vecto
         again: bool = False,
         factors: Any = None,
     ) -> Any:
+        flat_factors(spaces, (upper, lower, numbers), factors)  # a mistake is found before a run, whatever the channel
         counts = [space.shared_size * len(jax.tree.leaves(tree)) for space, tree in zip(spaces, (upper, lower))]
         entries = counts[0], counts[1], number_of(numbers)
         through = mix_through(spaces, lambda buffer, call, _: send(buffer, entries, call, again))
