@@ -47,11 +47,11 @@ def test_bytes_are_those_of_the_messages_that_a_round_encodes(name, monkeypatch)
     """Counted while the agents run one at a time without compilation: each message, for each of its links."""
     sent, send = [], Sender.send
 
-    def counted(self, vector, call, layout, again=False):
+    def counted(self, vector, call, layout, *more):
         assert sum(layout.sizes) == vector.size
         links = int((np.asarray(self._here.weights) != 0).sum())
         sent.append(self._channel.message_bytes(layout) * links)
-        return send(self, vector, call, layout)
+        return send(self, vector, call, layout, *more)
 
     monkeypatch.setattr(Sender, "send", counted)
     found = run(DIAMOND, problem(), CHANNELS[name], 2, engine=hg.Debug())
