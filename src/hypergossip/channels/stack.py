@@ -174,7 +174,7 @@ class Stack:
             for index, part in reversed(list(enumerate(self.stages))):
                 signal, after[index] = part.receive(after[index], signal, layout)
                 if factors is not None and isinstance(part, EdgeSums):  # the sums contain the factors of their rounds
-                    signal = signal._replace(theirs=over(signal.theirs, factors), own=over(signal.own, factors))
+                    signal = signal._replace(theirs=without_factors(signal.theirs, factors))
             return signal, tuple(after)
 
         axes = (0, None if own.ndim == 1 else 0, None if arrived is None else 0, 0, 0, 0)
@@ -204,7 +204,7 @@ class Stack:
         return None
 
 
-def over(sums: Any, factors: Any) -> Any:
+def without_factors(sums: Any, factors: Any) -> Any:
     """Returns sums of a message's differences, each of which contains the factor of its round, as one difference.
 
     Args:

@@ -59,13 +59,10 @@ def move(mix: Mix, round: Any, variables: Sequence[Variable], call: int = 0) -> 
     """
     adapted = [v for v in variables if v.correction == "ATC-GT"]
     if adapted:
-        mixed = iter(_exchange(mix, adapted, [(v.t + v.D - v.before,) for v in adapted], call))
+        mixed = iter(_exchange(mix, adapted, [(v.t + v.D - v.before,) for v in adapted], call, round))
         variables = [v._replace(t=next(mixed)[0]) if v.correction == "ATC-GT" else v for v in variables]
     sent = [_sent(v) for v in variables]
-    # EXTRA's correction contains the differences from round 1 on, all others those of every round.
-    begun = jnp.where(round > 0, 1.0, 0.0)
-    factors = [tuple(begun if v.correction == "EXTRA" else 1.0 for _ in own) for v, own in zip(variables, sent)]
-    received = _exchange(mix, variables, sent, call + bool(adapted), factors)
+    received = _exchange(mix, variables, sent, call + bool(adapted), round)
     return [_moved(v, own, theirs, round) for v, own, theirs in zip(variables, sent, received, strict=True)]
 
 
@@ -97,26 +94,20 @@ def _moved(v: Variable, own: tuple[Vector, ...], mixed: tuple[Vector, ...], roun
     return v._replace(s=W)  # ATC-GT: t+ = W (t + D - D_before), s+ = W (s - step t+); none: s+ = W (s - step D)
 
 
-def _exchange(
-    mix: Mix, variables: Sequence[Variable], sent: Sequence[Any], call: int, factors: Sequence[Any] | None = None
-) -> list[Any]:
+def _exchange(mix: Mix, variables: Sequence[Variable], sent: Sequence[Any], call: int, round: Any) -> list[Any]:
     """Mixes what the variables send in one message, and returns it in the order of the variables."""
 
-    def of_levels(values: Sequence[Any]) -> list[Any]:
+    def of_levels(values: Sequence[Any]) -> list[tuple[Any, ...]]:
         pairs = list(zip(variables, values, strict=True))
-        return [tuple(one for v, one in pairs if v.upper is upper) for upper in (True, False)]
+        return [tuple(value for v, value in pairs if v.upper is upper) for upper in (True, False)]
 
-    levels = of_levels(sent)
-    both = tuple(of_levels(factors)) if factors is not None else None
-    if levels[0] and levels[1]:
-        mixed = mix(upper=levels[0], lower=levels[1], call=call, factors=both)
-    else:
-        one = both and both[0 if levels[0] else 1]
-        level = (
-            mix(upper=levels[0], call=call, factors=one) if levels[0] else mix(lower=levels[1], call=call, factors=one)
-        )
-        mixed = (level, ()) if levels[0] else ((), level)
-    parts = [iter(level) for level in mixed]
+    # EXTRA's correction contains the differences from round 1 on, all others those of every round.
+    begun = jnp.where(round > 0, 1.0, 0.0)
+    of_round = [tuple(begun if v.correction == "EXTRA" else 1.0 for _ in own) for v, own in zip(variables, sent)]
+    (upper, lower), factors = of_levels(sent), [level for level in of_levels(of_round) if level]
+    both = len(factors) > 1  # `mix` takes the factors of one level, and returns it, without a pair around it
+    mixed = mix(upper=upper, lower=lower, call=call, factors=tuple(factors) if both else factors[0])
+    parts = [iter(level) for level in (mixed if both else (mixed, mixed))]
     return [next(parts[0 if v.upper else 1]) for v in variables]
 
 

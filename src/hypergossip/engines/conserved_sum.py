@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from hypergossip.channels.stack import Stack, over
+from hypergossip.channels.stack import Stack, without_factors
 from hypergossip.core.algorithm import Algorithm
 from hypergossip.core.flat_messages import Spaces
 from hypergossip.core.shapes_only import ShapesOnly
@@ -82,8 +82,8 @@ def effect(algorithm: Algorithm, spaces: Spaces, shapes: Any, agents: Any, added
 
     def after_a_round(scale: Any) -> Any:
         directions: Iterator[Any] = iter(added)
-        send = lambda buffer, call, layout, again, factors: buffer + scale * over(next(directions), factors)
-        mix = mix_by(spaces, send)
+        grown = lambda buffer, factors: buffer + scale * without_factors(next(directions), factors)
+        mix = mix_by(spaces, lambda buffer, call, layout, again, factors: grown(buffer, factors))
         key, round = jax.random.key(0), jnp.ones((), jnp.int32)
         return _flat(algorithm.conserved(algorithm.step(oracles, mix, round, agents, key)[0]))
 
