@@ -45,6 +45,7 @@ class Task:
         asked: The return to be reached.
         iterations: The numbers of conjugate gradients of a step of the policy and of one of the critic.
         scripted: Makes the returns of policies written by hand, by their names.
+        thinning: The Fisher information is a mean over every so many steps of the episodes.
     """
 
     problem: Callable[..., Problem]
@@ -55,6 +56,7 @@ class Task:
     asked: float
     iterations: tuple[int, int]
     scripted: Callable[[], dict[str, np.ndarray]]
+    thinning: int = 1
 
     def run(self, seeds: int) -> tuple[np.ndarray, int]:
         """Learns with so many seeds.
@@ -67,7 +69,7 @@ class Task:
         """
         policy, critic = self.iterations
         problem = self.problem(critic_iterations=critic)
-        natural = hg.NaturalPolicyGradient(iterations=policy, damping=0.01, length=1.0)
+        natural = hg.NaturalPolicyGradient(policy, 0.01, 1.0, thinning=self.thinning)
         rounds = self.steps // int(problem.oracles.samples(upper=1, lower=1))
         slam = hg.Slam(self.upper_step, self.lower_step, 1.0, hg.InverseStep(0.5), natural)
         every = max(1, rounds // OBSERVATIONS)
@@ -103,7 +105,10 @@ DECAYING, EARLY = hg.PowerDecay(60.0, 1000.0, 1.0), hg.PowerDecay(7500.0, 500.0,
 LONG, EVERY_LAYER = hg.PowerDecay(67_500.0, 1500.0, 2.0), ("hidden.0", "hidden.1", "last")
 TASKS = {
     "n3": _navigation(3, "mpe2", DECAYING, 3_000_000, -11.0, (10, 2), trace=0.9, entropy=EARLY),
-    "n5": _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, (10, 2), trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+    "n5": replace(
+        _navigation(5, "mpe2", 0.1, 5_000_000, -24.0, (10, 2), trace=0.9, entropy=LONG, shared_layers=EVERY_LAYER),
+        thinning=4,
+    ),
     "assigned": _navigation(5, "assigned", DECAYING, 3_000_000, -16.0, (4, 4), trace=1.0, entropy=EARLY),
     "pursuit": Task(
         partial(

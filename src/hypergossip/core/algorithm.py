@@ -173,8 +173,13 @@ class LossOracles(Oracles, Protocol):
 class PolicyOracles(Oracles, Protocol):
     """Oracles of an agent whose x is a policy, which also return products with the policy's Fisher information."""
 
-    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
-        """Returns dx f and v -> F v on the sample of `key`, F being the mean of grad log pi grad log pi'."""
+    def policy_gradient(
+        self, x: Upper, y: Lower, key: Sample, thinning: int = 1
+    ) -> tuple[Upper, Callable[[Upper], Upper]]:
+        """Returns dx f and v -> F v on the sample of `key`, F being the mean of grad log pi grad log pi'.
+
+        With `thinning`, F is the mean over every `thinning`-th step of the sample. Oracles with the exact F ignore it.
+        """
         ...
 
 

@@ -1,5 +1,7 @@
 """The Gauss-Newton direction of the critic: against dense matrices, and against least-squares policy evaluation."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,16 +31,16 @@ def agent_of(problem):
     return jax.tree.map(lambda leaf: leaf[0], problem.oracles)
 
 
-@pytest.mark.parametrize("model", [False, FullyConnected((4,))])
-def test_it_is_the_exact_solve_with_the_mean_outer_product(model):
-    options = {"reward_model": model, "critic_iterations": 10}
+@pytest.mark.parametrize(("model", "thinning"), [(False, 1), (FullyConnected((4,)), 1), (FullyConnected((4,)), 2)])
+def test_it_is_the_exact_solve_with_the_mean_outer_product(model, thinning):
+    options = {"reward_model": model, "critic_iterations": 10, "critic_thinning": thinning}
     plain, better = (agent_of(small_game(FullyConnected((3,)), critic_damping=d, **options)) for d in (None, DAMPING))
     x, y = point_of(small_game(FullyConnected((3,)), reward_model=model))
     gradient, seen = plain.lower_gradient(x, y, KEY), plain.play(x, KEY).seen
-    unravel, steps = plain.form.lower_space.unravel, seen.states[:-1]
+    unravel, steps, actions = plain.form.lower_space.unravel, seen.states[:-1:thinning], seen.actions[::thinning]
     outputs = [lambda y: plain.form.values(unravel(y)["critic"], steps)]
     if model:
-        outputs.append(lambda y: plain.form.model(unravel(y)["reward_model"], steps, seen.actions))
+        outputs.append(lambda y: plain.form.model(unravel(y)["reward_model"], steps, actions))
     rows = [np.asarray(jax.jacobian(output)(y)).reshape(-1, y.size) for output in outputs]
     matrix = sum(row.T @ row for row in rows) / rows[0].shape[0] + DAMPING * np.eye(y.size)
     expected = np.linalg.solve(matrix, gradient)
@@ -82,6 +84,6 @@ def test_slam_runs_with_it_and_the_damping_is_checked():
     for wrong in (0, -1.0, True, float("inf")):
         with pytest.raises(ValueError, match=r"critic_damping is .*; give a positive number"):
             cooperative_navigation(agents=2, critic_damping=wrong)
-    for wrong in (0, True):
-        with pytest.raises(ValueError, match=r"critic_iterations is .*; give a whole number, at least 1"):
-            cooperative_navigation(agents=2, critic_iterations=wrong)
+    for name, wrong in itertools.product(("critic_iterations", "critic_thinning"), (0, True)):
+        with pytest.raises(ValueError, match=rf"{name} is .*; give a whole number, at least 1"):
+            cooperative_navigation(agents=2, **{name: wrong})

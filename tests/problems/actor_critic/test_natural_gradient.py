@@ -62,18 +62,23 @@ def small_game(**options):
     return actor_critic(navigation(2, horizon=3), **options)
 
 
-def test_on_episodes_it_is_the_mean_over_the_states_that_were_seen():
+@pytest.mark.parametrize("thinning", [1, 2, 5])  # the steps 0, 1, 2; then 0 and 2; then 0
+def test_on_episodes_it_is_the_mean_over_the_states_that_were_seen(thinning):
     problem = small_game()
     agent, form = agent_of(problem), problem.oracles.form
     sizes, random = (problem.upper.size, problem.lower.size), np.random.default_rng(1)
     x, y = (jnp.asarray(0.3 * random.standard_normal(size)) for size in sizes)
-    fx, product = agent.policy_gradient(x, y, KEY)
+    fx, product = agent.policy_gradient(x, y, KEY, thinning)
     np.testing.assert_array_equal(fx, agent.upper_gradients(x, y, KEY)[0])
-    inputs = agent.play(x, KEY).inputs
+    inputs = agent.play(x, KEY).inputs[::thinning]
     log_policy = form.policy(x, inputs)
     scores = np.asarray(jax.jacobian(lambda x: form.policy(x, inputs))(x)).reshape(-1, x.size)
     weights = np.exp(np.asarray(log_policy)).reshape(-1) / (log_policy.shape[0] * log_policy.shape[1])
-    np.testing.assert_allclose(matrix(product, x.size), (scores.T * weights) @ scores, atol=1e-12)
+    fisher = (scores.T * weights) @ scores
+    np.testing.assert_allclose(matrix(product, x.size), fisher, atol=1e-12)
+    natural = hg.NaturalPolicyGradient(2 * x.size, damping=1.0, tolerance=1e-12, thinning=thinning)
+    found, _ = natural(agent, x, y, KEY)
+    np.testing.assert_allclose(found, np.linalg.solve(fisher + np.eye(x.size), fx), rtol=1e-8, atol=1e-12)
 
 
 def test_a_gradient_of_zero_has_no_length():
@@ -99,8 +104,7 @@ def test_slam_learns_with_it_and_losses_are_refused():
     assert np.isfinite(result.history["return"]).all()
     with pytest.raises(TypeError, match=r"NaturalPolicyGradient needs oracles with a policy"):
         hg.solve(hg.DSGD(0.1, 0.1, natural), hg.problems.quadratic(2, 2, 2), hg.networks.ring(2), rounds=1)
-    for wrong, word in (({"iterations": 0}, "iterations"), ({"damping": 0.0}, "damping"), ({"length": -1.0}, "length")):
+    for word, value in (("iterations", 0), ("damping", 0.0), ("length", -1.0), ("thinning", 0)):
+        wrong = hg.Slam(0.5, 0.05, 1.0, 1.0, hg.NaturalPolicyGradient(**{word: value}))
         with pytest.raises(ValueError, match=f"NaturalPolicyGradient: {word}"):
-            hg.solve(
-                hg.Slam(0.5, 0.05, 1.0, 1.0, hg.NaturalPolicyGradient(**wrong)), problem, hg.networks.ring(2), rounds=1
-            )
+            hg.solve(wrong, problem, hg.networks.ring(2), rounds=1)

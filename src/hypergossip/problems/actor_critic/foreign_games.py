@@ -44,6 +44,7 @@ def parallel_game(
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
     critic_iterations: int = 4,
+    critic_thinning: int = 1,
     initial_std: float | int | None = None,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 16,
@@ -74,6 +75,7 @@ def parallel_game(
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
         critic_iterations: As for `actor_critic`.
+        critic_thinning: As for `actor_critic`.
         initial_std: The initial standard deviation of continuous actions, as for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last", or "log_std" of continuous actions.
         test_episodes: The number of test episodes of the return in the history.
@@ -115,6 +117,7 @@ def parallel_game(
         normalized_advantages=normalized_advantages,
         critic_damping=critic_damping,
         critic_iterations=critic_iterations,
+        critic_thinning=critic_thinning,
         initial_std=initial_std,
         share=sharing(actor, found, sees, shared_layers),
         test_episodes=test_episodes,

@@ -32,6 +32,7 @@ class GameForm:
         normalized: Whether the advantages of a sample are shifted and scaled to mean 0 and variance 1.
         critic_damping: The damping of the matrix that preconditions `lower_gradient`; None does not precondition.
         critic_iterations: The largest number of products with that matrix.
+        critic_thinning: That matrix is the mean over every so many steps of the episodes.
         upper_space: The space of x, the actor's parameters.
         lower_space: The space of y, the parameters of the critic and the reward model.
     """
@@ -48,6 +49,7 @@ class GameForm:
     normalized: bool
     critic_damping: float | None
     critic_iterations: int
+    critic_thinning: int
     upper_space: Space
     lower_space: Space
 

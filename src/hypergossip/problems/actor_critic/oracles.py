@@ -100,20 +100,25 @@ class GameOracles:
         """
         return jax.grad(self._policy_loss(self.play(x, key), y))(x), jnp.zeros_like(y)
 
-    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
+    def policy_gradient(
+        self, x: Upper, y: Lower, key: Sample, thinning: int = 1
+    ) -> tuple[Upper, Callable[[Upper], Upper]]:
         """Returns minus the policy gradient, and v -> F v with the policy's Fisher information F on the same episodes.
 
         F is the mean over the states in which the agent acted of the expectation, over its actions, of
-        ``grad log pi grad log pi'``. It does not contain the entropy.
+        ``grad log pi grad log pi'``. It does not contain the entropy. With `thinning`, it is the mean over the states
+        of every `thinning`-th step, from the first on.
         """
         form, played = self.form, self.play(x, key)
-        policy, forward = jax.linearize(lambda x: form.policy(x, played.inputs, played.allowed), x)
+        used = (played.inputs, played.allowed, played.seen.alive)
+        inputs, allowed, alive = jax.tree.map(lambda leaf: leaf[::thinning], used)
+        policy, forward = jax.linearize(lambda x: form.policy(x, inputs, allowed), x)
         backward = jax.linear_transpose(forward, x)
 
         def product(v: Upper) -> Upper:
             weighted = form.actor.information(policy) * forward(v)
             # The derivative of a mean over the steps with respect to its terms is the weight of each step.
-            weights = jax.grad(lambda terms: _mean(terms, played.seen.alive))(jnp.zeros(weighted.shape[:2], v.dtype))
+            weights = jax.grad(lambda terms: _mean(terms, alive))(jnp.zeros(weighted.shape[:2], v.dtype))
             return backward(weights[..., None] * weighted)[0]
 
         return jax.grad(self._policy_loss(played, y))(x), product
@@ -224,14 +229,15 @@ class GameOracles:
         if damping is None:
             return gradient
 
-        states = seen.states[:-1]
+        used = (seen.states[:-1], seen.actions, seen.alive)
+        states, actions, alive = (leaf[:: form.critic_thinning] for leaf in used)
 
         def outputs(y: Lower) -> Any:
             tree = form.lower_space.unravel(y)
-            model = [] if form.reward_model is None else [form.model(tree["reward_model"], states, seen.actions)]
+            model = [] if form.reward_model is None else [form.model(tree["reward_model"], states, actions)]
             return jnp.stack([form.values(tree["critic"], states), *model], axis=-1)
 
-        return lambda y: gauss_newton(outputs, y, gradient(y), seen.alive, damping, form.critic_iterations)
+        return lambda y: gauss_newton(outputs, y, gradient(y), alive, damping, form.critic_iterations)
 
 
 def _mean(values: Any, alive: Any) -> Any:

@@ -36,6 +36,7 @@ def cooperative_navigation(
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
     critic_iterations: int = 4,
+    critic_thinning: int = 1,
     shared_layers: Sequence[str] = (),
     test_episodes: int = 64,
     seed: int = 0,
@@ -58,6 +59,7 @@ def cooperative_navigation(
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
         critic_iterations: As for `actor_critic`.
+        critic_thinning: As for `actor_critic`.
         shared_layers: The shared layers of the actor, such as "hidden.0" or "last"; the paper shares none.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -74,6 +76,7 @@ def cooperative_navigation(
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
         "critic_iterations": critic_iterations,
+        "critic_thinning": critic_thinning,
     }
     return actor_critic(
         game,
@@ -107,6 +110,7 @@ def pursuit_evasion(
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
     critic_iterations: int = 4,
+    critic_thinning: int = 1,
     shared_layers: Sequence[str] = ("convolutions.0",),
     test_episodes: int = 8,
     seed: int = 0,
@@ -133,6 +137,7 @@ def pursuit_evasion(
         normalized_advantages: As for `actor_critic`.
         critic_damping: As for `actor_critic`.
         critic_iterations: As for `actor_critic`.
+        critic_thinning: As for `actor_critic`.
         shared_layers: The shared layers of the actor; the paper shares one and does not specify which.
         test_episodes: The number of test episodes of the return in the history.
         seed: The seed of the initial networks and the test episodes.
@@ -152,6 +157,7 @@ def pursuit_evasion(
         "normalized_advantages": normalized_advantages,
         "critic_damping": critic_damping,
         "critic_iterations": critic_iterations,
+        "critic_thinning": critic_thinning,
     }
     return actor_critic(
         game,

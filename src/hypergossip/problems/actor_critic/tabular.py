@@ -204,8 +204,13 @@ class TabularOracles:
         policy = jax.nn.softmax(x.reshape(states, actions))
         return -(by_action - policy * jnp.sum(by_action, axis=1, keepdims=True)).reshape(-1), jnp.zeros_like(y)
 
-    def policy_gradient(self, x: Upper, y: Lower, key: Sample) -> tuple[Upper, Callable[[Upper], Upper]]:
-        """Returns minus the policy gradient, and v -> F v with the policy's expected Fisher information."""
+    def policy_gradient(
+        self, x: Upper, y: Lower, key: Sample, thinning: int = 1
+    ) -> tuple[Upper, Callable[[Upper], Upper]]:
+        """Returns minus the policy gradient, and v -> F v with the policy's expected Fisher information.
+
+        The expectation has no steps, so `thinning` changes nothing.
+        """
         policies = self._policies(x)
         visits = chain(self.process, joint_policy(policies), self.horizon).visits[:, None]
         policy = jax.nn.softmax(x.reshape(policies.shape[1:]))
