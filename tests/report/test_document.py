@@ -196,6 +196,13 @@ def test_a_linear_scale_is_shared_unless_it_compresses_a_case(make, offset, shar
     assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, not shared]
 
 
+@pytest.mark.parametrize(("rounds", "ends"), [(60, (101.5, 101.5)), (30, (101.5, 30.45))])
+def test_a_case_with_a_short_run_has_its_own_x_axis(make, rounds, ends):
+    block = Curves((Panel({"A": make()}, title="long"), Panel({"A": make(rounds=rounds)}, title="short")), "", "a.png")
+    assert [shown.scales[0].high for shown in pictures.drawn(block)] == pytest.approx(ends)
+    assert [axes.get_xlim()[1] for axes in pictures.curves_figure(block, {"A": 0}).axes] == pytest.approx(ends)
+
+
 def test_long_titles_of_panels_are_divided_and_formulas_are_not():
     long = "hyper-cleaning on MNIST, 10 % of all messages lost"
     assert "\n" in pictures.wrapped(long)

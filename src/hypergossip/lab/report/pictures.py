@@ -2,7 +2,8 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ def figure(block: document.Figure, marks: Mapping[str, int]) -> Figure:
 def drawn(block: Curves) -> list[Drawn]:
     """Returns the panels of a `block` with their curves; panels with the same column, x or y, share its scale.
 
-    Each case has its own linear scale where a common one would compress a case to less than half of the height.
+    Each case has its own linear scale where a common one would compress it to less than half of the width or height.
 
     Raises:
         ValueError: If there is no panel, or a panel in which no method has the column.
@@ -86,10 +87,13 @@ def drawn(block: Curves) -> list[Drawn]:
     for panel, curves in zip(block.panels, lines, strict=True):
         if not curves:
             raise ValueError(f"no history of {block.picture} has a column {panel.column}; leave that panel out.")
-    x = {against: axes_drawing.x_scale(_all(block, lines, against=against)) for against in _each(block, "against")}
-    y = {column: _y_scales(block, lines, column) for column in _each(block, "column")}
+    x = {against: _scales(axes_drawing.x_scale, block, lines, against=against) for against in _each(block, "against")}
+    y = {
+        column: _scales(partial(axes_drawing.y_scale, column=column), block, lines, column=column)
+        for column in _each(block, "column")
+    }
     return [
-        Drawn(panel, curves, (x[panel.against], y[panel.column][panel.title]))
+        Drawn(panel, curves, (x[panel.against][panel.title], y[panel.column][panel.title]))
         for panel, curves in zip(block.panels, lines, strict=True)
     ]
 
@@ -224,11 +228,13 @@ def _draw_bins(axes: Axes, shown: Bins) -> None:
         axes.axvline(shown.medians[name], color=mark.colour, linestyle="--", linewidth=1, zorder=3)
 
 
-def _y_scales(block: Curves, lines: list[dict[str, Curve]], column: str) -> dict[str, Scale]:
-    """Returns title -> scale of the y axis."""
-    shared = axes_drawing.y_scale(_all(block, lines, column=column), column)
-    titles = {panel.title for panel in block.panels if panel.column == column}
-    own = {title: axes_drawing.y_scale(_all(block, lines, column=column, title=title), column) for title in titles}
+def _scales(
+    scale_of: Callable[[list[Curve]], Scale], block: Curves, lines: list[dict[str, Curve]], **field: str
+) -> dict[str, Scale]:
+    """Returns title -> scale of the panels with this `field`, the column or what it is drawn against."""
+    shared = scale_of(_all(block, lines, **field))
+    titles = {panel.title for panel in block.panels if all(getattr(panel, name) == field[name] for name in field)}
+    own = {title: scale_of(_all(block, lines, **field, title=title)) for title in titles}
     least = min(scale.high - scale.low for scale in own.values())
     return dict.fromkeys(titles, shared) if shared.logarithmic or 2 * least >= shared.high - shared.low else own
 
