@@ -84,6 +84,8 @@ def test_slam_runs_with_it_and_the_damping_is_checked():
     for wrong in (0, -1.0, True, float("inf")):
         with pytest.raises(ValueError, match=r"critic_damping is .*; give a positive number"):
             cooperative_navigation(agents=2, critic_damping=wrong)
-    for name, wrong in itertools.product(("critic_iterations", "critic_thinning"), (0, True)):
-        with pytest.raises(ValueError, match=rf"{name} is .*; give a whole number, at least 1"):
-            cooperative_navigation(agents=2, **{name: wrong})
+    wanted = {"critic_iterations": ", at least 1", "critic_thinning": " from 1 to 25"}  # episodes have 25 steps
+    wrong = [*itertools.product(wanted, (0, True)), ("critic_thinning", 26)]
+    for name, value in wrong:
+        with pytest.raises(ValueError, match=rf"{name} is {value}; give a whole number{wanted[name]}"):
+            cooperative_navigation(agents=2, **{name: value})

@@ -62,7 +62,7 @@ def small_game(**options):
     return actor_critic(navigation(2, horizon=3), **options)
 
 
-@pytest.mark.parametrize("thinning", [1, 2, 5])  # the steps 0, 1, 2; then 0 and 2; then 0
+@pytest.mark.parametrize("thinning", [1, 2, 3])  # the steps 0, 1, 2; then 0 and 2; then 0
 def test_on_episodes_it_is_the_mean_over_the_states_that_were_seen(thinning):
     problem = small_game()
     agent, form = agent_of(problem), problem.oracles.form
@@ -79,6 +79,12 @@ def test_on_episodes_it_is_the_mean_over_the_states_that_were_seen(thinning):
     natural = hg.NaturalPolicyGradient(2 * x.size, damping=1.0, tolerance=1e-12, thinning=thinning)
     found, _ = natural(agent, x, y, KEY)
     np.testing.assert_allclose(found, np.linalg.solve(fisher + np.eye(x.size), fx), rtol=1e-8, atol=1e-12)
+
+
+def test_no_more_steps_are_skipped_than_an_episode_has():
+    agent, natural = agent_of(small_game()), hg.NaturalPolicyGradient(thinning=4)
+    with pytest.raises(ValueError, match=r"thinning is 4, but episodes have 3 steps; give a smaller number"):
+        natural(agent, jnp.zeros(agent.form.upper_space.size), jnp.zeros(agent.form.lower_space.size), KEY)
 
 
 def test_a_gradient_of_zero_has_no_length():

@@ -174,7 +174,7 @@ def actor_critic(
         critic_iterations: The iterations of conjugate gradients for such a step, a product with C each. They begin at
             zero, so that few of them also regularize the step. In navigation 4 are as good as 10, in half the time.
         critic_thinning: C is the mean over every `critic_thinning`-th step of the episodes, so that a product takes so
-            many times less time. The gradient is that of all steps.
+            many times less time. The gradient is that of all steps. At most the horizon.
         initial_std: The initial standard deviation of each coordinate of continuous actions; None uses 0.5. Its
             logarithm is a parameter of the policy, independent of the observation.
         share: The shared variables, as for `hypergossip.Problem`. The upper leaves are those of the actor (if actions
@@ -200,7 +200,7 @@ def actor_critic(
     solver = (
         damping,
         whole_number("critic_iterations", critic_iterations, 1),
-        whole_number("critic_thinning", critic_thinning, 1),
+        whole_number("critic_thinning", critic_thinning, 1, int(game.horizon)),
     )
     model = checked_model(reward_model)
     actor = checked_net("actor", FullyConnected(last_scale=0.01) if actor is None else actor)

@@ -108,7 +108,15 @@ class GameOracles:
         F is the mean over the states in which the agent acted of the expectation, over its actions, of
         ``grad log pi grad log pi'``. It does not contain the entropy. With `thinning`, it is the mean over the states
         of every `thinning`-th step, from the first on.
+
+        Raises:
+            ValueError: If `thinning` is larger than the number of steps of an episode.
         """
+        if thinning > self.form.game.horizon:
+            raise ValueError(
+                f"thinning is {thinning}, but episodes have {self.form.game.horizon} steps; give a smaller number, "
+                "such as 4."
+            )
         form, played = self.form, self.play(x, key)
         used = (played.inputs, played.allowed, played.seen.alive)
         inputs, allowed, alive = jax.tree.map(lambda leaf: leaf[::thinning], used)
