@@ -57,7 +57,7 @@ class NaturalPolicyGradient(Hypergradient):
         return natural, Cost(agent.samples(upper=1), upper_gradients=1)
 
     def check(self, facts: Facts) -> list[str]:
-        """Refuses no iterations, no thinning, a negative tolerance, and a damping or a length that is not positive."""
+        """Refuses iterations or thinning below 1, a negative tolerance, and damping or length that is not positive."""
         check_solver(self.iterations, self.tolerance)
         if self.thinning < 1:
             raise ValueError(f"thinning = {self.thinning}; take a whole number, 1 for the states of all steps.")

@@ -83,7 +83,7 @@ def test_on_episodes_it_is_the_mean_over_the_states_that_were_seen(thinning):
 
 def test_no_more_steps_are_skipped_than_an_episode_has():
     agent, natural = agent_of(small_game()), hg.NaturalPolicyGradient(thinning=4)
-    with pytest.raises(ValueError, match=r"thinning is 4, but episodes have 3 steps; give a smaller number"):
+    with pytest.raises(ValueError, match=r"thinning is 4, but episodes have 3 steps; give at most 3"):
         natural(agent, jnp.zeros(agent.form.upper_space.size), jnp.zeros(agent.form.lower_space.size), KEY)
 
 

@@ -112,11 +112,9 @@ class GameOracles:
         Raises:
             ValueError: If `thinning` is larger than the number of steps of an episode.
         """
-        if thinning > self.form.game.horizon:
-            raise ValueError(
-                f"thinning is {thinning}, but episodes have {self.form.game.horizon} steps; give a smaller number, "
-                "such as 4."
-            )
+        horizon = self.form.game.horizon
+        if thinning > horizon:
+            raise ValueError(f"thinning is {thinning}, but episodes have {horizon} steps; give at most {horizon}.")
         form, played = self.form, self.play(x, key)
         used = (played.inputs, played.allowed, played.seen.alive)
         inputs, allowed, alive = jax.tree.map(lambda leaf: leaf[::thinning], used)
