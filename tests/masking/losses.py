@@ -153,6 +153,10 @@ OF_LOGITS = {
     "last_row": lambda z, b: jnp.sum(
         jax.lax.dynamic_slice(z, (jnp.asarray(b["a"].shape[0] + 3), jnp.asarray(0)), (1, 2)) ** 2
     ),
+    "stacked": lambda z, b: jnp.mean(jnp.stack([z, z**2], axis=1)[:, 1] * jnp.stack([z, jnp.sin(z)])[1]),
+    "unstacked": lambda z, b: jnp.mean(jnp.subtract(*jnp.unstack(z, axis=1)) ** 2),
+    "tiled": lambda z, b: jnp.mean(jnp.tile(z, (1, 2)) ** 2 * jnp.arange(4.0)),
+    "special": lambda z, b: jnp.mean(jax.scipy.special.i0e(z) + jax.scipy.special.gammainc(jnp.ones(2), jnp.exp(z))),
     "pairs": lambda z, b: jnp.mean((z[:, None] - z[None]) ** 2),
 }
 DIRECT = {

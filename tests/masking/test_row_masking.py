@@ -51,11 +51,12 @@ def test_what_no_rule_covers_is_refused(loss):
         lambda a: a[::2],
         lambda a: jnp.pad(a, ((1, 0), (0, 0))),
         lambda a: jnp.flip(a, axis=0),
+        lambda a: jnp.tile(a, (2, 1)),
         lambda a: jax.lax.reduce_window(a, 0.0, jax.lax.add, (2, 1), (1, 1), "VALID"),
         lambda a: jnp.fft.fft(a, axis=0).real,
         lambda a: jnp.linalg.cholesky(a @ a.T + jnp.eye(a.shape[0])),
     ],
-    ids=["concatenate", "stride", "pad", "flip", "windows", "fft", "cholesky"],
+    ids=["concatenate", "stride", "pad", "flip", "tile", "windows", "fft", "cholesky"],
 )
 def test_operations_along_the_rows_are_refused(function):
     (n,) = jax.export.symbolic_shape("n")

@@ -21,6 +21,7 @@ LAYERS = (
     ("support.joining",),
     (
         "support.float64",
+        "support.dimensions",
         "support.agent_names",
         "support.arguments",
         "support.cores",

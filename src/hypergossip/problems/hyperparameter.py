@@ -14,6 +14,7 @@ from hypergossip.data import Dataset, partition, split
 from hypergossip.data.catalogue import read
 from hypergossip.problems.splits import fewest_samples
 from hypergossip.support.arguments import whole_number
+from hypergossip.support.dimensions import at_most
 
 FEW_CLASSES, SMALL_BATCH = 3, 256
 FRACTIONS = (0.4, 0.4, 0.2)  # training, validation, test
@@ -31,7 +32,8 @@ def cross_entropy(
         features: The features, (samples, p).
         labels: The labels, from 0 to q - 1, (samples,).
     """
-    logits = _few_columns(features, y) if y.shape[1] <= FEW_CLASSES and len(features) <= SMALL_BATCH else features @ y
+    small = y.shape[1] <= FEW_CLASSES and at_most(features.shape[0], SMALL_BATCH)
+    logits = _few_columns(features, y) if small else features @ y
     logarithms = jax.nn.log_softmax(logits)
     return -jnp.mean(jnp.sum(logarithms * jax.nn.one_hot(labels, y.shape[1], dtype=y.dtype), axis=1))
 

@@ -14,11 +14,12 @@ from hypergossip.core.agent_data.masking.rows import CannotMask, Rows, is_fixed,
 Rule = Callable[[Any, list[Any], Rows], list[Any]]
 
 _ELEMENTWISE = """
-    abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos
-    cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma log log1p
-    logistic lt max min mul ne neg nextafter not optimization_barrier or polygamma pow real imag reduce_precision
-    rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square
-    stop_gradient sub tan tanh xor
+    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz complex conj
+    convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma
+    igamma_grad_a igammac imag integer_pow is_finite le lgamma log log1p logistic lt max min mul name ne neg nextafter
+    not optimization_barrier or polygamma population_count pow real reduce_precision regularized_incomplete_beta rem
+    round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient
+    sub tan tanh xor zeta
 """
 ELEMENTWISE = frozenset(_ELEMENTWISE.split())
 
@@ -168,6 +169,11 @@ def _pad(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
     return _with(equation.primitive, arguments, equation.params)
 
 
+def _tile(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
+    _refuse_rows(equation, [axis for axis, times in enumerate(equation.params["reps"]) if times != 1])
+    return _with(equation.primitive, arguments, equation.params)
+
+
 def _sort(equation: Any, arguments: list[Any], rows: Rows) -> list[Any]:
     """Sorts the padding behind all real rows."""
     aval, axis = equation.invars[0].aval, equation.params["dimension"]
@@ -226,6 +232,9 @@ RULES: dict[str, Rule] = {
     p.rev_p.name: _along("dimensions"),
     p.concatenate_p.name: _along("dimension"),
     "split": _along("axis"),
+    "stack": unchanged,  # this and the next two are operations of their own from JAX 0.10 on
+    "unstack": _along("axis"),
+    "tile": _tile,
     p.pad_p.name: _pad,
     p.dynamic_slice_p.name: _dynamic_slice,
     p.gather_p.name: _gather,
