@@ -10,13 +10,14 @@ import pytest
 
 import hypergossip as hg
 from hypergossip.core.collective import observed
+from hypergossip.engines import arrays
 from hypergossip.metrics import effort
 from hypergossip.metrics.effort import Effort, choose_effort
 from hypergossip.metrics.linear_systems import Reference, in_single_precision, refine
 from hypergossip.metrics.selection import MeasurementWarning
 from hypergossip.metrics.stationarity import Metrics, MetricsProgram
+from hypergossip.running import reference_point, snapshot
 from hypergossip.running import rows as rows_of_run
-from hypergossip.running import snapshot
 from laws.problems import logistic_problem
 
 AGENTS, EVERY, GROUP = 4, 2, 3
@@ -79,6 +80,23 @@ def test_a_run_resumes_within_a_group_of_rows_with_the_same_bits(engine, refined
     same_bits(solve(problem, engine=engine, checkpoint=tmp_path).history, whole.history)
     part.save(tmp_path / "result")
     same_bits(solve(problem, rounds=4, engine=engine, start=hg.load(tmp_path / "result")).history, whole.history)
+
+
+@pytest.mark.parametrize("share", ["upper", "both", {"upper": True, "lower": {"one": True, "two": False}}])
+def test_all_references_are_computed_by_one_compiled_program(share, refined, monkeypatch):
+    """The first one starts from y itself, without an inverse Hessian, the others from the one before."""
+    of, given = reference_point.ReferenceSolution, []
+
+    def noting(session, program, x, y, own=None):
+        if isinstance(program, of):
+            given.append(jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (x, y, own)))
+        return compute(session, program, x, y, own)
+
+    compute = arrays.ArraySession.compute
+    monkeypatch.setattr(arrays.ArraySession, "compute", noting)
+    solve(logistic_problem(share, AGENTS), rounds=30)
+    assert len(given) > 2
+    assert given[1:] == given[:-1]
 
 
 def test_rows_that_a_rule_or_a_function_reads_are_measured_at_once(refined):

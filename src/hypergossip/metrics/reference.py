@@ -8,6 +8,7 @@ from jax import lax
 
 from hypergossip.core.collective import Collective
 from hypergossip.core.space import Space
+from hypergossip.metrics.linear_systems import Reference
 from hypergossip.metrics.lower_solution import hessian, solve_lower
 from hypergossip.support.float64 import to_float32, to_float64
 from hypergossip.support.pytree import register_pytree
@@ -60,14 +61,34 @@ class ReferenceInverse:
 
     def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> Any:
         """Returns the inverse, or the identity if the Hessian is not positive definite."""
-        x, identity = network.average_shared(self.upper, x), jnp.eye(self.lower.size, dtype=jnp.float32)
+        x, size = network.average_shared(self.upper, x), self.lower.size
+        # Rows of zeros fill up the last batch, as a smaller one would be compiled anew.
+        directions = jnp.eye(size + -size % min(size, COLUMNS_AT_ONCE), size, dtype=jnp.float32)
 
         def columns(agent: Any, x: Any, y: Any) -> Any:
-            return lax.map(hessian(agent, x, y, to_float32), identity, batch_size=COLUMNS_AT_ONCE)
+            return lax.map(hessian(agent, x, y, to_float32), directions, batch_size=COLUMNS_AT_ONCE)[:size]
 
         H = network.apart(columns, agent.full, x, y)
         if any(self.lower.shared):
             H = network.mean(H)
         inverse = jnp.linalg.inv(H)
         inverse = (inverse + inverse.T) / 2
-        return jnp.where(jnp.isfinite(jnp.linalg.cholesky(inverse)).all(), inverse, identity)
+        return jnp.where(jnp.isfinite(jnp.linalg.cholesky(inverse)).all(), inverse, directions[:size])
+
+
+@register_pytree("inverse")
+@dataclass(frozen=True)
+class ReferenceStart:
+    """Returns an agent's y and the identity as a `Reference`, where nothing is solved yet.
+
+    It has the types of later ones, so the program that starts from it is compiled once.
+
+    Attributes:
+        inverse: Whether later ones have an inverse.
+    """
+
+    inverse: bool
+
+    def __call__(self, agent: Any, x: Any, y: Any, network: Collective) -> Reference:
+        """Returns the `Reference`."""
+        return Reference(y, jnp.eye(len(y), dtype=jnp.float32) if self.inverse else None)

@@ -7,7 +7,7 @@ import numpy as np
 from hypergossip.core.problem import Problem
 from hypergossip.engines.engine import Session
 from hypergossip.metrics.linear_systems import Reference
-from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution
+from hypergossip.metrics.reference import ReferenceInverse, ReferenceSolution, ReferenceStart
 from hypergossip.support.float64 import in_float64
 
 
@@ -35,8 +35,10 @@ def make_reference_point(
         earlier: An earlier one, from which the search starts.
     """
     x, y = points.x[0], points.y[0]
-    start = Reference(y, None) if earlier is None else earlier.reference
-    solution = session.compute(ReferenceSolution(problem.upper, problem.lower), x, y, start)
+    spaces = problem.upper, problem.lower
+    unsolved = ReferenceStart(ReferenceInverse(*spaces).possible)
+    start = session.compute(unsolved, x, y) if earlier is None else earlier.reference
+    solution = session.compute(ReferenceSolution(*spaces), x, y, start)
     return _with_inverse(session, problem, x, solution)
 
 
