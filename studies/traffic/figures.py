@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from hypergossip.figures import style
 
@@ -37,13 +38,25 @@ def curves(rows: pd.DataFrame, fixed: Mapping[str, float]) -> Figure:
             axes.fill_between(steps, by_step.min(), by_step.max(), color=colour, alpha=0.15, linewidth=0)
         axes.axhline(fixed[column], color=style.INK, linestyle="--", label=FIXED)
         axes.set(xlabel="environment steps", ylabel=label, ylim=(0, None))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 
+def _places(graph: Any) -> dict[Any, tuple[float, float]]:
+    """Returns the coordinates of every signal."""
+    return {name: (at["x"], at["y"]) for name, at in graph.nodes(data=True)}
+
+
+def _height(graph: Any) -> float:
+    """Returns the height of a map as a share of its width. Signals on a line leave room for the points' colours."""
+    width, height = np.ptp(np.array(list(_places(graph).values())), axis=0)
+    return float(np.clip(height / max(width, 1e-9), 0.5, 1.0))
+
+
 def _signals(axes: Axes, graph: Any, values: np.ndarray, scale: Normalize) -> Any:
     """Draws the signals of a graph with values as colours, and the roads between them; returns the points."""
-    place = {name: (at["x"], at["y"]) for name, at in graph.nodes(data=True)}
+    place = _places(graph)
     lines = [[place[one], place[other]] for one, other in graph.edges]
     axes.add_collection(LineCollection(lines, colors=style.FAINT, linewidths=1.2, zorder=1))
     points = axes.scatter(
@@ -64,13 +77,14 @@ def maps(graph: Any, waiting: Mapping[str, np.ndarray]) -> Figure:
         waiting: Method -> seconds, (signals,), in the order of the graph's nodes.
     """
     width, _ = style.PANEL
-    figure = Figure(figsize=(len(waiting) * width * 0.75, width), layout="constrained")
-    scale = Normalize(0, max(float(values.max()) for values in waiting.values()))
+    figure = Figure(figsize=(len(waiting) * width * 0.75, width * (0.15 + 0.65 * _height(graph))), layout="constrained")
+    # Square roots of the waiting times: one method may wait ten times as long as the others.
+    scale = PowerNorm(0.5, 0, max(float(values.max()) for values in waiting.values()))
     axes = np.atleast_1d(figure.subplots(1, len(waiting)))
     for one, (method, values) in zip(axes, waiting.items(), strict=True):
         points = _signals(one, graph, values, scale)
         one.set_title(f"{method}: {values.mean():.1f} s")
-    figure.colorbar(points, ax=list(axes), label="mean waiting time before the signal [s]", shrink=0.8)
+    figure.colorbar(points, ax=list(axes), label="mean waiting time [s]")
     return figure
 
 
@@ -83,10 +97,11 @@ def animate(graph: Any, queues: np.ndarray, decision: int, file: Path) -> None:
         decision: The seconds from decision to decision.
         file: The file to write.
     """
-    figure = Figure(figsize=(style.PANEL[0], style.PANEL[0]), layout="constrained")
+    width, _ = style.PANEL
+    figure = Figure(figsize=(width, width * (0.2 + 0.65 * _height(graph))), layout="constrained")
     axes = figure.subplots()
     points = _signals(axes, graph, queues[0], Normalize(0, max(float(queues.max()), 1e-9)))
-    figure.colorbar(points, ax=axes, label="queue, share of the lanes", shrink=0.8)
+    figure.colorbar(points, ax=axes, label="queue, share of the lanes")
     every = -(-len(queues) // FRAMES)
 
     def show(k: int) -> list:
@@ -95,4 +110,4 @@ def animate(graph: Any, queues: np.ndarray, decision: int, file: Path) -> None:
         return [points]
 
     frames = -(-len(queues) // every)
-    FuncAnimation(figure, show, frames=frames, blit=False).save(str(file), writer=PillowWriter(fps=8), dpi=80)
+    FuncAnimation(figure, show, frames=frames, blit=False).save(str(file), writer=PillowWriter(fps=8), dpi=110)

@@ -44,3 +44,15 @@ def test_a_run_that_has_not_ended_leaves_the_earlier_page(run, lacking):
     with pytest.raises(ValueError, match=f"has no {lacking}: it has not ended"):
         gallery.take(run)
     assert content(gallery.EXPERIMENTS) == before
+
+
+def test_the_page_of_a_study_is_taken_with_its_pictures_alone(run):
+    (run / "index.md").write_text("![a map](figures/a.png)\n")
+    (run / "figures" / "b.gif").write_bytes(b"third")
+    assert gallery.take(run) == gallery.EXPERIMENTS / "run" / "index.md"
+    assert content(gallery.EXPERIMENTS) == {
+        "run/index.md": b"![a map](figures/a.png)\n",
+        "run/figure.png": b"first",
+        "run/figures/a.png": b"second",
+        "run/figures/b.gif": b"third",
+    }
