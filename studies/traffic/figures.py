@@ -78,8 +78,10 @@ def maps(graph: Any, waiting: Mapping[str, np.ndarray]) -> Figure:
     """
     width, _ = style.PANEL
     figure = Figure(figsize=(len(waiting) * width * 0.75, width * (0.15 + 0.65 * _height(graph))), layout="constrained")
-    # Square roots of the waiting times: one method may wait ten times as long as the others.
-    scale = PowerNorm(0.5, 0, max(float(values.max()) for values in waiting.values()))
+    values = np.concatenate(list(waiting.values()))
+    low, high = float(values.min()), float(values.max())
+    # One method may wait ten times as long as the others.
+    scale = Normalize(low, high) if high <= 5 * np.median(values) else PowerNorm(0.5, low, high)
     axes = np.atleast_1d(figure.subplots(1, len(waiting)))
     for one, (method, values) in zip(axes, waiting.items(), strict=True):
         points = _signals(one, graph, values, scale)
