@@ -97,6 +97,21 @@ def test_what_an_environment_raises_is_told_with_its_step_and_seed():
     refused("plain raised TypeError at the reset", changed(reset=lambda self: None), EnvironmentFailure)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_where_they_come(value):
+    seen = lambda self: self.tell(np.array([0.5, value if self.t == 2 else 0.0]))
+    refused(f"the observation of agent 'a' of plain at step 2 contains {value}", changed(seen=seen))
+    refused(f"the reward of agent 'a' of plain at step 1 is {value}", changed(rewards=lambda self: self.tell(value)))
+    refused(f"whole returns {value} for plain", Plain, whole=lambda environment: np.full(2, value))
+
+
+def test_a_mask_that_is_added_to_logits_is_refused():
+    mask = {"action_mask": np.array([0.0, -1e9, 0.0])}
+    refused(
+        "return 1 for an action that is allowed and 0 for one that is not", changed(infos=lambda self: self.tell(mask))
+    )
+
+
 @pytest.fixture(scope="module")
 def breaking():
     """A game whose environment breaks late, and its problem."""
@@ -118,6 +133,34 @@ def test_what_it_raises_within_a_run_is_no_text_of_jaxs(breaking):
     policies = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem.upper.unravel(problem.x0))
     with pytest.raises(EnvironmentFailure, match=WITHIN):
         rollout(problem, policies)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"seeds": 2}, {"engine": hg.Debug()}], ids=["one run", "two runs side by side", "without compiling"]
+)
+def test_what_it_raises_in_a_later_round_is_no_text_of_jaxs(options, caplog):
+    class Broken(Plain):
+        broken = False
+
+        def rewards(self):
+            return {}["wheel"] if type(self).broken else super().rewards()
+
+    small = FullyConnected((2,))
+    game = from_parallel(Broken, horizon=HORIZON)
+    problem = actor_critic(game, actor=small, critic=small, reward_model=False, episodes=2, test_episodes=1)
+    slam, network = hg.Slam(0.1, 0.05, 1.0, 1.0, hg.Direct()), hg.networks.complete(2)
+    with pytest.raises(EnvironmentFailure, match="the environment plain raised KeyError at step 1") as caught:
+        hg.solve(
+            slam,
+            problem,
+            network,
+            rounds=3,
+            observe_every=1,
+            on_row=lambda row: setattr(Broken, "broken", True),
+            **options,
+        )
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert not caplog.records
 
 
 def test_an_error_of_another_program_stays_what_it_is(breaking):
@@ -224,7 +267,7 @@ def test_new_environments_are_closed_after_their_episodes():
 
 
 def test_an_environment_that_its_seed_decides_is_taken_whatever_its_numbers():
-    for value in (np.full(2, np.nan), np.array([True, False]), np.array([250, 5], np.uint8)):
+    for value in (np.full(2, 1e30), np.array([True, False]), np.array([250, 5], np.uint8)):
         from_parallel(changed(seen=lambda self, value=value: self.tell(value)), horizon=HORIZON)
 
 

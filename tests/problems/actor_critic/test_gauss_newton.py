@@ -33,8 +33,8 @@ def agent_of(problem):
 
 @pytest.mark.parametrize(("model", "thinning"), [(False, 1), (FullyConnected((4,)), 1), (FullyConnected((4,)), 2)])
 def test_it_is_the_exact_solve_with_the_mean_outer_product(model, thinning):
-    options = {"reward_model": model, "critic_iterations": 10, "critic_thinning": thinning}
-    plain, better = (agent_of(small_game(FullyConnected((3,)), critic_damping=d, **options)) for d in (None, DAMPING))
+    own = {"critic_damping": DAMPING, "critic_iterations": 10, "critic_thinning": thinning}
+    plain, better = (agent_of(small_game(FullyConnected((3,)), reward_model=model, **more)) for more in ({}, own))
     x, y = point_of(small_game(FullyConnected((3,)), reward_model=model))
     gradient, seen = plain.lower_gradient(x, y, KEY), plain.play(x, KEY).seen
     unravel, steps, actions = plain.form.lower_space.unravel, seen.states[:-1:thinning], seen.actions[::thinning]
@@ -84,6 +84,9 @@ def test_slam_runs_with_it_and_the_damping_is_checked():
     for wrong in (0, -1.0, True, float("inf")):
         with pytest.raises(ValueError, match=r"critic_damping is .*; give a positive number"):
             cooperative_navigation(agents=2, critic_damping=wrong)
+    for option in ({"critic_iterations": 5}, {"critic_thinning": 2}):
+        with pytest.raises(ValueError, match="critic_damping=None does not take; give critic_damping"):
+            cooperative_navigation(agents=2, **option)
     wanted = {"critic_iterations": ", at least 1", "critic_thinning": " from 1 to 25"}  # episodes have 25 steps
     wrong = [*itertools.product(wanted, (0, True)), ("critic_thinning", 26)]
     for name, value in wrong:

@@ -9,7 +9,7 @@ from mpe2 import simple_speaker_listener_v4, simple_tag_v3
 from plain_environment import HORIZON, LATE, Plain, changed, played, refused
 
 import hypergossip as hg
-from hypergossip.problems.actor_critic import FullyConnected, actor_critic, from_parallel
+from hypergossip.problems.actor_critic import FullyConnected, actor_critic, as_parallel, from_parallel
 
 KEY = jax.random.key(0)
 SPEAKER = simple_speaker_listener_v4.parallel_env
@@ -35,6 +35,16 @@ def test_unequal_agents_are_padded():
         state, rewards, *_ = game.step(state, jnp.array([choice, 4 - choice]))
         seen, gained, *_ = environment.step({"speaker_0": choice, "listener_0": 4 - choice})
         np.testing.assert_allclose(rewards, list(gained.values()), rtol=1e-6)
+
+
+def test_a_game_with_masks_as_an_environment_tells_and_keeps_them():
+    environment = as_parallel(from_parallel(SPEAKER, horizon=25, pad=True))
+    _, infos = environment.reset(seed=1)
+    np.testing.assert_array_equal(infos["agent_0"]["action_mask"], [1, 1, 1, 0, 0])
+    *_, infos = environment.step({"agent_0": 2, "agent_1": 4})
+    np.testing.assert_array_equal(infos["agent_1"]["action_mask"], [1] * 5)
+    with pytest.raises(ValueError, match="the action of agent_0 in step is 3, which its mask forbids"):
+        environment.step({"agent_0": 3, "agent_1": 0})
 
 
 def test_an_image_and_a_vector_are_flattened_and_actions_have_their_own_first_number():

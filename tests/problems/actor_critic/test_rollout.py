@@ -47,6 +47,24 @@ def test_the_states_and_rewards_are_those_of_the_evaluation(problem):
     assert any((one.actions != watched[0].actions).any() for one in watched[1:])
 
 
+def test_other_numbers_than_every_agents_policy_are_refused():
+    problem = cooperative_navigation(2, widths=(4,), reward_model=False, episodes=1, test_episodes=3)
+    tree, _ = trees(problem)
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree)
+    with pytest.raises(ValueError, match="policies of several seeds, so give those of one"):
+        rollout(problem, several)
+    for wrong in (
+        None,
+        problem.x0,
+        jax.tree.map(lambda leaf: leaf[0], tree),
+        jax.tree.map(lambda leaf: leaf[:1], tree),
+    ):
+        with pytest.raises(ValueError, match=r"the policies of 2 agents .*; give x of a hypergossip\.Result"):
+            rollout(problem, wrong)
+    with pytest.raises(ValueError, match="not finite, as after a run that diverged"):
+        rollout(problem, jax.tree.map(lambda leaf: leaf * np.nan, tree))
+
+
 def test_what_cannot_be_watched():
     problem = cooperative_navigation(2, widths=(4,), reward_model=False, episodes=1, test_episodes=3)
     assert is_game(problem)

@@ -67,7 +67,7 @@ def test_unequal_signals_learn_over_their_roads(cologne):
     assert np.all(np.isfinite(result.history["return"]))
     policies = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), problem.upper.unravel(problem.x0))
     episode = rollout(problem, policies)
-    measures = traffic_measures(episode.actions, seed=int(episode.states.seed[0]), **options)
+    measures = traffic_measures(episode.actions, seed=episode.states.seed, **options)
     assert measures.signals == problem.names
     # The rewards count the vehicles before the signals at the end of every decision, and SUMO in every second.
     np.testing.assert_allclose(measures.signal_queue.sum(), -episode.rewards.sum(axis=1).mean(), rtol=0.5)
@@ -87,6 +87,14 @@ def test_fixed_times_are_measured():
     sentence = r"the shape \(24, 2\) and the type int64; give one integer for each of the 24 decisions and 3 signals"
     with pytest.raises(ValueError, match=sentence):
         traffic_measures(np.zeros((24, 2), int), net="cologne3", seconds=120)
+    for wrong in (99, -1):
+        actions = np.zeros((24, 3), int)
+        actions[3, 1] = wrong
+        with pytest.raises(ValueError, match=rf"action {wrong} of decision 3 is none of signal .* from 0 to \d"):
+            traffic_measures(actions, net="cologne3", seconds=120)
+    for seed in (-1, 2.5, "a", None, 2**40, [1, 2]):
+        with pytest.raises(ValueError, match="seed is"):
+            traffic_measures(net="cologne3", seconds=120, seed=seed)
 
 
 def test_files_that_sumo_cannot_read(tmp_path):

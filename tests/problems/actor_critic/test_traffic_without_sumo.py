@@ -142,3 +142,14 @@ def test_the_measures_in_sumos_files(tmp_path):
     assert found[:5] == (("A", "B"), 10, 1.4, 3.5, 1.5)
     np.testing.assert_allclose(found.signal_waiting, [2.0, 2.0])
     np.testing.assert_allclose(found.signal_queue, [1.5, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("<net", "is not a road network of SUMO"), ("<net/>", "no traffic signal")]
+)
+def test_a_file_without_signals_has_no_graph(text, sentence, tmp_path):
+    file = tmp_path / "roads.net.xml"
+    file.write_text(text)
+    (tmp_path / "roads.rou.xml").write_text("<routes/>")
+    with pytest.raises(ValueError, match=sentence):
+        traffic_graph(str(file))

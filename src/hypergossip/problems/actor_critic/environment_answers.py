@@ -225,6 +225,11 @@ def read_masks(
                 f"{where} is {_kind(mask)}, of shape {values.shape}, but the agent has {acting.counts[i]} "
                 "actions; return one number for each action, 1 if it is allowed and 0 if not."
             )
+        if not np.isin(values, (0, 1)).all():
+            raise ValueError(
+                f"{where} is {values.tolist()}; return 1 for an action that is allowed and 0 for one that is not. "
+                "(A mask that is added to logits has 0 for allowed actions.)"
+            )
         if not values.any():
             raise ValueError(f"{where} allows no action; allow one that does nothing, or let the agent leave.")
         allowed[i, : len(values)] = values.astype(bool)
@@ -262,6 +267,11 @@ def _observations(environment: Environment, form: Form, given: Any, time: int, n
                 f"the observation of agent {name!r} of {name_of(environment)} {at(time)} is {_kind(own)}, of shape "
                 f"{one.shape}, but its observation_space is a Box of shape {shape}; make them agree."
             )
+        if not np.isfinite(one).all():
+            raise ValueError(
+                f"the observation of agent {name!r} of {name_of(environment)} {at(time)} contains "
+                f"{one[~np.isfinite(one)].flat[0]}; return finite numbers."
+            )
         seen.append(spaces.padded(one))
     return np.stack(seen)
 
@@ -269,9 +279,10 @@ def _observations(environment: Environment, form: Form, given: Any, time: int, n
 def _reward(environment: Environment, name: Any, reward: Any, time: int) -> float:
     """Returns a reward as a number."""
     value = np.asarray(reward)
-    if value.size != 1 or value.dtype.kind not in "biuf":
+    if value.size != 1 or value.dtype.kind not in "biuf" or not np.isfinite(value).all():
         raise ValueError(
-            f"the reward of agent {name!r} of {name_of(environment)} {at(time)} is {reward!r}; return a single number."
+            f"the reward of agent {name!r} of {name_of(environment)} {at(time)} is {reward!r}; return a single finite "
+            "number."
         )
     return float(value.item())
 

@@ -142,6 +142,8 @@ def read_whole(environment: Environment, whole: Callable[[Environment], Any], sh
         ) from error
     if state.dtype.kind not in "biuf":
         raise ValueError(f"whole returns type {state.dtype} for {name}; let it return an array of numbers.")
+    if not np.isfinite(state).all():
+        raise ValueError(f"whole returns {state[~np.isfinite(state)].flat[0]} for {name}; return finite numbers.")
     if shape is not None and state.shape != shape:
         raise ValueError(
             f"whole returns the shape {state.shape} for {name}, but returned {shape} before; the shape must not change."

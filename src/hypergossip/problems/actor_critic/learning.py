@@ -21,6 +21,7 @@ from hypergossip.problems.actor_critic.policies import initial_policy, policy_of
 from hypergossip.support.arguments import LARGEST_SEED, as_float, choice, flag, real_number, seed_number, whole_number
 
 SEES = ("observation", "global_state")
+CRITIC_ITERATIONS = 4
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def actor_critic(
     entropy: float | PowerDecay = 0.0,
     normalized_advantages: bool = False,
     critic_damping: float | int | None = None,
-    critic_iterations: int = 4,
+    critic_iterations: int = CRITIC_ITERATIONS,
     critic_thinning: int = 1,
     initial_std: float | int | None = None,
     share: Share = "lower",
@@ -202,6 +203,11 @@ def actor_critic(
         whole_number("critic_iterations", critic_iterations, 1),
         whole_number("critic_thinning", critic_thinning, 1, int(game.horizon)),
     )
+    if damping is None and solver[1:] != (CRITIC_ITERATIONS, 1):
+        raise ValueError(
+            "critic_iterations and critic_thinning are options of a Gauss-Newton step of the critic, which "
+            "critic_damping=None does not take; give critic_damping, such as 0.1, or omit them."
+        )
     model = checked_model(reward_model)
     actor = checked_net("actor", FullyConnected(last_scale=0.01) if actor is None else actor)
     critic = checked_net("critic", FullyConnected() if critic is None else critic)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hypergossip.problems.actor_critic.game import Game, check_game, continuous
+from hypergossip.problems.actor_critic.game import Game, allowed_actions, check_game, continuous
 from hypergossip.support.arguments import seed_number
 from hypergossip.support.compilation import compiled
 from hypergossip.support.extras import require
@@ -25,7 +25,8 @@ def pettingzoo_modules() -> tuple[Any, Any]:
 
 
 def _observed(game: Game, state: Any) -> tuple:
-    return game.observe(state), game.global_state(state)
+    masks = allowed_actions(game, jax.tree.map(lambda leaf: leaf[None], state))
+    return game.observe(state), game.global_state(state), () if masks is None else (masks[0],)
 
 
 @compiled()
@@ -64,7 +65,7 @@ def _environment_class() -> type:
             self.possible_agents = [f"agent_{i}" for i in range(game.agents)]
             self.agents: list[str] = []
             self._key, self._state = jax.random.key(seed_number(seed)), None
-            _, observations, whole = jax.eval_shape(_begin, game, self._key)
+            _, observations, whole, _ = jax.eval_shape(_begin, game, self._key)
             box = lambda like: spaces.Box(-np.inf, np.inf, like.shape, like.dtype)
             one = jax.ShapeDtypeStruct(observations.shape[1:], observations.dtype)
             # PettingZoo seeds every agent's spaces separately, and requires the same object at every call.
@@ -82,9 +83,9 @@ def _environment_class() -> type:
             if seed is not None:
                 self._key = jax.random.key(seed_number(seed))
             self._key, key = jax.random.split(self._key)
-            self._state, observations, self._whole = _begin(self.game, key)
+            self._state, observations, self._whole, masks = _begin(self.game, key)
             self.agents = self.possible_agents[:]
-            return self._each(np.array(observations)), self._each({} for _ in self.agents)
+            return self._each(np.array(observations)), self._infos(masks)
 
         def step(self, actions: dict) -> tuple[dict, dict, dict, dict, dict]:
             if self._state is None:
@@ -92,13 +93,13 @@ def _environment_class() -> type:
             if not self.agents:
                 return {}, {}, {}, {}, {}  # the episode is over
             chosen = np.array([self._checked(agent, actions) for agent in self.agents])
-            self._state, observations, self._whole, *outcome = _advance(self.game, self._state, chosen)
+            self._state, observations, self._whole, masks, *outcome = _advance(self.game, self._state, chosen)
             rewards, terminated, truncated = np.asarray(outcome[0]).tolist(), bool(outcome[1]), bool(outcome[2])
             if terminated or truncated:
                 self.agents = []
             each, same = self._each, lambda flag: dict.fromkeys(self.possible_agents, flag)
-            nothing = each({} for _ in self.possible_agents)
-            return each(np.array(observations)), each(rewards), same(terminated), same(truncated), nothing
+            infos = self._infos(masks)
+            return each(np.array(observations)), each(rewards), same(terminated), same(truncated), infos
 
         def state(self) -> np.ndarray:
             if self._state is None:
@@ -114,6 +115,11 @@ def _environment_class() -> type:
         def _each(self, values: Any) -> dict:
             return dict(zip(self.possible_agents, values, strict=True))
 
+        def _infos(self, masks: tuple) -> dict:
+            """Returns every agent's mask of the allowed actions, as PettingZoo has it, if the game has masks."""
+            self._masks = self._each(np.array(masks[0], np.int8)) if masks else {}
+            return self._each({"action_mask": self._masks[agent]} if masks else {} for agent in self.possible_agents)
+
         def _checked(self, agent: str, actions: dict) -> Any:
             space, real = self.action_spaces[agent], continuous(self.game)
             if agent not in actions or not space.contains(actions[agent]):
@@ -121,6 +127,11 @@ def _environment_class() -> type:
                 raise ValueError(
                     f"the action of {agent} in step is {actions.get(agent)!r}; give an action for every agent in every "
                     f"step, {kind}."
+                )
+            if not real and agent in self._masks and not self._masks[agent][actions[agent]]:
+                raise ValueError(
+                    f"the action of {agent} in step is {actions[agent]!r}, which its mask forbids; choose one whose "
+                    'entry of "action_mask" in its info is 1.'
                 )
             return np.asarray(actions[agent], float) if real else np.int32(actions[agent])
 
@@ -131,8 +142,8 @@ def as_parallel(game: Game, seed: int = 0) -> Environment:
     """Returns a game as a PettingZoo parallel environment, for libraries that use such environments.
 
     Its agents are "agent_0" to "agent_{n-1}", and all of them play to the end. `state()` returns the game's global
-    state. Every step is one call of a compiled program, which takes several hundred times as long as a step inside a
-    compiled program.
+    state, and an agent's info has its mask under "action_mask" if the game has masks. Every step is one call of a
+    compiled program, which takes several hundred times as long as a step inside a compiled program.
 
     Args:
         game: The game.

@@ -58,13 +58,14 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
         episode: The number of the test episode, counted from 0.
 
     Raises:
-        ValueError: If the problem is not made from a game, or has no such episode.
+        ValueError: If the problem is not made from a game, has no such episode, or x is no policy of every agent.
     """
     if not is_game(problem):
         raise ValueError("this problem is not a game and has no episodes; give a problem made by actor_critic.")
     many = episodes_of(problem)
     advice = f"the return is a mean over {many} test episodes, so give the number of one of them, counted from 0"
     episode = whole_number("episode", episode, 0, many - 1, advice)
+    _check_policies(problem, x)
     returns, policies = problem.together["return"], jax.vmap(problem.upper.ravel)(x)
     assert isinstance(returns, Returns)
     with own_errors(problem.oracles):
@@ -77,6 +78,25 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
         one(seen.actions, steps),
         one(seen.rewards, steps),
     )
+
+
+def _check_policies(problem: Problem, x: Any) -> None:
+    """Raises ValueError if x is not the policies of all agents, in finite numbers."""
+    shapes = lambda tree: jax.tree.map(np.shape, tree)
+    flat = jax.ShapeDtypeStruct((problem.agents, problem.upper.size), problem.x0.dtype)
+    needed, given = shapes(jax.eval_shape(jax.vmap(problem.upper.unravel), flat)), shapes(x)
+    if given != needed:
+        several = shapes(jax.tree.map(lambda leaf: leaf[0] if np.ndim(leaf) else leaf, x)) == needed
+        advice = (
+            "these are the policies of several seeds, so give those of one, jax.tree.map(lambda leaf: leaf[0], x)"
+            if several
+            else "give x of a hypergossip.Result of this problem"
+        )
+        raise ValueError(f"x has the shapes {given}, but the policies of {problem.agents} agents {needed}; {advice}.")
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(x)):
+        raise ValueError(
+            "x has numbers that are not finite, as after a run that diverged; give policies of finite numbers."
+        )
 
 
 def _replayed(returns: Returns, oracles: Any, x: Any, episode: int) -> tuple[Any, Episodes]:

@@ -27,11 +27,17 @@ def traffic_graph(net: str = "grid4x4") -> Any:
     Raises:
         MissingExtra: If NetworkX is not installed, or sumo_rl, which has RESCO's networks. The extra "traffic" installs
             them.
-        ValueError: If there is no such network or file.
+        ValueError: If there is no such network or file, or it has no signal.
     """
     networkx = require("networkx", "traffic", "A graph of traffic signals")
-    root = ElementTree.parse(find_roads(net).net).getroot()
+    file = find_roads(net).net
+    try:
+        root = ElementTree.parse(file).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{file} is not a road network of SUMO: {error}; make one with netconvert.") from None
     ahead, signal = _connections(root)
+    if not signal:
+        raise ValueError(f"{file} has no traffic signal, so no agent; give a road network with signals.")
     graph = networkx.Graph()
     for name, (x, y) in _positions(root, signal).items():
         graph.add_node(name, x=x, y=y)

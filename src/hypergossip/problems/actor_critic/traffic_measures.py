@@ -10,7 +10,10 @@ import numpy as np
 from jaxtyping import Float
 
 from hypergossip.problems.actor_critic.traffic import Signals, Simulator, simulator_options
+from hypergossip.support.arguments import whole_number
 from hypergossip.support.registry import check_options
+
+LARGEST_SEED = 2**31 - 1  # of SUMO
 
 
 class TrafficMeasures(NamedTuple):
@@ -35,24 +38,25 @@ class TrafficMeasures(NamedTuple):
     signal_queue: Float[np.ndarray, "signals"]
 
 
-def traffic_measures(actions: Any = None, *, seed: int = 0, **options: Any) -> TrafficMeasures:
+def traffic_measures(actions: Any = None, *, seed: Any = 0, **options: Any) -> TrafficMeasures:
     """Returns the measures of an episode, with given actions or with the fixed-time programs of the network.
 
     Args:
         actions: Every signal's actions, (decisions, signals), such as the `actions` of a `rollout`; None runs the
             programs of the road network, whose phases have fixed durations.
-        seed: The seed of SUMO, as a game's reset gives it to the environment (`states.seed` of a `rollout`).
+        seed: The seed of SUMO, as a game's reset gives it to the environment: a number from 0 to 2**31 - 1, or the
+            `states.seed` of a `rollout`.
         options: The arguments of `traffic_signals`.
 
     Raises:
         MissingExtra: If sumo_rl or SUMO is not installed. The extra "traffic" installs them.
         TypeError: If there is no such option.
-        ValueError: If an option is invalid, or the actions have another shape.
+        ValueError: If an option or the seed is invalid, or the actions have another shape or are none of a signal.
         RuntimeError: If the simulator fails.
     """
     check_options("traffic_measures", options, simulator_options)
     given = simulator_options(**options)
-    decisions = given["num_seconds"] // given["delta_time"]
+    decisions, seed = given["num_seconds"] // given["delta_time"], _seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         simulator = Simulator({**given, "fixed_ts": actions is None}, folder)
         try:
@@ -74,8 +78,23 @@ def _chosen(actions: Any, decisions: int, simulator: Simulator, seed: int) -> Se
             f"actions have the shape {given.shape} and the type {given.dtype}; give one integer for each of the "
             f"{decisions} decisions and {signals} signals, or None for fixed times."
         )
+    phases = np.asarray(simulator.signals.actions)
+    if actions is not None and (wrong := np.argwhere((given < 0) | (given >= phases))).size:
+        decision, signal = wrong[0]
+        raise ValueError(
+            f"action {given[decision, signal]} of decision {decision} is none of signal "
+            f"{simulator.signals.names[signal]!r}, which has {phases[signal]} green phases; give numbers from 0 to "
+            f"{phases[signal] - 1}."
+        )
     simulator.ask("reset", seed)
     return given.tolist()
+
+
+def _seed(given: Any) -> int:
+    """Returns the seed of an episode; all states of an episode have the same one."""
+    seeds = np.unique(np.asarray(given))
+    one = seeds.tolist()[0] if seeds.size == 1 else given
+    return whole_number("seed", one, 0, LARGEST_SEED)
 
 
 def read_measures(folder: Path, signals: Signals) -> TrafficMeasures:
