@@ -142,6 +142,20 @@ def test_an_episode_that_depends_on_the_others_is_refused():
             batched(wrong)
 
 
+@pytest.mark.parametrize(("place", "what"), [(0, "observation"), (1, "reward")])
+def test_numbers_that_are_not_finite_are_refused_where_they_come(place, what):
+    class Wrong(Walks):
+        def step(self, actions):
+            answer = super().step(actions)
+            answer[place][-1][0] = np.nan  # of the last agent, or of the last episode
+            return answer
+
+    with pytest.raises(
+        ValueError, match=f"the {what} of agent '[ab]' of walks at step 1 of the episode .* contains nan"
+    ):
+        batched(Wrong)
+
+
 def test_errors_have_a_place():
     class Broken(Walks):
         def step(self, actions):

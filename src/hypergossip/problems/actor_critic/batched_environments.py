@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from hypergossip.problems.actor_critic.environment_answers import Form, failing
+from hypergossip.problems.actor_critic.environment_answers import Form, at, failing
 from hypergossip.problems.actor_critic.environment_making import name_of
 from hypergossip.problems.actor_critic.environment_seed import SEED, shifts
 from hypergossip.problems.actor_critic.environment_spaces import spaces_of
@@ -212,14 +212,27 @@ class BatchedEnvironments:
         with failing(batch, int(seeds[0]), 0):
             observations = batch.reset(seeds)
         agents = len(self.names)
-        return Seen(self._padded(observations), np.zeros((len(seeds), agents)), np.zeros(len(seeds), bool))
+        seen = Seen(self._padded(observations), np.zeros((len(seeds), agents)), np.zeros(len(seeds), bool))
+        return self._finite(batch, seen, seeds, 0)
 
     def _step(self, batch: Batch, seeds: Any, time: int, actions: np.ndarray) -> Seen:
         acting = self.form.spaces.acting
         handed = [acting.handed_together(i, actions[:, i]) for i in range(len(self.names))]
         with failing(batch, int(seeds[0]), time + 1):
             observations, rewards, over = batch.step(handed)
-        return Seen(self._padded(observations), np.asarray(rewards, float), np.asarray(over, bool))
+        seen = Seen(self._padded(observations), np.asarray(rewards, float), np.asarray(over, bool))
+        return self._finite(batch, seen, seeds, time + 1)
+
+    def _finite(self, batch: Batch, seen: Seen, seeds: Any, time: int) -> Seen:
+        """Returns the answer, or raises ValueError if a number in it is not finite."""
+        for what, values in (("observation", seen.observations), ("reward", seen.rewards)):
+            if (wrong := np.argwhere(~np.isfinite(values))).size:
+                episode, agent = wrong[0][:2]
+                raise ValueError(
+                    f"the {what} of agent {self.names[agent]!r} of {name_of(batch)} {at(time)} of the episode with "
+                    f"seed {int(seeds[episode])} contains {values[tuple(wrong[0])]}; return finite numbers."
+                )
+        return seen
 
     def _padded(self, observations: list[np.ndarray]) -> np.ndarray:
         """Returns the observations of all agents in one array, (episodes, agents, ...)."""
