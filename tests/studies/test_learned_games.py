@@ -19,7 +19,7 @@ def test_every_task_has_a_game_for_its_network_and_rounds_enough():
 @pytest.mark.parametrize(("asked", "code", "word"), [(-100.0, 0, "asked -100: reached"), (0.0, 1, "not reached")])
 def test_a_task_that_falls_short_fails(monkeypatch, capsys, asked, code, word):
     small = Task(
-        partial(learned_games.cooperative_navigation, 2, widths=(4,), test_episodes=2),
+        partial(learned_games.cooperative_navigation, 2, widths=(4,), test_episodes=2, critic_damping=0.1),
         learned_games.hg.networks.ring(2),
         *(0.03, 0.5, 300, asked, (2, 1)),
         lambda: {"a script": np.asarray([-1.0, -3.0])},
