@@ -81,10 +81,10 @@ class ReferenceInverse:
 class ReferenceStart:
     """Returns an agent's y and the identity as a `Reference`, where nothing is solved yet.
 
-    It has the types of later ones, so the program that starts from it is compiled once.
+    It has the types of the later references, so the program that starts from it is compiled once.
 
     Attributes:
-        inverse: Whether later ones have an inverse.
+        inverse: Whether the later references have an inverse.
     """
 
     inverse: bool

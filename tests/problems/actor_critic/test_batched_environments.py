@@ -143,7 +143,7 @@ def test_an_episode_that_depends_on_the_others_is_refused():
 
 
 @pytest.mark.parametrize(("place", "what"), [(0, "observation"), (1, "reward")])
-def test_numbers_that_are_not_finite_are_refused_where_they_come(place, what):
+def test_numbers_that_are_not_finite_are_refused_at_their_source(place, what):
     class Wrong(Walks):
         def step(self, actions):
             answer = super().step(actions)

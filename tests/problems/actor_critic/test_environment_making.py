@@ -98,7 +98,7 @@ def test_what_an_environment_raises_is_told_with_its_step_and_seed():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_numbers_that_are_not_finite_are_refused_where_they_come(value):
+def test_numbers_that_are_not_finite_are_refused_at_their_source(value):
     seen = lambda self: self.tell(np.array([0.5, value if self.t == 2 else 0.0]))
     refused(f"the observation of agent 'a' of plain at step 2 contains {value}", changed(seen=seen))
     refused(f"the reward of agent 'a' of plain at step 1 is {value}", changed(rewards=lambda self: self.tell(value)))

@@ -90,7 +90,9 @@ def test_fixed_times_are_measured():
     for wrong in (99, -1):
         actions = np.zeros((24, 3), int)
         actions[3, 1] = wrong
-        with pytest.raises(ValueError, match=rf"action {wrong} of decision 3 is none of signal .* from 0 to \d"):
+        with pytest.raises(
+            ValueError, match=rf"action {wrong} of decision 3 does not exist for signal .* from 0 to \d"
+        ):
             traffic_measures(actions, net="cologne3", seconds=120)
     for seed in (-1, 2.5, "a", None, 2**40, [1, 2]):
         with pytest.raises(ValueError, match="seed is"):

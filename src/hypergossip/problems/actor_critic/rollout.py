@@ -58,7 +58,8 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
         episode: The number of the test episode, counted from 0.
 
     Raises:
-        ValueError: If the problem is not made from a game, has no such episode, or x is no policy of every agent.
+        ValueError: If the problem is not made from a game, has no such episode, or x does not hold a policy of each
+            agent.
     """
     if not is_game(problem):
         raise ValueError("this problem is not a game and has no episodes; give a problem made by actor_critic.")
@@ -81,7 +82,7 @@ def rollout(problem: Problem, x: Any, episode: int = 0) -> Rollout:
 
 
 def _check_policies(problem: Problem, x: Any) -> None:
-    """Raises ValueError if x is not the policies of all agents, in finite numbers."""
+    """Raises ValueError if x does not hold a policy of each agent in finite numbers."""
     shapes = lambda tree: jax.tree.map(np.shape, tree)
     flat = jax.ShapeDtypeStruct((problem.agents, problem.upper.size), problem.x0.dtype)
     needed, given = shapes(jax.eval_shape(jax.vmap(problem.upper.unravel), flat)), shapes(x)

@@ -51,7 +51,7 @@ def traffic_measures(actions: Any = None, *, seed: Any = 0, **options: Any) -> T
     Raises:
         MissingExtra: If sumo_rl or SUMO is not installed. The extra "traffic" installs them.
         TypeError: If there is no such option.
-        ValueError: If an option or the seed is invalid, or the actions have another shape or are none of a signal.
+        ValueError: If an option or the seed is invalid, the actions have another shape, or an action does not exist.
         RuntimeError: If the simulator fails.
     """
     check_options("traffic_measures", options, simulator_options)
@@ -82,7 +82,7 @@ def _chosen(actions: Any, decisions: int, simulator: Simulator, seed: int) -> Se
     if actions is not None and (wrong := np.argwhere((given < 0) | (given >= phases))).size:
         decision, signal = wrong[0]
         raise ValueError(
-            f"action {given[decision, signal]} of decision {decision} is none of signal "
+            f"action {given[decision, signal]} of decision {decision} does not exist for signal "
             f"{simulator.signals.names[signal]!r}, which has {phases[signal]} green phases; give numbers from 0 to "
             f"{phases[signal] - 1}."
         )
